@@ -1,0 +1,37 @@
+"""Step through PyTorch's forward and backward in the terminal, node by node, on the real engine.
+
+Importing this package loads neither torch nor a screen: names are looked up when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Aborted": "gradrepl.errors",
+    "AutogradError": "gradrepl.errors",
+    "ConditionError": "gradrepl.errors",
+    "GradreplError": "gradrepl.errors",
+    "LinkError": "gradrepl.errors",
+    "RefusedError": "gradrepl.errors",
+    "StateError": "gradrepl.errors",
+    "TargetError": "gradrepl.errors",
+    "UsageError": "gradrepl.errors",
+}
+
+__all__ = ["__version__", *_HOMES]  # built from the table above
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module that has ``name`` when somebody asks for it."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'gradrepl' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """Names of the public face."""
+    return sorted([*globals(), *_HOMES])

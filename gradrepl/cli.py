@@ -1,0 +1,159 @@
+"""The command line: ``gradrepl [options] script.py args...``, and which face serves it.
+
+Everything after the script or ``-m module`` belongs to the script.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import resource
+import signal
+import sys
+from importlib import import_module
+
+from msgspec.structs import replace
+
+from gradrepl import __version__
+from gradrepl.errors import GradreplError, UsageError
+from gradrepl.launch import Options, check_target
+
+USAGE = """\
+usage: gradrepl [options] [script.py [args...]]
+       gradrepl [options] -m module [args...]
+
+Step through PyTorch's forward and backward, node by node, on the real engine.
+Without a script: an interactive session.
+
+  -m MODULE      run a module, as python -m does
+  -c COMMAND     a line to run before the first prompt; may be given several times
+  --repl         the line prompt, not the screen
+  --plain        the line prompt with one fact a line: no colour, no boxes
+  --json         read lines from standard input, print one JSON object per reply
+  --ascii        draw with ASCII characters only
+  --no-color     no colour (as does NO_COLOR)
+  --version      print the version
+  -h, --help     print this
+
+In the session: '?' lists the commands, 'q' leaves, ':examples' lists scripts to try."""
+
+COLUMNS, ROWS = 60, 15
+"""The smallest terminal that the screen is drawn on."""
+
+
+def parse(argv: list[str]) -> Options:
+    """Return what the command line asks for.
+
+    Raises:
+        UsageError: an unknown option, or one without its value.
+    """
+    options = Options(color=not os.environ.get("NO_COLOR"), ascii=not _speaks_utf8())
+    commands: list[str] = []
+    rest = list(argv)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        word = rest.pop(0)
+        match word:
+            case "-c" | "-m":
+                if not rest:
+                    what = "a command" if word == "-c" else "the name of a module"
+                    raise UsageError(f"'{word}' needs {what}.", "'gradrepl --help' shows how.")
+                if word == "-m":
+                    options = replace(options, module=True)
+                    break
+                commands.append(rest.pop(0))
+            case "--repl":
+                options = replace(options, face="repl")
+            case "--plain":
+                options = replace(options, plain=True, color=False)
+            case "--json":
+                options = replace(options, json=True)
+            case "--ascii":
+                options = replace(options, ascii=True)
+            case "--no-color":
+                options = replace(options, color=False)
+            case "--":
+                break
+            case _:
+                raise UsageError(f"there is no option '{word}'.", "'gradrepl --help' lists all.")
+    target, args = (rest[0], tuple(rest[1:])) if rest else ("", ())
+    return replace(options, target=target, args=args, commands=tuple(commands))
+
+
+def choose_face(options: Options) -> Options:
+    """Return ``options`` with the face that this terminal can have."""
+    if options.json or not _is_tty(0):
+        return replace(options, face="batch", stdin="lines")
+    if options.face == "repl" or options.plain or not _has_screen():
+        return replace(options, face="repl", stdin="tty")
+    return replace(options, face="tui", stdin="asked", output="piped")
+
+
+def _is_tty(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False  # closed
+
+
+def _has_screen() -> bool:
+    if not _is_tty(1) or os.environ.get("TERM", "dumb") in ("dumb", ""):
+        return False
+    columns, rows = os.get_terminal_size(1)
+    return columns >= COLUMNS and rows >= ROWS
+
+
+def _speaks_utf8() -> bool:
+    encoding = getattr(sys.stdout, "encoding", None) or locale.getpreferredencoding(False)
+    return encoding.lower().replace("-", "") == "utf8"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run gradrepl; return its exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        asked = _early(words)
+        if asked:
+            print(asked)
+            return 0
+        options = choose_face(parse(words))
+        if options.target and not options.module:
+            check_target(options.target)
+        code: int = import_module(_FACES[options.face]).run(options)
+    except GradreplError as error:
+        print(f"gradrepl: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return 2
+    return code if code >= 0 else _die_by(-code)
+
+
+_FACES = {
+    "tui": "gradrepl.tui",
+    "repl": "gradrepl.repl.prompt",
+    "batch": "gradrepl.repl.batch",
+}
+
+
+def _early(words: list[str]) -> str:
+    """Return the text of ``--help`` and ``--version``, when they come before a script."""
+    for word in words:
+        if word in ("-h", "--help"):
+            return USAGE
+        if word == "--version":
+            return f"gradrepl {__version__}"
+        if word in ("-m", "-c", "--") or not word.startswith("-"):
+            break
+    return ""
+
+
+def _die_by(number: int) -> int:
+    """End as the script did, so that our caller sees the same signal."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # the script's own dump is the one to keep
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+    return 128 + number  # a signal that does not kill

@@ -1,0 +1,12 @@
+"""From a typed line or a key to a request: the conversation and the table of commands.
+
+Importing this package fills :data:`registry.COMMANDS`. It loads no screen and no torch.
+"""
+
+from gradrepl.commands import breaking, looking, session, stepping
+from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.registry import COMMANDS, WORDS, Command
+
+__all__ = [
+    "COMMANDS", "WORDS", "Command", "Conversation", "breaking", "looking", "session", "stepping",
+]  # fmt: skip

@@ -1,0 +1,122 @@
+"""Commands that set and change breakpoints."""
+
+from __future__ import annotations
+
+from gradrepl import model, protocol
+from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.registry import (
+    Block,
+    BreakpointId,
+    BreakpointIds,
+    ConditionText,
+    Count,
+    Expression,
+    command,
+)
+from gradrepl.conditions_parser import parse
+from gradrepl.errors import UsageError
+
+GROUP = "Breakpoints"
+
+Found = model.Record | None
+
+
+@command("break", "b", group=GROUP, key="b")
+async def break_(talk: Conversation, condition: ConditionText = "") -> Found:
+    """Stop where a condition holds; without one list the breakpoints.
+
+    A condition is LINE, FILE:LINE, FUNCTION, ``op relu``, ``node Addmm*``, ``mod encoder.0``,
+    ``leaf fc1.weight``, ``name h``, ``nan``, ``inf``, ``norm > 10``, ``none`` (a parameter got no
+    gradient), ``shape (64, -1)``. Join them with ``and`` and ``or``; what must be true in Python
+    comes after a comma: ``b op relu, i > 100``.
+    """
+    if not condition:
+        return await _all(talk)
+    return await _set(talk, condition, temporary=False)
+
+
+@command("tbreak", group=GROUP)
+async def tbreak(talk: Conversation, condition: ConditionText) -> Found:
+    """Stop where a condition holds, once."""
+    return await _set(talk, condition, temporary=True)
+
+
+async def _set(talk: Conversation, text: str, temporary: bool) -> Found:
+    request = protocol.SetBreakpoint(condition=parse(text), text=text, temporary=temporary)
+    return await talk.ask(request)
+
+
+@command("breakpoints", group=GROUP, key="B")
+async def breakpoints(talk: Conversation) -> Found:
+    """List the breakpoints."""
+    return await _all(talk)
+
+
+async def _all(talk: Conversation) -> Found:
+    return await talk.ask(protocol.ListBreakpoints())
+
+
+async def _change(talk: Conversation, change: protocol.ChangeBreakpoint) -> Found:
+    """Ask for one change and learn how all breakpoints stand after it."""
+    record = await talk.ask(change)
+    if not isinstance(record, model.Error):
+        talk.memory.note(await talk.ask(protocol.ListBreakpoints()))
+    return record
+
+
+async def _change_each(talk: Conversation, action: str, numbers: tuple[int, ...]) -> Found:
+    record: Found = None
+    for number in numbers or (0,):
+        record = await _change(talk, protocol.ChangeBreakpoint(id=number, action=action))
+        if isinstance(record, model.Error):
+            return record
+    return record if len(numbers) == 1 else await _all(talk)
+
+
+@command("clear", "cl", group=GROUP)
+async def clear(talk: Conversation, numbers: BreakpointIds = ()) -> Found:
+    """Take away breakpoints N..., or all."""
+    return await _change_each(talk, "clear", numbers)
+
+
+@command("enable", group=GROUP)
+async def enable(talk: Conversation, numbers: BreakpointIds = ()) -> Found:
+    """Switch breakpoints N... on again, or all."""
+    return await _change_each(talk, "enable", numbers)
+
+
+@command("disable", group=GROUP)
+async def disable(talk: Conversation, numbers: BreakpointIds = ()) -> Found:
+    """Switch breakpoints N... off, or all; they keep their numbers."""
+    return await _change_each(talk, "disable", numbers)
+
+
+@command("ignore", group=GROUP)
+async def ignore(talk: Conversation, number: BreakpointId, count: Count = 0) -> Found:
+    """Let breakpoint N pass COUNT times before it stops again."""
+    if count < 0:
+        raise UsageError("the count must not be negative.")
+    change = protocol.ChangeBreakpoint(id=number, action="ignore", count=count)
+    return await _change(talk, change)
+
+
+@command("condition", "cond", group=GROUP)
+async def condition(talk: Conversation, number: BreakpointId, expression: Expression = "") -> Found:
+    """Make breakpoint N stop only where EXPR is true in Python; without EXPR always."""
+    if expression:
+        parse(f"nan, {expression}")
+    change = protocol.ChangeBreakpoint(id=number, action="condition", text=expression)
+    return await _change(talk, change)
+
+
+@command("commands", group=GROUP, takes_block=True)
+async def commands(talk: Conversation, number: BreakpointId, block: Block = "") -> Found:
+    """Give breakpoint N lines to run when it stops, up to a line 'end'.
+
+    ``silent`` as the first line hides the stop itself; a line that goes on (``c``) ends the list.
+    """
+    lines = tuple(
+        line.strip() for line in block.split("\n") if line.strip() and line.strip() != "end"
+    )
+    change = protocol.ChangeBreakpoint(id=number, action="commands", commands=lines)
+    return await _change(talk, change)

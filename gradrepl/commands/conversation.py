@@ -1,0 +1,379 @@
+"""One debuggee and what is typed at it: the same for every face.
+
+A face makes a :class:`Conversation`, awaits ``start()`` and then ``enter(text)`` for each entry.
+Everything there is to see comes through the ``show`` it gave; ``on_change`` tells it to redraw
+its prompt. Nothing in here draws, and nothing knows which face it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+from gradrepl import model, protocol
+from gradrepl.commands import completion, entry
+from gradrepl.commands.memory import Memory
+from gradrepl.commands.peer import Peer
+from gradrepl.commands.refusals import busy, failure, gone_error, refusal
+from gradrepl.commands.registry import RUNNING, WORDS, Command, split_word
+from gradrepl.errors import GradreplError, LinkError
+from gradrepl.launch import Options, describe_exit
+
+
+class Conversation:
+    """One debuggee and what is typed at it; ``restart`` exchanges the debuggee."""
+
+    def __init__(self, options: Options, show: Callable[[model.Record], None]) -> None:
+        self.options = options
+        self.prompt: protocol.Prompt | None = None
+        """The debuggee waits; None while the user's code runs, and when there is no process."""
+        self.stop: model.Stop | None = None
+        """The stop we stand at or, while code runs, stood at last."""
+        self.ready: protocol.Ready | None = None
+        """torch is imported; None until then."""
+        self.gone: model.Gone | None = None
+        """How the process ended; ``:restart`` starts another."""
+        self.finished = False
+        """Quit was asked for and done: the face should leave."""
+        self.waiting_input = False
+        """The user's code waits for a line of standard input (``feed``)."""
+        self.interacting = False
+        """``interact``: everything without a colon is Python."""
+        self.generation = 0
+        """Counts the debuggees; the first is 1."""
+        self.used = False
+        """Something of the user's has run in this process."""
+        self.memory = Memory()
+        self.aliases: dict[str, str] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        self.on_output: Callable[[str, bytes], None] = lambda stream, data: None
+        self._show = show
+        self._peer: Peer | None = None
+        self._stops: dict[int, model.Stop] = {}  # by depth
+        self._told: model.Stop | None = None
+        self._waits = asyncio.Event()
+        self._busy = False
+        self._ending = False  # by our own wish: its end is no news
+        self._signalled = False  # by a signal meant for us: we go with it
+        self._failed = False
+        self._script_code: int | None = None
+        self._repeat = ""
+
+    # -- what a face reads ---------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """'idle', 'forward', 'backward', 'exception', 'running' or 'gone'."""
+        if self.gone is not None:
+            return "gone"
+        return self.prompt.state if self.prompt else RUNNING
+
+    @property
+    def stopped(self) -> bool:
+        """Do we stand at a stop: neither at the idle prompt nor running?"""
+        return self.prompt is not None and self.prompt.state != "idle"
+
+    @property
+    def pid(self) -> int:
+        """The debuggee's process, 0 before the first."""
+        return self._peer.pid if self._peer else 0
+
+    @property
+    def exit_code(self) -> int:
+        """What the face should exit with; negative: die by that signal, as the script did."""
+        if self._signalled and self.gone is not None:
+            return self.gone.code
+        if not self.options.target:
+            return int(self._failed)
+        if self._script_code is not None:
+            return self._script_code
+        return self.gone.code if self.gone is not None else 0
+
+    def needs_more(self, text: str) -> bool:
+        """Is this entry incomplete, so that Enter makes a new line?"""
+        return entry.needs_more(text, self.stopped and not self.interacting)
+
+    async def complete(self, text: str) -> list[str]:
+        """Words that may replace ``completion.fragment(text)``, the unfinished word at the end."""
+        return await completion.complete(self, text)
+
+    # -- the life of a debuggee ----------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Launch a debuggee, run the target if there is one, then the ``-c`` commands."""
+        await self._launch()
+        await self._begin()
+        for text in self.options.commands:
+            if not self.finished:
+                await self.enter(text)
+
+    async def restart(self, options: Options) -> None:
+        """End this debuggee and start another; breakpoints and displays are set again."""
+        await self._end()
+        self.options = options
+        self._stops.clear()
+        await self._launch()
+        for request in self.memory.requests():
+            self._note(await self.ask(request))
+        await self._begin()
+
+    async def run_target(self, options: Options) -> None:
+        """Run a target in this process, in which nothing has run yet."""
+        self.options = options
+        await self._begin()
+
+    async def quit(self) -> None:
+        """End the debuggee: ask it, then terminate, then kill; after that ``finished``."""
+        if self.state == "exception" and self._script_code is None:
+            self._script_code = 1
+        if await self._end() and self._script_code is None:
+            self._script_code = 0  # we forced it: the signal is not the script's own end
+        self.finished = True
+        self.on_change()
+
+    async def close(self) -> None:
+        """Leave nothing behind: no process, no socket, no folder. May be called twice."""
+        if not self.finished:
+            await self.quit()
+
+    def forward_signal(self, number: int) -> None:
+        """Pass on a signal that was meant to end us; when the debuggee goes, so does the face."""
+        self._signalled = True
+        if self._peer is not None:
+            self._peer.signal(number)
+
+    async def _launch(self) -> None:
+        self.stop = self.gone = self.ready = self._script_code = None
+        self.used = self._ending = False
+        self._waits.clear()
+        self._peer = Peer(self._heard, self._lost)
+        await self._peer.start(self.options, self.on_output)
+        self.generation += 1
+        await self._waits.wait()
+
+    async def _begin(self) -> None:
+        target = self.options.target
+        if target and self.gone is None:
+            request = protocol.Run(
+                target=target, args=self.options.args, module=self.options.module
+            )
+            await self.run(request, self._target_done)
+
+    def _target_done(self, record: model.Record | None) -> None:
+        if isinstance(record, model.Error):
+            self._script_code = 2  # it could not be run at all
+        self._answered(record)
+
+    async def _end(self) -> bool:
+        self._ending = True
+        return await self._peer.end() if self._peer is not None else False
+
+    def _lost(self, code: int) -> None:
+        self.prompt, self.waiting_input = None, False
+        self.gone = model.Gone(how=describe_exit(code), code=code)
+        if not self._ending and not self._signalled:
+            self.tell(self.gone)
+        self.finished = self.finished or self._signalled
+        self._waits.set()
+        self.on_change()
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def _heard(self, message: protocol.Messages) -> None:
+        match message:
+            case protocol.Tell(record=record):
+                self._note(record)
+                if not self._silent(record):
+                    self.tell(record)
+                return
+            case protocol.Prompt(state=state, depth=depth):
+                self._stops = {at: stop for at, stop in self._stops.items() if at <= depth}
+                self.prompt = message
+                self.waiting_input = False
+                self.stop = None if state == "idle" else self._stops.get(depth, self._told)
+                self._waits.set()
+            case protocol.Ready():
+                self.ready = message
+            case protocol.Input():
+                self.waiting_input = True
+        self.on_change()
+
+    def _note(self, record: model.Record | None) -> None:
+        """Keep what later decisions need."""
+        self.memory.note(record)
+        match record:
+            case model.Stop():
+                self._stops[record.depth] = self._told = record
+            case model.Ended(code=code):
+                self._script_code = code
+
+    def _silent(self, record: model.Record) -> bool:
+        return isinstance(record, model.Stop) and self.memory.commands_of(record)[:1] == ["silent"]
+
+    def _answered(self, record: model.Record | None) -> None:
+        """Show the answer to something that ran."""
+        if record is not None:
+            self._note(record)
+            self.tell(record)
+
+    def tell(self, record: model.Record) -> None:
+        """Show a record to the user."""
+        if isinstance(record, model.Error):
+            self._failed = True
+        self._show(record)
+
+    # -- asking --------------------------------------------------------------------------------
+
+    async def ask(self, request: protocol.Request) -> model.Record | None:
+        """Ask something that only looks, and return the answer.
+
+        Raises:
+            LinkError: there is no debuggee, or it went away.
+        """
+        if self._peer is None:
+            raise gone_error()
+        future: asyncio.Future[model.Record | None] = asyncio.get_running_loop().create_future()
+
+        def reply(record: model.Record | None) -> None:
+            if not future.done():
+                future.set_result(record)
+
+        self._peer.send(request, reply)
+        record = await future
+        if record is None and self.gone is not None:
+            raise gone_error()
+        return record
+
+    async def run(
+        self,
+        request: protocol.Request,
+        reply: Callable[[model.Record | None], None] | None = None,
+    ) -> None:
+        """Let the user's code run; returns when the debuggee waits again or is gone.
+
+        Raises:
+            LinkError: there is no debuggee.
+        """
+        self._go(request, reply or self._answered)
+        await self._waits.wait()
+
+    async def settled(self) -> None:
+        """Wait until the debuggee waits, or is gone."""
+        await self._waits.wait()
+
+    def _go(self, request: protocol.Request, reply: Callable[[model.Record | None], None]) -> None:
+        if self._peer is None:
+            raise gone_error()
+        self._peer.send(request, reply)
+        self._waits.clear()
+        self.used = True
+        self.prompt = None
+        self.on_change()
+
+    # -- what is typed -------------------------------------------------------------------------
+
+    async def enter(self, text: str) -> None:
+        """Do one complete entry; returns when the debuggee waits again or is gone."""
+        if self._busy or self.state == RUNNING:
+            await self._enter_running(text)
+            return
+        self._busy = True
+        try:
+            for part in entry.split_entries(text):
+                await self._enter(part)
+                await self._run_blocks()
+                if self.finished:
+                    break
+        finally:
+            self._busy = False
+            self.on_change()
+
+    async def _enter(self, text: str) -> None:
+        """Do one entry that holds no ``;;``."""
+        if not text.strip():
+            text = self._repeat if self.stopped else ""
+        self._repeat = ""
+        try:
+            meaning = await entry.understand(self, self._expanded(text))
+            match meaning:
+                case entry.Call(command, rest):
+                    await self._call(command, rest, text)
+                case entry.Look(expression, source):
+                    request = protocol.Inspect(expression=expression, source=source)
+                    self._answered(await self.ask(request))
+                case entry.Code(source, shadows):
+                    if shadows:
+                        self.tell(entry.shadowed(shadows))
+                    await self.run(protocol.Execute(source=source))
+        except GradreplError as error:
+            self.tell(failure(error))
+
+    async def _enter_running(self, text: str) -> None:
+        """Do a command that is possible while code runs; refuse all else."""
+        word, rest = split_word(text.strip().lstrip(":%"))
+        command = WORDS.get(word)
+        try:
+            if command is None or RUNNING not in command.states:
+                raise busy()
+            await self._call(command, rest, text)
+        except GradreplError as error:
+            self.tell(failure(error))
+
+    async def _call(self, command: Command, rest: str, text: str) -> None:
+        if self.state not in command.states:
+            raise refusal(command, self.state)
+        values = command.parse(rest)
+        if command.repeats:
+            self._repeat = text
+        self._answered(await command.function(self, *values))
+
+    async def _run_blocks(self) -> None:
+        """Run the ``commands`` of the breakpoints that this stop was for."""
+        while self.stopped and self.stop is not None:
+            at = self.stop
+            lines = self.memory.take_commands(at)
+            for line in lines:
+                if line != "silent":
+                    await self._enter(line)
+                if self.stop is not at or self.prompt is None:
+                    break
+            if not lines or self.stop is at:
+                return
+
+    def _expanded(self, text: str) -> str:
+        """``text`` with an alias at its front replaced, '%1' and '%*' filled in."""
+        word, _, rest = text.strip().lstrip(":").partition(" ")
+        if word not in self.aliases:
+            return text
+        body = self.aliases[word].replace("%*", rest.strip())
+        for place, value in enumerate(rest.split(), 1):
+            body = body.replace(f"%{place}", value)
+        return body
+
+    # -- the keyboard --------------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Ctrl-C, from a face that has the terminal in raw mode."""
+        if self._peer is None or self.gone is not None:
+            return
+        if self.prompt is None:
+            self._peer.signal(signal.SIGINT)
+        elif self.stopped and self.stop is not None and "interrupt" in self.stop.reason.lower():
+            with suppress(LinkError):
+                self._go(protocol.Abort(interrupt=True), self._answered)
+
+    def feed(self, line: str) -> None:
+        """Give the user's code one line of standard input."""
+        self._feed(line.encode() + b"\n")
+
+    def end_input(self) -> None:
+        """Ctrl-D where the user's code reads: its standard input is at its end."""
+        self._feed(b"")
+
+    def _feed(self, data: bytes) -> None:
+        if self._peer is not None:
+            self.waiting_input = False
+            self._peer.feed(data)
+            self.on_change()

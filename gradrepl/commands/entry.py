@@ -1,0 +1,175 @@
+"""What a typed line means: a command, a look at something, or Python.
+
+``:word`` and ``%word`` are always a command, ``!text`` is always Python. At a stop a first word
+that is a command is one, unless it is also a name here and the line is good Python: people name
+their tensors a, b, c, n, and their names win. At the idle prompt Python wins.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import codeop
+import keyword
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gradrepl import model, protocol
+from gradrepl.commands.registry import WORDS, Command, find, nearest, split_word, unknown
+
+if TYPE_CHECKING:
+    from gradrepl.commands.conversation import Conversation
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A command and the text of its arguments."""
+
+    command: Command
+    text: str
+
+
+class Code(msgspec.Struct, frozen=True):
+    """Python; ``shadows`` is the command whose word is a name here."""
+
+    source: str
+    shadows: str = ""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """``x?`` or, with ``source``, ``x??``."""
+
+    expression: str
+    source: bool
+
+
+Meaning = Call | Code | Look | None
+
+_compiler = codeop.CommandCompiler()
+_compiler.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+def python_state(text: str) -> str:
+    """Say whether ``text`` as Python is 'complete', 'incomplete' or 'wrong'."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = _compiler(text, "<typed>", "single")
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return _whole_state(text)
+    return "incomplete" if code is None else "complete"
+
+
+def _whole_state(text: str) -> str:
+    """Judge several statements at once, as a paste or a batch file has them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, "<typed>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return "wrong"
+    return "complete"
+
+
+def wants_block(text: str) -> bool:
+    """Is this a command whose lines go on up to ``end``, not there yet?"""
+    first, *others = text.strip().split("\n")
+    word, _ = split_word(first.lstrip(":%").strip())
+    if word not in WORDS or not WORDS[word].takes_block:
+        return False
+    return not any(line.strip() == "end" for line in others)
+
+
+def needs_more(text: str, stopped: bool) -> bool:
+    """Is the entry not complete yet?"""
+    if wants_block(text):
+        return True
+    stripped = text.strip()
+    if not stripped or stripped[0] in ":%" or stripped.endswith("?"):
+        return False
+    if stripped[0] == "!":
+        return python_state(text.lstrip()[1:].lstrip(" ")) == "incomplete"
+    word, rest = split_word(stripped)
+    if stopped and word in WORDS and "\n" not in stripped and not rest.endswith(":"):
+        return False
+    return python_state(text) == "incomplete"
+
+
+def split_entries(text: str) -> list[str]:
+    """Split a line at ``;;`` outside of quotes; a text of several lines is one entry."""
+    if "\n" in text.strip() or ";;" not in text:
+        return [text]
+    parts = re.split(r""";;(?=(?:[^"']|"[^"]*"|'[^']*')*$)""", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def shadowed(word: str) -> model.Notice:
+    """Say that ``word`` was taken as Python."""
+    return model.Notice(message=f"'{word}' is a name here; ':{word}' is the command.")
+
+
+async def understand(talk: Conversation, text: str) -> Meaning:
+    """Return what ``text`` means where we stand.
+
+    Raises:
+        UsageError: it is clearly a command, and there is no such one.
+    """
+    stripped = text.strip()
+    if not stripped:
+        return None
+    if stripped[0] in ":%":
+        return _command(stripped[1:].strip() or "help")
+    if stripped[0] == "!":
+        source = text.lstrip()[1:].lstrip(" ")
+        return Code(source) if source.strip() else None
+    if stripped == "?":
+        return _command("help")
+    if all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n")):
+        return None
+    if talk.interacting:
+        return Code(text)
+    state = python_state(text)
+    if state != "complete" and "\n" not in stripped:
+        if found := re.fullmatch(r"(.*[^?\s])\s*(\?\??)", stripped):
+            return Look(found[1].strip(), source=found[2] == "??")
+        if found := re.fullmatch(r"(\?\??)\s*([^?\s].*)", stripped):
+            return Look(found[2].strip(), source=found[1] == "??")
+    return await _word(talk, text, state)
+
+
+async def _word(talk: Conversation, text: str, state: str) -> Meaning:
+    """Decide by the first word, and by whether it is a name here."""
+    first = text.strip().split("\n")[0]
+    word, rest = split_word(first)
+    if word and word not in WORDS and state == "wrong" and not keyword.iskeyword(word):
+        if "\n" not in text.strip() and nearest(word):
+            raise unknown(word)
+        return Code(text)
+    if word and not rest and word not in WORDS and talk.stopped and nearest(word):
+        if await talk.ask(protocol.Bound(word=word)) is None and not hasattr(builtins, word):
+            raise unknown(word)
+        return Code(text)
+    if word not in WORDS or ("\n" in text.strip() and not WORDS[word].takes_block):
+        return Code(text)
+    if state == "wrong" and rest:
+        return _command(text.strip())  # 'n 3' is no Python, whatever n is
+    if talk.state == "gone":
+        return _command(text.strip())
+    if state == "complete" and rest and not talk.stopped:
+        return Code(text)
+    bound = await talk.ask(protocol.Bound(word=word)) is not None
+    if bound or (state != "complete" and not talk.stopped and rest):
+        return Code(text, shadows=word if talk.stopped else "")
+    return _command(text.strip())
+
+
+def _command(text: str) -> Call:
+    """``text`` as a command, without its mark."""
+    word, _, rest = text.partition(" ")
+    if "\n" in word:
+        word, _, rest = text.partition("\n")
+    if found := re.match(r"(\w+|\?)(.*)", word, re.S):
+        word, rest = found[1], f"{found[2]} {rest}" if found[2] else rest
+    return Call(find(word), rest.strip("\n") if "\n" in rest else rest.strip())

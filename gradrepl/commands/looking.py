@@ -1,0 +1,145 @@
+"""Commands that only look: at values, frames, source, ops and nodes."""
+
+from __future__ import annotations
+
+from gradrepl import model, protocol
+from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.registry import (
+    BACKWARD,
+    EXCEPTION,
+    STOPPED,
+    Count,
+    Expression,
+    Number,
+    command,
+)
+from gradrepl.errors import StateError
+
+GROUP = "Looking"
+PLACES = (*STOPPED, EXCEPTION)
+WINDOW = 20
+"""Rows that 'ops' and 'nodes' show when no count is given."""
+
+Found = model.Record | None
+
+
+@command("print", "p", group=GROUP, key="p")
+async def print_(talk: Conversation, expression: Expression) -> Found:
+    """Show the value of an expression in short: of a tensor its shape and figures."""
+    return await talk.ask(protocol.Print(expression=expression))
+
+
+@command("pp", group=GROUP, key="P")
+async def pp(talk: Conversation, expression: Expression) -> Found:
+    """Show the value of an expression in full, within reason."""
+    return await talk.ask(protocol.Print(expression=expression, full=True))
+
+
+@command("t", group=GROUP)
+async def tensor(talk: Conversation, expression: Expression) -> Found:
+    """Show everything about a tensor: layout, storage, version, gradient, figures."""
+    return await talk.ask(protocol.Describe(expression=expression))
+
+
+@command("whatis", group=GROUP)
+async def whatis(talk: Conversation, expression: Expression) -> Found:
+    """Show the type of an expression's value."""
+    return await talk.ask(protocol.Print(expression=f"type({expression})"))
+
+
+@command("names", group=GROUP)
+async def names(talk: Conversation, count: Count = 50) -> Found:
+    """List the variables in reach."""
+    return await talk.ask(protocol.Names(limit=count))
+
+
+@command("args", "a", group=GROUP, states=PLACES)
+async def args(talk: Conversation) -> Found:
+    """Show the arguments of this function, or at a backward stop this node's gradients."""
+    if talk.stop is not None and talk.stop.node is not None:
+        return talk.stop.node
+    return await talk.ask(protocol.Arguments())
+
+
+@command("display", group=GROUP, key="D")
+async def display(talk: Conversation, expression: Expression = "") -> Found:
+    """Show EXPR at every stop, when it has changed; without EXPR list what is displayed."""
+    if not expression:
+        body = "\n".join(talk.memory.displays) or "nothing"
+        return model.Text(title="displayed at every stop", body=body)
+    record = await talk.ask(protocol.Display(expression=expression))
+    if not isinstance(record, model.Error) and expression not in talk.memory.displays:
+        talk.memory.displays.append(expression)
+    return record or model.Notice(message=f"'{expression}' is shown at every stop.")
+
+
+@command("undisplay", group=GROUP, key="X")
+async def undisplay(talk: Conversation, expression: Expression = "") -> Found:
+    """Stop displaying EXPR, or everything."""
+    known = talk.memory.displays
+    if expression and expression not in known:
+        raise StateError(f"'{expression}' is not displayed.", "'display' lists what is.")
+    record = await talk.ask(protocol.Display(expression=expression, off=True))
+    known[:] = [each for each in known if expression and each != expression]
+    return record or model.Notice(message=f"'{expression or 'nothing'}' is no longer displayed.")
+
+
+@command("where", "w", "bt", group=GROUP, states=PLACES, key="w")
+async def where(talk: Conversation) -> Found:
+    """Show the frames of your code; in a backward also the path from the loss to this node."""
+    return await talk.ask(protocol.FrameStack())
+
+
+@command("up", "u", group=GROUP, states=PLACES, key="u")
+async def up(talk: Conversation, count: Count = 1) -> Found:
+    """Look from the caller's frame; in a backward, toward the loss."""
+    return await talk.ask(protocol.FrameStack(move=count))
+
+
+@command("down", "d", group=GROUP, states=PLACES, key="d")
+async def down(talk: Conversation, count: Count = 1) -> Found:
+    """Look from the called frame again; in a backward, toward the leaves."""
+    return await talk.ask(protocol.FrameStack(move=-count))
+
+
+@command("list", "l", group=GROUP, states=PLACES, key="l")
+async def list_(talk: Conversation, line: Number = 0) -> Found:
+    """Show the source around this line, or around line N."""
+    return await talk.ask(protocol.Listing(around=line or None))
+
+
+@command("longlist", "ll", group=GROUP, states=PLACES)
+async def longlist(talk: Conversation) -> Found:
+    """Show the source of the whole function."""
+    return await talk.ask(protocol.Listing(whole=True))
+
+
+@command("source", group=GROUP)
+async def source(talk: Conversation, expression: Expression) -> Found:
+    """Show the source of a function, class or module."""
+    return await talk.ask(protocol.Inspect(expression=expression, source=True))
+
+
+@command("ops", group=GROUP)
+async def ops(talk: Conversation, count: Count = WINDOW) -> Found:
+    """List the last COUNT recorded ops."""
+    return await talk.ask(protocol.OpRows(first=-count, count=count))
+
+
+@command("op", group=GROUP)
+async def op(talk: Conversation, number: Number) -> Found:
+    """Show recorded op N with its inputs and outputs."""
+    return await talk.ask(protocol.OpDetail(id=number))
+
+
+@command("nodes", group=GROUP, states=(BACKWARD,))
+async def nodes(talk: Conversation, count: Count = WINDOW) -> Found:
+    """List COUNT nodes of this backward around where we stand, in the engine's order."""
+    here = talk.stop.position if talk.stop is not None else 0
+    return await talk.ask(protocol.NodeRows(first=max(0, here - count // 2), count=count))
+
+
+@command("node", group=GROUP, states=(BACKWARD,))
+async def node(talk: Conversation, number: Number) -> Found:
+    """Show node #N: gradients in and out, saved tensors, where its gradients go."""
+    return await talk.ask(protocol.NodeDetail(id=number))

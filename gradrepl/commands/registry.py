@@ -1,0 +1,230 @@
+"""The table of commands: one decorated function is a whole command.
+
+Its name and aliases, where it is possible and its key come from the decorator, its help from the
+docstring, its arguments and their completion from the annotations. Prompt, palette, footer, help
+and README read the same table. A command gets the conversation and its parsed arguments, and
+returns a record or nothing; it never makes text of its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from gradrepl.errors import UsageError
+
+FORWARD, BACKWARD, EXCEPTION, IDLE = "forward", "backward", "exception", "idle"
+RUNNING, GONE = "running", "gone"
+STOPPED = (FORWARD, BACKWARD)
+WAITING = (IDLE, *STOPPED, EXCEPTION)
+PROMPTS = {
+    IDLE: ">>> ", FORWARD: "(grad) ", BACKWARD: "(grad:bw) ", EXCEPTION: "(grad:pm) ",
+    GONE: "(gone) ", RUNNING: "",
+}  # fmt: skip
+"""What a prompt says, by the conversation's state."""
+ANY = (*WAITING, RUNNING, GONE)
+
+
+class Argument(msgspec.Struct, frozen=True):
+    """What one argument is: how it is written, read and completed."""
+
+    metavar: str
+    complete: str = ""
+    """'python', 'path', 'condition', 'command', 'breakpoint', 'display', or nothing."""
+    rest: bool = False
+    """Takes all of the line that is left, not one word."""
+    read: Callable[[str], Any] = str
+    optional: bool = False
+    """Set from the function: it has a default."""
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(_number(word) for word in text.replace(",", " ").split())
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text.lstrip("#%"))
+    except ValueError:
+        raise UsageError(f"'{text}' is not a number.") from None
+
+
+Count = Annotated[int, Argument("COUNT", read=_number)]
+Number = Annotated[int, Argument("N", read=_number)]
+BreakpointId = Annotated[int, Argument("N", complete="breakpoint", read=_number)]
+BreakpointIds = Annotated[
+    tuple[int, ...], Argument("N...", complete="breakpoint", rest=True, read=_numbers)
+]
+Expression = Annotated[str, Argument("EXPR", complete="python", rest=True)]
+Statement = Annotated[str, Argument("COUNT|STATEMENT", complete="python", rest=True)]
+ConditionText = Annotated[str, Argument("CONDITION", complete="condition", rest=True)]
+Place = Annotated[str, Argument("LINE|#N|CONDITION", complete="condition", rest=True)]
+Word = Annotated[str, Argument("WORD", complete="command")]
+Path = Annotated[str, Argument("FILE", complete="path")]
+Words = Annotated[str, Argument("ARGS", complete="path", rest=True)]
+Block = Annotated[str, Argument("LINES", rest=True)]
+
+
+class Command(msgspec.Struct, frozen=True):
+    """One command, whole."""
+
+    name: str
+    aliases: tuple[str, ...]
+    group: str
+    states: tuple[str, ...]
+    key: str
+    """The key that runs it in the screens' pane state, or empty."""
+    repeats: bool
+    """An empty line runs it again."""
+    takes_block: bool
+    """More lines follow, up to one that says 'end'."""
+    summary: str
+    help: str
+    arguments: tuple[Argument, ...]
+    function: Callable[..., Any]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its name and its aliases."""
+        return (self.name, *self.aliases)
+
+    @property
+    def usage(self) -> str:
+        """How it is written: 'ignore N [COUNT]'."""
+        shown = [f"[{a.metavar}]" if a.optional else a.metavar for a in self.arguments]
+        return " ".join([self.name, *shown])
+
+    def parse(self, text: str) -> list[Any]:
+        """Return the values of the arguments that ``text`` spells.
+
+        Raises:
+            UsageError: one is missing, too many, or not what it should be.
+        """
+        values = []
+        for argument in self.arguments:
+            text = text.strip()
+            if not text:
+                if not argument.optional:
+                    raise UsageError(
+                        f"'{self.name}' needs {argument.metavar}.", f"Write: {self.usage}"
+                    )
+                break
+            if argument.rest:
+                piece, text = text, ""
+            else:
+                piece, text = [*text.split(None, 1), ""][:2]
+            try:
+                values.append(argument.read(piece))
+            except UsageError as error:
+                raise type(error)(str(error), error.hint or f"Write: {self.usage}") from None
+        if text.strip():
+            raise UsageError(
+                f"'{self.name}' does not know what to do with '{text.strip()}'.",
+                f"Write: {self.usage}",
+            )
+        return values
+
+
+GROUPS = ("Stepping", "Looking", "Breakpoints", "Session")
+"""The order in which help, palette and README list the commands."""
+
+COMMANDS: dict[str, Command] = {}
+"""By name."""
+WORDS: dict[str, Command] = {}
+"""By name and by alias."""
+
+
+def command(
+    name: str,
+    *aliases: str,
+    group: str,
+    states: tuple[str, ...] = WAITING,
+    key: str = "",
+    repeats: bool = False,
+    takes_block: bool = False,
+) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
+    """Enter a function into the table of commands under ``name``."""
+
+    def enter(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        text = inspect.getdoc(function) or ""
+        made = Command(
+            name=name, aliases=aliases, group=group, states=states, key=key, repeats=repeats,
+            takes_block=takes_block, summary=text.partition("\n")[0], help=text,
+            arguments=_arguments(function), function=function,
+        )  # fmt: skip
+        COMMANDS[name] = made
+        WORDS.update(dict.fromkeys(made.words, made))
+        return function
+
+    return enter
+
+
+def _arguments(function: Callable[..., Any]) -> tuple[Argument, ...]:
+    hints = get_type_hints(function, include_extras=True)
+    _, *parameters = inspect.signature(function).parameters.values()
+    found = []
+    for parameter in parameters:
+        hint = hints[parameter.name]
+        assert get_origin(hint) is Annotated, f"{function} must annotate {parameter.name}"
+        argument: Argument = get_args(hint)[1]
+        optional = parameter.default is not parameter.empty
+        found.append(msgspec.structs.replace(argument, optional=optional))
+    return tuple(found)
+
+
+def by_group() -> dict[str, list[Command]]:
+    """Return all commands as they are listed; groups that a plugin made come last."""
+    groups: dict[str, list[Command]] = {group: [] for group in GROUPS}
+    for each in COMMANDS.values():
+        groups.setdefault(each.group, []).append(each)
+    return groups
+
+
+def nearest(word: str, among: list[str] | None = None) -> str:
+    """Return the known word most like ``word``, or nothing."""
+    close = difflib.get_close_matches(word, among or list(WORDS), n=1, cutoff=0.7)
+    return close[0] if close else ""
+
+
+def find(word: str) -> Command:
+    """Return the command that ``word`` names.
+
+    Raises:
+        UsageError: there is none; the hint has the nearest.
+    """
+    if word in WORDS:
+        return WORDS[word]
+    raise unknown(word)
+
+
+def unknown(word: str) -> UsageError:
+    """Return the refusal of a word that is no command, with the nearest that is."""
+    like = nearest(word)
+    hint = f"Did you mean ':{like}'?" if like else "':help' lists all commands."
+    return UsageError(f"there is no command '{word}'.", hint)
+
+
+_FIRST = re.compile(r"[A-Za-z_]\w*")
+
+
+def split_word(text: str) -> tuple[str, str]:
+    """Split a line into its first word, if it stands like a command's, and the rest.
+
+    ``step 3`` gives ('step', '3'). ``s(3)``, ``s.x``, ``s = 3`` and ``s += 1`` are Python and give
+    no word.
+    """
+    found = _FIRST.match(text)
+    if not found:
+        return "", text
+    word, rest = found[0], text[found.end() :]
+    if rest and not rest[0].isspace():
+        return "", text
+    rest = rest.strip()
+    if re.match(r"=(?!=)|([-+*/%@&|^]|//|\*\*|<<|>>)=", rest):
+        return "", text
+    return word, rest

@@ -1,0 +1,159 @@
+"""Commands about the session itself: load, restart, quit, help, aliases."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+from pathlib import Path as FilePath
+
+from msgspec.structs import replace
+
+from gradrepl import model
+from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.registry import (
+    ANY,
+    GONE,
+    WAITING,
+    Path,
+    Word,
+    Words,
+    by_group,
+    command,
+    find,
+)
+from gradrepl.errors import StateError, UsageError
+from gradrepl.launch import check_target
+
+GROUP = "Session"
+
+Found = model.Record | None
+
+
+@command("load", group=GROUP, states=(*WAITING, GONE))
+async def load(talk: Conversation, file: Path, arguments: Words = "") -> Found:
+    """Run a script, stopped before its first op; the name of an example will do."""
+    found = _find_script(file)
+    check_target(found)
+    options = replace(talk.options, target=found, args=_split(arguments), module=False, commands=())
+    if talk.used or talk.state == GONE:
+        await talk.restart(options)
+    else:
+        await talk.run_target(options)
+    return None
+
+
+@command("restart", "run", group=GROUP, states=ANY, key="R")
+async def restart(talk: Conversation, arguments: Words = "") -> Found:
+    """Start again in a new process, with new ARGS if given; keeps breakpoints and displays."""
+    options = replace(talk.options, commands=())
+    if options.target and not options.module:
+        check_target(options.target)
+    if arguments:
+        options = replace(options, args=_split(arguments))
+    talk.tell(model.Notice(message=f"Starting {options.target or 'a new session'} again."))
+    await talk.restart(options)
+    return None
+
+
+def _split(arguments: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(arguments))
+    except ValueError as error:
+        raise UsageError(f"the arguments cannot be read: {error}.", "Close the quotes.") from None
+
+
+@command("quit", "q", "exit", "EOF", group=GROUP, states=ANY, key="q")
+async def quit_(talk: Conversation) -> Found:
+    """Leave gradrepl; a script that is stopped does not go on."""
+    await talk.quit()
+    return None
+
+
+@command("help", "h", "?", group=GROUP, states=ANY, key="?")
+async def help_(talk: Conversation, word: Word = "") -> Found:
+    """List the commands, or explain one."""
+    if not word:
+        return model.Text(title="commands", body="\n".join(_overview()))
+    found = find(word.lstrip(":"))
+    others = f"\nalso: {', '.join(found.aliases)}" if found.aliases else ""
+    return model.Text(title=found.usage, body=found.help + others)
+
+
+def _overview() -> list[str]:
+    """Return all commands by group, one a line, and how a line is understood."""
+    lines: list[str] = []
+    for group, members in by_group().items():
+        lines += ["", group]
+        lines += [f"  {', '.join(each.words):<22} {each.summary}" for each in members]
+    lines += [
+        "",
+        "Everything else is Python. ':word' is always a command, '!text' always Python,",
+        "'x?' shows what x is, 'x??' its source, ';;' separates commands on one line.",
+    ]
+    return lines[1:]
+
+
+@command("examples", group=GROUP, states=ANY)
+async def examples(talk: Conversation) -> Found:
+    """List the shipped examples; ':load NAME' runs one."""
+    rows = [f"{path.stem:<16} {_first_line(path)}" for path in example_files()]
+    return model.Text(title="examples, run with :load NAME", body="\n".join(rows) or "none")
+
+
+def example_files() -> list[FilePath]:
+    """Return the shipped scripts: beside the package in a checkout, inside it when installed."""
+    package = FilePath(__file__).resolve().parent.parent
+    for folder in (package / "examples", package.parent / "examples"):
+        if folder.is_dir():
+            return sorted(folder.glob("*.py"))
+    return []
+
+
+def _first_line(path: FilePath) -> str:
+    try:
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    return text.partition("\n")[0]
+
+
+def _find_script(name: str) -> str:
+    """Return the path of a script or of the example with this name."""
+    path = FilePath(name).expanduser()
+    if not path.exists():
+        for example in example_files():
+            if name in (example.stem, example.name):
+                return str(example)
+    return str(path)
+
+
+@command("alias", group=GROUP, states=ANY)
+async def alias(talk: Conversation, word: Word = "", text: Words = "") -> Found:
+    """Give a line a short name; %1 and %* stand for what follows it. Alone: list them."""
+    if not word:
+        rows = [f"{name} = {body}" for name, body in talk.aliases.items()]
+        return model.Text(title="aliases", body="\n".join(rows) or "none")
+    if not text:
+        if word not in talk.aliases:
+            raise StateError(f"there is no alias '{word}'.", "'alias' lists them.")
+        return model.Text(title="aliases", body=f"{word} = {talk.aliases[word]}")
+    talk.aliases[word] = text
+    return model.Notice(message=f"'{word}' stands for '{text}'.")
+
+
+@command("unalias", group=GROUP, states=ANY)
+async def unalias(talk: Conversation, word: Word) -> Found:
+    """Take an alias away."""
+    if word not in talk.aliases:
+        raise StateError(f"there is no alias '{word}'.", "'alias' lists them.")
+    del talk.aliases[word]
+    return model.Notice(message=f"'{word}' is no alias any more.")
+
+
+@command("interact", group=GROUP)
+async def interact(talk: Conversation) -> Found:
+    """Take everything as Python until ':interact' again, whatever its first word."""
+    talk.interacting = not talk.interacting
+    if talk.interacting:
+        return model.Notice(message="Everything is Python now; ':interact' ends it.")
+    return model.Notice(message="Words are commands again.")

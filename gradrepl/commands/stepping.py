@@ -1,0 +1,133 @@
+"""Commands that let the user's code go on, and start it stepped."""
+
+from __future__ import annotations
+
+import re
+
+from gradrepl import conditions, model, protocol
+from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.registry import (
+    BACKWARD,
+    EXCEPTION,
+    FORWARD,
+    IDLE,
+    STOPPED,
+    WAITING,
+    Count,
+    Expression,
+    Place,
+    Statement,
+    Words,
+    command,
+)
+from gradrepl.conditions_parser import parse
+from gradrepl.errors import StateError, UsageError
+
+GROUP = "Stepping"
+
+
+@command("step", "s", group=GROUP, states=(IDLE, *STOPPED), key="s", repeats=True)
+async def step(talk: Conversation, what: Statement = "") -> model.Record | None:
+    """Go to the next op or node; COUNT times, or run STATEMENT stopped at its first event.
+
+    In the forward the next op, also inside of child modules; in the backward the next node in
+    the engine's own order. ``:step y = model(x)`` stops at the first op of the statement.
+    """
+    if what and not what.isdigit():
+        await talk.run(protocol.Execute(source=what, stepped=True))
+    elif talk.stopped:
+        await talk.run(protocol.Resume(verb=conditions.Step(_count(what))))
+    else:
+        raise StateError(
+            "'step' needs a stop or a statement, and nothing is stopped.",
+            "':step STATEMENT' runs a statement and stops at its first op or node.",
+        )
+    return None
+
+
+def _count(text: str) -> int:
+    count = int(text or 1)
+    if count < 1:
+        raise UsageError("the count must be at least 1.")
+    return count
+
+
+@command("next", "n", group=GROUP, states=STOPPED, key="n", repeats=True)
+async def next_(talk: Conversation, count: Count = 1) -> model.Record | None:
+    """Go to the next op on this level: a child module is one step. COUNT times.
+
+    In the backward the next node that computes: AccumulateGrad and views run without a stop.
+    """
+    await talk.run(protocol.Resume(verb=conditions.Next(_count(str(count)))))
+    return None
+
+
+@command("return", "r", group=GROUP, states=STOPPED, key="r", repeats=True)
+async def return_(talk: Conversation) -> model.Record | None:
+    """Go to the end of this module: its call, or in the backward its input gradients."""
+    await talk.run(protocol.Resume(verb=conditions.Return()))
+    return None
+
+
+@command("continue", "c", "cont", group=GROUP, states=(*STOPPED, EXCEPTION), key="c")
+async def continue_(talk: Conversation) -> model.Record | None:
+    """Go on to the next breakpoint or to the end."""
+    await talk.run(protocol.Resume(verb=conditions.Continue()))
+    return None
+
+
+@command("until", "unt", group=GROUP, states=STOPPED, repeats=True)
+async def until(talk: Conversation, where: Place = "") -> model.Record | None:
+    """Go on to a later line, to line or node N, or to where a condition holds.
+
+    ``until``, ``until 40``, ``until #7``, ``until leaf fc1.weight``, ``until AddmmBackward*``,
+    ``until op relu, i > 3``: all that ``break`` understands.
+    """
+    await talk.run(protocol.Resume(verb=_until(where)))
+    return None
+
+
+def _until(where: str) -> conditions.Verb:
+    number = where.lstrip("#")
+    if not where or number.isdigit():
+        return conditions.Until(int(number or 0))
+    if re.fullmatch(r"[A-Z]\w*(Backward\w*|Grad|Slices)\*?|[A-Z]\w*\*", where):
+        return conditions.UntilCondition(conditions.NodeIs(where))
+    return conditions.UntilCondition(parse(where))
+
+
+@command("into", group=GROUP, states=(FORWARD,), key="I", repeats=True)
+async def into(talk: Conversation) -> model.Record | None:
+    """Go into the next op: to the first call that it makes inside."""
+    await talk.run(protocol.Resume(verb=conditions.Into()))
+    return None
+
+
+@command("finish", "fin", group=GROUP, states=(BACKWARD,), key="f", repeats=True)
+async def finish(talk: Conversation) -> model.Record | None:
+    """Let this node run, and stop behind it: its outgoing gradients are known there."""
+    await talk.run(protocol.Resume(verb=conditions.Finish()))
+    return None
+
+
+@command("abort", group=GROUP, states=STOPPED, key="A")
+async def abort(talk: Conversation) -> model.Record | None:
+    """Raise out of this stop: ends the backward or the op, and says what had accumulated."""
+    await talk.run(protocol.Abort())
+    return None
+
+
+@command("jump", "j", group=GROUP, states=WAITING)
+async def jump(talk: Conversation, where: Words = "") -> model.Record | None:
+    """Refused: an op cannot be un-run."""
+    raise StateError(
+        "an op cannot be un-run, so there is no jumping.",
+        "':restart' begins again; 'until LINE' goes forward.",
+    )
+
+
+@command("bw", group=GROUP, states=WAITING)
+async def bw(talk: Conversation, expression: Expression) -> model.Record | None:
+    """Run EXPR.backward(), stopped at its first node."""
+    await talk.run(protocol.Backward(expression=expression))
+    return None

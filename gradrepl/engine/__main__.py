@@ -1,0 +1,95 @@
+"""The debuggee's start: connect to the face, then serve at the bottom of the main thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import threading
+from types import ModuleType
+from typing import Any
+
+from gradrepl import protocol
+from gradrepl.engine import frames, stdio
+from gradrepl.engine.gate import Place, Quitting
+from gradrepl.engine.interrupts import Interrupts
+from gradrepl.engine.session import Session
+from gradrepl.errors import LinkError
+from gradrepl.link import BlockingLink
+
+
+def main() -> int:
+    """Run the debuggee; return the script's exit code."""
+    frames.mark_ours(sys._getframe(1).f_code)
+    setup = json.loads(os.environ.pop("GRADREPL_DEBUGGEE"))
+    sys.path.insert(0, "")
+    sys.argv[:] = [""]
+    namespace = ModuleType("__main__")
+    sys.modules["__main__"] = namespace
+    namespace.__dict__["__builtins__"] = sys.modules["builtins"]
+    link = BlockingLink.connect(setup["socket"], setup["token"], platform.python_version())
+    session = Session(link)
+    interrupts = Interrupts(session)
+    interrupts.install()
+    _share_streams(session, setup)
+    reader = threading.Thread(
+        target=_listen, args=(session, link, interrupts, setup), name="gradrepl", daemon=True
+    )
+    os.register_at_fork(after_in_child=lambda: _forked(session, link))
+    reader.start()
+    if setup.get("warm"):
+        session.warm_up()
+    try:
+        session.gate.serve(Place("idle"))
+    except Quitting:
+        pass
+    finally:
+        session.gate.detached = True
+        link.close()
+    return session.exit_code
+
+
+def _share_streams(session: Session, setup: dict[str, Any]) -> None:
+    if setup["stdin"] == "asked":
+        stdio.share_input(lambda: session.send(protocol.Input()))
+        stdio.output_by_lines()
+    elif setup["stdin"] == "lines":
+        stdio.share_input(lambda: None)
+
+
+def _listen(
+    session: Session, link: BlockingLink, interrupts: Interrupts, setup: dict[str, Any]
+) -> None:
+    """The link thread: hand requests to whoever is parked, answer at once what can be."""
+    while True:
+        try:
+            message = link.receive()
+        except LinkError:
+            message = None
+        if message is None:
+            break
+        if not isinstance(message, protocol.Ask):
+            continue
+        if isinstance(message.request, protocol.Pause):
+            interrupts.pause()
+            session.send(protocol.Answer(id=message.id))
+        elif isinstance(message.request, protocol.Status):
+            session.send(protocol.Answer(id=message.id, record=session.status()))
+        else:
+            session.gate.inbox.put(message)
+    if not session.gate.detached:
+        session.gate.detach()
+        stdio.fall_back(setup["keep"], setup["fallback"])
+        session.face_gone()
+
+
+def _forked(session: Session, link: BlockingLink) -> None:
+    """In a forked child: it has no link, no hooks, and never stops."""
+    session.gate.detached = True
+    link.drop()
+    session.stepper.disarm()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Tells when the user's code has imported torch, without importing it for them.
+
+A script may set ``OMP_NUM_THREADS`` or other variables before its own import: torch must not be
+there before.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+
+def torch_module() -> Any:
+    """Return torch if it has been imported to its end, else None."""
+    module = sys.modules.get("torch")
+    spec = getattr(module, "__spec__", None)
+    return None if module is None or getattr(spec, "_initializing", False) else module
+
+
+class Watch:
+    """A finder that is asked first, and goes away once torch was looked for."""
+
+    def __init__(self, arrived: Callable[[], None]) -> None:
+        self._arrived = arrived
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Let the others find torch, and hear when it has been executed."""
+        if name != "torch":
+            return None
+        self.remove()
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            self.install()
+            return spec
+        loader, arrived, again = spec.loader, self._arrived, self.install
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            loader.exec_module = execute  # type: ignore[method-assign]
+            try:
+                execute(module)
+            except BaseException:
+                again()
+                raise
+            arrived()
+
+        loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+    def install(self) -> None:
+        """Be asked for every import."""
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+
+    def remove(self) -> None:
+        """Be asked no more."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)  # type: ignore[arg-type]

@@ -1,0 +1,378 @@
+"""One backward on the engine's real run: hooks on its nodes, what has run, where it stands.
+
+``Watcher`` meets every call of ``backward`` and ``grad`` at the one function that both call, and
+is in place only while something is armed. A ``Pass`` owns its hooks and takes them away at its
+end. Each hook acts only inside its own graph task: the same graph may be walked by something
+typed at a stop.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
+
+from gradrepl import conditions as c
+from gradrepl.engine import frames, nodes, tensors
+from gradrepl.engine.events import NodeEvent, PassEvent
+from gradrepl.engine.graph import Graph, Lanes, Order
+from gradrepl.model import Accumulated, NodeRow
+from gradrepl.model import Pass as PassRecord
+
+if TYPE_CHECKING:
+    from gradrepl.engine.stepper import Stepper
+
+SMALL = 5_000
+"""Nodes up to which the norm of every gradient is noted on the way."""
+LISTED = 64
+"""Leaves listed in a record, nodes in a path."""
+FAR = 20_000
+"""Rows beyond those drawn to which lanes are not followed."""
+
+
+class Watcher:
+    """Stands in for ``torch.autograd``'s way into the engine while something is armed."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper = stepper
+        self._original: Callable[..., Any] | None = None
+
+    def install(self) -> None:
+        """Stand in."""
+        if self._original is None:
+            self._original = torch.autograd._engine_run_backward
+            torch.autograd._engine_run_backward = self._run
+
+    def remove(self) -> None:
+        """Put torch's own function back."""
+        if self._original is not None:
+            torch.autograd._engine_run_backward = self._original
+            self._original = None
+
+    def _run(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+        original = self._original or torch.autograd.graph._engine_run_backward
+        stepper = self.stepper
+        if stepper.gate.answering():
+            stepper.check_nested_backward()
+            return original(roots, *args, **kwargs)
+        with stepper.recorder.within():
+            if not stepper.wants_passes:
+                return original(roots, *args, **kwargs)
+            backward = _start(stepper, roots, args, kwargs)
+            if backward is None:
+                return original(roots, *args, **kwargs)
+            return backward.run(partial(original, roots, *args, **kwargs))
+
+
+def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pass | None:
+    """Return a Pass for a call of the engine, or None where the engine will refuse it."""
+    starts = []
+    with torch._C.DisableTorchFunction():
+        for root in roots:
+            node = getattr(root, "node", None) or _node_of(root)
+            if node is None:
+                return None
+            starts.append(node)
+        # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
+        inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
+        accumulate = bool(kwargs.get("accumulate_grad", False))
+        return Pass(stepper, roots, starts, tuple(inputs or ()), accumulate)
+
+
+def _node_of(root: Any) -> Any:
+    if not isinstance(root, torch.Tensor) or not root.requires_grad:
+        return None
+    if root.grad_fn is not None:
+        return root.grad_fn
+    return torch.autograd.graph.get_gradient_edge(root).node
+
+
+class Pass:
+    """One backward while it runs."""
+
+    def __init__(
+        self, stepper: Stepper, roots: Sequence[Any], starts: list[Any], inputs: tuple[Any, ...],
+        accumulate: bool,
+    ) -> None:  # fmt: skip
+        self.stepper = stepper
+        self.frame: FrameType | None = frames.Walk(sys._getframe(1)).frame
+        self.graph = Graph(starts)
+        self.needed = self.graph.needed(self._targets(inputs), accumulate) if inputs else None
+        """Nodes that run when only some inputs are asked for; None for all."""
+        self.order = Order(self.graph, self.needed)
+        self.accumulate = accumulate
+        self.thread = threading.current_thread()
+        self.ran: dict[int, float | None] = {}
+        """Nodes in the engine's true order, with the norm of what arrived where it is known."""
+        self.done: set[int] = set()
+        self.started = time.perf_counter()
+        names = stepper.session.names(self.frame)
+        self.root = names.tensor(roots[0]) if isinstance(roots[0], torch.Tensor) else ""
+        self.names = names
+        self._roots = frozenset(self.graph.index[node] for node in self.graph.roots)
+        self._task: int | None = None
+        self._handles: list[Any] = []
+        self._small = len(self.graph) <= SMALL
+        self._made: dict[int, str] | None = None
+        self._last: dict[int, int] = {}
+        self._used_by: dict[int, list[int]] | None = None
+        self._lanes = Lanes(self.graph.next, self.graph.index[starts[0]])
+        self._drawn: list[str] = []
+        self._watched_to_end = True
+
+    def _targets(self, inputs: tuple[Any, ...]) -> list[int]:
+        """Return the nodes that ``inputs`` stand for, as far as they are in this graph."""
+        leaves = {
+            id(getattr(node, "variable", None)): place
+            for place, node in enumerate(self.graph.nodes)
+        }  # fmt: skip
+        found = []
+        for each in inputs:
+            node = getattr(each, "node", None) or getattr(each, "grad_fn", None)
+            place = self.graph.index.get(node) if node is not None else leaves.get(id(each))
+            found.append(-1 if place is None else place)
+        return found
+
+    # -- the run -----------------------------------------------------------------------------
+
+    def run(self, engine: Callable[[], Any]) -> Any:
+        """Run the engine with our hooks in place, and tell how it ended."""
+        self.stepper.passes.append(self)
+        outcome = "finished"
+        try:
+            self._hook()
+            result = engine()
+        except BaseException as error:
+            outcome = "aborted" if self.stepper.is_abort(error) else f"raised {_said(error)}"
+            raise
+        finally:
+            self._unhook()
+            self.stepper.passes.remove(self)
+            self.stepper.pass_ended(self.record(outcome))
+        self.stepper.event(PassEvent(self.stepper, self.stepper.armed.anchor, self))
+        return result
+
+    def _hook(self) -> None:
+        after = self.stepper.armed.asks(c.NODE, "after")
+        hold = self._handles.append
+        for place, node in enumerate(self.graph.nodes):
+            hold(node.register_prehook(partial(self._before, place)))
+        if after:
+            self.hook_after()
+
+    def _to_run(self) -> Iterable[int]:
+        return range(len(self.graph)) if self.needed is None else self.needed
+
+    def hook_after(self) -> None:
+        """See nodes also after they ran; what has run already is not seen again."""
+        if len(self._handles) > len(self.graph):
+            return
+        hold = self._handles.append
+        for place, node in enumerate(self.graph.nodes):
+            if place not in self.done:
+                hold(node.register_hook(partial(self._after, place)))
+
+    def let_go(self) -> None:
+        """Nothing is armed any more: the rest of the run is not seen."""
+        self._watched_to_end = False
+        self._unhook()
+
+    def _unhook(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _mine(self) -> bool:
+        task = _current_graph_task_id()
+        if self._task is None:
+            self._task = task
+        return bool(task == self._task)
+
+    def _before(self, node: int, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
+        if not self._mine():
+            return None
+        thread = threading.get_ident()
+        last = self._last.get(thread)
+        if last is not None:  # a thread's node is done when its next one begins
+            self.done.add(last)
+        self._last[thread] = node
+        self.ran[node] = None
+        self._used_by = None
+        stepper = self.stepper
+        if self._small:
+            self.ran[node] = _first_norm(grads)
+        if not stepper.asks_before_nodes:
+            return None
+        event = NodeEvent(stepper, stepper.armed.anchor, self, node, "before")
+        event.grad_in = list(grads)
+        stepper.event(event)
+        if all(new is old for new, old in zip(event.grad_in, grads, strict=True)):
+            return None
+        return tuple(event.grad_in)
+
+    def _after(self, node: int, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
+        """Hook: the node has run."""
+        stepper = self.stepper
+        if not self._mine() or not stepper.asks_after_nodes:
+            return
+        self.done.add(node)
+        event = NodeEvent(stepper, stepper.armed.anchor, self, node, "after")
+        event.grad_in, event.grad_out = list(grads), list(outputs)
+        stepper.event(event)
+
+    def rows(self, first: int, count: int, event: Any) -> tuple[tuple[NodeRow, ...], int]:
+        """Return a window on the rows, in run order; a negative ``first`` puts us in its middle."""
+        here = getattr(event, "node", None)
+        if first < 0:
+            place = self.order.place(here) if here is not None else len(self.ran)
+            first = max(0, place - count // 2)
+        found = []
+        for place in range(first + 1, first + count + 1):
+            node = self.order.at(place)
+            if node is None:
+                break
+            found.append(nodes.row(self, node, here, self._lanes_of(place)))
+        return tuple(found), first
+
+    def _lanes_of(self, place: int) -> str:
+        """Return the lanes of a row; far beyond what was drawn before, they begin anew."""
+        if place - len(self._drawn) > FAR:
+            return "○"
+        while len(self._drawn) < place:
+            node = self.order.at(len(self._drawn) + 1)
+            assert node is not None
+            leaf = hasattr(self.graph.nodes[node], "variable")
+            self._drawn.append(self._lanes.row(node, leaf))
+        return self._drawn[place - 1]
+
+    def path_to(self, node: int) -> list[int]:
+        """Return a way from a root to ``node``: the nodes whose gradients led here, last first run."""
+        found = [node]
+        while not self.is_root(found[0]):
+            users = self._users().get(found[0], ())
+            ran = [user for user in users if user in self.ran]
+            if not ran or len(found) > LISTED:
+                break
+            found.insert(0, ran[0])
+        return found
+
+    def _users(self) -> dict[int, list[int]]:
+        if self._used_by is None:
+            self._used_by = {}
+            for node in list(self.ran):
+                for target in self.graph.next(node):
+                    if target >= 0:
+                        self._used_by.setdefault(target, []).append(node)
+        return self._used_by
+
+    # -- what may be asked -------------------------------------------------------------------
+
+    def is_root(self, node: int) -> bool:
+        """Did this node's gradient come from the caller of the backward?"""
+        return node in self._roots
+
+    def name(self, node: int) -> str:
+        """Return 'AddmmBackward0', 'AccumulateGrad'."""
+        return nodes.name(self.graph.nodes[node])
+
+    def leaf(self, node: int) -> str:
+        """Return the name of the leaf that the node accumulates into; '' for other nodes."""
+        variable = getattr(self.graph.nodes[node], "variable", None)
+        if not isinstance(variable, torch.Tensor):
+            return ""
+        return self.names.tensor(variable) or "leaf " + "x".join(map(str, variable.shape))
+
+    def op(self, node: int) -> Any:
+        """Return the recorded op that made the node, or None."""
+        number = self.graph.sequence(node)
+        return None if number >= nodes.NO_SEQUENCE else self.stepper.recorder.op_of(number)
+
+    def module(self, node: int) -> str:
+        """Return the path of the module that made the node, or of the leaf's owner."""
+        op = self.op(node)
+        if op is not None:
+            return str(op.module)
+        return self.leaf(node).rpartition(".")[0]
+
+    def label(self, node: int) -> str:
+        """Return the leaf's name, else the variable's, else the module's."""
+        if self._made is None:
+            self._made = self._variables()
+        return self.leaf(node) or self._made.get(node, "") or self.module(node)
+
+    def _variables(self) -> dict[int, str]:
+        """Return the names of variables whose tensors these nodes made."""
+        found: dict[int, str] = {}
+        for name, tensor in self.names.variables():
+            with torch._C.DisableTorchFunction():
+                node = tensor.grad_fn if tensor.requires_grad and not tensor.is_leaf else None
+            place = self.graph.index.get(node) if node is not None else None
+            if place is not None:
+                found.setdefault(place, name)
+        return found
+
+    def saved_values(self, node: Any) -> dict[str, Any]:
+        """Return the saved values by name, as far as they can be had without running hooks."""
+        return {name: value for name, value, _ in nodes.saved(node)}
+
+    def accumulated(self) -> tuple[list[Accumulated], int]:
+        """Return the leaves that have their gradient, at most ``LISTED`` of them, and how many."""
+        found, count = [], 0
+        for node in self.ran:
+            variable = getattr(self.graph.nodes[node], "variable", None)
+            if node not in self.done or not isinstance(variable, torch.Tensor):
+                continue
+            count += 1
+            if len(found) < LISTED:
+                grad = variable.grad
+                norm = tensors.norm(grad) if grad is not None else None
+                found.append(Accumulated(self.leaf(node), norm, tuple(variable.shape)))
+        return found, count
+
+    def missing(self) -> list[str]:
+        """Return the parameters in reach that require a gradient and have none."""
+        if not self.accumulate:
+            return []
+        return [
+            name
+            for name, parameter in self.names.parameters.items()
+            if parameter.requires_grad and parameter.grad is None
+        ]
+
+    def record(self, outcome: str) -> PassRecord:
+        """Return the record of the end."""
+        if outcome == "finished":
+            if not self._watched_to_end:  # what ran unseen is what was to run
+                self.ran |= dict.fromkeys(set(self._to_run()) - self.ran.keys())
+            self.done.update(self.ran)
+        leaves, count = self.accumulated()
+        run = len(self.done)
+        return PassRecord(
+            outcome=outcome,
+            nodes_run=run,
+            total=self.order.total,
+            root=self.root,
+            accumulated=tuple(leaves),
+            accumulated_count=count,
+            seconds=time.perf_counter() - self.started,
+        )
+
+
+def _first_norm(grads: tuple[Any, ...]) -> float | None:
+    for grad in grads:
+        if isinstance(grad, torch.Tensor):
+            return tensors.norm(grad)
+    return None
+
+
+def _said(error: BaseException) -> str:
+    line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -1,0 +1,258 @@
+"""What the user types, run in the user's own frame or name space, and its result as a record."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import ctypes
+import inspect
+import io
+import itertools
+import linecache
+import reprlib
+import sys
+import tokenize
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+from gradrepl.engine import frames
+from gradrepl.engine.arrival import torch_module
+from gradrepl.model import Error, Value
+
+FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+SHORT, LONG = 400, 20_000
+"""Characters of a value's text: as a result, and asked for in full."""
+DOLLAR = {"gin": "grad_in", "gout": "grad_out", "leaf": "leaf", "node": "node", "out": "out"}
+
+_numbers = itertools.count(1)
+_runner: asyncio.Runner | None = None
+
+
+def without_dollars(source: str) -> str:
+    """Replace ``$gin`` and its kind by the plain names; strings and comments stay."""
+    if "$" not in source:
+        return source
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    lines = source.splitlines(keepends=True)
+    for dollar, name in reversed(list(itertools.pairwise(tokens))):
+        if dollar.string == "$" and name.start == dollar.end:
+            row, column = dollar.start
+            text = lines[row - 1]
+            plain = DOLLAR.get(name.string, name.string)
+            lines[row - 1] = text[:column] + plain + text[name.end[1] :]
+    return "".join(lines)
+
+
+def compiled(source: str) -> tuple[CodeType | None, CodeType | None]:
+    """Return the code of all but the last expression, and that of the last expression.
+
+    The source is kept for tracebacks and for the line of an op.
+
+    Raises:
+        SyntaxError: as Python's.
+    """
+    name = f"<typed {next(_numbers)}>"
+    try:
+        source = without_dollars(source)
+    except (tokenize.TokenError, IndentationError):
+        pass  # the compiler says it better
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    tree = compile(source, name, "exec", FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True)
+    last = None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        expression = ast.Expression(tree.body.pop().value)
+        last = compile(expression, name, "eval", FLAGS, dont_inherit=True)
+    body = compile(tree, name, "exec", FLAGS, dont_inherit=True) if tree.body else None
+    return body, last
+
+
+def run(codes: tuple[CodeType | None, CodeType | None], space: dict[str, Any], local: Any) -> Any:
+    """Run what ``compiled`` gave and return the value of the last expression, or None."""
+    result = None
+    for code in codes:
+        if code is not None:
+            result = eval(code, space, local)
+            if inspect.iscoroutine(result) and code.co_flags & inspect.CO_COROUTINE:
+                result = _await(result)
+    return result
+
+
+def _await(coroutine: Any) -> Any:
+    global _runner
+    if _runner is None:
+        _runner = asyncio.Runner()
+    return _runner.run(coroutine)
+
+
+@contextmanager
+def scope(
+    frame: FrameType | None, session: dict[str, Any], extra: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield (globals, locals) of ``frame``; what is assigned there is written back into it.
+
+    ``extra`` names are visible unless the user has such a name, and vanish afterwards.
+    """
+    if frame is None:
+        with _lent(session, extra):
+            yield session, session
+        return
+    local = frame.f_locals
+    with _lent(local, {k: v for k, v in extra.items() if k not in frame.f_globals}):
+        yield frame.f_globals, local
+    if local is not frame.f_globals and sys.version_info < (3, 13):
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
+
+
+@contextmanager
+def _lent(space: Any, extra: Mapping[str, Any]) -> Iterator[None]:
+    lent = {name: value for name, value in extra.items() if name not in space}
+    space.update(lent)
+    try:
+        yield
+    finally:
+        for name, value in lent.items():
+            if space.get(name) is value:
+                space.pop(name, None)
+
+
+# -- tracebacks ----------------------------------------------------------------------------------
+
+
+def users(tb: TracebackType | None, *, last: bool = False) -> TracebackType | None:
+    """Return the traceback without our frames; with ``last``, ended at the user's last line."""
+    kept: list[TracebackType] = []
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        what = frames.kind(code)
+        if what == frames.OURS:
+            if kept and frames.kind(kept[-1].tb_frame.f_code) == frames.DISPATCH:
+                del kept[-2:]  # the first call of a Python function, which only asked the modes
+        else:
+            kept.append(tb)
+        tb = tb.tb_next
+    while kept and frames.kind(kept[0].tb_frame.f_code) != frames.USER:
+        del kept[0]  # between our loop and the user's first line
+    while last and kept and frames.kind(kept[-1].tb_frame.f_code) != frames.USER:
+        kept.pop()
+    result: TracebackType | None = None
+    for each in reversed(kept):
+        result = TracebackType(result, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return result
+
+
+def error(exception: BaseException) -> Error:
+    """Return the record of an exception in the user's code."""
+    tb = users(exception.__traceback__, last=True)
+    try:
+        text = str(exception)
+    except Exception:  # the user's own __str__
+        text = "(its message cannot be shown)"
+    kind = type(exception).__name__
+    if isinstance(exception, SyntaxError):
+        shown = "".join(traceback.format_exception_only(exception))
+    elif tb is None:
+        shown = ""
+    else:
+        shown = "".join(traceback.format_list(traceback.extract_tb(tb)))
+        shown = f"Traceback (most recent call last):\n{shown}{kind}: {text}\n"
+    return Error(message=f"{kind}: {text}" if text else kind, kind=kind, traceback=shown)
+
+
+# -- values --------------------------------------------------------------------------------------
+
+
+class _Bounded(reprlib.Repr):
+    """A repr of bounded length in which a large tensor is its summary."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.maxlevel = 6
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxdeque = 12 * scale
+        self.maxstring = self.maxlong = self.maxother = 400 * scale
+
+    def repr1(self, x: Any, level: int) -> str:
+        kind = type(x)
+        torch = torch_module()
+        if torch is not None and isinstance(x, torch.Tensor):
+            return tensor_text(x)
+        if not kind.__module__.startswith("builtins") and kind.__repr__ is not object.__repr__:
+            return self._other(x)
+        return super().repr1(x, level)
+
+    def _other(self, x: Any) -> str:
+        try:
+            text = repr(x)
+        except Exception as problem:  # the user's own repr
+            return f"<{type(x).__name__} object; its repr raised {type(problem).__name__}>"
+        limit = self.maxother * 5
+        return text if len(text) <= limit else text[:limit] + "…"
+
+
+_short, _long = _Bounded(1), _Bounded(25)
+
+
+def text_of(value: Any, *, full: bool = False) -> str:
+    """Return a text for any value: bounded, and whatever its repr does."""
+    try:
+        text = (_long if full else _short).repr(value)
+    except Exception as problem:  # the user's own repr, inside of a container
+        return f"<{type(value).__name__} object; its repr raised {type(problem).__name__}>"
+    limit = LONG if full else 2000
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def tensor_text(tensor: Any) -> str:
+    """Return torch's own text of a small tensor, and a summary of a large one."""
+    import torch
+
+    from gradrepl.engine import tensors
+
+    if tensor.numel() <= 64 and tensors.readable(tensor):
+        try:
+            with torch._C.DisableTorchFunction():
+                return repr(tensor)
+        except (RuntimeError, NotImplementedError) as problem:
+            return f"<tensor; its repr raised {type(problem).__name__}>"
+    info = tensors.describe(tensor, figures=False)
+    shape = "x".join(map(str, info.shape))
+    return f"<tensor {shape} {info.dtype} {info.device}>"
+
+
+def brief(value: Any) -> str:
+    """Return one short line about a value."""
+    torch = torch_module()
+    if torch is not None and isinstance(value, torch.Tensor):
+        shape = "(" + ", ".join(map(str, value.shape)) + ("," if value.dim() == 1 else "") + ")"
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"{shape} {dtype}{' requires_grad' if value.requires_grad else ''}"
+    if torch is not None and isinstance(value, torch.nn.Module):
+        return type(value).__name__
+    line = " ".join(text_of(value).split())
+    return line if len(line) <= 60 else line[:59] + "…"
+
+
+def value_of(value: Any, expression: str = "", *, full: bool = False) -> Value:
+    """Return the record of a result."""
+    torch = torch_module()
+    if torch is not None and isinstance(value, torch.Tensor):
+        from gradrepl.engine import tensors
+
+        text = _whole(value) if full else tensor_text(value)
+        return Value(
+            text=text, kind="Tensor", tensor=tensors.describe(value), expression=expression
+        )
+    return Value(text=text_of(value, full=full), kind=type(value).__name__, expression=expression)
+
+
+def _whole(tensor: Any) -> str:
+    """Return the full text of up to a thousand elements; beyond, torch's own shortened one."""
+    import torch
+
+    with torch._C.DisableTorchFunction(), torch.no_grad():
+        try:
+            return repr(tensor)
+        except (RuntimeError, NotImplementedError):
+            return tensor_text(tensor)

@@ -1,0 +1,301 @@
+"""The forward recorder: a function mode that sees every call of torch's Python API.
+
+It lies at the bottom of the stack of modes, so that the user's own modes see what they would see
+without it, and it is there only while something is armed. The call itself is made by a trampoline
+that carries the caller's file, line and globals, so that a warning raised in C names the line
+that it would name without us (and is shown as often).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType, FunctionType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch.autograd import _get_sequence_nr
+from torch.overrides import TorchFunctionMode
+from torch.utils._device import DeviceContext
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gradrepl.engine import calls, frames
+from gradrepl.engine.calls import Call
+
+if TYPE_CHECKING:
+    from gradrepl.engine.stepper import Stepper
+
+KEPT = 50_000
+"""Ops kept for the list and for naming the nodes of a backward; the older half goes at twice."""
+
+
+def _call(function: Any, args: Any, kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+_trampolines: dict[tuple[int, int], tuple[Callable[..., Any], CodeType]] = {}
+
+
+def trampoline(caller: FrameType) -> Callable[..., Any]:
+    """Return a function that calls another, and looks to C's warnings like ``caller`` does."""
+    code = caller.f_code
+    key = (id(code), caller.f_lasti)
+    found = _trampolines.get(key)
+    if found is None or found[0].__globals__ is not caller.f_globals:
+        line = caller.f_lineno or code.co_firstlineno
+        looks = _call.__code__.replace(
+            co_filename=code.co_filename,
+            co_name=code.co_name,
+            co_firstlineno=max(1, line - 1),  # the call stands one line below the def
+        )
+        frames.mark_ours(looks)
+        found = _trampolines[key] = (FunctionType(looks, caller.f_globals), code)
+    return found[0]
+
+
+class Recorder(TorchFunctionMode):
+    """Sees the ops of one thread, asks the session whether to stop, keeps what they were."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        super().__init__()
+        self.stepper = stepper
+        self.ops: list[Call] = []
+        self.last_id = 0
+        self.opening = False
+        """Open the next op: show the calls inside it."""
+        self._depth = 0
+        self._inside = 0
+        """Calls that we are in the middle of: torch holds the mode back meanwhile."""
+        self._paths: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self.current: list[Call] = []
+        """Ops that are running, outermost first."""
+
+    # -- the stack of modes ------------------------------------------------------------------
+
+    def on_stack(self) -> bool:
+        """Is this mode on the current thread's stack right now?"""
+        return any(
+            torch._C._get_function_stack_at(i) is self
+            for i in range(torch._C._len_torch_function_stack())
+        )
+
+    def _rebuild(self, keep: Callable[[list[Any]], list[Any]]) -> None:
+        stack = [torch._C._pop_torch_function_stack() for _ in range(
+            torch._C._len_torch_function_stack()
+        )][::-1]  # fmt: skip
+        for mode in keep(stack):
+            torch._C._push_on_torch_function_stack(mode)
+
+    def _with_us(self, stack: list[Any]) -> list[Any]:
+        place = 1 if stack and isinstance(stack[0], DeviceContext) else 0
+        return [*stack[:place], self, *stack[place:]]
+
+    def _without_us(self, stack: list[Any]) -> list[Any]:
+        return [mode for mode in stack if mode is not self]
+
+    def install(self) -> None:
+        """Go to the bottom of the stack; only a default device must be below."""
+        if not self._inside and not self.on_stack():
+            self._rebuild(self._with_us)
+
+    def remove(self) -> None:
+        """Leave the stack; inside of an op of ours, as soon as that is possible."""
+        if self.on_stack():
+            self._rebuild(self._without_us)
+        if self._inside:
+            self._remove_soon()
+
+    def _remove_soon(self) -> None:
+        """Leave the stack when the op that we are in has returned to its caller.
+
+        While an op runs, torch holds the mode back and puts it on the stack again afterwards; the
+        interpreter's profile hook is the first thing of ours that runs then.
+        """
+        before = sys.getprofile()
+
+        def when_back(frame: FrameType, event: str, argument: Any) -> None:
+            if self.stepper.records:
+                sys.setprofile(before)
+            elif not self._inside and self.on_stack():
+                sys.setprofile(before)
+                self.remove()
+
+        sys.setprofile(when_back)
+
+    @contextmanager
+    def within(self) -> Iterator[None]:
+        """Be on the stack inside of an op of ours, where torch holds the mode back."""
+        if self.on_stack():
+            yield
+            return
+        self._rebuild(self._with_us)
+        inside, self._inside = self._inside, 0
+        try:
+            yield
+        finally:
+            self._inside = inside
+            if self.on_stack():
+                self._rebuild(self._without_us)
+            if inside and not self.stepper.records:
+                self._remove_soon()
+
+    # -- one op ------------------------------------------------------------------------------
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:  # fmt: skip
+        """Run one call of torch's API, recorded."""
+        kwargs = kwargs or {}
+        caller = sys._getframe(1)
+        if caller.f_code is _DISPATCH:  # the function is Python's: its caller's caller called it
+            caller = caller.f_back.f_back or caller  # type: ignore[union-attr]
+        call_it = trampoline(caller)
+        what = calls.kind(func)
+        self._inside += 1
+        try:
+            if not what.is_op or not self.stepper.sees():
+                return call_it(func, args, kwargs)
+            walk = frames.Walk(caller)
+            if walk.optimizer or walk.frame is None:
+                return call_it(func, args, kwargs)
+            call = self._begin(what, func, args, kwargs, walk)
+            return self._run(call, call_it, what)
+        finally:
+            self._inside -= 1
+
+    def _begin(self, what: calls.Kind, func: Any, args: Any, kwargs: Any, walk: Any) -> Call:
+        call = Call()
+        call.id = self.last_id = self.last_id + 1
+        call.name = what.name
+        call.function, call.args, call.kwargs, call.result = func, args, kwargs, None
+        call.frame = walk.frame
+        call.site = frames.site(walk.frame)
+        call.module_frames = walk.module_frames
+        call.modules = walk.modules()
+        call.module = self._path(call) if call.modules else ""
+        call.module_class = type(call.modules[0]).__name__ if call.modules else ""
+        call.depth = self._depth
+        call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
+        call.versions = None
+        call.grad = torch.is_grad_enabled()
+        call.mode = self._mode(call.grad, walk.checkpoint)
+        if what.changes or "out" in kwargs:
+            call.note_versions()
+        call.seq = call.seq_end = _get_sequence_nr()
+        return call
+
+    def _run(self, call: Call, call_it: Callable[..., Any], what: calls.Kind | None) -> Any:
+        stepper = self.stepper
+        self.current.append(call)
+        try:
+            if stepper.asks_before_ops:
+                stepper.op_event(call, "before")
+            opened, self.opening = self.opening, False
+            started = time.perf_counter()
+            if opened and what is not None:
+                call.result = self._open(call, call_it, what)
+            else:
+                call.result = call_it(call.function, call.args, call.kwargs)
+            call.duration = time.perf_counter() - started
+            call.seq_end = _get_sequence_nr()
+            call.note_bumps()
+            self._keep(call)
+            if stepper.asks_after_ops:
+                stepper.op_event(call, "after")
+            return call.result
+        finally:
+            self.current.pop()
+            call.settle()
+
+    def _open(self, call: Call, call_it: Callable[..., Any], what: calls.Kind) -> Any:
+        """Run an op with the calls inside it shown: of the API if it is Python, else of aten."""
+        self._depth += 1
+        try:
+            if what.python:
+                with self.within():
+                    return call_it(call.function, call.args, call.kwargs)
+            with AtenRecorder(self, call):
+                return call_it(call.function, call.args, call.kwargs)
+        finally:
+            self._depth -= 1
+
+    def _mode(self, grad: bool, checkpoint: bool) -> str:
+        words = []
+        if torch.is_inference_mode_enabled():
+            words.append("inference_mode")
+        elif not grad:
+            words.append("no_grad")
+        if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+            words.append("autocast")
+        if checkpoint and self.stepper.passes:
+            words.append("recomputation")
+        return ", ".join(words)
+
+    def _path(self, call: Call) -> str:
+        module = call.modules[0]
+        path = self._paths.get(module)
+        if path is None:
+            path = self.stepper.session.names(call.frame).module(call.modules)
+            self._paths[module] = path
+        return path
+
+    def forget_paths(self) -> None:
+        """Module paths may have changed: the user typed something."""
+        self._paths.clear()
+
+    # -- what was recorded -------------------------------------------------------------------
+
+    def _keep(self, call: Call) -> None:
+        call.note_result()
+        self.ops.append(call)
+        if len(self.ops) > 2 * KEPT:
+            del self.ops[:KEPT]
+
+    def op_of(self, seq: int) -> Call | None:
+        """Return the op during which the node with this sequence number was made, if recorded.
+
+        Ops are kept in the order in which they ended, so that of several nested ones the
+        innermost is found.
+        """
+        place = bisect_right(self.ops, seq, key=lambda call: call.seq_end)
+        for call in self.ops[place : place + 4]:
+            if call.seq <= seq < call.seq_end:
+                return call
+        return None
+
+
+_DISPATCH = torch.overrides.handle_torch_function.__code__
+
+
+class AtenRecorder(TorchDispatchMode):
+    """Shows the aten ops that one builtin op is made of."""
+
+    def __init__(self, recorder: Recorder, outer: Call) -> None:
+        super().__init__()
+        self.recorder = recorder
+        self.outer = outer
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:  # fmt: skip
+        """Run one aten op, recorded."""
+        kwargs = kwargs or {}
+        recorder = self.recorder
+        if not recorder.stepper.sees():
+            return func(*args, **kwargs)
+        call = Call()
+        for name in ("frame", "site", "module_frames", "modules", "module", "module_class", "grad",
+                     "mode"):  # fmt: skip
+            setattr(call, name, getattr(self.outer, name))
+        call.id = recorder.last_id = recorder.last_id + 1
+        call.name = str(func)
+        call.function, call.args, call.kwargs, call.result = func, args, kwargs, None
+        call.depth = recorder._depth
+        call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
+        call.versions = None
+        call.seq = call.seq_end = _get_sequence_nr()
+        return recorder._run(call, _call, None)

@@ -1,0 +1,106 @@
+"""How the user knows things: ``fc1.weight`` for a parameter, ``encoder.0`` for a module, ``h``.
+
+Names come from the namespaces in reach: the user's frames, innermost first, then their globals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+import torch
+
+from gradrepl.engine import frames
+
+
+def namespaces(frame: FrameType | None, session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the name spaces in reach of ``frame``: its locals, its callers', globals, ours."""
+    users = frames.user_frames(frame)
+    found: list[Mapping[str, Any]] = [each.f_locals for each in users]
+    found += [each.f_globals for each in users[:1] + users[-1:]]
+    return [*found, session]
+
+
+def _reachable(space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (name, value) for a name space and, one level down, attributes of plain objects."""
+    for name, value in list(space.items()):
+        if name.startswith("__"):
+            continue
+        yield name, value
+        if isinstance(value, (torch.nn.Module, torch.Tensor, type)):
+            continue
+        attributes = getattr(value, "__dict__", None) if _plain_object(value) else None
+        if isinstance(attributes, dict):
+            for attribute, inner in list(attributes.items()):
+                yield f"{name}.{attribute}", inner
+
+
+def _plain_object(value: Any) -> bool:
+    module = type(value).__module__
+    return module == "__main__" or not module.startswith(("torch", "builtins", "numpy"))
+
+
+class Names:
+    """Names of modules, parameters and tensors, by identity, for one moment."""
+
+    def __init__(self, spaces: Iterable[Mapping[str, Any]]) -> None:
+        self.tensors: dict[int, str] = {}
+        self.modules: dict[int, str] = {}
+        self.parameters: dict[str, torch.Tensor] = {}
+        self._plain: list[tuple[str, torch.Tensor]] = []
+        self._kept: list[Any] = []  # identities are only good while their objects live
+        roots: dict[int, tuple[str, torch.nn.Module]] = {}
+        plain: dict[int, tuple[str, torch.Tensor]] = {}
+        for space in spaces:
+            for name, value in _reachable(space):
+                if isinstance(value, torch.nn.Module):
+                    if id(value) not in roots or roots[id(value)][0].startswith("self"):
+                        roots[id(value)] = (name, value)
+                elif isinstance(value, torch.Tensor):
+                    plain.setdefault(id(value), (name, value))
+        self._add_modules(list(roots.values()))
+        for key, (name, tensor) in plain.items():
+            self.tensors.setdefault(key, name)
+            self._plain.append((name, tensor))
+
+    def variables(self) -> list[tuple[str, torch.Tensor]]:
+        """Return the tensors that have a variable of their own."""
+        return self._plain
+
+    def _add_modules(self, found: list[tuple[str, torch.nn.Module]]) -> None:
+        inner = {
+            id(module)
+            for _, root in found
+            for path, module in root.named_modules()
+            if path
+        }  # fmt: skip
+        roots = [(name, root) for name, root in found if id(root) not in inner]
+        weighty = sum(next(root.parameters(), None) is not None for _, root in roots)
+        for name, root in roots:
+            bare = weighty <= 1 and next(root.parameters(), None) is not None
+            prefix = "" if bare else name + "."
+            for path, module in root.named_modules():
+                own = prefix + path if path else (type(root).__name__ if bare else name)
+                self.modules.setdefault(id(module), own)
+            for path, tensor in [*root.named_parameters(), *root.named_buffers()]:
+                self.tensors.setdefault(id(tensor), prefix + path)
+                if isinstance(tensor, torch.nn.Parameter):
+                    self.parameters.setdefault(prefix + path, tensor)
+            self._kept.append(root)
+
+    def tensor(self, tensor: torch.Tensor) -> str:
+        """Return the name of a tensor, or ''."""
+        return self.tensors.get(id(tensor), "")
+
+    def module(self, calls: list[torch.nn.Module]) -> str:
+        """Return the path of the innermost of ``calls`` (innermost first), or ''."""
+        if not calls:
+            return ""
+        found = self.modules.get(id(calls[0]))
+        if found is not None:
+            return found
+        for path, module in calls[-1].named_modules():
+            if module is calls[0] and path:
+                return path
+        return type(calls[0]).__name__

@@ -1,0 +1,164 @@
+"""The user's script as ``__main__``, in the main thread, as Python itself would run it."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import runpy
+import sys
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from gradrepl import conditions as c
+from gradrepl.engine import evaluate, frames
+from gradrepl.engine.gate import Place, Quitting
+from gradrepl.errors import Aborted, TargetError
+from gradrepl.model import Ended, Stop
+
+if TYPE_CHECKING:
+    from gradrepl.engine.session import Session
+
+
+def run(session: Session, target: str, args: tuple[str, ...], *, module: bool) -> Ended:
+    """Run it, stopped before its first op, and return how it ended.
+
+    Raises:
+        TargetError: it cannot be found or compiled.
+    """
+    main = ModuleType("__main__")
+    main.__dict__["__annotations__"] = {}
+    code = _module(main, target, args) if module else _script(main, target, args)
+    sys.modules["__main__"] = main
+    session.space = main.__dict__
+    session.script = target
+    session.running_script = True
+    session.stepper.begin(typed=False)
+    session.stepper.go(c.First())
+    error: BaseException | None = None
+    status = 0
+    try:
+        exec(code, main.__dict__)
+    except SystemExit as left:
+        status = exit_status(left)
+    except Quitting:
+        session.running_script = False
+        raise
+    except BaseException as problem:  # whatever the script let through
+        error, status = problem, 1
+        _report(session, problem)
+    finally:
+        session.stepper.end()
+        _flush()
+    session.exit_code = status
+    session.running_script = False
+    if error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            session.exit_code = status = 130
+        if not isinstance(error, Aborted):
+            _post_mortem(session, error)
+    said = evaluate.error(error).message if error is not None else ""
+    return Ended(code=status, script=target, exception=said)
+
+
+def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
+    path = os.path.join(os.getcwd(), target)
+    try:
+        with open(path, "rb") as file:
+            code = compile(file.read(), path, "exec", dont_inherit=True)
+    except OSError as error:
+        raise TargetError(f"'{target}' cannot be read: {error.strerror}.", "Check the path.") from None
+    except (SyntaxError, ValueError) as error:
+        raise TargetError(f"'{target}' is not Python: {error}.", "Correct it and load again.") from None  # noqa: E501
+    main.__dict__.update(
+        __file__=path, __cached__=None, __spec__=None, __package__=None,
+        __loader__=importlib.machinery.SourceFileLoader("__main__", path),
+        __builtins__=sys.modules["builtins"],
+    )  # fmt: skip
+    sys.argv[:] = [target, *args]
+    sys.path[0] = os.path.dirname(os.path.realpath(path))
+    return code
+
+
+def _module(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
+    sys.path[0] = os.getcwd()
+    try:
+        _, spec, code = runpy._get_module_details(target)  # type: ignore[attr-defined]
+    except ImportError as error:
+        raise TargetError(f"the module '{target}' cannot be run: {error}.", "Is it on sys.path?") from None  # noqa: E501
+    main.__dict__.update(
+        __file__=spec.origin, __cached__=spec.cached, __spec__=spec, __package__=spec.parent,
+        __loader__=spec.loader, __builtins__=sys.modules["builtins"],
+    )  # fmt: skip
+    sys.argv[:] = [spec.origin, *args]
+    return code
+
+
+def exit_status(error: SystemExit) -> int:
+    """Return the exit status of a SystemExit, printing its message as Python does."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # the script closed it
+
+
+def _strip(error: BaseException, seen: set[int]) -> None:
+    """Take our frames out of an exception's traceback, and of those that it came from."""
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    error.__traceback__ = evaluate.users(error.__traceback__)
+    for other in (error.__cause__, error.__context__):
+        if other is not None:
+            _strip(other, seen)
+
+
+def _report(session: Session, error: BaseException) -> None:
+    """Print the traceback as Python would have, through the script's own excepthook if it set one."""
+    if isinstance(error, Aborted):
+        return
+    _strip(error, set())
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except SystemExit as left:
+        session.exit_code = exit_status(left)
+    except Exception:  # the user's own excepthook
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+
+def _post_mortem(session: Session, error: BaseException) -> None:
+    """Stop at the user's frame that raised, with its locals to look at."""
+    found = []
+    tb: TracebackType | None = error.__traceback__
+    lines = {}
+    while tb is not None:
+        if frames.kind(tb.tb_frame.f_code) == frames.USER:
+            found.append(tb.tb_frame)
+            lines[tb.tb_frame] = tb.tb_lineno
+        tb = tb.tb_next
+    found.reverse()
+    if not found:
+        return
+    place = Place("exception", found)
+    record = evaluate.error(error)
+    session.tell(
+        Stop(
+            phase="exception",
+            reason=record.message,
+            site=frames.site(found[0]),
+            exception=record.message,
+            when="after",
+            depth=len(session.gate.places),
+            watches=session.watches(place),
+        )
+    )
+    session.gate.serve(place)

@@ -1,0 +1,270 @@
+"""The debuggee's hub: the link, the gate, the name space, and what is known about the script."""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+import os
+import sys
+import threading
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gradrepl import conditions as c
+from gradrepl import protocol
+from gradrepl.engine import evaluate, frames
+from gradrepl.engine.arrival import Watch as TorchWatch
+from gradrepl.engine.gate import Gate, Place
+from gradrepl.engine.lines import same_file
+from gradrepl.engine.stepper import Stepper
+from gradrepl.errors import ConditionError, LinkError, StateError
+from gradrepl.model import BreakpointInfo, Notice, Record, Watch
+
+if TYPE_CHECKING:
+    from gradrepl.engine.backward import Pass
+    from gradrepl.engine.calls import Call
+    from gradrepl.engine.events import _Event
+    from gradrepl.engine.names import Names
+    from gradrepl.link import BlockingLink
+
+
+class Session:
+    """One debuggee."""
+
+    def __init__(self, link: BlockingLink) -> None:
+        from gradrepl.engine import answers
+
+        self.link = link
+        self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))
+        self.stepper = Stepper(self, self.gate)
+        self.space: dict[str, Any] = sys.modules["__main__"].__dict__
+        """The name space of the idle prompt: that of ``__main__``."""
+        self.shown: dict[str, str | None] = {}
+        """Displayed expressions, with their text at the last stop."""
+        self.exit_code = 0
+        self.script = ""
+        """Path of the script that is running or was run."""
+        self.running_script = False
+        self._torch_watch = TorchWatch(self._torch_arrived)
+        self._torch_watch.install()
+        self._warming: threading.Thread | None = None
+
+    # -- talking -----------------------------------------------------------------------------
+
+    def send(self, message: protocol.Message) -> None:
+        """Send to the face; when it is gone there is nobody to tell."""
+        if not self.gate.detached:
+            try:
+                self.link.send(message)
+            except LinkError:
+                pass  # the link thread sees the same and detaches
+
+    def tell(self, record: Record) -> None:
+        """Tell what happened."""
+        self.send(protocol.Tell(record=record))  # type: ignore[arg-type]
+
+    def status(self) -> Notice:
+        """Say what the debuggee is doing right now; in any thread."""
+        if self.gate.waiting:
+            return Notice(message=f"waiting at the {self.gate.places[-1].state} prompt.")
+        return Notice(message="running.")
+
+    def face_gone(self) -> None:
+        """Let the user's code run on without us; in the link thread."""
+        self._torch_watch.remove()
+        self.stepper.disarm()
+
+    # -- torch -------------------------------------------------------------------------------
+
+    def _torch_arrived(self) -> None:
+        import torch
+
+        self.stepper.torch_arrived()
+        device = "cuda:0" if torch.cuda.is_available() else "cpu"
+        self.send(protocol.Ready(torch=str(torch.__version__), device=device))
+
+    def warm_up(self) -> None:
+        """Import torch in the background, for an interactive session: the prompt is there already."""
+        self._warming = threading.Thread(target=self._warm, name="gradrepl-import", daemon=True)
+        self._warming.start()
+
+    def _warm(self) -> None:
+        import torch
+        from torch import nn
+        from torch.nn import functional
+
+        for name, module in (("torch", torch), ("nn", nn), ("F", functional)):
+            self.space.setdefault(name, module)
+
+    def wait_for_torch(self, codes: tuple[CodeType | None, ...] | None = None) -> None:
+        """Wait until torch is there, unless typed ``codes`` can do without it."""
+        if codes is not None and all(_plain(code, self.space) for code in codes if code):
+            return
+        if self._warming is not None:
+            self._warming.join()
+            self._warming = None
+        elif codes is None and not self.stepper.torch_here:
+            import torch  # noqa: F401
+
+    # -- evaluating --------------------------------------------------------------------------
+
+    def names(self, frame: FrameType | None) -> Names:
+        """Return the names in reach of ``frame``."""
+        from gradrepl.engine import names
+
+        return names.Names(names.namespaces(frame, self.space))
+
+    def evaluate(self, expression: str, place: Place) -> Any:
+        """Return the value of an expression at ``place``; raises what it raises."""
+        codes = evaluate.compiled(expression)
+        if place.state == "idle":
+            self.wait_for_torch(codes)
+        with evaluate.scope(place.frame, self.space, place.extra) as (space, local):
+            return evaluate.run(codes, space, local)
+
+    def keep(self, value: Any) -> None:
+        """Remember the last result as ``_``, as Python's own prompt does."""
+        vars(builtins)["_"] = value
+
+    def truth(self, expression: str, event: _Event) -> bool:
+        """Return the truth of a breakpoint's condition; one that raises is true, as in pdb."""
+        place = Place("forward", frames.user_frames(event.frame), extra=event.extra())
+        with self.gate.masked():
+            try:
+                return bool(self.evaluate(expression, place))
+            except Exception:  # the user's expression
+                return True
+
+    def watches(self, place: Place) -> tuple[Watch, ...]:
+        """Evaluate the displayed expressions; those that changed say what they were."""
+        found = []
+        for expression, before in list(self.shown.items()):
+            with self.gate.masked():
+                try:
+                    text = evaluate.text_of(self.evaluate(expression, place))[:200]
+                except Exception as problem:  # the user's expression
+                    text = f"** {type(problem).__name__}: {problem} **"[:200]
+            self.shown[expression] = text
+            was = before if before is not None and before != text else None
+            found.append(Watch(expression, text, was))
+        return tuple(found)
+
+    # -- what was recorded -------------------------------------------------------------------
+
+    def ops(self, place: Place) -> list[Call]:
+        """Return the recorded ops, the running one included."""
+        if not self.stepper.torch_here:
+            return []
+        recorder = self.stepper.recorder
+        running = [call for call in recorder.current if call not in recorder.ops[-8:]]
+        return recorder.ops + running if running else recorder.ops
+
+    def backward_here(self, place: Place) -> Pass:
+        """Return the backward that is paused.
+
+        Raises:
+            StateError: there is none.
+        """
+        backward = getattr(place.event, "backward", None)
+        if backward is None and self.stepper.passes:
+            backward = self.stepper.passes[-1]
+        if backward is None:
+            raise StateError(
+                "no backward is paused here.", "':bw EXPR' steps one; so does 's' at its line."
+            )
+        found: Pass = backward
+        return found
+
+    def line_notes(self, file: str) -> dict[int, str]:
+        """Return for lines of ``file`` the ops that ran there last, with the shapes they made."""
+        if not self.stepper.torch_here:
+            return {}
+        found: dict[int, str] = {}
+        for call in self.stepper.recorder.ops[-200:]:
+            if call.site is not None and call.site.file == file and call.shape is not None:
+                found[call.site.line] = f"{call.name} {call.shape}"
+        return found
+
+    # -- breakpoints -------------------------------------------------------------------------
+
+    def set_breakpoint(
+        self, condition: c.Condition, text: str, temporary: bool, place: Place
+    ) -> BreakpointInfo:
+        """Set a breakpoint; a bare line is one of the current file.
+
+        Raises:
+            ConditionError: the line cannot be stopped at.
+        """
+        line = _line_of(condition)
+        if line is not None:
+            file = line.file or self._current_file(place)
+            path = self._find(file)
+            if path:
+                _check_line(path, line.line)
+            shown = os.path.basename(file) if not line.file else line.file
+            if not line.file:
+                condition = _with_file(condition, path or file)
+                rest = text.lstrip().removeprefix(str(line.line))
+                text = f"{shown}:{line.line}{rest}"
+        record = self.stepper.armed.add(condition, text, temporary)
+        self.stepper.rearm()
+        return record
+
+    def broken_lines(self, file: str) -> frozenset[int]:
+        """Return the lines of ``file`` that have a breakpoint."""
+        lines = (_line_of(each.condition) for each in self.stepper.armed.breakpoints.values())
+        return frozenset(each.line for each in lines if each and same_file(file, each.file))
+
+    def _current_file(self, place: Place) -> str:
+        if place.frame is not None:
+            return place.frame.f_code.co_filename
+        if self.script:
+            return os.path.abspath(self.script)
+        raise ConditionError(
+            "a line number alone needs a script.", "Write b FILE:LINE, or load a script first."
+        )
+
+    def _find(self, file: str) -> str:
+        """Return the path of ``file`` as far as it can be known, or ''."""
+        near = os.path.dirname(os.path.abspath(self.script)) if self.script else os.getcwd()
+        places = [os.path.abspath(file), os.path.join(near, file)]
+        return next((path for path in places if os.path.isfile(path)), "")
+
+
+def _plain(code: CodeType, space: dict[str, Any]) -> bool:
+    """Can this code run before torch is there? Only if it names builtins and known names."""
+    known = vars(builtins).keys() | space.keys()
+    inner = (const for const in code.co_consts if isinstance(const, CodeType))
+    names = {name for name in code.co_names if name not in code.co_varnames}
+    return not (names - known) and all(_plain(each, space) for each in inner)
+
+
+def _line_of(condition: c.Condition) -> c.Line | None:
+    while isinstance(condition, c.Where):
+        condition = condition.condition
+    return condition if isinstance(condition, c.Line) else None
+
+
+def _with_file(condition: c.Condition, file: str) -> c.Condition:
+    if isinstance(condition, c.Where):
+        return msgspec.structs.replace(
+            condition, condition=_with_file(condition.condition, file)
+        )
+    return msgspec.structs.replace(condition, file=file) if isinstance(condition, c.Line) else condition  # noqa: E501
+
+
+def _check_line(path: str, line: int) -> None:
+    lines = linecache.getlines(path)
+    if line > len(lines) or line < 1:
+        raise ConditionError(
+            f"{os.path.basename(path)} has {len(lines)} lines, no line {line}.",
+            "':ll' shows the source.",
+        )
+    text = lines[line - 1].strip()
+    if not text or text.startswith("#"):
+        raise ConditionError(
+            f"line {line} of {os.path.basename(path)} is blank or a comment.",
+            "Nothing runs there: take the line of a statement.",
+        )

@@ -1,0 +1,220 @@
+"""What is armed and in place, and the stop itself: from an event to a parked thread and back.
+
+With nothing armed and nothing typed running, there is not one hook, mode or patch of ours in the
+user's program. Everything of torch's is brought in by ``torch_arrived``.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from gradrepl import conditions as c
+from gradrepl import model
+from gradrepl.engine import frames
+from gradrepl.engine.armed import Anchor, Armed, Hit
+from gradrepl.engine.gate import Gate, Place, Quitting
+from gradrepl.engine.lines import Lines
+from gradrepl.errors import Aborted, StateError
+from gradrepl.model import Stop
+
+if TYPE_CHECKING:
+    from gradrepl.engine.backward import Pass, Watcher
+    from gradrepl.engine.events import _Event
+    from gradrepl.engine.forward import Recorder
+    from gradrepl.engine.session import Session
+
+
+class Stepper:
+    """Decides at each event whether to stop, and stops."""
+
+    recorder: Recorder
+    watcher: Watcher
+
+    def __init__(self, session: Session, gate: Gate) -> None:
+        self.session = session
+        self.gate = gate
+        self.armed = Armed()
+        self.lines = Lines()
+        self.passes: list[Pass] = []
+        """Backwards that are running and watched, outermost first."""
+        self.last_pass: model.Pass | None = None
+        self.torch_here = False
+        self.pausing = False
+        """A pause was asked for and comes at the next event."""
+        self.typed = False
+        """Something typed at the idle prompt is running: it is recorded, to name its nodes."""
+        self.running = False
+        """Code of the user's runs in the main thread, or is parked in it."""
+        self.records = False
+        """Must ops be seen at all?"""
+        self.wants_passes = False
+        self.asks_before_ops = self.asks_after_ops = False
+        self.asks_before_nodes = self.asks_after_nodes = False
+
+    def torch_arrived(self) -> None:
+        """Torch is imported: bring in what needs it, and put in place what is armed."""
+        from gradrepl.engine.backward import Watcher
+        from gradrepl.engine.forward import Recorder
+
+        frames.forget_kinds()
+        self.recorder = Recorder(self)
+        self.watcher = Watcher(self)
+        self.torch_here = True
+        self.rearm()
+        self._place_recorder()
+
+    # -- arming ------------------------------------------------------------------------------
+
+    def begin(self, *, typed: bool) -> None:
+        """The user's code starts to run in the main thread."""
+        self.typed, self.running = typed, True
+        if self.torch_here:
+            self.recorder.forget_paths()
+        self.rearm()
+        self._place_recorder()
+
+    def end(self) -> None:
+        """The user's code is over."""
+        self.typed = self.running = self.pausing = False
+        self.armed.rest()
+        self.rearm()
+        self._place_recorder()
+
+    def go(self, verb: c.Verb, anchor: Anchor | None = None) -> None:
+        """Arm ``verb``, as the user's code is about to run on."""
+        self.armed.go(verb, anchor or Anchor())
+        self.rearm()
+        if self.torch_here:
+            self.recorder.opening = isinstance(verb, c.Into)
+        self._place_recorder()
+
+    def rearm(self) -> None:
+        """Work out what must be seen, and have in place what sees it (the recorder apart)."""
+        armed = self.armed
+        self.asks_before_ops = armed.asks(c.OP, "before")
+        self.asks_after_ops = armed.asks(c.OP, "after")
+        self.asks_before_nodes = armed.asks(c.NODE, "before")
+        self.asks_after_nodes = armed.asks(c.NODE, "after")
+        self.wants_passes = armed.wants(c.NODE) or armed.wants(c.PASS)
+        self.records = (
+            self.asks_before_ops or self.asks_after_ops or self.wants_passes or self.typed
+        )
+        if not armed.has_lines():
+            self.lines.forget()
+        if not self.torch_here:
+            return
+        for each in self.passes:
+            if self.asks_after_nodes:
+                each.hook_after()
+            elif not self.wants_passes:
+                each.let_go()
+        if self.wants_passes or self.typed:
+            self.watcher.install()
+        elif not self.passes:
+            self.watcher.remove()
+
+    def _place_recorder(self) -> None:
+        """Have the recorder on the main thread's stack of modes exactly while it is needed."""
+        if not self.torch_here or threading.current_thread() is not threading.main_thread():
+            return
+        if self.passes:
+            return  # the engine gives the stack back as it was: at the end of the pass
+        if self.records and self.running:
+            self.recorder.install()
+        else:
+            self.recorder.remove()
+
+    def disarm(self) -> None:
+        """Forget everything: the face is gone, or this is a forked child."""
+        self.armed = Armed()
+        self.typed = False
+        self.rearm()
+
+    def sees(self) -> bool:
+        """Is an op of the user's, and not of ours, running?"""
+        return not self.gate.detached and not self.gate.answering()
+
+    # -- events ------------------------------------------------------------------------------
+
+    def op_event(self, call: Any, when: str) -> None:
+        """An op is about to run, or done."""
+        from gradrepl.engine.events import OpEvent
+
+        if when == "before":
+            self.lines.see(call.frame)
+        self.event(OpEvent(self, self.armed.anchor, call, when))
+
+    def event(self, event: _Event) -> None:
+        """Stop here if something armed says so."""
+        if not self.sees():
+            return
+        with self._unseen():
+            hit = self.armed.why(event)  # type: ignore[arg-type]
+        if hit is not None:
+            self.park(event, hit)
+
+    def park(self, event: _Event, hit: Hit, *, interrupted: bool = False) -> None:
+        """Stop at ``event`` until the user says how far to go on."""
+        from gradrepl.engine import stops
+
+        self.armed.rest()
+        self.pausing = False
+        state = "backward" if event.kind in ("node", "pass") else "forward"
+        place = Place(state, frames.user_frames(event.frame), event=event, interrupted=interrupted)
+        with self._unseen():
+            place.extra = event.extra()
+            record = stops.stop(self.session, event, hit, place)
+        self.session.tell(record)
+        verb = self._serve(place)
+        self.go(verb, stops.anchor(event, place, verb))
+
+    def _unseen(self) -> Any:
+        import torch
+
+        return torch._C.DisableTorchFunction()
+
+    def _serve(self, place: Place) -> c.Verb:
+        try:
+            return self.gate.serve(place)
+        except (Quitting, Aborted, KeyboardInterrupt):
+            self.armed.rest()
+            self.rearm()
+            raise
+        finally:
+            frames.release(place.frames)
+
+    def pause_here(self, frame: FrameType | None) -> None:
+        """Stop where the main thread is, because the user pressed Ctrl-C."""
+        if self.torch_here:
+            from gradrepl.engine.events import PlaceEvent
+
+            event = PlaceEvent(self, self.armed.anchor, frame)
+            self.park(event, Hit("interrupt"), interrupted=True)
+            return
+        place = Place("forward", frames.user_frames(frame), interrupted=True)
+        site = frames.site(place.frames[0]) if place.frames else None
+        self.session.tell(Stop(phase="forward", reason="interrupt", site=site, when="before"))
+        self.go(self._serve(place))
+
+    def pass_ended(self, record: model.Pass) -> None:
+        """A backward is over."""
+        self.last_pass = record
+        self.session.tell(record)
+        self.rearm()
+        self._place_recorder()
+
+    def check_nested_backward(self) -> None:
+        """Refuse a backward typed at a stop that holds the engine's device thread.
+
+        Raises:
+            StateError: it would wait for ever.
+        """
+        event = self.gate.places[-1].event if self.gate.places else None
+        thread = threading.current_thread()
+        if getattr(event, "kind", "") == "node" and thread is not event.backward.thread:
+            raise StateError(
+                "this stop holds the engine's own thread: a backward typed here would never end.",
+                "Let the pass end (c), or step on the CPU.",
+            )

@@ -1,0 +1,75 @@
+"""The record of a stop, and the anchor that the next verb measures from."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from gradrepl import conditions as c
+from gradrepl.engine import frames, nodes
+from gradrepl.engine.armed import Anchor
+from gradrepl.engine.events import NodeEvent, OpEvent, PassEvent
+from gradrepl.model import Stop
+
+if TYPE_CHECKING:
+    from gradrepl.engine.armed import Hit
+    from gradrepl.engine.gate import Place
+    from gradrepl.engine.session import Session
+
+
+def stop(session: Session, event: Any, hit: Hit, place: Place) -> Stop:
+    """Return what a face needs to draw this stop."""
+    common = {
+        "phase": place.state,
+        "reason": hit.reason,
+        "breakpoints": hit.breakpoints,
+        "when": event.when,
+        "thread": threading.current_thread().name,
+        "depth": len(session.gate.places),
+        "watches": session.watches(place),
+    }
+    match event:
+        case OpEvent():
+            names = session.names(event.frame)
+            record = event.call.record(names.tensor, event.when)
+            return Stop(
+                **common, site=record.site, module=record.module, op=record, position=record.id
+            )
+        case NodeEvent():
+            return _backward(event.backward, nodes.record(event.backward, event.node, event),
+                             event.frame, common)  # fmt: skip
+        case PassEvent():
+            reason = f"{hit.reason}: no gradient for {', '.join(event.missing()[:8])}"
+            return _backward(event.backward, None, event.frame, {**common, "reason": reason})
+    site = frames.site(place.frames[0]) if place.frames else None
+    return Stop(**common, site=site, position=session.stepper.recorder.last_id)
+
+
+def _backward(backward: Any, node: Any, frame: Any, common: dict[str, Any]) -> Stop:
+    site = node.site if node else None
+    if site is None and frame is not None:
+        site = frames.site(frame)
+    return Stop(
+        **common,
+        site=site,
+        module=node.module if node else "",
+        node=node,
+        position=len(backward.ran),
+        total=backward.order.total,
+        root=backward.root,
+        accumulated=tuple(backward.accumulated()[0]),
+    )
+
+
+def anchor(event: Any, place: Place, verb: c.Verb) -> Anchor:
+    """Return where we stood, for 'deeper', 'left the module', 'past the line'.
+
+    Frames are held only for the verbs that ask: a held frame keeps its variables alive.
+    """
+    module = event.module if isinstance(event, NodeEvent) else ""
+    if isinstance(verb, c.Step | c.Continue | c.Finish):
+        return Anchor(place.state, module=module)
+    calls = event.call.module_frames if isinstance(event, OpEvent) else []
+    depth = event.call.depth if isinstance(event, OpEvent) else 0
+    number = verb.number if isinstance(verb, c.Until) else 0
+    return Anchor(place.state, place.frame, calls, module, depth, number)

@@ -1,0 +1,190 @@
+"""A tensor's facts and figures, computed where it lives, without a trace in the user's program.
+
+Figures of very large tensors are reduced to those that one pass without a copy can give.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode
+
+from gradrepl.model import Stats, TensorInfo
+
+FULL = 16 * 1024 * 1024
+"""Elements up to which every figure is computed; beyond, only norm, min, max."""
+FEW = 16
+"""Elements up to which a tensor's values are shown whole."""
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Run our own arithmetic unseen: no grad, no function or dispatch modes of anybody's."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch._C.DisableTorchFunction())
+        if _get_current_dispatch_mode() is not None:
+            stack.enter_context(_disable_current_modes())
+        stack.enter_context(torch.no_grad())
+        yield
+
+
+def readable(tensor: torch.Tensor) -> bool:
+    """Has this tensor elements that can be read here? Not on meta, fake or inside vmap."""
+    if tensor.device.type == "meta" or tensor.is_quantized:
+        return False
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return False
+    return type(tensor).__name__ not in ("FakeTensor", "FunctionalTensor", "DTensor")
+
+
+def _elements(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the stored elements, as floats or complex numbers where that takes no copy."""
+    if tensor.layout is not torch.strided:
+        return tensor.detach().coalesce().values() if tensor.is_sparse else tensor.detach().values()
+    return tensor.detach()
+
+
+def norm(tensor: torch.Tensor) -> float | None:
+    """Return the L2 norm, or None where there is none to compute (see ``readable``).
+
+    It is nan or inf exactly if an element is, apart from an overflow beyond float64.
+    """
+    if not readable(tensor):
+        return None
+    with quiet():
+        return _norm(_elements(tensor))
+
+
+def _norm(elements: torch.Tensor) -> float:
+    if elements.dtype in (torch.float16, torch.bfloat16):
+        result = torch.linalg.vector_norm(elements, dtype=torch.float32).item()
+    elif elements.is_floating_point() or elements.is_complex():
+        result = torch.linalg.vector_norm(elements).item()
+    else:
+        wide = elements if elements.dtype == torch.float64 else elements.to(torch.float64)
+        result = torch.linalg.vector_norm(wide).item()
+    if math.isinf(result) and not elements.dtype == torch.float64:
+        wide = torch.complex128 if elements.is_complex() else torch.float64
+        result = torch.linalg.vector_norm(elements, dtype=wide).item()
+    return float(result)
+
+
+def _count(elements: torch.Tensor, test: Any) -> int:
+    """Count where ``test`` holds, in pieces, so that no mask of a large tensor is made whole."""
+    if elements.dim() == 0 or elements.numel() <= FULL:
+        return int(test(elements).sum())
+    return sum(_count(part, test) for part in elements.split(max(1, len(elements) // 16)))
+
+
+def stats(tensor: torch.Tensor) -> Stats | None:
+    """Return the figures of ``tensor``, or None where its elements cannot be read.
+
+    Raises nothing: a tensor whose arithmetic fails (a subclass of the user's) has no figures.
+    """
+    if not readable(tensor):
+        return None
+    try:
+        with quiet():
+            return _stats(_elements(tensor))
+    except (RuntimeError, NotImplementedError, TypeError):
+        return None
+
+
+def _stats(elements: torch.Tensor) -> Stats:
+    total = _norm(elements)
+    nans = infs = 0
+    if not math.isfinite(total):
+        nans = _count(elements, torch.isnan)
+        infs = _count(elements, torch.isinf)
+    size = elements.numel()
+    low = high = mean = zeros = None
+    if size and not elements.is_complex():
+        plain = elements.to(torch.uint8) if elements.dtype == torch.bool else elements
+        low, high = (float(edge.item()) for edge in torch.aminmax(plain))
+    if size and size <= FULL:
+        zeros = size - int(torch.count_nonzero(elements))
+        if not elements.is_complex():
+            wide = torch.float32 if elements.dtype in (torch.float16, torch.bfloat16) else None
+            if not elements.is_floating_point():
+                wide = torch.float64
+            mean = float(elements.mean(dtype=wide).item())
+    return Stats(norm=total, min=low, max=high, mean=mean, nans=nans, infs=infs, zeros=zeros)
+
+
+def short(dtype: torch.dtype) -> str:
+    """Return 'float32' for ``torch.float32``."""
+    return str(dtype).removeprefix("torch.")
+
+
+def version(tensor: torch.Tensor) -> int | None:
+    """Return ``tensor._version``; None for an inference tensor, which has no counter."""
+    return None if tensor.is_inference() else int(tensor._version)
+
+
+def values(tensor: torch.Tensor) -> str:
+    """Return the values as text: all when few, else the first ones; '' where not readable."""
+    if not readable(tensor) or tensor.layout is not torch.strided:
+        return ""
+    try:
+        with quiet():
+            plain = tensor.detach()
+            if plain.numel() <= FEW:
+                return _text(plain.tolist())
+            while plain.dim() > 1:
+                plain = plain[0]
+            lead = "[" * tensor.dim()
+            return lead + _text(plain[:6].tolist())[1:-1] + ", …"
+    except (RuntimeError, NotImplementedError, TypeError, IndexError):
+        return ""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def node_name(tensor: torch.Tensor) -> str | None:
+    """Return the name of ``grad_fn``, or None; of a stale view of a leaf torch refuses it."""
+    try:
+        fn = tensor.grad_fn
+    except RuntimeError:
+        return None
+    return None if fn is None else str(fn.name())
+
+
+def _nbytes(tensor: torch.Tensor) -> int:
+    try:
+        return int(tensor.nbytes)
+    except (RuntimeError, NotImplementedError):
+        return 0
+
+
+def describe(tensor: torch.Tensor, name: str = "", *, figures: bool = True) -> TensorInfo:
+    """Return what may be said of ``tensor``; with ``figures``, also statistics and values."""
+    with torch._C.DisableTorchFunction():
+        strided = tensor.layout is torch.strided
+        grad = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+        return TensorInfo(
+            name=name,
+            shape=tuple(tensor.shape),
+            dtype=short(tensor.dtype),
+            device=str(tensor.device),
+            layout=short(tensor.layout),  # type: ignore[arg-type]
+            stride=tuple(tensor.stride()) if strided else (),
+            offset=int(tensor.storage_offset()) if strided else 0,
+            nbytes=_nbytes(tensor),
+            requires_grad=tensor.requires_grad,
+            is_leaf=tensor.is_leaf,
+            grad_fn=node_name(tensor),
+            grad=stats(grad) if figures and grad is not None else None,
+            has_grad=grad is not None,
+            version=version(tensor),
+            is_view=tensor._is_view(),
+            stats=stats(tensor) if figures else None,
+            values=values(tensor) if figures else "",
+        )

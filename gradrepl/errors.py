@@ -1,0 +1,58 @@
+"""The errors that reach a user: one sentence, and a hint of what to do.
+
+::
+
+    GradreplError
+    ├── UsageError            the command line or a typed command cannot be understood
+    │   └── ConditionError    a breakpoint's condition cannot be understood
+    ├── StateError            understood, but not possible where we stand
+    ├── TargetError           a script, module or file that cannot be run
+    ├── AutogradError         a backward that cannot start, with the reason
+    └── LinkError             the other process is gone or does not speak our language
+        └── RefusedError      it did not show the token
+"""
+
+from __future__ import annotations
+
+
+class GradreplError(Exception):
+    """Base of all errors of ours. ``str(e)`` is one sentence; ``hint`` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(GradreplError):
+    """The command line or a typed command cannot be understood."""
+
+
+class ConditionError(UsageError):
+    """A breakpoint's condition cannot be understood."""
+
+
+class StateError(GradreplError):
+    """The command is understood, but not possible where we stand."""
+
+
+class TargetError(GradreplError):
+    """A script, module or file that cannot be run."""
+
+
+class AutogradError(GradreplError):
+    """A backward that cannot start."""
+
+
+class LinkError(GradreplError):
+    """The other process is gone, or does not speak our language."""
+
+
+class RefusedError(LinkError):
+    """The peer did not show the token of this session."""
+
+
+class Aborted(BaseException):
+    """Raised out of a stop by ``abort``: ends the user's backward or op.
+
+    No ``Exception``, so that a training loop's own ``except Exception`` does not swallow it.
+    """

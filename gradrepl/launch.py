@@ -1,0 +1,236 @@
+"""Start a debuggee: its Python, its environment, where its three streams go, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import msgspec
+
+from gradrepl.errors import TargetError
+
+VARIABLE = "GRADREPL_DEBUGGEE"
+"""The one environment variable that a debuggee is started with; it removes it at once."""
+STACK = 1 << 30
+"""Bytes of stack for the debuggee: freeing a graph of a million nodes recurses in C."""
+PIECE = 1 << 16
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line; every face gets the same."""
+
+    target: str = ""
+    """A script's path, a module's name, or empty for an interactive session."""
+    args: tuple[str, ...] = ()
+    module: bool = False
+    commands: tuple[str, ...] = ()
+    """Typed lines to run before the first prompt (``-c``)."""
+    stdin: str = "tty"
+    """'tty', 'lines' or 'asked': how the debuggee reads its standard input."""
+    output: str = "inherit"
+    """'inherit', or 'piped' to get the debuggee's output through ``on_output``."""
+    python: str = sys.executable
+    engine: tuple[str, ...] = (
+        "-c",
+        "import sys; del sys.path[0]; from gradrepl.engine.__main__ import main; sys.exit(main())",
+    )
+    """What Python is asked to run as the debuggee: nothing in the working directory may shadow
+    what the engine imports."""
+    face: str = ""
+    """'tui', 'repl' or 'batch'; empty to choose by the terminal."""
+    plain: bool = False
+    json: bool = False
+    ascii: bool = False
+    color: bool = True
+
+
+def check_target(path: str) -> None:
+    """Refuse what cannot be run as a script, before a process is started for it.
+
+    Raises:
+        TargetError: it is missing, a folder, unreadable, or not Python.
+    """
+    if os.path.isdir(path):
+        raise TargetError(
+            f"'{path}' is a folder.", "Give the path of a script, or -m and a module."
+        )
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except FileNotFoundError:
+        raise TargetError(
+            f"there is no script '{path}'.", "Check the path; ':examples' lists the shipped ones."
+        ) from None
+    except OSError as error:
+        raise TargetError(
+            f"'{path}' cannot be read: {error.strerror}.", "Check its permissions."
+        ) from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise TargetError(
+            f"'{path}' is not Python: {error.msg}{line}.", "Correct it and start again."
+        ) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise TargetError(f"'{path}' is not Python: {error}.", "Is it the right file?") from None
+
+
+@contextmanager
+def _large_stack() -> Iterator[None]:
+    """Give the process started inside a large stack; the limit is read when it starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    want = STACK if hard == resource.RLIM_INFINITY else min(STACK, hard)
+    raised = soft != resource.RLIM_INFINITY and soft < want
+    if raised:
+        with suppress(ValueError, OSError):  # not ours to raise here: shallower graphs then
+            resource.setrlimit(resource.RLIMIT_STACK, (want, hard))
+    try:
+        yield
+    finally:
+        if raised:
+            resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+
+
+def describe_exit(code: int) -> str:
+    """Say how a process ended: 'exited with code 3', 'killed by SIGKILL'."""
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
+
+
+class Debuggee:
+    """One process with the engine in it. Start it inside a running event loop."""
+
+    def __init__(
+        self,
+        options: Options,
+        path: str,
+        token: str,
+        on_output: Callable[[str, bytes], None] = lambda stream, data: None,
+    ) -> None:
+        self._on_output = on_output
+        self._loop = asyncio.get_running_loop()
+        self._outputs: dict[int, str] = {}
+        self._input: asyncio.WriteTransport | None = None
+        self._feeding: int | None = None
+        self.ended: asyncio.Future[int] = self._loop.create_future()
+        """How it ended, as in ``subprocess``: negative for a signal."""
+        self._process = self._start(options, path, token)
+        self.pid = self._process.pid
+        threading.Thread(target=self._reap, name="gradrepl-reap", daemon=True).start()
+
+    async def open_input(self) -> None:
+        """Make ``feed`` possible; only with ``stdin='asked'``."""
+        if self._feeding is not None:
+            pipe = open(self._feeding, "wb", buffering=0)  # noqa: SIM115  # the transport owns it
+            self._feeding = None
+            self._input, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, pipe)
+
+    def signal(self, number: int) -> None:
+        """Send a signal, unless the process is over."""
+        if not self.ended.done():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def feed(self, data: bytes) -> None:
+        """Write to its standard input; empty data ends it."""
+        if self._input is None:
+            return
+        if data:
+            self._input.write(data)
+        else:
+            self._input.close()
+            self._input = None
+
+    def drain(self) -> None:
+        """Pass on the output that has been written so far."""
+        for descriptor in list(self._outputs):
+            self._read(descriptor)
+
+    def close(self) -> None:
+        """Let go of the pipes; the process must be over."""
+        self.drain()
+        for descriptor in list(self._outputs):
+            self._forget(descriptor)
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        if self._feeding is not None:
+            os.close(self._feeding)
+            self._feeding = None
+
+    def _start(self, options: Options, path: str, token: str) -> subprocess.Popen[bytes]:
+        ours: list[int] = []
+        streams: list[int | None] = [None, None, None]
+        if options.stdin == "asked":
+            streams[0], self._feeding = os.pipe()
+        if options.output == "piped":
+            for index, name in ((1, "stdout"), (2, "stderr")):
+                read, streams[index] = os.pipe()
+                os.set_blocking(read, False)
+                self._outputs[read] = name
+                self._loop.add_reader(read, self._read, read)
+            ours = [os.dup(number) for number in (0, 1, 2)]
+        keep = list(self._outputs)
+        about = {
+            "socket": path, "token": token, "stdin": options.stdin, "keep": keep, "fallback": ours,
+            "warm": not options.target,
+        }  # fmt: skip
+        try:
+            with _large_stack():
+                return subprocess.Popen(
+                    [options.python, *options.engine],
+                    stdin=streams[0],
+                    stdout=streams[1],
+                    stderr=streams[2],
+                    pass_fds=[*keep, *ours],
+                    env={**os.environ, VARIABLE: json.dumps(about)},
+                )
+        except OSError as error:
+            raise TargetError(
+                f"'{options.python}' cannot be started: {error.strerror}.", "Is it a Python?"
+            ) from None
+        finally:
+            for descriptor in [*ours, *streams]:
+                if descriptor is not None:
+                    os.close(descriptor)
+
+    def _reap(self) -> None:
+        code = self._process.wait()
+        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            self._loop.call_soon_threadsafe(self._set_ended, code)
+
+    def _set_ended(self, code: int) -> None:
+        if not self.ended.done():
+            self.ended.set_result(code)
+
+    def _read(self, descriptor: int) -> None:
+        """Read what there is, but no more than a piece, so that a flood cannot hold the face."""
+        try:
+            data = os.read(descriptor, PIECE)
+        except BlockingIOError:
+            return
+        if data:
+            self._on_output(self._outputs[descriptor], data)
+        else:
+            self._forget(descriptor)
+
+    def _forget(self, descriptor: int) -> None:
+        self._loop.remove_reader(descriptor)
+        os.close(descriptor)
+        del self._outputs[descriptor]

@@ -1,0 +1,251 @@
+"""The socket between a face and a debuggee: frames of messages, and who may speak.
+
+The engine holds a :class:`BlockingLink`, a face a :class:`Link` that a :class:`Listener` accepted.
+The listener waits on a Unix socket in a private folder, and closes every peer that does not show
+the token, or talks nonsense, without losing its place.
+
+asyncio is imported by the listener only: the engine's end must not load it into a user's program.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import queue
+import secrets
+import shutil
+import socket
+import tempfile
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gradrepl import protocol
+from gradrepl.errors import LinkError, RefusedError
+
+if TYPE_CHECKING:
+    import asyncio
+
+HELLO_LIMIT = 4096
+"""Bytes that a peer may send before it has shown the token."""
+HELLO_SECONDS = 10.0
+"""How long a peer may take for its first frame."""
+PATH_LIMIT = 100
+"""Bytes in the path of a Unix socket that every system accepts."""
+
+
+def _length(header: bytes, limit: int) -> int:
+    length = int.from_bytes(header, "big")
+    if length > limit:
+        raise LinkError(f"a frame of {length} bytes is longer than the {limit} that are allowed.")
+    return length
+
+
+def _message(body: bytes) -> protocol.Messages:
+    try:
+        return protocol.decode(body)
+    except msgspec.MsgspecError as error:
+        raise LinkError(f"a malformed message came over the link: {error}.") from None
+
+
+class BlockingLink:
+    """The engine's end. ``send`` may be called in any thread, ``receive`` in one.
+
+    Frames are written by a thread of our own: an exception that a signal handler raises in the
+    middle of a write would leave half a frame on the wire, and handing over to a queue cannot be
+    interrupted.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._broken = False
+        self._writer = threading.Thread(target=self._write, name="gradrepl-link", daemon=True)
+        self._writer.start()
+
+    @classmethod
+    def connect(cls, path: str, token: str, python: str = "") -> BlockingLink:
+        """Connect to a face, show it the token and wait for its welcome.
+
+        Raises:
+            RefusedError: the face closed the door.
+        """
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(path)
+        except OSError as error:
+            sock.close()
+            raise LinkError(f"no face listens at {path}: {error.strerror}.") from None
+        link = cls(sock)
+        link.send(protocol.Hello(token=token, pid=os.getpid(), python=python))
+        if not isinstance(link.receive(), protocol.Welcome):
+            link.close()
+            raise RefusedError("the face refused the token or the version of the protocol.")
+        return link
+
+    def send(self, message: protocol.Message) -> None:
+        """Hand ``message`` over to be written; returns at once.
+
+        Raises:
+            LinkError: the peer is known to be gone.
+        """
+        if self._broken:
+            raise LinkError("the face is gone.")
+        self._frames.put(protocol.encode(message))
+
+    def receive(self) -> protocol.Messages | None:
+        """Wait for the next message; None at the end of the stream.
+
+        Raises:
+            LinkError: a malformed, oversized or truncated frame.
+        """
+        header = self._exactly(4)
+        if not header:
+            return None
+        length = _length(header, protocol.LIMIT)
+        body = self._exactly(length)
+        if len(body) < length:
+            raise LinkError("the link ended in the middle of a message.")
+        return _message(body)
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Write what is still queued, for at most ``seconds``, and close."""
+        self._frames.put(None)
+        if threading.current_thread() is not self._writer:
+            self._writer.join(seconds)
+        self._shut()
+
+    def drop(self) -> None:
+        """Close this process's copy without a word to the peer: for the child after a fork."""
+        self._broken = True
+        self._sock.close()
+
+    def _write(self) -> None:
+        while (frame := self._frames.get()) is not None:
+            try:
+                self._sock.sendall(frame)
+            except OSError:
+                self._broken = True
+                return
+
+    def _exactly(self, count: int) -> bytes:
+        """Return ``count`` bytes, or what there was before the end."""
+        data = bytearray()
+        while len(data) < count:
+            try:
+                piece = self._sock.recv(min(count - len(data), 1 << 20))
+            except OSError:
+                piece = b""
+            if not piece:
+                if 0 < len(data) < 4 and count == 4:
+                    raise LinkError("the link ended in the middle of a message.")
+                break
+            data += piece
+        return bytes(data)
+
+    def _shut(self) -> None:
+        self._broken = True
+        with suppress(OSError):  # the peer was faster
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+
+
+class Link:
+    """A face's end, on asyncio streams."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def send(self, message: protocol.Message) -> None:
+        """Queue ``message``; asyncio writes it.
+
+        Raises:
+            LinkError: the link is closed.
+        """
+        if self._writer.is_closing():
+            raise LinkError("the debuggee is gone.", "':restart' starts a new one.")
+        self._writer.write(protocol.encode(message))
+
+    async def receive(self, limit: int = protocol.LIMIT) -> protocol.Messages | None:
+        """Wait for the next message; None at the end of the stream.
+
+        Raises:
+            LinkError: a malformed, oversized or truncated frame.
+        """
+        begun = False
+        try:
+            length = _length(await self._reader.readexactly(4), limit)
+            begun = True
+            return _message(await self._reader.readexactly(length))
+        except EOFError as error:  # asyncio's kind of it knows what came before the end
+            partial: bytes = getattr(error, "partial", b"")
+            if begun or partial:
+                raise LinkError("the link ended in the middle of a message.") from None
+            return None
+        except OSError:
+            return None
+
+    def close(self) -> None:
+        """Close; a waiting ``receive`` returns None."""
+        self._writer.close()
+
+
+class Listener:
+    """A private Unix socket on which one debuggee with the right token is awaited."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="gradrepl-")
+        if len(os.fsencode(self.folder)) > PATH_LIMIT - 10:
+            os.rmdir(self.folder)
+            self.folder = tempfile.mkdtemp(prefix="gradrepl-", dir="/tmp")
+        self.path = os.path.join(self.folder, "link")
+        self.token = secrets.token_hex(16)
+        self._server: asyncio.Server | None = None
+        self._accepted: asyncio.Queue[tuple[Link, protocol.Hello]] | None = None
+
+    async def open(self) -> None:
+        """Start to listen."""
+        import asyncio
+
+        self._accepted = asyncio.Queue()
+        self._server = await asyncio.start_unix_server(self._meet, self.path)
+        os.chmod(self.path, 0o600)
+
+    async def accept(self) -> tuple[Link, protocol.Hello]:
+        """Wait for a peer that shows the token, and welcome it."""
+        assert self._accepted is not None, "open() comes first"
+        link, hello = await self._accepted.get()
+        link.send(protocol.Welcome())
+        return link, hello
+
+    def close(self) -> None:
+        """Stop listening and remove the socket and its folder."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        import asyncio
+
+        link = Link(reader, writer)
+        try:
+            hello = await asyncio.wait_for(link.receive(HELLO_LIMIT), HELLO_SECONDS)
+            self._check(hello)
+        except (LinkError, TimeoutError):
+            link.close()
+            return
+        assert isinstance(hello, protocol.Hello)
+        assert self._accepted is not None
+        self._accepted.put_nowait((link, hello))
+
+    def _check(self, hello: protocol.Messages | None) -> None:
+        if not isinstance(hello, protocol.Hello):
+            raise RefusedError("the peer did not begin with Hello.")
+        if not hmac.compare_digest(hello.token.encode(), self.token.encode()):
+            raise RefusedError("the peer did not show the token of this session.")
+        if hello.version != protocol.VERSION:
+            raise RefusedError(f"the peer speaks version {hello.version} of the protocol.")

@@ -1,0 +1,245 @@
+"""The line prompt on a terminal, with history, completion, blocks of lines and a toolbar.
+
+While the user's code runs this process neither reads the terminal nor minds Ctrl-C: both belong
+to the debuggee, which shares the terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+import signal
+import sys
+from collections.abc import AsyncGenerator, Iterable
+from importlib import metadata
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import History as PromptHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth, create_output
+from prompt_toolkit.output import Output as PromptOutput
+
+from gradrepl import __version__, model
+from gradrepl.commands import Conversation
+from gradrepl.commands.completion import fragment
+from gradrepl.commands.history import History
+from gradrepl.commands.registry import PROMPTS
+from gradrepl.launch import Options
+from gradrepl.phrases import place
+from gradrepl.repl.batch import pass_signals
+from gradrepl.repl.output import Output
+
+INDENT = "    "
+
+
+def run(options: Options) -> int:
+    """Serve the prompt; return the exit code."""
+    # A handler and not SIG_IGN, which the debuggee would inherit.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    return asyncio.run(LinePrompt(options).serve())
+
+
+class LinePrompt:
+    """The conversation at a prompt."""
+
+    def __init__(self, options: Options) -> None:
+        self._plain = options.plain
+        self._output = Output(options)
+        self._was_empty = True
+        self.talk = Conversation(options, self._show)
+        self.talk.on_change = self._changed
+        self._session: PromptSession[str] = PromptSession(
+            self._message,
+            multiline=True,
+            history=SharedHistory(History()),
+            completer=TalkCompleter(self.talk),
+            complete_while_typing=False,
+            auto_suggest=None if options.plain else AutoSuggestFromHistory(),
+            key_bindings=self._keys(),
+            prompt_continuation=lambda width, number, wrapped: "...".ljust(width),
+            bottom_toolbar=None if options.plain else self._toolbar,
+            enable_suspend=True,
+            enable_open_in_editor=True,
+            color_depth=None if options.color else ColorDepth.DEPTH_1_BIT,
+            output=self._terminal(),
+        )
+
+    async def serve(self) -> int:
+        """Ask and answer until the end; return the exit code."""
+        talk = self.talk
+        print(banner())
+        pass_signals(talk)
+        try:
+            await talk.start()
+            while not talk.finished:
+                await self._turn()
+        finally:
+            await talk.close()
+        return talk.exit_code
+
+    async def _turn(self) -> None:
+        """One entry, or one key that ends the line."""
+        self._begin_line()
+        try:
+            text = await self._session.prompt_async(handle_sigint=False)
+        except KeyboardInterrupt:
+            if self._was_empty:
+                self.talk.interrupt()
+                await self.talk.settled()
+            return
+        except EOFError:
+            await self.talk.quit()
+            return
+        await self.talk.enter(text)
+
+    def _terminal(self) -> PromptOutput:
+        """Prompt on the terminal, even where standard output is a file."""
+        return create_output(always_prefer_tty=True)
+
+    def _begin_line(self) -> None:
+        """Go to a fresh line if the user's output has left the cursor inside one.
+
+        A full line of blanks wraps exactly then, and the return takes back the rest.
+        """
+        if not self._plain and sys.stdout.isatty():
+            sys.stdout.write(" " * shutil.get_terminal_size().columns + "\r")
+            sys.stdout.flush()
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    def _show(self, record: model.Record) -> None:
+        if self._session.app.is_running:
+            run_in_terminal(lambda: self._output.show(record))
+        else:
+            self._output.show(record)
+
+    def _message(self) -> str:
+        return PROMPTS[self.talk.state]
+
+    def _toolbar(self) -> str:
+        return toolbar(self.talk)
+
+    def _changed(self) -> None:
+        app = self._session.app
+        if not app.is_running:
+            return
+        if self.talk.finished and app.future is not None and not app.future.done():
+            app.exit(exception=EOFError())
+        app.invalidate()
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+        keys.add("enter")(self._enter)
+        keys.add("escape", "enter")(lambda event: event.current_buffer.newline())
+        keys.add("c-j")(lambda event: event.current_buffer.newline())
+        keys.add("c-c")(self._cancel)
+        keys.add("tab", filter=Condition(self._at_indent))(
+            lambda event: event.current_buffer.insert_text(INDENT)
+        )
+        return keys
+
+    def _enter(self, event: KeyPressEvent) -> None:
+        """Run a complete entry; else begin a new line, indented as the block asks."""
+        buffer = event.current_buffer
+        completing = buffer.complete_state
+        if completing is not None and completing.current_completion is not None:
+            buffer.complete_state = None  # the word is in; Enter only closes the menu
+            return
+        head, _, last = buffer.text.rpartition("\n")
+        text = f"{head}\n" if head and not last.strip() else buffer.text
+        inside = "\n" in buffer.document.text_after_cursor
+        if inside or self.talk.needs_more(text):
+            _indented_newline(buffer)
+        else:
+            buffer.validate_and_handle()
+
+    def _cancel(self, event: KeyPressEvent) -> None:
+        self._was_empty = not event.current_buffer.text
+        event.app.exit(exception=KeyboardInterrupt(), style="class:aborting")
+
+    def _at_indent(self) -> bool:
+        before = self._session.default_buffer.document.current_line_before_cursor
+        return not before.strip()
+
+
+def _indented_newline(buffer: Buffer) -> None:
+    line = buffer.document.current_line_before_cursor
+    indent = line[: len(line) - len(line.lstrip())]
+    deeper = INDENT if line.rstrip().endswith(":") else ""
+    buffer.insert_text("\n" + indent + deeper)
+
+
+def banner() -> str:
+    """Return the first line; torch is not imported to learn its version."""
+    try:
+        torch = f"torch {metadata.version('torch')}"
+    except metadata.PackageNotFoundError:
+        torch = "no torch"
+    python = platform.python_version()
+    return f"gradrepl {__version__}  {torch}  python {python}   ? help, q quit"
+
+
+def toolbar(talk: Conversation) -> str:
+    """Return the bottom line: 'PAUSED bw 3/11 | train.py:27'."""
+    if talk.gone is not None:
+        return f"GONE | {talk.gone.how}"
+    if not talk.stopped or talk.stop is None:
+        torch = (
+            f"torch {talk.ready.torch} {talk.ready.device}" if talk.ready else "torch is loading"
+        )
+        return f"READY | {torch}"
+    stop = talk.stop
+    if stop.node is not None:
+        total = f"/{stop.total}" if stop.total else ""
+        what = f"PAUSED bw {stop.position}{total}"
+    elif stop.op is not None:
+        what = f"PAUSED fw op {stop.op.id}"
+    else:
+        what = f"PAUSED {stop.phase}"
+    return " | ".join(filter(None, (what, place(stop.site))))
+
+
+class SharedHistory(PromptHistory):
+    """prompt_toolkit's view of the history file."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self._kept = history
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Return the entries, newest first."""
+        return reversed(self._kept.load())
+
+    def store_string(self, string: str) -> None:
+        """Add one entry."""
+        self._kept.append(string)
+
+
+class TalkCompleter(Completer):
+    """Asks the conversation."""
+
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """Return nothing: asking needs to wait."""
+        return ()
+
+    async def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        """Yield what can stand for the unfinished word."""
+        text = document.text_before_cursor
+        for word in await self._talk.complete(text):
+            yield Completion(word, start_position=-len(fragment(text)))

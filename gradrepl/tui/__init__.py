@@ -1,0 +1,38 @@
+"""The screen face. ``run`` imports Textual only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradrepl.launch import Options
+
+
+def run(options: Options) -> int:
+    """Show the screen until the user leaves; return the exit code."""
+    import msgspec
+
+    from gradrepl.tui.app import GradreplApp
+    from gradrepl.tui.talk import Show, Talk
+
+    options = msgspec.structs.replace(options, stdin="asked", output="piped")
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    ascii_only = options.ascii or bool(os.environ.get("GRADREPL_ASCII")) or encoding != "utf8"
+    color = options.color and not os.environ.get("NO_COLOR")
+    kept = os.environ.get("NO_COLOR")
+    os.environ.pop("NO_COLOR", None)
+    if not color:
+        os.environ["NO_COLOR"] = "1"  # Textual takes it out of the environment
+
+    def make(show: Show) -> Talk:
+        from gradrepl.commands.conversation import Conversation
+
+        return Conversation(options, show)
+
+    app = GradreplApp(make, typing=not options.target, ascii=ascii_only)
+    if kept is not None:
+        os.environ["NO_COLOR"] = kept
+    code = app.run()
+    return app.return_code or 0 if code is None else code

@@ -1,0 +1,395 @@
+"""The screen face: one app that draws records and sends what is typed or pressed.
+
+It paints before anything else happens, then starts the conversation. Entries go one after another
+through :meth:`_serve`; what the debuggee prints is drained thirty times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+
+from gradrepl import model
+from gradrepl.errors import GradreplError
+from gradrepl.tui import crash, figures, keys, messages, themes
+from gradrepl.tui.actions import Actions
+from gradrepl.tui.palette import Everything
+from gradrepl.tui.panels.bars import Footer, Header
+from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.panels.dock import Dock
+from gradrepl.tui.panels.finder import Finder
+from gradrepl.tui.panels.log import LogPane
+from gradrepl.tui.panels.rows import RowList
+from gradrepl.tui.ring import Ring
+from gradrepl.tui.supply import Panels, Supply
+from gradrepl.tui.talk import Make, Talk
+
+DRAIN = 1 / 30
+"""Seconds between two looks at what the program printed."""
+FLOOD = 1 << 20
+"""Bytes printed between two looks that are still read."""
+PATIENT = 0.4
+"""Seconds that something runs before further keys are refused instead of queued."""
+QUEUE = 64
+
+
+class GradreplApp(Actions, App[int]):
+    """The whole screen."""
+
+    CSS_PATH = "styles.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.PRIORITY, *(key.binding for key in keys.KEYS)]
+    COMMANDS: ClassVar[Any] = {Everything}
+    AUTO_FOCUS = None
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-tiny"), (60, "-narrow"), (100, "-mid"), (140, "-wide"),
+    ]  # fmt: skip
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-low"), (15, "-short"), (22, "-middle"), (30, "-tall"),
+    ]  # fmt: skip
+
+    def __init__(self, make: Make, *, typing: bool = True, ascii: bool = False) -> None:
+        super().__init__()
+        self._make = make
+        self.talk: Talk
+        self.supply: Supply
+        self.typing_first = typing
+        self.ascii = Panel.ascii = ascii
+        self.view = "fwd"
+        self.sought = ""
+        self.panels = Panels()
+        self.ring = Ring()
+        self.log_pane = LogPane("log", self.ring)
+        self.header = Header("header")
+        self.footer = Footer("footer")
+        self.dock = Dock()
+        self.finder = Finder()
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)
+        self._since = 0.0
+        self._busy = False
+        self._started = False
+        self._draining = False
+        self._printed: list[tuple[str, bytes]] = []
+        self._printed_size = 0
+        for theme in (themes.DARK, themes.LIGHT):
+            self.register_theme(theme)
+        self.theme = themes.DARK.name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give our own variables to themes that do not know them."""
+        ours = themes.DARK if self.current_theme.dark else themes.LIGHT
+        return dict(ours.variables)
+
+    # -- life -------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Lay out all panels; the style sheet says which are seen."""
+        panels = self.panels
+        yield self.header
+        with Vertical(id="body"):
+            with Horizontal(id="top"):
+                yield panels.side
+                yield panels.ops
+                yield panels.nodes
+                with Vertical(id="right"):
+                    yield panels.inspect
+                    yield panels.flow
+            with Horizontal(id="bottom"):
+                yield panels.source
+                yield panels.watches
+            yield self.log_pane
+        yield self.finder
+        yield self.dock
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Begin with an empty screen; the conversation starts after it is painted."""
+        self.set_class(self.ascii, "-ascii")
+        self.screen.add_class("-fwd", "-idle")
+        for panel, title in ((self.panels.ops, "Ops"), (self.panels.nodes, "Graph"),
+                             (self.panels.inspect, "Inspect"), (self.panels.source, "Source")):  # fmt: skip
+            panel.caption(title)
+        self.log_pane.renew()
+        self.panels.watches.resized()
+        (self.dock.prompt if self.typing_first else self.panels.ops).focus()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.talk = self._make(self.show)
+        self.supply = Supply(self.talk, self.panels)
+        self.talk.on_change = self.changed
+        self.talk.on_output = self.printed
+        self.dock.prompt.needs_more = self.talk.needs_more
+        self._started = True
+        self.load_history()
+        self.run_worker(self._serve(), name="serve", exclusive=False)
+
+    async def _serve(self) -> None:
+        """Start the debuggee, then do entries one after another."""
+        await self._do(self.talk.start())
+        while not self.talk.finished:
+            text = await self._queue.get()
+            if text is not None:
+                await self._do(self.talk.enter(text))
+        self.exit(self.talk.exit_code)
+
+    async def _do(self, work: Any) -> None:
+        """Await ``work``, then show what it changed."""
+        self._busy, self._since = True, time.monotonic()
+        try:
+            await work
+        except GradreplError as error:
+            self.show(model.Error(message=str(error), hint=error.hint, kind=type(error).__name__))
+        finally:
+            self._busy = False
+        self.flush()
+        if not self.talk.finished:
+            self.changed()
+            await self.supply.renew(self.view)
+
+    def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
+        """Do ``text`` after what is being done; refuse when that takes long."""
+        running = self._busy and time.monotonic() - self._since > PATIENT
+        if not self._started or self._queue.full() or running:
+            self.notify("Your code is running: Ctrl+C pauses it.", timeout=2, markup=False)
+            return False
+        prompt, shown = self.talk.prompt, text if echo is None else echo
+        if shown or not dim:
+            self.dock.echo(prompt.state if prompt else "", shown, dim)
+        self._queue.put_nowait(text)
+        return True
+
+    async def leave_for_good(self) -> None:
+        """End the debuggee and go."""
+        if self._started:
+            await self.talk.close()
+            self.exit(self.talk.exit_code)
+        else:
+            self.exit(0)
+
+    # -- what the conversation tells --------------------------------------------------------------
+
+    def show(self, record: model.Record) -> None:
+        """Take a record that is to be seen."""
+        self.flush()
+        self.dock.transcript.show(record)
+        match record:
+            case model.Stop(phase="backward"):
+                self.turn("bwd")
+            case model.Stop(phase="forward"):
+                self.turn("fwd")
+            case model.Stop():
+                self.screen_class("-idle", False)
+
+    def turn(self, view: str) -> None:
+        """Switch to ``view`` because of a stop, unless the user types in the Log."""
+        self.screen_class("-idle", False)
+        if self.view != view and not (self.view == "log" and self.dock.typing):
+            self.set_view(view)
+
+    def changed(self) -> None:
+        """Draw header, prompt and footer; a short run does not flicker."""
+        if self.talk.finished:
+            self._wake()
+        elif self.talk.prompt is None and not self.talk.waiting_input and self.talk.gone is None:
+            self.set_timer(0.1, self.paint_state)
+        else:
+            self.paint_state()
+
+    def _wake(self) -> None:
+        """Let :meth:`_serve` see that it is over."""
+        if self._queue.empty():
+            self._queue.put_nowait(None)
+
+    def paint_state(self) -> None:
+        """Draw what depends on the state."""
+        if not self._started or not self.is_running:
+            return
+        talk, header = self.talk, self.header
+        header.state, header.place = state_of(talk), place_of(talk)
+        header.view = self.view
+        prompt = talk.prompt.state if talk.prompt else ""
+        self.dock.state(prompt if talk.gone is None else "idle", talk.waiting_input)
+        if talk.waiting_input and not self.dock.typing:
+            self.dock.prompt.focus()
+        self.footer.feet = keys.FEET[self.mode_of()]
+        self.screen_class("-typing", self.dock.typing)
+        header.refresh()
+        self.footer.refresh()
+
+    def mode_of(self) -> str:
+        """Return which entries the footer has."""
+        talk = self.talk
+        if self.finder.has_focus:
+            return "finding"
+        if self.dock.typing:
+            return "input" if talk.waiting_input else "typing"
+        if talk.gone is not None:
+            return "gone"
+        if talk.prompt is None:
+            return "running"
+        if self.view == "log":
+            return "log"
+        return "idle" if talk.prompt.state == "idle" else self.view
+
+    # -- output -----------------------------------------------------------------------------------
+
+    def printed(self, stream: str, data: bytes) -> None:
+        """Keep what was printed until the next look; of a flood only the end."""
+        self._printed.append((stream, data))
+        self._printed_size += len(data)
+        if self._printed_size > FLOOD and len(self._printed) > 1:
+            while self._printed_size > FLOOD // 2 and len(self._printed) > 1:
+                self._printed_size -= len(self._printed.pop(0)[1])
+            mark = (stream, b"\n... more was printed than can be shown ...\n")
+            self._printed.insert(0, mark)
+        if not self._draining:
+            self._draining = True
+            self.set_timer(DRAIN, self.flush)
+
+    def flush(self) -> None:
+        """Show what was printed."""
+        self._draining = False
+        if not self._printed:
+            return
+        pieces, self._printed, self._printed_size = self._printed, [], 0
+        for stream, data in pieces:
+            self.ring.write(stream, data)
+            if self._busy:
+                self.dock.transcript.take(stream, data)
+        self.dock.transcript.renew()
+        if self.view == "log":
+            self.log_pane.renew()
+        elif not self.header.news:
+            self.header.news = True
+            self.header.refresh()
+
+    # -- history ----------------------------------------------------------------------------------
+
+    def load_history(self) -> None:
+        """Take what was typed in earlier sessions."""
+        from gradrepl.commands.history import History
+
+        self.history = History()
+        self.dock.prompt.past.entries = self.history.load()
+
+    def remember(self, text: str) -> None:
+        """Keep an entry for later sessions too."""
+        self.dock.prompt.past.add(text)
+        self.history.append(text)
+
+    # -- messages of the panels -------------------------------------------------------------------
+
+    @on(messages.Entered)
+    def _entered(self, message: messages.Entered) -> None:
+        self.dock.offer((), "")
+        text = message.text
+        if self.screen_word(text.strip()):
+            self.dock.prompt.put("")
+            self.remember(text)
+        elif self.enqueue(text):
+            self.dock.prompt.put("")
+            self.remember(text)
+
+    @on(messages.CompletionWanted)
+    def _completion_wanted(self, message: messages.CompletionWanted) -> None:
+        self.paint_state()
+        if message.text and self._started:
+            self.run_worker(self._complete(message.text), group="complete", exclusive=True)
+
+    async def _complete(self, text: str) -> None:
+        from gradrepl.commands.completion import fragment
+
+        part = fragment(text)
+        words = await self.talk.complete(text)
+        if text.lstrip().startswith(":") and " " not in text:
+            ours = {word.partition(" ")[0] for word in keys.BY_WORD}
+            words = [*words, *sorted(word for word in ours if word.startswith(part))]
+        self.dock.offer(list(dict.fromkeys(words)), part)
+
+    @on(messages.InputLine)
+    def _input_line(self, message: messages.InputLine) -> None:
+        self.talk.feed(message.text)
+        self.printed("stdout", message.text.encode() + b"\n")
+
+    @on(messages.WindowWanted)
+    def _window_wanted(self, message: messages.WindowWanted) -> None:
+        if self._started:
+            work = self.supply.window(message.panel, message.first, message.count)
+            self.run_worker(work, group=f"window-{message.panel}", exclusive=True)
+
+    @on(messages.Selected)
+    def _selected(self, message: messages.Selected) -> None:
+        work = self.supply.select(message.panel, message.id)
+        self.run_worker(work, group="select", exclusive=True)
+
+    @on(messages.Opened)
+    def _opened(self) -> None:
+        self.maximise(self.panels.inspect)
+
+    @on(messages.KeyClicked)
+    async def _key_clicked(self, message: messages.KeyClicked) -> None:
+        await self.run_action(message.action)
+
+    def on_descendant_focus(self) -> None:
+        """Pane or type state: the footer and the dock say which."""
+        self.call_next(self.paint_state)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """What is visible may have changed: ask for it."""
+        if self._started:
+            self.call_after_refresh(self.renew)
+
+    def renew(self) -> None:
+        """Bring the visible panels up to date."""
+        if self._started and self.talk.prompt is not None:
+            self.run_worker(self.supply.renew(self.view), group="renew", exclusive=True)
+
+    # -- bugs of ours -----------------------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Write a log without anybody's values, and say where it is in one line."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self.panic(Text(crash.sentence(error, crash.write(error))))
+
+    def lists(self) -> Iterable[RowList[Any]]:
+        """Return the long lists."""
+        return (self.panels.ops, self.panels.nodes)
+
+
+def state_of(talk: Talk) -> str:
+    """Return the word of the header."""
+    if talk.gone is not None:
+        return "ENDED"
+    if talk.prompt is None:
+        return "RUNNING"
+    if talk.prompt.state == "idle":
+        return "READY"
+    return "RAISED" if talk.prompt.state == "exception" else "PAUSED"
+
+
+def place_of(talk: Talk) -> list[str]:
+    """Return where we are, the most important first."""
+    ready, stop = talk.ready, talk.stop
+    device = (ready.device or "cpu") if ready else "importing torch"
+    if talk.gone is not None:
+        return [talk.gone.how]
+    if stop is None:
+        return [device, f"torch {ready.torch}" if ready else ""]
+    parts: list[str] = []
+    if stop.node is not None:
+        parts.append(f"{stop.position}/{stop.total}" if stop.total else f"node {stop.position}")
+    elif stop.op is not None:
+        parts.append(f"op {stop.op.id}")
+    return [*parts, device, figures.place(stop.site), stop.module]

@@ -1,0 +1,35 @@
+"""A bug of ours: a log without anybody's values in it, and one line that says where it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from platformdirs import user_state_path
+
+
+def write(error: BaseException, folder: Path | None = None) -> Path | None:
+    """Write a log of ``error``, without locals; return its path, or None if there is no place."""
+    folder = folder or user_state_path("gradrepl") / "crashes"
+    text = "\n".join((
+        f"gradrepl crashed at {datetime.now(UTC).isoformat(timespec='seconds')}",
+        f"python {platform.python_version()} on {platform.platform()}",
+        "",
+        "".join(traceback.format_exception(error)),
+    ))  # fmt: skip
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+        path.write_text(text, encoding="utf-8")
+    except OSError:
+        return None
+    return path
+
+
+def sentence(error: BaseException, path: Path | None) -> str:
+    """Return the one line that the user sees."""
+    where = f"; the details are in {path}" if path else ""
+    return f"gradrepl: a bug of ours, {type(error).__name__}{where}. Please report it."

@@ -1,0 +1,139 @@
+"""The screens over the screen: keys and commands, and a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from gradrepl.tui import ink, keys
+from gradrepl.tui.ink import Line, span
+from gradrepl.tui.panels.base import Paper
+
+Rows = Sequence[tuple[str, str]]
+
+
+def key_tables() -> list[tuple[str, Rows]]:
+    """Return the keys by group, as the help shows them."""
+    tables: list[tuple[str, Rows]] = []
+    for title, group in (("Step", keys.STEPPING), ("Look", keys.LOOKING),
+                         ("Screens", keys.SCREENS), ("Move", keys.MOVING)):  # fmt: skip
+        tables.append((title, [(key.shown, key.help) for key in group]))
+    tables.append(("While typing", keys.TYPING))
+    return tables
+
+
+def draw_table(title: str, rows: Rows, width: int, column: int) -> list[Line]:
+    """Return a table of two columns."""
+    lines: list[Line] = [[(title, "title")]]
+    for left, right in rows:
+        head: Line = [("  ", ""), span(ink.pad(ink.clip(left, column - 1), column), "key")]
+        lines.append(ink.fit([*head, span(right)], width))
+    return lines
+
+
+def draw_help(commands: Sequence[tuple[str, Rows]], width: int) -> list[Line]:
+    """Return the whole help: keys, then commands; two columns side by side where there is room."""
+    tables = [(title, rows, 13) for title, rows in key_tables()]
+    tables += [(f":{title}" if title.islower() else title, rows, 24) for title, rows in commands]
+    if width < 110:
+        lines = [line for table in tables for line in (*_one(table, width), [])]
+        return [*_intro(width), *lines[:-1]]
+    half = (width - 3) // 2
+    left, right = list[Line](), list[Line]()
+    for table in tables:
+        shorter = left if len(left) <= len(right) else right
+        shorter += [*_one(table, half), []]
+    rows = max(len(left), len(right))
+    left += [[] for _ in range(rows - len(left))]
+    right += [[] for _ in range(rows - len(right))]
+    return [*_intro(width), *(
+        [*a, (" " * (half + 3 - ink.width(a)), ""), *b] for a, b in zip(left, right, strict=True)
+    )]  # fmt: skip
+
+
+def _one(table: tuple[str, Rows, int], width: int) -> list[Line]:
+    title, rows, column = table
+    return draw_table(title, rows, width, column)
+
+
+def _intro(width: int) -> list[Line]:
+    text = (
+        "In the panes letters are keys; i or : begins typing, Esc ends it. At a stop a first word "
+        "that is a command is one, unless it is a name here; :word is always a command, !text is "
+        "always Python. Every key can be typed as :word, every command is in the palette (^p)."
+    )
+    return [*ink.wrap([(text, "dim")], width), []]
+
+
+class Help(ModalScreen[None]):
+    """All keys and commands."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1", "dismiss", "Close", show=False, id="help.close"),
+        Binding("j", "page(1)", "Down", show=False, id="help.down"),
+        Binding("k", "page(-1)", "Up", show=False, id="help.up"),
+    ]
+
+    def __init__(self, commands: Sequence[tuple[str, Rows]]) -> None:
+        super().__init__()
+        self.commands = commands
+        self.paper = HelpPaper("help", commands)
+
+    def compose(self) -> ComposeResult:
+        """One paper."""
+        yield self.paper
+
+    def on_mount(self) -> None:
+        """Take the keys."""
+        self.paper.focus()
+
+    def action_page(self, by: int) -> None:
+        """Scroll."""
+        self.paper.scroll_relative(y=by, animate=False)
+
+
+class HelpPaper(Paper):
+    """The help, drawn for its width."""
+
+    NAME: ClassVar[str] = "Help"
+
+    def __init__(self, id: str, commands: Sequence[tuple[str, Rows]]) -> None:
+        super().__init__(id=id)
+        self.commands = commands
+
+    def resized(self) -> None:
+        """Draw for this width."""
+        self.caption("Keys and commands", "esc closes")
+        self.write(draw_help(self.commands, self.room))
+
+
+class Ask(ModalScreen[bool]):
+    """A question that is answered with y or n."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y,enter", "answer(True)", "Yes", show=False, id="ask.yes"),
+        Binding("n,escape,q", "answer(False)", "No", show=False, id="ask.no"),
+    ]
+
+    def __init__(self, question: str, yes: str) -> None:
+        super().__init__()
+        self.question, self.yes = question, yes
+
+    def compose(self) -> ComposeResult:
+        """The question, and its answers."""
+        with Vertical(id="question"):
+            yield Static(Content(self.question))
+            yield Static(Content.assemble(
+                ("y", "bold"), f" {self.yes}    ", ("n", "bold"), " go on"
+            ), id="answers")  # fmt: skip
+
+    def action_answer(self, answer: bool) -> None:
+        """Give the answer."""
+        self.dismiss(answer)

@@ -1,0 +1,187 @@
+"""The keys of the pane state as data: every key has an id and a word that does the same.
+
+Keys of commands send the command; keys of the screen have a word of their own, typed as
+``:word``, which the app understands before the conversation does. Footer, help, palette and the
+README read these tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key, or several for the same."""
+
+    id: str
+    keys: str
+    action: str
+    word: str
+    """What is typed for the same, without the colon."""
+    help: str
+    group: str
+
+    @property
+    def binding(self) -> Binding:
+        """Return it as Textual wants it."""
+        return Binding(self.keys, self.action, self.help, show=False, id=self.id)
+
+    @property
+    def shown(self) -> str:
+        """Return its keys as a person writes them."""
+        return " ".join(pretty(key) for key in self.keys.split(","))
+
+
+_NAMES = {
+    "question_mark": "?", "colon": ":", "exclamation_mark": "!", "slash": "/", "full_stop": ".",
+    "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",
+    "left_curly_bracket": "{", "right_curly_bracket": "}", "pageup": "PgUp", "pagedown": "PgDn",
+    "escape": "Esc", "up": "↑", "down": "↓",
+}  # fmt: skip
+
+
+def pretty(key: str) -> str:
+    """Return ``^p`` for ``ctrl+p``, ``?`` for ``question_mark``."""
+    if key.startswith("ctrl+"):
+        return "^" + key.removeprefix("ctrl+")
+    if key.startswith("shift+"):
+        return "Shift+" + pretty(key.removeprefix("shift+"))
+    return _NAMES.get(key, key.upper() if key[0] == "f" and key[1:].isdigit() else key)
+
+
+def _send(name: str, keys: str, help: str) -> Key:
+    return Key(f"command.{name}", keys, f"send('{name}')", name, help, "Step")
+
+
+def _ask(name: str, keys: str, help: str) -> Key:
+    return Key(f"command.{name}", keys, f"prefill('{name}')", name, help, "Look")
+
+
+STEPPING = (
+    _send("step", "s,f11", "Step: the next op or node"),
+    _send("next", "n,f10", "Next: over child modules; over leaves and views"),
+    _send("return", "r,shift+f11", "Return: to the end of the module"),
+    _send("continue", "c,f5", "Continue: to a breakpoint or the end"),
+    _send("into", "I", "Into: the calls inside the next op"),
+    _send("finish", "f", "Finish: let this node run, see what it made"),
+    _send("up", "u", "Up: the caller's frame; toward the loss"),
+    _send("down", "d", "Down: the callee's frame; toward the leaves"),
+    Key("step.cursor", "t", "run_to_cursor", "until", "Run to the selected node", "Step"),
+    Key("step.breakpoint", "b,f9", "breakpoint", "break", "Set or clear a breakpoint here", "Step"),
+    _send("abort", "A", "Abort: raise out of this backward or op"),
+    _ask("restart", "R", "Restart the debuggee"),
+)
+LOOKING = (
+    _send("where", "w", "Where: frames, or the path from the loss"),
+    _ask("print", "p", "Print an expression"),
+    _ask("pp", "P", "Print all of a value"),
+    _ask("display", "D", "Watch an expression at every stop"),
+    _ask("undisplay", "X", "Stop watching"),
+    _send("breakpoints", "B", "List the breakpoints"),
+    _send("source", "S", "Source of the function here"),
+    Key("look.find", "slash", "find", "find", "Find in the list", "Look"),
+    Key("look.hit", "full_stop", "find_next(1)", "hit +1", "Next hit", "Look"),
+    Key("look.hit_back", "comma", "find_next(-1)", "hit -1", "Previous hit", "Look"),
+    Key("look.edit", "E", "edit", "editor", "Open $EDITOR at the line", "Look"),
+    Key("look.copy", "y", "copy_pane", "copy", "Copy the text of the pane", "Look"),
+)
+MOVING = (
+    Key("move.down", "j,down", "move(1)", "row +1", "Down a row", "Move"),
+    Key("move.up", "k,up", "move(-1)", "row -1", "Up a row", "Move"),
+    Key("move.page_down", "pagedown,ctrl+f", "page(1.0)", "page +1", "Down a page", "Move"),
+    Key("move.page_up", "pageup,ctrl+b", "page(-1.0)", "page -1", "Up a page", "Move"),
+    Key("move.half_down", "ctrl+d", "page(0.5)", "page +0.5", "Down half a page", "Move"),
+    Key("move.half_up", "ctrl+u", "page(-0.5)", "page -0.5", "Up half a page", "Move"),
+    Key("move.top", "g,home", "edge(0)", "top", "First row", "Move"),
+    Key("move.bottom", "G,end", "edge(-1)", "bottom", "Last row", "Move"),
+    Key("move.earlier", "left_square_bracket", "history(-1)", "earlier", "Earlier op or node", "Move"),
+    Key("move.later", "right_square_bracket", "history(1)", "later", "Later op or node", "Move"),
+    Key("move.module_back", "left_curly_bracket", "module(-1)", "module -1",
+        "Module before", "Move"),
+    Key("move.module", "right_curly_bracket", "module(1)", "module +1", "Module after", "Move"),
+    Key("move.live", "L", "live", "live", "Back to where we stand", "Move"),
+    Key("move.right", "l,right", "sideways(8)", "side +8", "Right", "Move"),
+    Key("move.left", "h,left", "sideways(-8)", "side -8", "Left", "Move"),
+)  # fmt: skip
+SCREENS = (
+    Key("screen.fwd", "1", "view('fwd')", "fwd", "Forward ops", "Screen"),
+    Key("screen.bwd", "2", "view('bwd')", "bwd", "Backward graph", "Screen"),
+    Key("screen.log", "6", "view('log')", "log", "Program output", "Screen"),
+    Key("screen.output", "o", "output", "output", "Program output and back", "Screen"),
+    Key("screen.type", "i", "type('')", "type", "Type in the REPL", "Screen"),
+    Key("screen.command", "colon", "type(':')", "type :", "Type a command", "Screen"),
+    Key("screen.python", "exclamation_mark", "type('!')", "type !", "Type Python", "Screen"),
+    Key("screen.leave", "escape", "leave", "leave", "Leave typing, restore the pane", "Screen"),
+    Key("screen.maximise", "m", "maximise", "maximise", "Maximise the pane", "Screen"),
+    Key("screen.dock", "f2", "dock", "dock", "Show or hide the REPL", "Screen"),
+    Key("screen.editor", "ctrl+o", "large", "large", "REPL in full height", "Screen"),
+    Key("screen.keys", "question_mark,f1", "keys", "keys", "All keys and commands", "Screen"),
+    Key("screen.redraw", "ctrl+l", "redraw", "redraw", "Draw the screen anew", "Screen"),
+    Key("screen.suspend", "ctrl+z", "suspend_process", "suspend", "Suspend gradrepl", "Screen"),
+    Key("screen.theme", "T", "next_theme", "theme", "Dark or light", "Screen"),
+    Key("screen.quit", "q", "ask_quit", "quit", "Quit", "Screen"),
+)
+KEYS = (*STEPPING, *LOOKING, *MOVING, *SCREENS)
+TYPING = (
+    ("Enter", "run the entry when it is complete, else a new line"),
+    ("^j Alt+Enter", "a new line"),
+    ("Tab", "complete"),
+    ("↑ ↓ ^p ^n", "earlier and later entries"),
+    ("^r", "search the history"),
+    ("→", "take the suggestion"),
+    ("^a ^e ^k ^u ^w", "as in a shell"),
+    ("^c", "interrupt; copy the selection; clear the line"),
+    ("^d", "quit, on an empty line"),
+    ("Esc", "back to the panes"),
+)
+"""Keys of the typing state, for the help."""
+PRIORITY = (
+    Binding("ctrl+c", "break_in", "Interrupt, copy, clear", show=False, priority=True, id="app.break"),
+    Binding("ctrl+q", "ask_quit", "Quit", show=False, priority=True, id="app.quit"),
+)
+"""Keys that come before a focused widget."""
+BY_WORD = {key.word: key for key in reversed(KEYS) if "send(" not in key.action}
+"""The keys of the screen by the word that does the same."""
+
+
+@dataclass(frozen=True)
+class Foot:
+    """One entry of the footer."""
+
+    keys: str
+    label: str
+    action: str
+
+
+STEP = Foot("snrc", "step", "send('step')")
+MOVE = Foot("ud", "Move", "send('up')")
+BREAK = Foot("b", "Break", "breakpoint")
+WATCH = Foot("D", "Watch", "prefill('display')")
+FINISH = Foot("f", "Finish", "send('finish')")
+FIND = Foot("/", "Find", "find")
+COMMAND = Foot(":", "Cmd", "type(':')")
+HELP = Foot("?", "Help", "keys")
+QUIT = Foot("q", "Quit", "ask_quit")
+TYPE = Foot("i", "Type", "type('')")
+MAXIMISE = Foot("m", "Maximise", "maximise")
+COPY = Foot("y", "Copy", "copy_pane")
+PALETTE = Foot("^p", "palette", "command_palette")
+LEAVE = Foot("esc", "Leave", "leave")
+FEET: dict[str, tuple[Foot, ...]] = {
+    "fwd": (STEP, BREAK, WATCH, FIND, COMMAND, HELP, QUIT, MAXIMISE),
+    "bwd": (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT),
+    "log": (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT),
+    "idle": (TYPE, COMMAND, BREAK, FIND, HELP, QUIT),
+    "running": (Foot("^c", "Pause", "break_in"), Foot("o", "Output", "output"), HELP, QUIT),
+    "typing": (Foot("enter", "Run", ""), Foot("tab", "Complete", ""), Foot("↑↓", "History", ""),
+               Foot("^r", "Search", ""), Foot("^j", "New line", ""), LEAVE),
+    "input": (Foot("enter", "Give the line", ""), Foot("^d", "End", ""), LEAVE),
+    "finding": (Foot("enter", "Find", ""), Foot(". ,", "Next, previous", ""), LEAVE),
+    "gone": (Foot("R", "Restart", "prefill('restart')"), FIND, COMMAND, HELP, QUIT),
+}  # fmt: skip
+"""Entries of the footer by state; the important ones first to go last where it is narrow."""
+FIRST = ("Quit", "Help", "Cmd", "step", "Leave", "Run", "Type", "Pause", "Break")
+"""Labels that stay longest when there is no room."""

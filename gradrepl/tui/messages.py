@@ -1,0 +1,73 @@
+"""All messages of the screen on one page: what a panel tells the app."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+
+class Entered(Message):
+    """One complete entry was typed in the dock."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class InputLine(Message):
+    """A line for the program's standard input was typed in the dock."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class CompletionWanted(Message):
+    """Tab was pressed: what can follow ``text``?"""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class WindowWanted(Message):
+    """A long list is about to show rows that it does not have."""
+
+    def __init__(self, panel: str, first: int, count: int) -> None:
+        super().__init__()
+        self.panel, self.first, self.count = panel, first, count
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest window matters."""
+        return isinstance(message, WindowWanted) and message.panel == self.panel
+
+
+class Selected(Message):
+    """The cursor of a list came to the row of op or node ``id``."""
+
+    def __init__(self, panel: str, id: int) -> None:
+        super().__init__()
+        self.panel, self.id = panel, id
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest place of the cursor matters."""
+        return isinstance(message, Selected) and message.panel == self.panel
+
+
+class Opened(Message):
+    """Enter or a double click on the selected row."""
+
+
+class KeyClicked(Message):
+    """An entry of the footer or a tab of the header was clicked."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__()
+        self.action = action
+
+
+class FindTyped(Message):
+    """The text to find changed; ``done`` with Enter, ``None`` text when left with Escape."""
+
+    def __init__(self, text: str | None, done: bool) -> None:
+        super().__init__()
+        self.text, self.done = text, done

@@ -1,0 +1,61 @@
+"""What the palette (Ctrl+P) offers: every command, and every action of the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from gradrepl.tui import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Yield name, help and what it does."""
+    bound = {key.word: key.shown for key in keys.KEYS}
+    for command in app.registry():
+        key = bound.get(command.name)
+        needs = any(not argument.optional for argument in command.arguments)
+        action = f"prefill('{command.name}')" if needs else f"send('{command.name}')"
+        if command.name == "quit":
+            action = "ask_quit"
+        name = f":{command.usage}" + (f"   [{key}]" if key else "")
+        yield name, command.summary, partial(app.run_action, action)
+    for entry in (*keys.SCREENS, *keys.LOOKING, *keys.MOVING, *keys.STEPPING):
+        if not entry.action.startswith(("send(", "prefill(")) and entry.word != "quit":
+            name = f"{entry.help}   [{entry.shown}]"
+            yield name, f":{entry.word}", partial(app.run_action, entry.action)
+    for theme in app.themes_offered():
+        yield f"Theme {theme}", f":theme {theme}", partial(app.run_action, f"theme('{theme}')")
+
+
+class Everything(Provider):
+    """All commands and actions, found by their name or their help."""
+
+    async def discover(self) -> Hits:
+        """Yield everything, for the empty line."""
+        for name, help, act in offers(self.app):
+            yield DiscoveryHit(_plain(name), act, text=name, help=_markup_free(help))
+
+    async def search(self, query: str) -> Hits:
+        """Yield what matches ``query``."""
+        matcher = self.matcher(query)
+        for name, help, act in offers(self.app):
+            score = max(matcher.match(name), matcher.match(help) * 0.7)
+            if score > 0:
+                yield Hit(score, _plain(name), act, text=name, help=_markup_free(help))
+
+
+def _plain(text: str) -> Any:
+    from textual.content import Content
+
+    return Content(text)
+
+
+def _markup_free(text: str) -> str:
+    """Return ``text`` without the bracket that would begin markup: the help is our own text."""
+    return text.replace("[", "(").replace("]", ")")

@@ -1,0 +1,1 @@
+"""The panels: siblings of one small base, pure drawings of records."""

@@ -1,0 +1,85 @@
+"""The REPL dock, the same on every screen: transcript, completions, and the line to type in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from gradrepl.tui import ink
+from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.panels.prompt import Prompt
+from gradrepl.tui.panels.transcript import Transcript, typed
+
+PROMPTS = {"idle": ">>> ", "forward": "(grad) ", "backward": "(grad:bw) ", "exception": "(grad:x) "}
+
+
+class Dock(Vertical):
+    """Everything typed, with the answers; text and history are never lost by switching."""
+
+    _left, _right = "REPL", ""
+
+    def __init__(self) -> None:
+        super().__init__(id="dock")
+        self.transcript = Transcript("transcript")
+        self.prompt = Prompt("prompt")
+        self.words = Static(id="words")
+        self.label = Static(Content("    "), id="label")
+
+    def compose(self) -> ComposeResult:
+        """Lay out the parts."""
+        yield self.transcript
+        yield self.words
+        with Horizontal(id="line"):
+            yield self.label
+            yield self.prompt
+
+    @property
+    def typing(self) -> bool:
+        """Whether letters are text now."""
+        return self.prompt.has_focus
+
+    caption = Panel.caption
+    ascii = False
+
+    def on_resize(self) -> None:
+        """Draw the caption for the new width."""
+        self.ascii = Panel.ascii
+        self.caption(self._left, self._right)
+
+    def state(self, prompt: str, waiting_input: bool) -> None:
+        """Show the prompt of ``prompt`` (a state, or empty while code runs)."""
+        label = "input: " if waiting_input else PROMPTS.get(prompt, "... ")
+        if self.prompt.waiting_input != waiting_input:
+            self.prompt.waiting_input = waiting_input
+            self.prompt.refresh()
+        if self.prompt.searching is not None:
+            label = f"(search '{ink.clean(self.prompt.searching)}') "
+        style = "bold" if prompt or waiting_input else "dim"
+        self.label.update(Content.styled(label, style))
+        if self.typing:
+            hint = "esc leaves typing"
+        else:
+            hint = "i or : to type" if prompt or waiting_input else "running   ^c interrupts"
+        self.caption("REPL", hint)
+
+    def echo(self, state: str, text: str, dim: bool = False) -> None:
+        """Write what was typed, as it was typed, into the transcript."""
+        self.transcript.add(lambda width: typed(PROMPTS.get(state, ">>> "), text, dim))
+
+    def offer(self, words: Sequence[str], fragment: str) -> None:
+        """Show ``words`` above the line; put in what they have in common for ``fragment``."""
+        self.words.display = len(words) > 1
+        if not words:
+            return
+        common = os.path.commonprefix(list(words))
+        if len(words) == 1 or (common.startswith(fragment) and len(common) > len(fragment)):
+            row, column = self.prompt.cursor_location
+            self.prompt.replace(common, (row, column - len(fragment)), (row, column))
+        if len(words) > 1:
+            shown = ink.clip("  ".join(words), max(10, self.size.width - 4))
+            self.words.update(Content.styled(shown, "dim"))

@@ -1,0 +1,186 @@
+"""The inspector: everything about the op, the node or the tensor that is selected."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gradrepl import model
+from gradrepl.tui import figures, ink
+from gradrepl.tui.ink import Line, span
+from gradrepl.tui.panels import tensor_lines
+from gradrepl.tui.panels.base import Paper
+
+STATES = {"ok": "good", "changed in place": "bad", "freed": "warn", "packed": "dim"}
+
+
+def draw_op(op: model.Op, width: int, when: str = "after") -> list[Line]:
+    """Return an op: the user's line, what it made, what of."""
+    lines: list[Line] = []
+    if op.site:
+        lines += ink.wrap([span(op.site.text.strip(), "code")], width, 2)
+        lines.append(ink.between([span(figures.place(op.site), "dim")],
+                                 [span(op.mode, "warn")], width))  # fmt: skip
+    if when == "before":
+        lines.append([("about to run", "here")])
+    for index, info in enumerate(op.outputs):
+        if len(op.outputs) > 1:
+            lines.append(tensor_lines.section(f"out {index}", info.name, width))
+        lines += tensor_lines.whole(info, width)
+    if op.inputs:
+        lines += [[], tensor_lines.section("inputs", "", width)]
+        lines += [
+            tensor_lines.brief(info, width, f"{index:>2} ") for index, info in enumerate(op.inputs)
+        ]
+    lines += _effects(op, width)
+    return lines
+
+
+def _effects(op: model.Op, width: int) -> list[Line]:
+    """Return what else an op did: versions, graph nodes, time."""
+    lines: list[Line] = []
+    if op.bumped:
+        lines += [[], tensor_lines.section("written in place", "", width)]
+        lines += [[span(f" {text}", "warn")] for text in op.bumped]
+    if op.nodes:
+        lines += [[], tensor_lines.section("graph nodes made", "", width)]
+        lines += [[span(f" {name}", "name")] for name in op.nodes]
+    tail: list[Line] = []
+    if op.module:
+        tail.append([("module ", "dim"), span(f"{op.module} {op.module_class}".strip(), "module")])
+    if op.duration:
+        tail.append([("took ", "dim"), (figures.seconds(op.duration), "number")])
+    return [*lines, [], *tensor_lines.pack(tail, width)] if tail else lines
+
+
+def draw_node(node: model.Node, width: int) -> list[Line]:
+    """Return a node: its line, its rule, gradients in and out, where they go, what was saved."""
+    lines: list[Line] = []
+    if node.site:
+        lines += ink.wrap([span(node.site.text.strip(), "code")], width, 2)
+        lines.append([("made at ", "dim"), span(figures.place(node.site)),
+                      span(f" {node.site.function}", "dim")])  # fmt: skip
+    if node.rule:
+        lines += ink.wrap([("rule ", "dim"), span(node.rule, "code")], width, 5)
+    lines.append(tensor_lines.section("IN", "grad_output", width))
+    lines += [_gradient(info, index, width) for index, info in enumerate(node.grad_in)]
+    lines += _outgoing(node, width)
+    if node.saved:
+        lines.append(tensor_lines.section("SAVED", "", width))
+        lines += [_saved(saved, width) for saved in node.saved]
+    if node.hooks:
+        lines.append([("your hooks ", "dim"), (str(node.hooks), "warn")])
+    return lines
+
+
+def _gradient(info: model.TensorInfo | None, index: int, width: int) -> Line:
+    """Return one incoming gradient."""
+    if info is None:
+        return [(f" {index} ", "dim"), ("none", "dim")]
+    left = [(f" {index} ", "dim"), span(figures.tensor(info), "")]
+    return ink.between(left, _norm(info), width)
+
+
+def _norm(info: model.TensorInfo) -> Line:
+    if info.stats is None:
+        return []
+    bad = figures.broken(info.stats)
+    end: Line = [("|g| ", "dim"), (figures.norm(info.stats.norm), "bad" if bad else "number")]
+    return [*end, span(f" {bad} !", "bad")] if bad else end
+
+
+def _outgoing(node: model.Node, width: int) -> list[Line]:
+    """Return one line for each edge: what goes along it, and to where."""
+    if not node.edges and not node.grad_out:
+        return []
+    note = "grad_input" if node.grad_out else "not computed yet: s"
+    lines = [tensor_lines.section("OUT", note, width)]
+    for index in range(max(len(node.edges), len(node.grad_out))):
+        info = node.grad_out[index] if index < len(node.grad_out) else None
+        edge = node.edges[index] if index < len(node.edges) else None
+        left: Line = [(f" {index} ", "dim")]
+        if info is not None:
+            left += [span(figures.shape(info.shape)), (" ", "")]
+        left += _target(edge)
+        lines.append(ink.between(left, _norm(info) if info else [], width))
+    return lines
+
+
+def _target(edge: model.Edge | None) -> Line:
+    if edge is None or edge.label == "none":
+        return [("no gradient needed", "dim")]
+    leaf = not edge.label.startswith("#")
+    return [("→ ", "dim"), span(edge.label, "leaf" if leaf else "name")]
+
+
+def _saved(saved: model.Saved, width: int) -> Line:
+    """Return one saved value with its version and state."""
+    left: Line = [span(f" {saved.name} ", "name")]
+    if saved.tensor is not None:
+        left.append(span(figures.tensor(saved.tensor)))
+        if saved.tensor.version is not None:
+            left.append((f" v{saved.tensor.version}", "dim"))
+    elif saved.value:
+        left.append(span(saved.value))
+    if saved.tensor is None and saved.state == "ok":
+        return ink.fit(left, width)
+    mark = "! " if saved.state == "changed in place" else ""
+    return ink.between(left, [span(mark + saved.state, STATES.get(saved.state, "dim"))], width)
+
+
+def draw_exception(stop: model.Stop, width: int) -> list[Line]:
+    """Return what was raised, and where."""
+    lines = [part for text in stop.exception.split("\n")
+             for part in ink.wrap([span(text, "bad")], width, 2)]  # fmt: skip
+    if stop.site:
+        lines += [[], [span(figures.place(stop.site), "dim"), span(f" {stop.site.function}", "dim")]]
+        lines += ink.wrap([span(stop.site.text.strip(), "code")], width, 2)
+    return [*lines, [], [("u d ", "key"), ("frames   ", "dim"), ("p ", "key"), ("print", "dim")]]
+
+
+class Inspector(Paper):
+    """Details of what is selected in the list; the place of the stop until the cursor moves."""
+
+    NAME: ClassVar[str] = "Inspect"
+    record: model.Record | None = None
+    when = "after"
+    note = ""
+
+    def show(self, record: model.Record | None, when: str = "after", note: str = "") -> None:
+        """Show ``record``; ``note`` says how it is not the place of the stop."""
+        changed = record is not self.record
+        self.record, self.when, self.note = record, when, note
+        self.caption(*self._captions())
+        self.write(self._drawn(self.room))
+        if changed:
+            self.scroll_to(0, 0, animate=False)
+
+    def _captions(self) -> tuple[str, str]:
+        match self.record:
+            case model.Node(id=id, name=name, seq=seq, label=label):
+                wide = self.room >= 60
+                end = " ".join(part for part in (label, f"seq {seq}" if seq and wide else "") if part)
+                return f"#{id} {name}", self.note or end
+            case model.Op(id=id, name=name):
+                return f"%{id} {name}", self.note or ("next" if self.when == "before" else "")
+            case model.Stop():
+                return "Raised", ""
+            case model.TensorInfo(name=name):
+                return name or "Tensor", ""
+        return "Inspect", ""
+
+    def _drawn(self, width: int) -> list[Line]:
+        match self.record:
+            case model.Op():
+                return draw_op(self.record, width, self.when)
+            case model.Node():
+                return draw_node(self.record, width)
+            case model.Stop():
+                return draw_exception(self.record, width)
+            case model.TensorInfo():
+                return tensor_lines.whole(self.record, width)
+        return []
+
+    def resized(self) -> None:
+        """Draw for the new width."""
+        self.caption(*self._captions())
+        self.write(self._drawn(self.room))

@@ -1,0 +1,117 @@
+"""The list of autograd nodes of one backward, with the graph drawn in lanes as ``git log`` does."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gradrepl.model import NodeRow
+from gradrepl.tui import figures, ink
+from gradrepl.tui.ink import Line, span
+from gradrepl.tui.panels.rows import RowList
+
+MARKS = {
+    "done": ("✓", "done"),
+    "here": ("●", "here"),
+    "predicted": ("·", "ahead"),
+    "skipped": ("-", "dim"),
+}
+EMPTY = (
+    ("No backward yet.", ""),
+    ("", ""),
+    ("  loss.backward()    with a breakpoint set stops in it", "dim"),
+    ("  :bw loss           the same, stopped at its first node", "dim"),
+    ("  b node Addmm*      breakpoints on nodes, b leaf fc1.weight", "dim"),
+)
+
+
+def columns(width: int, lanes: int, digits: int = 3) -> tuple[int, int, int, int]:
+    """Return the cells of lanes, node, label and shape; the norm takes 8.
+
+    In a narrow list ``label`` is 0: node and label share a column.
+    """
+    graph = min(max(lanes, 5), max(5, width * 3 // 10)) + 1
+    rest = max(12, width - digits - 3 - graph - 10)
+    if width < 64:
+        return graph, rest, 0, 0
+    shape = 15
+    node = min(rest - shape - 8, 24)
+    label = min(rest - shape - node, 30)
+    return graph, node, label, shape
+
+
+def head(width: int, lanes: int, digits: int = 3) -> Line:
+    """Return the titles of the columns."""
+    graph, node, label, shape = columns(width, lanes, digits)
+    text = f" {ink.right('#', digits + 1)} {ink.pad('lanes', graph)}{ink.pad('node', node)}"
+    text += ink.pad("of", label) + ink.pad("grad", shape)
+    return [(text + ink.right("|grad|", 8), "title")]
+
+
+def graph_spans(lanes: str, cells: int) -> Line:
+    """Return the lanes with leaves and the current node in their own roles."""
+    spans: Line = []
+    for character in ink.pad(lanes, cells):
+        role = {"◉": "here", "◇": "leaf", "○": "name"}.get(character, "dim")
+        if spans and spans[-1][1] == role:
+            spans[-1] = (spans[-1][0] + character, role)
+        else:
+            spans.append((character, role))
+    return spans
+
+
+def names(row: NodeRow, node: int, label: int) -> Line:
+    """Return node and label; in one column a leaf's name comes first."""
+    ahead, leaf = row.state in ("predicted", "skipped"), row.name == "AccumulateGrad"
+    role = {"here": "here"}.get(row.state, "ahead" if ahead else "dim" if leaf else "name")
+    of = "ahead" if ahead else "leaf" if leaf else "module"
+    if label:
+        return [(ink.pad(ink.clip(row.name, node - 1), node), role),
+                (ink.pad(ink.clip(row.label, label - 1), label), of)]  # fmt: skip
+    parts: Line = [span(row.name, role), span(f" {row.label}", of)]
+    if leaf and row.label:
+        parts = [span(row.label, of), span(f" {row.name}", role)]
+    parts = ink.fit(parts, node - 1)
+    return [*parts, (" " * (node - ink.width(parts)), "")]
+
+
+def draw(row: NodeRow, width: int, lanes: int, digits: int = 3) -> Line:
+    """Return one node as a row."""
+    graph, node, label, shape = columns(width, lanes, digits)
+    mark, role = MARKS.get(row.state, (" ", ""))
+    if row.breakpoint and row.state != "here":
+        mark, role = "◆", "bad"
+    quiet = row.state in ("predicted", "skipped")
+    bad = row.norm is not None and not abs(row.norm) < float("inf")
+    return [
+        (mark, role),
+        (ink.right(str(row.id), digits + 1) + " ", "dim"),
+        *graph_spans(row.lanes, graph),
+        *names(row, node, label),
+        (ink.pad(figures.shape(row.shape), shape), "ahead" if quiet else "dim"),
+        (ink.right(figures.norm(row.norm), 8), "bad" if bad else "dim" if quiet else "number"),
+        (" !" if bad else "", "bad"),
+    ]
+
+
+class NodeList(RowList[NodeRow]):
+    """The nodes in run order: those that ran, the one here, and the predicted rest."""
+
+    NAME: ClassVar[str] = "Graph"
+
+    def lanes(self) -> int:
+        """Return how wide the lanes of the known rows are."""
+        top, height = round(self.scroll_offset.y), self.size.height
+        seen = (self.rows.get(index) for index in range(top, top + height))
+        return max((len(row.lanes.rstrip()) for row in seen if row is not None), default=5)
+
+    def draw_head(self, width: int) -> Line:
+        """Return the column titles."""
+        return head(width, self.lanes(), self.digits)
+
+    def draw_row(self, row: NodeRow, index: int, width: int) -> Line:
+        """Return one node."""
+        return draw(row, width, self.lanes(), self.digits)
+
+    def draw_empty(self, width: int) -> list[Line]:
+        """Say how to begin."""
+        return [ink.fit([span(" " + text, role)], width) for text, role in EMPTY]

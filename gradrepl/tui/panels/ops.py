@@ -1,0 +1,77 @@
+"""The list of forward ops: what ran, what it made, in which module."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gradrepl.model import OpRow
+from gradrepl.tui import figures, ink
+from gradrepl.tui.ink import Line, span
+from gradrepl.tui.panels.rows import RowList
+
+WELCOME = (
+    ("Nothing has run here yet.", ""),
+    ("", ""),
+    ("  i          type Python below: tensors, modules, loss.backward()", "dim"),
+    ("  :load F    run a script, stopped before its first op", "dim"),
+    ("  :examples  short scripts that each teach one thing", "dim"),
+    ("  :step X    run a statement op by op,  :bw loss  its backward", "dim"),
+    ("  ?          all keys and commands", "dim"),
+)
+
+
+def columns(width: int, digits: int = 3) -> tuple[int, int, int, int, int]:
+    """Return the cells of op, out, dtype, module and line for a list this wide."""
+    dtype, line = (5 if width >= 60 else 0), (6 if width >= 52 else 0)
+    rest = max(20, width - digits - 3 - dtype - line)
+    op, out = max(8, rest * 34 // 100), max(9, rest * 34 // 100)
+    op, out = min(op, 24), min(out, 20)
+    return op, out, dtype, max(4, rest - op - out), line
+
+
+def head(width: int, digits: int = 3) -> Line:
+    """Return the titles of the columns."""
+    op, out, dtype, module, line = columns(width, digits)
+    text = f" {ink.right('#', digits + 1)} {ink.pad('op', op)}{ink.pad('out', out)}{ink.pad('dt', dtype)}"
+    text += ink.pad("module", module) + ink.right("line", line)
+    return [(text, "title")]
+
+
+def draw(row: OpRow, here: bool, when: str, width: int, digits: int = 3) -> Line:
+    """Return one op as a row; ``when`` is 'before' while the op here has not run."""
+    op, out, dtype, module, line = columns(width, digits)
+    mark, role = ("●", "here") if here else ("✓", "done")
+    name = "  " * row.depth + row.name
+    shape = (figures.shape if width >= 44 else figures.tight)(row.shape)
+    if here and when == "before":
+        shape = "about to run" if out > 12 else "next"
+    note = f" {row.note}" if row.note else ""
+    where = row.module + note
+    return [
+        (mark, role),
+        (ink.right(str(row.id), digits + 1) + " ", "dim"),
+        (ink.pad(ink.clip(name, op - 1), op), "here" if here else "name"),
+        (ink.pad(ink.clip(shape, out - 1), out), "dim" if here and when == "before" else ""),
+        (ink.pad(figures.dtype(row.dtype), dtype), "dim"),
+        (ink.pad(ink.clip(where, module - 1), module), "bad" if "!" in row.note else "module"),
+        (ink.right(str(row.line or ""), line), "dim"),
+    ]
+
+
+class OpList(RowList[OpRow]):
+    """The recorded forward ops, the newest at the end."""
+
+    NAME: ClassVar[str] = "Ops"
+    when = "after"
+
+    def draw_head(self, width: int) -> Line:
+        """Return the column titles."""
+        return head(width, self.digits)
+
+    def draw_row(self, row: OpRow, index: int, width: int) -> Line:
+        """Return one op."""
+        return draw(row, index == self.here, self.when, width, self.digits)
+
+    def draw_empty(self, width: int) -> list[Line]:
+        """Say how to begin."""
+        return [ink.fit([span(" " + text, role)], width) for text, role in WELCOME]

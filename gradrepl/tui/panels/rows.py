@@ -1,0 +1,227 @@
+"""A list of any length that holds only the rows around what is seen.
+
+It knows how many rows there are and asks for windows of them by a message; 10^6 rows open as fast
+as ten. Rows that are not there yet are drawn as a dot. After a stop old rows stay on the screen
+until the new window has come, so that nothing flickers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.reactive import reactive
+from textual.strip import Strip
+
+from gradrepl.tui import ink, messages
+from gradrepl.tui.ink import Line
+from gradrepl.tui.panels.base import Panel
+
+Row = TypeVar("Row")
+
+MARGIN = 64
+"""Rows asked for above and below what is seen."""
+KEPT = 4096
+"""Rows kept; beyond, only those around the newest window stay."""
+
+
+class RowList(Panel, Generic[Row]):
+    """A virtual list of rows with a cursor and one row that is 'here'."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Details", show=False, id="list.open"),
+    ]
+    ALLOW_SELECT = False
+
+    total: reactive[int] = reactive(0, repaint=False)
+    cursor: reactive[int] = reactive(-1, repaint=False)
+    here: reactive[int] = reactive(-1)
+    HEAD: ClassVar[int] = 1
+    """Lines of column titles above the rows."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.rows: dict[int, Row] = {}
+        self._stale = False
+        self._asked: tuple[int, int] = (-1, -1)
+
+    # -- what a concrete list says ------------------------------------------------------------
+
+    def draw_head(self, width: int) -> Line:
+        """Return the column titles."""
+        raise NotImplementedError
+
+    def draw_row(self, row: Row, index: int, width: int) -> Line:
+        """Return one row in ``width`` cells."""
+        raise NotImplementedError
+
+    def draw_empty(self, width: int) -> list[Line]:
+        """Return what to show while there is no row."""
+        return []
+
+    def row_id(self, row: Row) -> int:
+        """Return the id of the op or node of ``row``."""
+        id: int = row.id  # type: ignore[attr-defined]
+        return id
+
+    @property
+    def digits(self) -> int:
+        """Cells that the largest number takes, at least 3."""
+        return max(3, len(str(self.total)))
+
+    # -- being fed ----------------------------------------------------------------------------
+
+    def window(self) -> tuple[int, int]:
+        """Return first and count of the rows worth having now."""
+        top, height = round(self.scroll_offset.y), max(1, self.size.height)
+        first = max(0, top - MARGIN)
+        return first, min(height + 2 * MARGIN, max(0, self.total - first))
+
+    def renew(self) -> None:
+        """Let the next window replace all rows: something ran."""
+        self._stale = True
+        self._asked = (-1, -1)
+
+    def supply(self, rows: Sequence[Row], first: int, total: int) -> None:
+        """Take a window of rows that was asked for."""
+        if self._stale or len(self.rows) > KEPT:
+            self.rows = {}
+            self._stale = False
+        self.rows.update(enumerate(rows, first))
+        self.total = total
+        self.refresh()
+
+    def clear(self) -> None:
+        """Show no rows."""
+        self.rows, self._stale = {}, False
+        self.total, self.cursor, self.here = 0, -1, -1
+        self.refresh()
+
+    def watch_total(self) -> None:
+        """Fit the scroll bar."""
+        self.virtual_size = Size(0, self.total + self.HEAD if self.total else 0)
+
+    # -- the cursor ---------------------------------------------------------------------------
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        """Keep the cursor in view and say where it is."""
+        self.refresh()
+        self.show_row(new)
+        self.tell()
+
+    def tell(self) -> None:
+        """Say which row is selected, when that row is known."""
+        row = self.rows.get(self.cursor)
+        if row is not None:
+            self.post_message(messages.Selected(self.id or "", self.row_id(row)))
+
+    def show_row(self, index: int) -> None:
+        """Scroll as little as needed to bring row ``index`` into view, two rows of context."""
+        height = self.size.height - self.HEAD
+        if index < 0 or height < 1:
+            return
+        context = min(2, (height - 1) // 2)
+        region = Region(0, max(0, index - context), 1, 1 + 2 * context)
+        top = round(self.scroll_offset.y)
+        if region.y < top:
+            self._scroll_rows(region.y)
+        elif region.bottom > top + height:
+            self._scroll_rows(region.bottom - height)
+
+    def _scroll_rows(self, top: int) -> None:
+        top = max(0, min(top, self.total + self.HEAD - self.size.height))
+        self.scroll_to(y=top, animate=False, immediate=True, force=True)
+
+    def move(self, rows: int) -> None:
+        """Move the cursor."""
+        if self.total:
+            self.cursor = max(0, min(self.total - 1, self.cursor + rows))
+
+    def go(self, index: int) -> None:
+        """Put the cursor on row ``index``; negative counts from the end."""
+        if self.total:
+            self.cursor = max(0, min(self.total - 1, index if index >= 0 else self.total + index))
+
+    def action_scroll_up(self) -> None:
+        """Move the cursor up."""
+        self.move(-1)
+
+    def action_scroll_down(self) -> None:
+        """Move the cursor down."""
+        self.move(1)
+
+    def action_page_up(self) -> None:
+        """Move the cursor up a page."""
+        self.move(-self.page)
+
+    def action_page_down(self) -> None:
+        """Move the cursor down a page."""
+        self.move(self.page)
+
+    def action_scroll_home(self) -> None:
+        """Move the cursor to the first row."""
+        self.go(0)
+
+    def action_scroll_end(self) -> None:
+        """Move the cursor to the last row."""
+        self.go(-1)
+
+    @property
+    def page(self) -> int:
+        """Rows that are seen at once."""
+        return max(1, self.size.height - self.HEAD)
+
+    def action_open(self) -> None:
+        """Show the details of the selected row."""
+        self.post_message(messages.Opened())
+
+    def on_click(self, event: events.Click) -> None:
+        """Select the row under the mouse; a double click opens it."""
+        y = event.get_content_offset_capture(self).y - self.HEAD
+        if 0 <= y < self.size.height:
+            index = round(self.scroll_offset.y) + y
+            if index < self.total:
+                self.cursor = index
+                if event.chain == 2:
+                    self.action_open()
+
+    # -- drawing ------------------------------------------------------------------------------
+
+    def resized(self) -> None:
+        """Keep the selected row in view."""
+        self.show_row(self.cursor)
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the column titles, or one row."""
+        width = self.room
+        if not self.total:
+            lines = self.draw_empty(width)
+            return self.strip(lines[y]) if y < len(lines) else self.strip([])
+        if y < self.HEAD:
+            return self.strip(self.draw_head(width))
+        index = round(self.scroll_offset.y) + y - self.HEAD
+        if index >= self.total:
+            return self.strip([])
+        row = self.rows.get(index)
+        if row is None:
+            self._want()
+            return self.strip([("· ", "dim")])
+        ground = "cursor-row" if index == self.cursor else "here-row" if index == self.here else ""
+        return self.strip(ink.fit(self.draw_row(row, index, width), width), ground)
+
+    def _want(self) -> None:
+        """Ask for the window around what is seen, once."""
+        window = self.window()
+        if window != self._asked:
+            self._asked = window
+            self.post_message(messages.WindowWanted(self.id or "", *window))
+
+    def text(self) -> str:
+        """Return the known rows as text."""
+        width = max(60, self.room)
+        known: list[tuple[int, Any]] = sorted(self.rows.items())
+        lines = [self.draw_head(width), *(self.draw_row(row, i, width) for i, row in known)]
+        return "\n".join(ink.plain(line).rstrip() for line in lines)

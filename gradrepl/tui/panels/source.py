@@ -1,0 +1,82 @@
+"""The source around the place of the stop, in the colours of Python."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import ClassVar
+
+from gradrepl import model
+from gradrepl.tui import ink
+from gradrepl.tui.ink import Line, span
+from gradrepl.tui.panels.base import Paper
+
+
+@lru_cache(maxsize=2048)
+def python(text: str) -> tuple[ink.Span, ...]:
+    """Return one line of Python as spans with roles."""
+    from pygments.lexers.python import PythonLexer
+    from pygments.token import Comment, Keyword, Number, String
+
+    roles = ((Comment, "comment"), (String, "string"), (Keyword, "keyword"), (Number, "number"))
+    spans: Line = []
+    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(text):
+        role = next((role for token, role in roles if kind in token), "")
+        if value:
+            spans.append(span(value, role))
+    return tuple(spans)
+
+
+def draw_line(line: model.SourceLine, width: int, digits: int) -> Line:
+    """Return one line of source: mark, number, text, and what ran on it."""
+    mark, role = ("▶", "here") if line.here else ("◆", "bad") if line.breakpoint else (" ", "")
+    left = [
+        (mark, role),
+        (ink.right(str(line.line), digits + 1) + "  ", "here" if line.here else "dim"),
+        *python(line.text.rstrip("\n")),
+    ]
+    if not line.note:
+        return left
+    room = width - ink.width(left) - 4
+    if room < 6:
+        return left
+    column = max(44, ink.width(left) + 2) if width >= 60 else ink.width(left) + 2
+    column = min(column, width - ink.width([span(line.note)]) - 2)
+    gap = max(2, column - ink.width(left))
+    return [*left, (" " * gap, ""), span("# " + ink.clip(line.note, room), "comment")]
+
+
+def draw(source: model.Source, width: int) -> list[Line]:
+    """Return the lines of ``source``."""
+    digits = max((len(str(line.line)) for line in source.lines), default=1)
+    return [draw_line(line, width, digits) for line in source.lines]
+
+
+class SourcePane(Paper):
+    """The user's code; the line of the stop is kept in the middle."""
+
+    NAME: ClassVar[str] = "Source"
+    record: model.Source | None = None
+
+    def show(self, source: model.Source | None, note: str = "") -> None:
+        """Show ``source`` with its line in view."""
+        self.record = source
+        if source is None:
+            self.caption("Source", note)
+            self.write([])
+            return
+        self.caption(source.file.rsplit("/", 1)[-1] or "Source", note or source.function)
+        self.resized()
+
+    def resized(self) -> None:
+        """Draw for this width, the line of the stop in the middle."""
+        if self.record is None:
+            return
+        self.write(draw(self.record, self.room))
+        here = next((i for i, line in enumerate(self.record.lines) if line.here), 0)
+        height = max(1, self.size.height)
+        self.scroll_to(0, max(0, here - height // 2), animate=False, immediate=True, force=True)
+
+    def line_number(self) -> int:
+        """Return the number of the line of the stop, or 0."""
+        lines = self.record.lines if self.record else ()
+        return next((line.line for line in lines if line.here), 0)

@@ -1,0 +1,93 @@
+"""The program's output as a bounded list of lines: what a terminal would show, without its cursor.
+
+Bytes come in any pieces and in any encoding; ``\\r`` overwrites its line, so that a progress bar
+is one line; an open line of one stream stays in its place while the other stream goes on.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import deque
+from dataclasses import dataclass
+
+LINES = 20_000
+"""Lines that are kept."""
+LONGEST = 4_000
+"""Characters of one line that are kept."""
+
+_ERASE = re.compile(r"\x1b\[[0-2]?K")
+_ESCAPE = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]")
+
+
+@dataclass
+class Printed:
+    """One line of output; ``text`` still has its colours as escape codes."""
+
+    stream: str
+    text: str
+    open: bool = True
+    fresh: bool = False
+    """The next character overwrites the line from its start."""
+
+
+def bare(text: str) -> str:
+    """Return ``text`` without escape sequences."""
+    return _ESCAPE.sub("", text)
+
+
+class Ring:
+    """The last lines that a program printed."""
+
+    def __init__(self, lines: int = LINES) -> None:
+        self.lines: deque[Printed] = deque(maxlen=lines)
+        self.seen = 0
+        """Lines begun since the start; those that fell out of the ring included."""
+        self._open: dict[str, Printed] = {}
+        self._decoders: dict[str, codecs.IncrementalDecoder] = {}
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Add what was printed on ``stream`` ('stdout' or 'stderr')."""
+        if stream not in self._decoders:
+            self._decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
+        text = self._decoders[stream].decode(data).replace("\r\n", "\n")
+        *whole, rest = text.split("\n")
+        for part in whole:
+            self._extend(stream, part)
+            self._line(stream).open = False
+            del self._open[stream]
+        if rest:
+            self._extend(stream, rest)
+
+    def _line(self, stream: str) -> Printed:
+        line = self._open.get(stream)
+        if line is None:
+            line = self._open[stream] = Printed(stream, "")
+            self.lines.append(line)
+            self.seen += 1
+        return line
+
+    def _extend(self, stream: str, text: str) -> None:
+        """Add ``text``, which has no newline, to the stream's open line."""
+        line = self._line(stream)
+        first, *again = text.split("\r")
+        self._put(line, first)
+        for part in again:
+            line.fresh = True
+            self._put(line, part)
+
+    @staticmethod
+    def _put(line: Printed, text: str) -> None:
+        if not text:
+            return
+        if line.fresh:
+            line.fresh = False
+            tail = "" if "\x1b" in text or "\x1b" in line.text else line.text[len(text) :]
+            line.text = text + tail
+        elif len(line.text) < LONGEST:
+            line.text += text
+        line.text = _ERASE.sub("", line.text)[:LONGEST]
+
+    def text(self) -> str:
+        """Return all lines as text without escape sequences."""
+        return "\n".join(bare(line.text) for line in self.lines)
