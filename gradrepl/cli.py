@@ -88,6 +88,18 @@ def choose_face(options: Options) -> Options:
     return replace(options, face="tui", stdin="asked", output="piped")
 
 
+def _open_closed_streams() -> None:
+    """Put /dev/null where a standard stream is closed, or a socket of ours would come to be there.
+
+    ``open`` takes the lowest free number.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def _is_tty(descriptor: int) -> bool:
     try:
         return os.isatty(descriptor)
@@ -109,6 +121,7 @@ def _speaks_utf8() -> bool:
 
 def main(argv: list[str] | None = None) -> int:
     """Run gradrepl; return its exit code."""
+    _open_closed_streams()
     words = sys.argv[1:] if argv is None else argv
     try:
         asked = _early(words)

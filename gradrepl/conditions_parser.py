@@ -127,15 +127,16 @@ def _parse_clause(text: str) -> c.Condition:
         return c.NonFinite(text)
     if text == "none":
         return c.NoGradient()
-    if word in _WITH_ARGUMENT and rest:
+    one_word = word in ("op", "node", "mod", "module", "leaf", "name")
+    if word in _WITH_ARGUMENT and rest and not (one_word and " " in rest):
         return _WITH_ARGUMENT[word](rest)
-    if text.isdigit():
+    if text.isdecimal():
         return c.Line("", int(text))
     if found := re.fullmatch(r"(.+):(\d+)", text):
         return c.Line(found[1], int(found[2]))
     if found := re.match(r"(norm|grad-norm|shape)\s*(.+)", text):
         return _WITH_ARGUMENT[found[1]](found[2])
-    if word in _WITH_ARGUMENT:
+    if word in _WITH_ARGUMENT and not rest:
         raise ConditionError(f"'{word}' needs a word after it.", f"One of {KINDS}.")
     if text.isidentifier():
         return c.InFunction(text)

@@ -72,7 +72,11 @@ def named(tensor: model.TensorInfo | None) -> str:
     if tensor is None:
         return "none"
     shape = f"{tensor.shape} {SHORT.get(tensor.dtype, tensor.dtype)}"
-    return "  ".join(filter(None, (tensor.name, shape, figures(tensor.stats))))
+    stats = tensor.stats
+    if stats is not None and not tensor.shape and stats.min is not None:
+        shape += f"  = {figure(stats.min)}"  # one number: it is its own mean and norm
+        stats = None
+    return "  ".join(filter(None, (tensor.name, shape, figures(stats))))
 
 
 def tensor_facts(t: model.TensorInfo) -> Iterator[tuple[str, str]]:

@@ -198,8 +198,8 @@ class Status(Request, frozen=True, kw_only=True):
 
 Requests = (
     Execute | Backward | Run | Resume | Abort | Quit | Describe | Inspect | Print | FrameStack
-    | Listing | OpRows | NodeRows | OpDetail | NodeDetail | Names | Arguments | Complete | Bound | Display
-    | SetBreakpoint | ChangeBreakpoint | ListBreakpoints | Pause | Status
+    | Listing | OpRows | NodeRows | OpDetail | NodeDetail | Names | Arguments | Complete | Bound
+    | Display | SetBreakpoint | ChangeBreakpoint | ListBreakpoints | Pause | Status
 )  # fmt: skip
 
 RUNS = (Execute, Backward, Run, Resume, Abort, Quit)

@@ -80,7 +80,9 @@ def _fit(text: Text, look: Look) -> Text:
 
 def _facts(facts: Iterable[tuple[str, str]], look: Look) -> Group:
     """One 'name: value' a line; empty values are left out."""
-    return Group(*(_line(look, (f"{name}:", "dim"), text) for name, text in facts if text))
+    style = "" if look.plain else "dim"
+    lines = [Text.assemble((f"{name}: ", style), text) for name, text in facts if text]
+    return Group(*(_fit(line, look) for line in lines))
 
 
 def _columns(rows: Sequence[tuple[str, ...]], look: Look, here: int | None = None) -> Group:
@@ -286,7 +288,7 @@ def _(record: model.Notice, look: Look) -> RenderableType:
 
 @render.register
 def _(record: model.Text, look: Look) -> RenderableType:
-    return Group(_line(look, (record.title, "bold")), _fit(Text(record.body), look))
+    return Group(_line(look, (record.title, "bold")), _fit(Text(record.body.strip("\n")), look))
 
 
 @render.register
@@ -295,7 +297,8 @@ def _(record: model.Error, look: Look) -> RenderableType:
     trace = record.traceback.rstrip()
     if trace:
         lines.append(_fit(Text(trace), look))
-    if not trace.endswith(record.message):
+    told = bool(record.kind) and trace.rpartition("\n")[2].startswith(record.kind)
+    if not told:
         lead = "" if trace or record.message.startswith(record.kind + ":") else "Error: "
         lines.append(_line(look, (lead + record.message, "red")))
     if record.hint:

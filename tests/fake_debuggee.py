@@ -37,6 +37,9 @@ class Fake:
     def tell(self, record: model.Record) -> None:
         self.link.send(protocol.Tell(record=record))
 
+    def note(self, message: str) -> None:
+        self.tell(model.Notice(message=message))
+
     def park(self, state: str) -> protocol.Request | None:
         """Wait and serve; return the request that ends the wait."""
         self.link.send(protocol.Prompt(state=state, depth=self.depth))

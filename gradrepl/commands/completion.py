@@ -36,7 +36,7 @@ async def complete(talk: Conversation, text: str) -> list[str]:
             return words
         python = await _python(talk, text)
         return [*python, *(each for each in words if each not in python)]
-    if word in WORDS and (marked or talk.stopped or bare[-1:].isspace()):
+    if word in WORDS:
         return await _argument(talk, WORDS[word].arguments, rest, bare, text)
     if marked:
         return _commands(bare)

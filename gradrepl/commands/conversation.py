@@ -220,7 +220,7 @@ class Conversation:
 
     def tell(self, record: model.Record) -> None:
         """Show a record to the user."""
-        if isinstance(record, model.Error):
+        if isinstance(record, (model.Error, model.Gone)):
             self._failed = True
         self._show(record)
 
@@ -276,6 +276,8 @@ class Conversation:
 
     async def enter(self, text: str) -> None:
         """Do one complete entry; returns when the debuggee waits again or is gone."""
+        if self.finished:
+            return
         if self._busy or self.state == RUNNING:
             await self._enter_running(text)
             return

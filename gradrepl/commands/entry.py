@@ -157,10 +157,9 @@ async def _word(talk: Conversation, text: str, state: str) -> Meaning:
         return _command(text.strip())  # 'n 3' is no Python, whatever n is
     if talk.state == "gone":
         return _command(text.strip())
-    if state == "complete" and rest and not talk.stopped:
-        return Code(text)
-    bound = await talk.ask(protocol.Bound(word=word)) is not None
-    if bound or (state != "complete" and not talk.stopped and rest):
+    if state == "complete" and rest and not talk.stopped and hasattr(builtins, word):
+        return Code(text)  # 'print (x)' before anything is stopped
+    if await talk.ask(protocol.Bound(word=word)) is not None:
         return Code(text, shadows=word if talk.stopped else "")
     return _command(text.strip())
 

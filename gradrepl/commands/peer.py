@@ -108,6 +108,7 @@ class Peer:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if meeting.done():
                 self._link, _ = meeting.result()
+                listener.close()  # now, so that a face that is killed leaves no folder behind
                 await self._converse(self._link, process)
             code = await asyncio.shield(process.ended)
         finally:

@@ -33,7 +33,7 @@ async def step(talk: Conversation, what: Statement = "") -> model.Record | None:
     In the forward the next op, also inside of child modules; in the backward the next node in
     the engine's own order. ``:step y = model(x)`` stops at the first op of the statement.
     """
-    if what and not what.isdigit():
+    if what and not what.isdecimal():
         await talk.run(protocol.Execute(source=what, stepped=True))
     elif talk.stopped:
         await talk.run(protocol.Resume(verb=conditions.Step(_count(what))))
@@ -89,7 +89,7 @@ async def until(talk: Conversation, where: Place = "") -> model.Record | None:
 
 def _until(where: str) -> conditions.Verb:
     number = where.lstrip("#")
-    if not where or number.isdigit():
+    if not where or number.isdecimal():
         return conditions.Until(int(number or 0))
     if re.fullmatch(r"[A-Z]\w*(Backward\w*|Grad|Slices)\*?|[A-Z]\w*\*", where):
         return conditions.UntilCondition(conditions.NodeIs(where))

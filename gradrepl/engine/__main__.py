@@ -77,7 +77,7 @@ def _listen(
         elif isinstance(message.request, protocol.Status):
             session.send(protocol.Answer(id=message.id, record=session.status()))
         else:
-            session.gate.inbox.put(message)
+            session.gate.put(message)
     if not session.gate.detached:
         session.gate.detach()
         stdio.fall_back(setup["keep"], setup["fallback"])

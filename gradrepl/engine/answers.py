@@ -71,7 +71,7 @@ def _(request: p.Execute, session: Session, place: Place) -> Answer:
     codes = evaluate.compiled(request.source)
     if place.state == "idle":
         session.wait_for_torch(codes)
-    with evaluate.scope(place.frame, session.space, place.extra) as (space, local):
+    with session.grad_as_typed(place), session.scope(place) as (space, local):
         if place.state != "idle" and not request.stepped:
             result = evaluate.run(codes, space, local)
         else:
@@ -272,7 +272,7 @@ def _source_of(frame: Any) -> tuple[list[str], int]:
 
 @_on(p.Names)
 def _(request: p.Names, session: Session, place: Place) -> Answer:
-    with evaluate.scope(place.frame, session.space, place.extra) as (space, local):
+    with session.scope(place) as (space, local):
         merged = {**(space if place.frame is None else {}), **local}
     shown = {
         name: value
@@ -288,7 +288,7 @@ def _(request: p.Names, session: Session, place: Place) -> Answer:
 
 @_on(p.Complete)
 def _(request: p.Complete, session: Session, place: Place) -> Answer:
-    with evaluate.scope(place.frame, session.space, place.extra) as (space, local):
+    with session.scope(place) as (space, local):
         return model.Completions(words=tuple(complete.words(request.text, [local, space])))
 
 

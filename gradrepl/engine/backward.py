@@ -22,7 +22,9 @@ from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 from gradrepl import conditions as c
 from gradrepl.engine import frames, nodes, tensors
 from gradrepl.engine.events import NodeEvent, PassEvent
+from gradrepl.engine.gate import Quitting
 from gradrepl.engine.graph import Graph, Lanes, Order
+from gradrepl.errors import Aborted
 from gradrepl.model import Accumulated, NodeRow
 from gradrepl.model import Pass as PassRecord
 
@@ -150,7 +152,8 @@ class Pass:
             self._hook()
             result = engine()
         except BaseException as error:
-            outcome = "aborted" if self.stepper.is_abort(error) else f"raised {_said(error)}"
+            ended = isinstance(error, (Aborted, Quitting, KeyboardInterrupt))
+            outcome = "aborted" if ended else f"raised {_said(error)}"
             raise
         finally:
             self._unhook()

@@ -121,26 +121,34 @@ def _lent(space: Any, extra: Mapping[str, Any]) -> Iterator[None]:
 # -- tracebacks ----------------------------------------------------------------------------------
 
 
-def users(tb: TracebackType | None, *, last: bool = False) -> TracebackType | None:
-    """Return the traceback without our frames; with ``last``, ended at the user's last line."""
+def without_ours(tb: TracebackType | None) -> list[TracebackType]:
+    """Return the entries of a traceback that would be there without us, outermost first."""
     kept: list[TracebackType] = []
     while tb is not None:
-        code = tb.tb_frame.f_code
-        what = frames.kind(code)
-        if what == frames.OURS:
-            if kept and frames.kind(kept[-1].tb_frame.f_code) == frames.DISPATCH:
-                del kept[-2:]  # the first call of a Python function, which only asked the modes
-        else:
+        if frames.kind(tb.tb_frame.f_code) != frames.OURS:
             kept.append(tb)
+        elif kept and frames.kind(kept[-1].tb_frame.f_code) == frames.DISPATCH:
+            del kept[-2:]  # the first call of a Python function, which only asked the modes
         tb = tb.tb_next
+    return kept
+
+
+def chained(entries: list[TracebackType]) -> TracebackType | None:
+    """Return a traceback of ``entries``."""
+    result: TracebackType | None = None
+    for each in reversed(entries):
+        result = TracebackType(result, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return result
+
+
+def users(tb: TracebackType | None, *, last: bool = False) -> TracebackType | None:
+    """Return the traceback from the user's first line on; with ``last``, up to the user's last."""
+    kept = without_ours(tb)
     while kept and frames.kind(kept[0].tb_frame.f_code) != frames.USER:
         del kept[0]  # between our loop and the user's first line
     while last and kept and frames.kind(kept[-1].tb_frame.f_code) != frames.USER:
         kept.pop()
-    result: TracebackType | None = None
-    for each in reversed(kept):
-        result = TracebackType(result, each.tb_frame, each.tb_lasti, each.tb_lineno)
-    return result
+    return chained(kept)
 
 
 def error(exception: BaseException) -> Error:

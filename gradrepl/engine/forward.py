@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -23,7 +24,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradrepl.engine import calls, frames
+from gradrepl.engine import calls, evaluate, frames
 from gradrepl.engine.calls import Call
 
 if TYPE_CHECKING:
@@ -101,9 +102,13 @@ class Recorder(TorchFunctionMode):
         """Go to the bottom of the stack; only a default device must be below."""
         if not self._inside and not self.on_stack():
             self._rebuild(self._with_us)
+        torch.overrides.has_torch_function = self._has_torch_function
+        traceback._walk_tb_with_full_positions = _walk_without_us  # type: ignore[attr-defined]
 
     def remove(self) -> None:
         """Leave the stack; inside of an op of ours, as soon as that is possible."""
+        torch.overrides.has_torch_function = _has_torch_function
+        traceback._walk_tb_with_full_positions = _walk  # type: ignore[attr-defined]
         if self.on_stack():
             self._rebuild(self._without_us)
         if self._inside:
@@ -125,6 +130,17 @@ class Recorder(TorchFunctionMode):
                 self.remove()
 
         sys.setprofile(when_back)
+
+    def _has_torch_function(self, arguments: Any) -> bool:
+        """Answer as without us: modules take their fast path only if nothing overrides torch."""
+        alone = torch._C._len_torch_function_stack() == 1 and self.on_stack()
+        if not alone:
+            return bool(_has_torch_function(arguments))
+        torch._C._pop_torch_function_stack()
+        try:
+            return bool(_has_torch_function(arguments))
+        finally:
+            torch._C._push_on_torch_function_stack(self)
 
     @contextmanager
     def within(self) -> Iterator[None]:
@@ -184,7 +200,8 @@ class Recorder(TorchFunctionMode):
         call.grad = torch.is_grad_enabled()
         call.mode = self._mode(call.grad, walk.checkpoint)
         if what.changes or "out" in kwargs:
-            call.note_versions()
+            with torch._C.DisableTorchFunction():
+                call.note_versions()
         call.seq = call.seq_end = _get_sequence_nr()
         return call
 
@@ -202,8 +219,9 @@ class Recorder(TorchFunctionMode):
                 call.result = call_it(call.function, call.args, call.kwargs)
             call.duration = time.perf_counter() - started
             call.seq_end = _get_sequence_nr()
-            call.note_bumps()
-            self._keep(call)
+            with torch._C.DisableTorchFunction():
+                call.note_bumps()
+                self._keep(call)
             if stepper.asks_after_ops:
                 stepper.op_event(call, "after")
             return call.result
@@ -268,6 +286,15 @@ class Recorder(TorchFunctionMode):
         return None
 
 
+_walk = traceback._walk_tb_with_full_positions  # type: ignore[attr-defined]
+
+
+def _walk_without_us(tb: TracebackType | None) -> Any:
+    """Walk a traceback for whoever prints it as if the recorder had not been called."""
+    return _walk(evaluate.chained(evaluate.without_ours(tb)))
+
+
+_has_torch_function = torch.overrides.has_torch_function
 _DISPATCH = torch.overrides.handle_torch_function.__code__
 
 

@@ -40,6 +40,11 @@ class Place:
     """The op or node that we stopped at."""
     interrupted: bool = False
     """Was it Ctrl-C?"""
+    thread: threading.Thread = field(default_factory=threading.current_thread)
+    inbox: SimpleQueue[protocol.Ask | None] = field(default_factory=SimpleQueue)
+    """Requests from the link thread; None when the face is gone."""
+    waiting: bool = False
+    """Is the thread waiting for a request?"""
 
     @property
     def frame(self) -> FrameType | None:
@@ -57,29 +62,55 @@ class Gate:
     ) -> None:
         self._send = send
         self._answer = answer
-        self.inbox: SimpleQueue[protocol.Ask | None] = SimpleQueue()
-        """Requests from the link thread; None when the face is gone."""
         self._turn = threading.RLock()
+        """Held by the thread that is parked; the idle prompt does not hold it."""
+        self._stack = threading.Lock()
         self.places: list[Place] = []
-        """Places being served, outermost first; the last is the one that answers."""
-        self.waiting = False
-        """Is a thread waiting for a request, with no code of the user's running in it?"""
-        self._answering: int | None = None
-        """Thread that runs something typed at a stop: nothing may stop inside it."""
+        """Places being served, outermost first; requests go to the last."""
+        self._here = threading.local()
         self.detached = False
+
+    # -- who is asked ------------------------------------------------------------------------
+
+    def put(self, ask: protocol.Ask) -> None:
+        """Hand a request to the innermost place; in the link thread."""
+        with self._stack:
+            self.places[-1].inbox.put(ask)
+
+    @property
+    def waiting(self) -> bool:
+        """Does the innermost place wait for a request?"""
+        return bool(self.places) and self.places[-1].waiting
+
+    def main_waits(self) -> bool:
+        """Does the main thread wait for a request, running no code of the user's?"""
+        main = threading.main_thread()
+        mine = [place for place in list(self.places) if place.thread is main]
+        return bool(mine) and mine[-1].waiting
+
+    def detach(self) -> None:
+        """The face is gone: whoever is parked runs on, and nobody parks again."""
+        self.detached = True
+        with self._stack:
+            for place in self.places:
+                place.inbox.put(None)
+
+    # -- who may park ------------------------------------------------------------------------
 
     def answering(self) -> bool:
         """Is the calling thread running an answer, where nothing may park?"""
-        return self._answering is not None and self._answering == threading.get_ident()
+        return getattr(self._here, "answering", False)
 
     @contextmanager
-    def masked(self) -> Iterator[None]:
+    def masked(self, masked: bool = True) -> Iterator[None]:
         """Run something of the user's in which nothing may park."""
-        before, self._answering = self._answering, threading.get_ident()
+        before, self._here.answering = self.answering(), masked
         try:
             yield
         finally:
-            self._answering = before
+            self._here.answering = before
+
+    # -- serving -----------------------------------------------------------------------------
 
     def serve(self, place: Place) -> Verb:
         """Serve requests here until one resumes; return how far to go on.
@@ -88,21 +119,35 @@ class Gate:
             Aborted, KeyboardInterrupt: the user wants out of this op or backward.
             Quitting: the user leaves gradrepl.
         """
+        if place.state == "idle":
+            return self._serve(place)
         with self._turn:
-            if self.detached:
-                return Continue()
+            return self._serve(place)
+
+    def _serve(self, place: Place) -> Verb:
+        if self.detached and place.state != "idle":
+            return Continue()
+        with self._stack:
             self.places.append(place)
-            outer, self._answering = self._answering, None
-            try:
-                return self._loop(place)
-            finally:
-                self.places.pop()
-                self._answering = outer
+        try:
+            return self._loop(place)
+        finally:
+            self._leave_place(place)
+
+    def _leave_place(self, place: Place) -> None:
+        """Give what is still to be answered to the place that is now the innermost."""
+        with self._stack:
+            self.places.remove(place)
+            outer = self.places[-1] if self.places else None
+            while outer is not None and not place.inbox.empty():
+                outer.inbox.put(place.inbox.get())
+        if outer is not None and outer.waiting:
+            self.prompt(outer)
 
     def _loop(self, place: Place) -> Verb:
         self.prompt(place)
         while True:
-            ask = self._next()
+            ask = self._next(place)
             if ask is None:
                 if place.state == "idle":
                     raise Quitting
@@ -114,37 +159,26 @@ class Gate:
                     self.prompt(place)
                     continue
                 return _leave(request)
-            record = self._run(request, place)
+            free = place.state == "idle" or getattr(request, "stepped", False)
+            runs = isinstance(request, protocol.RUNS)
+            with self.masked(not (runs and free)):
+                record = self._answer(request, place)
             self._send(protocol.Answer(id=ask.id, record=record))
-            if isinstance(request, protocol.RUNS):
+            if runs and self.places[-1] is place:
                 self.prompt(place)
 
-    def _next(self) -> protocol.Ask | None:
+    def _next(self, place: Place) -> protocol.Ask | None:
         if self.detached:
             return None
-        self.waiting = True
+        place.waiting = True
         try:
-            return self.inbox.get()
+            return place.inbox.get()
         finally:
-            self.waiting = False
-
-    def _run(self, request: Any, place: Place) -> Record | None:
-        free = place.state == "idle" or getattr(request, "stepped", False)
-        runs = isinstance(request, protocol.RUNS)
-        self._answering = None if runs and free else threading.get_ident()
-        try:
-            return self._answer(request, place)
-        finally:
-            self._answering = None
+            place.waiting = False
 
     def prompt(self, place: Place) -> None:
-        """Say that we wait."""
-        self._send(protocol.Prompt(state=place.state, depth=len(self.places) - 1))
-
-    def detach(self) -> None:
-        """The face is gone: whoever is parked runs on, and nobody parks again."""
-        self.detached = True
-        self.inbox.put(None)
+        """Say that ``place`` waits."""
+        self._send(protocol.Prompt(state=place.state, depth=self.places.index(place)))
 
 
 def _leave(request: Any) -> Verb:

@@ -31,10 +31,10 @@ class Interrupts:
             KeyboardInterrupt: typed code is running, or a pause is pending already.
         """
         session = self.session
-        if session.gate.waiting or session.gate.detached:
-            if session.gate.detached:
-                raise KeyboardInterrupt
-            return
+        if session.gate.detached:
+            raise KeyboardInterrupt
+        if session.gate.main_waits():
+            return  # at a prompt it is the face's to handle
         if session.gate.answering() or not session.running_script:
             raise KeyboardInterrupt
         if session.stepper.pausing:
@@ -48,7 +48,7 @@ class Interrupts:
 
     def pause(self) -> None:
         """A face asks to stop at the next event; in any thread."""
-        if not self.session.gate.waiting:
+        if not self.session.gate.main_waits():
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 

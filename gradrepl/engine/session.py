@@ -7,6 +7,7 @@ import linecache
 import os
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine import evaluate, frames
 from gradrepl.engine.arrival import Watch as TorchWatch
+from gradrepl.engine.arrival import torch_module
 from gradrepl.engine.gate import Gate, Place
 from gradrepl.engine.lines import same_file
 from gradrepl.engine.stepper import Stepper
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from gradrepl.engine.events import _Event
     from gradrepl.engine.names import Names
     from gradrepl.link import BlockingLink
+
+
+Scope = tuple[dict[str, Any], dict[str, Any]]
+"""(globals, locals)"""
 
 
 class Session:
@@ -121,8 +127,20 @@ class Session:
         codes = evaluate.compiled(expression)
         if place.state == "idle":
             self.wait_for_torch(codes)
-        with evaluate.scope(place.frame, self.space, place.extra) as (space, local):
+        with self.grad_as_typed(place), self.scope(place) as (space, local):
             return evaluate.run(codes, space, local)
+
+    def scope(self, place: Place) -> AbstractContextManager[Scope]:
+        """Return the (globals, locals) that typed code has at ``place``."""
+        return evaluate.scope(place.frame, self.space, place.extra)
+
+    def grad_as_typed(self, place: Place) -> AbstractContextManager[Any]:
+        """Typed code sees the user's grad mode, but inside the engine's hooks, where it is off."""
+        torch = torch_module()
+        if torch is None or place.state != "backward":
+            return nullcontext()
+        on: AbstractContextManager[Any] = torch.enable_grad()
+        return on
 
     def keep(self, value: Any) -> None:
         """Remember the last result as ``_``, as Python's own prompt does."""

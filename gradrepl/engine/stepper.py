@@ -157,15 +157,17 @@ class Stepper:
 
     def park(self, event: _Event, hit: Hit, *, interrupted: bool = False) -> None:
         """Stop at ``event`` until the user says how far to go on."""
-        from gradrepl.engine import stops
+        from gradrepl.engine import stops, tensors
 
         self.armed.rest()
         self.pausing = False
         state = "backward" if event.kind in ("node", "pass") else "forward"
         place = Place(state, frames.user_frames(event.frame), event=event, interrupted=interrupted)
-        with self._unseen():
+        with tensors.quiet():
             place.extra = event.extra()
-            record = stops.stop(self.session, event, hit, place)
+        watches = self.session.watches(place)
+        with tensors.quiet():
+            record = stops.stop(self.session, event, hit, place, watches)
         self.session.tell(record)
         verb = self._serve(place)
         self.go(verb, stops.anchor(event, place, verb))

@@ -9,7 +9,7 @@ from gradrepl import conditions as c
 from gradrepl.engine import frames, nodes
 from gradrepl.engine.armed import Anchor
 from gradrepl.engine.events import NodeEvent, OpEvent, PassEvent
-from gradrepl.model import Stop
+from gradrepl.model import Stop, Watch
 
 if TYPE_CHECKING:
     from gradrepl.engine.armed import Hit
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
 
-def stop(session: Session, event: Any, hit: Hit, place: Place) -> Stop:
+def stop(
+    session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Watch, ...]
+) -> Stop:
     """Return what a face needs to draw this stop."""
     common = {
         "phase": place.state,
@@ -26,7 +28,7 @@ def stop(session: Session, event: Any, hit: Hit, place: Place) -> Stop:
         "when": event.when,
         "thread": threading.current_thread().name,
         "depth": len(session.gate.places),
-        "watches": session.watches(place),
+        "watches": watches,
     }
     match event:
         case OpEvent():

@@ -17,6 +17,8 @@ from gradrepl.model import Stats, TensorInfo
 
 FULL = 16 * 1024 * 1024
 """Elements up to which every figure is computed; beyond, only norm, min, max."""
+UNREADABLE = (RuntimeError, NotImplementedError, TypeError, IndexError)
+"""What arithmetic raises on a tensor whose elements only its own kind can read."""
 FEW = 16
 """Elements up to which a tensor's values are shown whole."""
 
@@ -55,8 +57,11 @@ def norm(tensor: torch.Tensor) -> float | None:
     """
     if not readable(tensor):
         return None
-    with quiet():
-        return _norm(_elements(tensor))
+    try:
+        with quiet():
+            return _norm(_elements(tensor))
+    except UNREADABLE:
+        return None
 
 
 def _norm(elements: torch.Tensor) -> float:
@@ -90,7 +95,7 @@ def stats(tensor: torch.Tensor) -> Stats | None:
     try:
         with quiet():
             return _stats(_elements(tensor))
-    except (RuntimeError, NotImplementedError, TypeError):
+    except UNREADABLE:
         return None
 
 
@@ -138,7 +143,7 @@ def values(tensor: torch.Tensor) -> str:
                 plain = plain[0]
             lead = "[" * tensor.dim()
             return lead + _text(plain[:6].tolist())[1:-1] + ", …"
-    except (RuntimeError, NotImplementedError, TypeError, IndexError):
+    except UNREADABLE:
         return ""
 
 

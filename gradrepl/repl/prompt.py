@@ -11,6 +11,7 @@ import platform
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, Iterable
 from importlib import metadata
 
@@ -20,7 +21,8 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.history import History as PromptHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth, create_output
@@ -37,6 +39,8 @@ from gradrepl.repl.batch import pass_signals
 from gradrepl.repl.output import Output
 
 INDENT = "    "
+TYPED_AHEAD = 0.25
+"""Seconds after a prompt's start in which keys were pressed before it was there."""
 
 
 def run(options: Options) -> int:
@@ -53,6 +57,7 @@ class LinePrompt:
         self._plain = options.plain
         self._output = Output(options)
         self._was_empty = True
+        self._asked_at = 0.0
         self.talk = Conversation(options, self._show)
         self.talk.on_change = self._changed
         self._session: PromptSession[str] = PromptSession(
@@ -86,7 +91,9 @@ class LinePrompt:
 
     async def _turn(self) -> None:
         """One entry, or one key that ends the line."""
+        await self.talk.settled()
         self._begin_line()
+        self._asked_at = time.monotonic()
         try:
             text = await self._session.prompt_async(handle_sigint=False)
         except KeyboardInterrupt:
@@ -138,11 +145,14 @@ class LinePrompt:
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
-        keys.add("enter")(self._enter)
-        keys.add("escape", "enter")(lambda event: event.current_buffer.newline())
-        keys.add("c-j")(lambda event: event.current_buffer.newline())
+        typing = has_focus(DEFAULT_BUFFER)  # not while searching
+        keys.add("enter", filter=typing)(self._enter)
+        keys.add("escape", "enter", filter=typing)(
+            lambda event: _indented_newline(event.current_buffer)
+        )
+        keys.add("c-j", filter=typing)(self._newline)
         keys.add("c-c")(self._cancel)
-        keys.add("tab", filter=Condition(self._at_indent))(
+        keys.add("tab", filter=typing & Condition(self._at_indent))(
             lambda event: event.current_buffer.insert_text(INDENT)
         )
         return keys
@@ -161,6 +171,13 @@ class LinePrompt:
             _indented_newline(buffer)
         else:
             buffer.validate_and_handle()
+
+    def _newline(self, event: KeyPressEvent) -> None:
+        """Ctrl-J; but Enter, too, comes as this when it was typed while code ran."""
+        if time.monotonic() - self._asked_at < TYPED_AHEAD:
+            self._enter(event)
+        else:
+            _indented_newline(event.current_buffer)
 
     def _cancel(self, event: KeyPressEvent) -> None:
         self._was_empty = not event.current_buffer.text

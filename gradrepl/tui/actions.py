@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from textual.app import App, SuspendNotSupported
-from textual.screen import Screen
-
-from gradrepl import model, protocol
-from gradrepl.tui import keys, messages, themes
-from gradrepl.tui.panels.base import Panel, Paper
-from gradrepl.tui.panels.rows import RowList
-
-if TYPE_CHECKING:
-    from textual import on
-
-    from gradrepl.tui.panels.bars import Header
-    from gradrepl.tui.panels.dock import Dock
-    from gradrepl.tui.panels.finder import Finder
-    from gradrepl.tui.panels.log import LogPane
-    from gradrepl.tui.supply import Panels, Supply
-    from gradrepl.tui.talk import Talk
-else:
-    from textual import on
+from gradrepl.tui import keys, themes
+from gradrepl.tui.browse import Browse
+from gradrepl.tui.panels.base import Panel
 
 VIEWS = ("fwd", "bwd", "log")
 STEPS = ("step", "next", "return", "continue", "into", "finish")
@@ -33,58 +14,17 @@ STEPS = ("step", "next", "return", "continue", "into", "finish")
 CONTAINERS = ("top", "bottom", "right")
 
 
-class Actions(App[int]):
-    """The actions of the app; ``GradreplApp`` has the parts that they move."""
+class Actions(Browse):
+    """Entries, screens, themes, and the words that do what keys do."""
 
-    talk: Talk
-    supply: Supply
-    panels: Panels
-    dock: Dock
-    header: Header
-    finder: Finder
-    log_pane: LogPane
-    view: str
-    sought: str
-    _busy: bool
-    _started: bool
-
-    # -- parts that the app has -------------------------------------------------------------------
-
-    def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
-        """Do an entry after those before it."""
-        raise NotImplementedError
-
-    def paint_state(self) -> None:
-        """Draw what depends on the state."""
-        raise NotImplementedError
-
-    def renew(self) -> None:
-        """Bring the visible panels up to date."""
-        raise NotImplementedError
-
-    async def leave_for_good(self) -> None:
-        """End the debuggee and go."""
-        raise NotImplementedError
-
-    @property
-    def main(self) -> Screen[Any]:
-        """The screen below all dialogs."""
-        return self.screen_stack[0]
-
-    def screen_class(self, name: str, on: bool) -> None:
-        """Set or take a class of the main screen."""
-        self.main.set_class(on, name)
-
-    def list_here(self) -> RowList[Any]:
-        """Return the long list of this view."""
-        return self.panels.nodes if self.view == "bwd" else self.panels.ops
-
-    def pane(self) -> Panel:
-        """Return the pane that keys act on."""
-        focused = self.main.focused
-        if isinstance(focused, Panel):
-            return focused
-        return self.log_pane if self.view == "log" else self.list_here()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave letters to a text that is being typed, and keys to a dialog."""
+        if action in ("type", "prefill", "find"):
+            texts = self.dock.typing or self.finder.has_focus
+            return not texts and self.screen is self.main
+        if action == "command_palette" and self.dock.typing:
+            return False
+        return super().check_action(action, parameters)
 
     # -- entries ----------------------------------------------------------------------------------
 
@@ -95,19 +35,20 @@ class Actions(App[int]):
     def action_prefill(self, word: str) -> None:
         """Begin typing a command."""
         self.dock.prompt.put(f":{word} ")
-        self._type()
+        self.begin_typing()
 
     def action_type(self, mark: str = "") -> None:
         """Begin typing."""
         if mark and not self.dock.prompt.text:
             self.dock.prompt.put(mark)
-        self._type()
+        self.begin_typing()
 
-    def _type(self) -> None:
+    def begin_typing(self) -> None:
+        """Give the keys to the dock, which must be seen for that."""
         self.screen_class("-nodock", False)
         self.screen_class("-typing", True)
         self.dock.remove_class("-hidden")
-        self.dock.prompt.focus()
+        self.main.set_focus(self.dock.prompt)
 
     async def action_ask_quit(self) -> None:
         """Leave; ask first while the user's code runs."""
@@ -119,7 +60,7 @@ class Actions(App[int]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.run_worker(self.leave_for_good(), name="leave")
+                self.begin("leave", self.leave_for_good)
 
         if not isinstance(self.screen, Ask):
             self.push_screen(Ask("Your code is still running. Quit and end it?", "quit"), answered)
@@ -139,7 +80,9 @@ class Actions(App[int]):
         elif talk is not None and talk.stop is not None and "interrupt" in talk.stop.reason.lower():
             talk.interrupt()
         else:
-            self.notify("q quits, ? helps", timeout=2, markup=False)
+            typing = self.dock.typing
+            self.notify("^q quits, F1 helps" if typing else "q quits, ? helps", timeout=2,
+                        markup=False)  # fmt: skip
 
     # -- screens ----------------------------------------------------------------------------------
 
@@ -185,7 +128,7 @@ class Actions(App[int]):
             self.restore()
         else:
             self.maximise(self.dock)
-        self.dock.prompt.focus()
+        self.main.set_focus(self.dock.prompt)
 
     def action_maximise(self) -> None:
         """Give the focused pane all the room, or take it back."""
@@ -223,7 +166,7 @@ class Actions(App[int]):
         self.screen.clear_selection()
         if self.dock.typing:
             self.restore()
-            (self.log_pane if self.view == "log" else self.list_here()).focus()
+            self.main.set_focus(self.log_pane if self.view == "log" else self.list_here())
             self.paint_state()
 
     def action_keys(self) -> None:
@@ -253,7 +196,11 @@ class Actions(App[int]):
 
     def themes_offered(self) -> list[str]:
         """Return the names of the themes."""
-        return ["dark", "light", *(name for name in self.available_themes if "gradrepl" not in name)]
+        return [
+            "dark",
+            "light",
+            *(name for name in self.available_themes if "gradrepl" not in name),
+        ]
 
     def action_theme(self, name: str) -> None:
         """Choose a theme; an unknown one is refused with a sentence."""
@@ -267,154 +214,6 @@ class Actions(App[int]):
     def action_next_theme(self) -> None:
         """Dark or light."""
         self.theme = themes.DARK.name if self.theme == themes.LIGHT.name else themes.LIGHT.name
-
-    # -- moving -----------------------------------------------------------------------------------
-
-    def action_move(self, rows: int) -> None:
-        """Move the cursor of the pane."""
-        pane = self.pane()
-        if isinstance(pane, RowList):
-            pane.move(rows)
-        else:
-            pane.scroll_relative(y=rows, animate=False)
-
-    def action_page(self, pages: float) -> None:
-        """Move by pages, or parts of one."""
-        pane = self.pane()
-        self.action_move(round(pages * max(1, pane.size.height - 1)))
-
-    def action_edge(self, index: int) -> None:
-        """Go to the first row (0) or the last (-1)."""
-        pane = self.pane()
-        if isinstance(pane, RowList):
-            pane.go(index)
-        elif index:
-            pane.scroll_end(animate=False)
-        else:
-            pane.scroll_home(animate=False)
-
-    def action_sideways(self, cells: int) -> None:
-        """Scroll sideways."""
-        self.pane().scroll_relative(x=cells, animate=False)
-
-    def action_history(self, rows: int) -> None:
-        """Look at an earlier or later op or node."""
-        self.list_here().move(rows)
-
-    def action_live(self) -> None:
-        """Look at where we stand."""
-        panel = self.list_here()
-        panel.go(panel.here if panel.here >= 0 else -1)
-
-    def action_module(self, step: int) -> None:
-        """Go to the next row of another module, among the rows that are here."""
-        panel = self.list_here()
-        known = panel.rows
-        module = getattr(known.get(panel.cursor), "module", None)
-        if module is None:
-            return
-        at = panel.cursor
-        while (row := known.get(at)) is not None and row.module == module:
-            at += step
-        panel.go(max(0, at))
-
-    # -- selection --------------------------------------------------------------------------------
-
-    def action_run_to_cursor(self) -> None:
-        """Run to the selected node."""
-        panel = self.panels.nodes
-        row = panel.rows.get(panel.cursor)
-        if self.view == "bwd" and row is not None and row.state == "predicted":
-            self.enqueue(f":until #{row.id}", f"until #{row.id}", dim=True)
-        else:
-            self.notify("Select a node that has not run yet: an op or node cannot be un-run.",
-                        timeout=3, markup=False)  # fmt: skip
-
-    async def action_breakpoint(self) -> None:
-        """Set a breakpoint on the selection, or clear the one that is there."""
-        text = self.breakpoint_text()
-        if not text:
-            self.notify("Select an op or a node first.", timeout=2, markup=False)
-            return
-        answer = await self.supply.ask(protocol.ListBreakpoints())
-        rows = answer.rows if isinstance(answer, model.Breakpoints) else ()
-        same = next((row.id for row in rows if row.text == text), None)
-        entry = f"break {text}" if same is None else f"clear {same}"
-        self.enqueue(f":{entry}", entry, dim=True)
-
-    def breakpoint_text(self) -> str:
-        """Return the condition that the selection stands for."""
-        source = self.panels.source
-        if self.main.focused is source and source.record and source.line_number():
-            return f"{source.record.file}:{source.line_number()}"
-        panel = self.list_here()
-        row = panel.rows.get(panel.cursor)
-        if row is None:
-            return ""
-        if self.view == "bwd":
-            leaf = row.name == "AccumulateGrad" and row.label
-            return f"leaf {row.label}" if leaf else f"node {row.name}"
-        shown = self.panels.inspect.record
-        if isinstance(shown, model.Op) and shown.id == row.id and shown.site:
-            return f"{shown.site.file}:{shown.site.line}"
-        return f"op {row.name}"
-
-    def action_copy_pane(self) -> None:
-        """Copy the text of the pane."""
-        text = self.pane().text()
-        self.copy_to_clipboard(text)
-        self.notify(f"Copied {len(text.splitlines())} lines.", timeout=2, markup=False)
-
-    def action_edit(self) -> None:
-        """Open the editor at the line of the stop or of the selection."""
-        shown = self.panels.inspect.record
-        site = getattr(shown, "site", None)
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-        if site is None or not os.path.exists(site.file) or not editor:
-            why = "Set $EDITOR first." if not editor else "There is no file to open here."
-            self.notify(why, timeout=3, markup=False)
-            return
-        try:
-            with self.suspend():
-                subprocess.run([*shlex.split(editor), f"+{site.line}", site.file], check=False)
-        except (SuspendNotSupported, OSError) as error:
-            self.notify(f"The editor cannot be run here: {error}", markup=False)
-
-    # -- finding ----------------------------------------------------------------------------------
-
-    def action_find(self) -> None:
-        """Ask what to find."""
-        self._pane_before = self.pane()
-        self.screen_class("-finding", True)
-        self.finder.focus()
-
-    _pane_before: Panel | None = None
-
-    @on(messages.FindTyped)
-    def _find_typed(self, message: messages.FindTyped) -> None:
-        self.screen_class("-finding", False)
-        (self._pane_before or self.list_here()).focus()
-        if message.text:
-            self.sought = message.text
-            self.action_find_next(1)
-
-    def action_find_next(self, step: int) -> None:
-        """Go to the next hit, or with -1 to the one before."""
-        if not self.sought:
-            self.action_find()
-            return
-        self.run_worker(self._find(self.pane(), step), group="find", exclusive=True)
-
-    async def _find(self, pane: Panel, step: int) -> None:
-        found: int | None = None
-        if isinstance(pane, RowList):
-            found = await self.supply.find(pane, self.sought, pane.cursor, step)
-            if found is not None:
-                pane.go(found)
-        elif isinstance(pane, Paper):
-            found = pane.find(self.sought, step)
-        if found is None:
-            self.notify(f"{self.sought!r} is not in this pane.", timeout=2, markup=False)
 
     # -- words ------------------------------------------------------------------------------------
 
@@ -432,7 +231,7 @@ class Actions(App[int]):
             return True
         if word == "find" and rest:
             self.sought = rest
-            self.action_find_next(1)
+            self.action_hit(1)
             return True
         key = keys.BY_WORD.get(f"{word} {rest}".strip())
         if key is None or key.word in ("until", "break", "quit") or not text.startswith(":"):

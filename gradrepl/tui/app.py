@@ -12,14 +12,14 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from gradrepl import model
 from gradrepl.errors import GradreplError
-from gradrepl.tui import crash, figures, keys, messages, themes
+from gradrepl.tui import crash, keys, messages, themes
 from gradrepl.tui.actions import Actions
 from gradrepl.tui.palette import Everything
 from gradrepl.tui.panels.bars import Footer, Header
@@ -30,7 +30,7 @@ from gradrepl.tui.panels.log import LogPane
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.ring import Ring
 from gradrepl.tui.supply import Panels, Supply
-from gradrepl.tui.talk import Make, Talk
+from gradrepl.tui.talk import Make, Talk, place_of, state_of
 
 DRAIN = 1 / 30
 """Seconds between two looks at what the program printed."""
@@ -49,10 +49,10 @@ class GradreplApp(Actions, App[int]):
     COMMANDS: ClassVar[Any] = {Everything}
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # Textual declares it
         (0, "-tiny"), (60, "-narrow"), (100, "-mid"), (140, "-wide"),
     ]  # fmt: skip
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-low"), (15, "-short"), (22, "-middle"), (30, "-tall"),
     ]  # fmt: skip
 
@@ -77,6 +77,8 @@ class GradreplApp(Actions, App[int]):
         self._busy = False
         self._started = False
         self._draining = False
+        self._lent = False
+        """The focus went to the prompt because the program reads a line; it goes back after."""
         self._printed: list[tuple[str, bytes]] = []
         self._printed_size = 0
         for theme in (themes.DARK, themes.LIGHT):
@@ -114,11 +116,12 @@ class GradreplApp(Actions, App[int]):
         """Begin with an empty screen; the conversation starts after it is painted."""
         self.set_class(self.ascii, "-ascii")
         self.screen.add_class("-fwd", "-idle")
-        for panel, title in ((self.panels.ops, "Ops"), (self.panels.nodes, "Graph"),
-                             (self.panels.inspect, "Inspect"), (self.panels.source, "Source")):  # fmt: skip
-            panel.caption(title)
+        panels = self.panels
+        for panel in (panels.ops, panels.nodes, panels.inspect, panels.source):
+            panel.caption(panel.NAME)
         self.log_pane.renew()
         self.panels.watches.resized()
+        self.screen_class("-typing", self.typing_first)
         (self.dock.prompt if self.typing_first else self.panels.ops).focus()
         self.call_after_refresh(self._begin)
 
@@ -130,7 +133,7 @@ class GradreplApp(Actions, App[int]):
         self.dock.prompt.needs_more = self.talk.needs_more
         self._started = True
         self.load_history()
-        self.run_worker(self._serve(), name="serve", exclusive=False)
+        self.begin("serve", self._serve)
 
     async def _serve(self) -> None:
         """Start the debuggee, then do entries one after another."""
@@ -159,7 +162,9 @@ class GradreplApp(Actions, App[int]):
         """Do ``text`` after what is being done; refuse when that takes long."""
         running = self._busy and time.monotonic() - self._since > PATIENT
         if not self._started or self._queue.full() or running:
-            self.notify("Your code is running: Ctrl+C pauses it.", timeout=2, markup=False)
+            ready = self._started and self.talk.ready is not None
+            why = "Your code is running: Ctrl+C pauses it." if ready else "Still starting torch."
+            self.notify(why, timeout=2, markup=False)
             return False
         prompt, shown = self.talk.prompt, text if echo is None else echo
         if shown or not dim:
@@ -170,6 +175,8 @@ class GradreplApp(Actions, App[int]):
     async def leave_for_good(self) -> None:
         """End the debuggee and go."""
         if self._started:
+            self.header.state, self.header.place = "ENDING", ()
+            self.header.refresh()
             await self.talk.close()
             self.exit(self.talk.exit_code)
         else:
@@ -219,7 +226,9 @@ class GradreplApp(Actions, App[int]):
         prompt = talk.prompt.state if talk.prompt else ""
         self.dock.state(prompt if talk.gone is None else "idle", talk.waiting_input)
         if talk.waiting_input and not self.dock.typing:
-            self.dock.prompt.focus()
+            self.restore()
+            self.begin_typing()
+            self._lent = True
         self.footer.feet = keys.FEET[self.mode_of()]
         self.screen_class("-typing", self.dock.typing)
         header.refresh()
@@ -292,10 +301,7 @@ class GradreplApp(Actions, App[int]):
     def _entered(self, message: messages.Entered) -> None:
         self.dock.offer((), "")
         text = message.text
-        if self.screen_word(text.strip()):
-            self.dock.prompt.put("")
-            self.remember(text)
-        elif self.enqueue(text):
+        if self.screen_word(text.strip()) or self.enqueue(text):
             self.dock.prompt.put("")
             self.remember(text)
 
@@ -303,7 +309,7 @@ class GradreplApp(Actions, App[int]):
     def _completion_wanted(self, message: messages.CompletionWanted) -> None:
         self.paint_state()
         if message.text and self._started:
-            self.run_worker(self._complete(message.text), group="complete", exclusive=True)
+            self.begin("complete", self._complete, message.text)
 
     async def _complete(self, text: str) -> None:
         from gradrepl.commands.completion import fragment
@@ -319,17 +325,23 @@ class GradreplApp(Actions, App[int]):
     def _input_line(self, message: messages.InputLine) -> None:
         self.talk.feed(message.text)
         self.printed("stdout", message.text.encode() + b"\n")
+        if self._lent:
+            self._lent = False
+            self.action_leave()
 
     @on(messages.WindowWanted)
     def _window_wanted(self, message: messages.WindowWanted) -> None:
         if self._started:
-            work = self.supply.window(message.panel, message.first, message.count)
-            self.run_worker(work, group=f"window-{message.panel}", exclusive=True)
+            asked = message.panel, message.first, message.count
+            self.begin(f"window-{message.panel}", self.supply.window, *asked)
 
     @on(messages.Selected)
     def _selected(self, message: messages.Selected) -> None:
-        work = self.supply.select(message.panel, message.id)
-        self.run_worker(work, group="select", exclusive=True)
+        self.begin("select", self.supply.select, message.panel, message.id)
+
+    @on(messages.Appeared)
+    def _appeared(self) -> None:
+        self.renew()
 
     @on(messages.Opened)
     def _opened(self) -> None:
@@ -343,15 +355,10 @@ class GradreplApp(Actions, App[int]):
         """Pane or type state: the footer and the dock say which."""
         self.call_next(self.paint_state)
 
-    def on_resize(self, event: events.Resize) -> None:
-        """What is visible may have changed: ask for it."""
-        if self._started:
-            self.call_after_refresh(self.renew)
-
     def renew(self) -> None:
         """Bring the visible panels up to date."""
         if self._started and self.talk.prompt is not None:
-            self.run_worker(self.supply.renew(self.view), group="renew", exclusive=True)
+            self.begin("renew", self.supply.renew, self.view)
 
     # -- bugs of ours -----------------------------------------------------------------------------
 
@@ -366,30 +373,3 @@ class GradreplApp(Actions, App[int]):
     def lists(self) -> Iterable[RowList[Any]]:
         """Return the long lists."""
         return (self.panels.ops, self.panels.nodes)
-
-
-def state_of(talk: Talk) -> str:
-    """Return the word of the header."""
-    if talk.gone is not None:
-        return "ENDED"
-    if talk.prompt is None:
-        return "RUNNING"
-    if talk.prompt.state == "idle":
-        return "READY"
-    return "RAISED" if talk.prompt.state == "exception" else "PAUSED"
-
-
-def place_of(talk: Talk) -> list[str]:
-    """Return where we are, the most important first."""
-    ready, stop = talk.ready, talk.stop
-    device = (ready.device or "cpu") if ready else "importing torch"
-    if talk.gone is not None:
-        return [talk.gone.how]
-    if stop is None:
-        return [device, f"torch {ready.torch}" if ready else ""]
-    parts: list[str] = []
-    if stop.node is not None:
-        parts.append(f"{stop.position}/{stop.total}" if stop.total else f"node {stop.position}")
-    elif stop.op is not None:
-        parts.append(f"op {stop.op.id}")
-    return [*parts, device, figures.place(stop.site), stop.module]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradrepl.model import Site, Stats, TensorInfo
+from gradrepl.model import Stats, TensorInfo
+from gradrepl.phrases import SHORT, place, size
 
-_DTYPES = {
-    "float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16", "int64": "i64",
-    "int32": "i32", "int16": "i16", "int8": "i8", "uint8": "u8", "complex64": "c64",
-    "complex128": "c128",
-}  # fmt: skip
+__all__ = [
+    "broken", "dtype", "elements", "norm", "number", "place", "seconds", "shape", "share", "size",
+    "tensor", "tight",
+]  # fmt: skip
 
 
 def shape(sizes: Sequence[int] | None) -> str:
@@ -29,7 +29,7 @@ def tight(sizes: Sequence[int] | None) -> str:
 def dtype(name: str) -> str:
     """Return ``f32`` for ``torch.float32``."""
     name = name.removeprefix("torch.")
-    return _DTYPES.get(name, name)
+    return SHORT.get(name, name)
 
 
 def norm(value: float | None) -> str:
@@ -51,21 +51,6 @@ def number(value: float | None) -> str:
     if 1e-3 <= abs(value) < 1e5:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return norm(value)
-
-
-def size(count: int) -> str:
-    """Return bytes in the largest binary unit that keeps a number of at least 1."""
-    amount, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
-
-
-def place(site: Site | None) -> str:
-    """Return ``train.py:27``, or nothing."""
-    return f"{site.file.rsplit('/', 1)[-1]}:{site.line}" if site else ""
 
 
 def elements(sizes: Sequence[int]) -> int:

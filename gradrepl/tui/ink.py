@@ -91,8 +91,13 @@ def fit(line: Sequence[Span], cells: int) -> Line:
     return result
 
 
-def between(left: Sequence[Span], end: Sequence[Span], cells: int) -> Line:
-    """Return ``left`` and ``end`` at both edges of ``cells`` cells; ``end`` goes first if tight."""
+def between(left: Sequence[Span], end: Sequence[Span], cells: int, must: bool = False) -> Line:
+    """Return ``left`` and ``end`` at both edges of ``cells`` cells.
+
+    Where it is too tight ``end`` is left out, or with ``must`` the ``left`` is cut.
+    """
+    if must:
+        left = fit(left, max(0, cells - width(end) - 1))
     gap = cells - width(left) - width(end)
     if gap >= 1 or not end:
         return [*fit(left, cells), (" " * max(0, gap), ""), *end]

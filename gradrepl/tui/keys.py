@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
+OPENING = ("type(", "prefill(", "find")
+"""Actions that move the focus to a text: they must be done before the next key is given out."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -27,7 +30,8 @@ class Key:
     @property
     def binding(self) -> Binding:
         """Return it as Textual wants it."""
-        return Binding(self.keys, self.action, self.help, show=False, id=self.id)
+        first = self.action.startswith(OPENING)
+        return Binding(self.keys, self.action, self.help, show=False, id=self.id, priority=first)
 
     @property
     def shown(self) -> str:
@@ -39,7 +43,8 @@ _NAMES = {
     "question_mark": "?", "colon": ":", "exclamation_mark": "!", "slash": "/", "full_stop": ".",
     "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_curly_bracket": "{", "right_curly_bracket": "}", "pageup": "PgUp", "pagedown": "PgDn",
-    "escape": "Esc", "up": "↑", "down": "↓",
+    "escape": "Esc", "home": "Home", "end": "End", "left": "←", "right": "→",
+    "up": "↑", "down": "↓",
 }  # fmt: skip
 
 
@@ -81,10 +86,10 @@ LOOKING = (
     _ask("display", "D", "Watch an expression at every stop"),
     _ask("undisplay", "X", "Stop watching"),
     _send("breakpoints", "B", "List the breakpoints"),
-    _send("source", "S", "Source of the function here"),
+    _send("longlist", "S", "Source of the whole function"),
     Key("look.find", "slash", "find", "find", "Find in the list", "Look"),
-    Key("look.hit", "full_stop", "find_next(1)", "hit +1", "Next hit", "Look"),
-    Key("look.hit_back", "comma", "find_next(-1)", "hit -1", "Previous hit", "Look"),
+    Key("look.hit", "full_stop", "hit(1)", "hit +1", "Next hit", "Look"),
+    Key("look.hit_back", "comma", "hit(-1)", "hit -1", "Previous hit", "Look"),
     Key("look.edit", "E", "edit", "editor", "Open $EDITOR at the line", "Look"),
     Key("look.copy", "y", "copy_pane", "copy", "Copy the text of the pane", "Look"),
 )
@@ -97,7 +102,8 @@ MOVING = (
     Key("move.half_up", "ctrl+u", "page(-0.5)", "page -0.5", "Up half a page", "Move"),
     Key("move.top", "g,home", "edge(0)", "top", "First row", "Move"),
     Key("move.bottom", "G,end", "edge(-1)", "bottom", "Last row", "Move"),
-    Key("move.earlier", "left_square_bracket", "history(-1)", "earlier", "Earlier op or node", "Move"),
+    Key("move.earlier", "left_square_bracket", "history(-1)", "earlier",
+        "Earlier op or node", "Move"),
     Key("move.later", "right_square_bracket", "history(1)", "later", "Later op or node", "Move"),
     Key("move.module_back", "left_curly_bracket", "module(-1)", "module -1",
         "Module before", "Move"),
@@ -139,11 +145,15 @@ TYPING = (
 )
 """Keys of the typing state, for the help."""
 PRIORITY = (
-    Binding("ctrl+c", "break_in", "Interrupt, copy, clear", show=False, priority=True, id="app.break"),
+    Binding(
+        "ctrl+c", "break_in", "Interrupt, copy, clear", show=False, priority=True, id="app.break"
+    ),
     Binding("ctrl+q", "ask_quit", "Quit", show=False, priority=True, id="app.quit"),
 )
 """Keys that come before a focused widget."""
-BY_WORD = {key.word: key for key in reversed(KEYS) if "send(" not in key.action}
+BY_WORD = {
+    key.word: key for key in reversed(KEYS) if not key.action.startswith(("send(", "prefill("))
+}
 """The keys of the screen by the word that does the same."""
 
 
@@ -185,3 +195,9 @@ FEET: dict[str, tuple[Foot, ...]] = {
 """Entries of the footer by state; the important ones first to go last where it is narrow."""
 FIRST = ("Quit", "Help", "Cmd", "step", "Leave", "Run", "Type", "Pause", "Break")
 """Labels that stay longest when there is no room."""
+
+
+def key_name(character: str) -> str:
+    """Return Textual's name of a key that is written as one character."""
+    names = {shown: name for name, shown in _NAMES.items()}
+    return names.get(character, character)

@@ -41,6 +41,14 @@ class WindowWanted(Message):
         return isinstance(message, WindowWanted) and message.panel == self.panel
 
 
+class Appeared(Message):
+    """A panel came into view, and has nothing to show yet."""
+
+    def can_replace(self, message: Message) -> bool:
+        """One is enough."""
+        return isinstance(message, Appeared)
+
+
 class Selected(Message):
     """The cursor of a list came to the row of op or node ``id``."""
 

@@ -111,7 +111,8 @@ def _op_line(stop: model.Stop, op: model.Op) -> Line:
         bad = figures.broken(first.stats)
         line.append(span(f"  {bad} !" if bad else "", "bad"))
     if stop.site:
-        line += [span(f"  {figures.place(stop.site)}", "dim"), span(f"  {stop.site.text.strip()}", "code")]
+        text = stop.site.text.strip()
+        line += [span(f"  {figures.place(stop.site)}", "dim"), span(f"  {text}", "code")]
     return line
 
 
@@ -153,7 +154,8 @@ def _(record: model.Ended, width: int) -> list[Line]:
 
 @lines.register
 def _(record: model.Gone, width: int) -> list[Line]:
-    text = f"The debuggee {record.how}. What was shown stays. "
+    how = f"was {record.how}" if record.how.startswith("killed") else record.how
+    text = f"The debuggee is gone: it {how}. What was shown stays. "
     return ink.wrap([("! ", "bad"), span(text, "bad"), (":restart", "key"), (" starts anew.", "")],
                     width, 2)  # fmt: skip
 

@@ -19,7 +19,7 @@ from gradrepl.tui.panels.nodes import NodeList
 from gradrepl.tui.panels.ops import OpList
 from gradrepl.tui.panels.rows import MARGIN, RowList
 from gradrepl.tui.panels.side import Side
-from gradrepl.tui.panels.source import SourcePane
+from gradrepl.tui.panels.source import SourcePane, around
 from gradrepl.tui.panels.watches import Watches
 from gradrepl.tui.talk import Talk
 
@@ -164,6 +164,11 @@ class Supply:
         if not panel.visible_now or (self._stop is None and panel.record is None):
             return
         context = max(5, panel.size.height)
+        node = self._stop.node if self._stop is not None else None
+        made = around(node.site, context) if node is not None and node.site else None
+        if made is not None:
+            panel.show(made, "the line that made this node")
+            return
         answer = await self.ask(protocol.Listing(context=context))
         if generation == self.generation and isinstance(answer, model.Source):
             panel.show(answer)
@@ -198,10 +203,11 @@ class Supply:
     async def select(self, name: str, id: int) -> None:
         """Show the op or node on which the cursor of a list has come."""
         stop, inspect = self._stop, self.panels.inspect
-        here = stop and (stop.op if name == "ops" else stop.node)
-        if stop is not None and here is not None and here.id == id and stop.phase != "exception":
-            inspect.show(here, stop.when)
-            return
+        if stop is not None and stop.phase != "exception":
+            here = stop.op if name == "ops" else stop.node
+            if here is not None and here.id == id:
+                inspect.show(here, stop.when)
+                return
         request: protocol.Request = protocol.OpDetail(id=id)
         if name == "nodes":
             request = protocol.NodeDetail(id=id)
@@ -240,10 +246,7 @@ class Supply:
 
 def _ranges(start: int, step: int, total: int) -> list[tuple[int, int]]:
     """Return windows that cover all rows once, from beside ``start`` on, in direction ``step``."""
-    if step > 0:
-        parts = [(start + 1, total), (0, start + 1)]
-    else:
-        parts = [(0, start), (start, total)]
+    parts = [(start + 1, total), (0, start + 1)] if step > 0 else [(0, start), (start, total)]
     windows: list[tuple[int, int]] = []
     for low, high in parts:
         low, high = max(0, low), min(total, high)

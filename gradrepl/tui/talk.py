@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gradrepl import model, protocol
+from gradrepl.phrases import place
 
 
 class Talk(Protocol):
@@ -15,11 +16,14 @@ class Talk(Protocol):
     ready: protocol.Ready | None
     gone: model.Gone | None
     stop: model.Stop | None
-    exit_code: int
     finished: bool
     waiting_input: bool
     on_change: Callable[[], None]
     on_output: Callable[[str, bytes], None]
+
+    @property
+    def exit_code(self) -> int:
+        """What the face should exit with."""
 
     async def start(self) -> None:
         """Launch the debuggee, shake hands, run the target and the ``-c`` commands."""
@@ -51,3 +55,32 @@ class Talk(Protocol):
 
 Show = Callable[[model.Record], None]
 Make = Callable[[Show], Talk]
+
+
+def state_of(talk: Talk) -> str:
+    """Return the word of the header."""
+    if talk.gone is not None:
+        return "ENDED"
+    if talk.prompt is None:
+        return "RUNNING"
+    if talk.prompt.state == "idle":
+        return "READY"
+    return "RAISED" if talk.prompt.state == "exception" else "PAUSED"
+
+
+def place_of(talk: Talk) -> list[str]:
+    """Return where we are, the most important first."""
+    ready, stop = talk.ready, talk.stop
+    device = (ready.device or "cpu") if ready else "importing torch"
+    if talk.gone is not None:
+        return [talk.gone.how]
+    if stop is None:
+        return [device, f"torch {ready.torch}" if ready else ""]
+    if talk.prompt is None:
+        return [device]
+    parts: list[str] = []
+    if stop.node is not None:
+        parts.append(f"{stop.position}/{stop.total}" if stop.total else f"node {stop.position}")
+    elif stop.op is not None:
+        parts.append(f"op {stop.op.id}")
+    return [*parts, device, place(stop.site), stop.module]

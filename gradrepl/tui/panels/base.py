@@ -17,8 +17,20 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from gradrepl.tui import ink
+from gradrepl.tui import ink, messages
 from gradrepl.tui.ink import Line
+
+
+def caption(left: str, right: str, room: int, ascii: bool) -> Content:
+    """Return a frame's title of ``room`` cells: ``left``, a rule, ``right``."""
+    right = ink.clip(right, max(0, room - len(left) - 3))
+    left = ink.clip(left, max(4, room))
+    if ascii:
+        left, right = ink.ascii_only(left), ink.ascii_only(right)
+    if not right:
+        return Content.styled(left, "bold")
+    fill = room - ink.width([(left, ""), (right, "")]) - 2
+    return Content.assemble((left, "bold"), f" {('-' if ascii else '─') * max(0, fill)} {right}")
 
 
 class Panel(ScrollView, can_focus=True):
@@ -33,21 +45,25 @@ class Panel(ScrollView, can_focus=True):
     ascii: ClassVar[bool] = False
     """Draw with ASCII characters only; set once by the app."""
 
+    _inks: dict[tuple[str, str | None], Style]
     _left, _right = "", ""
+    _captioned: tuple[str, str, int] | None = None
+
+    def __init__(self, id: str) -> None:
+        self._inks = {}
+        super().__init__(id=id)
 
     def caption(self, left: str, right: str = "") -> None:
         """Write ``left`` and ``right`` into the upper edge."""
         self._left, self._right = left, right
         room = self.outer_size.width - 6
-        if room < 4 or not self.styles.border_top[0]:
-            return
-        right = ink.clip(right, max(0, room - len(left) - 3)) if right else ""
-        left = ink.clip(left, room)
-        fill = room - ink.width([(left, ""), (right, "")]) - (2 if right else 1)
-        rule = ("-" if self.ascii else "─") * max(0, fill)
-        parts = [(left, "bold"), f" {rule}", f" {right}" if right else ""]
-        title = Content.assemble(*parts)
-        self.border_title = Content(ink.ascii_only(title.plain)) if self.ascii else title
+        if self.styles.border_top[0] and self._captioned != (left, right, room):
+            self._captioned = left, right, room
+            self.border_title = caption(left, right, room, self.ascii)
+
+    def on_show(self) -> None:
+        """Ask for what to show."""
+        self.post_message(messages.Appeared())
 
     def on_resize(self) -> None:
         """Draw the caption for the new width, and what depends on the width."""
@@ -57,24 +73,41 @@ class Panel(ScrollView, can_focus=True):
     def resized(self) -> None:
         """Lay out anew for another width; panels that wrap override this."""
 
-    def ink_style(self, role: ink.Role) -> Style:
-        """Return the style of ``role``."""
+    def notify_style_update(self) -> None:
+        """Forget the styles: the theme, or a class, has changed."""
+        self._inks = {}
+        super().notify_style_update()
+
+    def ground(self, row: str = "") -> Style:
+        """Return the style of plain text on the ground of component class ``row``."""
+        found = self._inks.get((row, None))
+        if found is None:
+            found = self.rich_style
+            if row:
+                found = found + self.get_component_rich_style(row, partial=True)
+            self._inks[row, None] = found
+        return found
+
+    def ink_style(self, role: ink.Role, row: str = "") -> Style:
+        """Return the style of ``role`` on the ground of ``row``."""
         if isinstance(role, Style):
-            return role
+            return self.ground(row) + role
         if not role:
-            return Style.null()
-        return self.get_component_rich_style(f"ink-{role}", partial=True)
+            return self.ground(row)
+        found = self._inks.get((row, role))
+        if found is None:
+            ours = self.get_component_rich_style(f"ink-{role}", partial=True)
+            found = self._inks[row, role] = self.ground(row) + ours
+        return found
 
     def strip(self, line: Sequence[ink.Span], row: str = "", column: int = 0) -> Strip:
         """Return ``line`` as wide as the panel; ``row`` is the component class of its ground."""
-        base = self.rich_style
-        if row:
-            base = base + self.get_component_rich_style(row, partial=True)
         segments = [
-            Segment(ink.ascii_only(text) if self.ascii else text, base + self.ink_style(role))
+            Segment(ink.ascii_only(text) if self.ascii else text, self.ink_style(role, row))
             for text, role in line
         ]
-        return Strip(segments).crop_extend(column, column + self.size.width, base)
+        width = self.size.width
+        return Strip(segments).crop_extend(column, column + width, self.ground(row))
 
     @property
     def room(self) -> int:
@@ -103,12 +136,14 @@ class Paper(Panel):
 
     def write(self, lines: Sequence[Line]) -> None:
         """Show ``lines`` instead of what was there."""
+        if lines == self.lines:
+            return
         self.lines = list(lines)
         longest = max((ink.width(line) for line in self.lines), default=0)
         at_end = self.stick and self.is_vertical_scroll_end
         self.virtual_size = Size(longest, len(self.lines))
         if at_end:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
         self.refresh()
 
     def line_at(self, y: int) -> Line:
@@ -119,8 +154,8 @@ class Paper(Panel):
         """Draw one visible line."""
         left, top = self.scroll_offset
         y += top
-        if y >= len(self.lines):
-            return Strip.blank(self.size.width, self.rich_style)
+        if not 0 <= y < len(self.lines):
+            return Strip.blank(self.size.width, self.ground())
         strip = self.strip(self.line_at(y), column=left)
         selection = self.text_selection
         if selection is not None and (found := selection.get_span(y)) is not None:

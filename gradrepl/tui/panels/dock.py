@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
@@ -11,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from gradrepl.tui import ink
-from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.panels.base import Panel, caption
 from gradrepl.tui.panels.prompt import Prompt
 from gradrepl.tui.panels.transcript import Transcript, typed
 
@@ -21,7 +20,9 @@ PROMPTS = {"idle": ">>> ", "forward": "(grad) ", "backward": "(grad:bw) ", "exce
 class Dock(Vertical):
     """Everything typed, with the answers; text and history are never lost by switching."""
 
-    _left, _right = "REPL", ""
+    _right = ""
+    _captioned: tuple[str, int] | None = None
+    _labelled = ("", "")
 
     def __init__(self) -> None:
         super().__init__(id="dock")
@@ -43,29 +44,34 @@ class Dock(Vertical):
         """Whether letters are text now."""
         return self.prompt.has_focus
 
-    caption = Panel.caption
-    ascii = False
-
     def on_resize(self) -> None:
         """Draw the caption for the new width."""
-        self.ascii = Panel.ascii
-        self.caption(self._left, self._right)
+        self._caption(self._right)
+
+    def _caption(self, right: str) -> None:
+        room = self.outer_size.width - 6
+        if self._captioned == (right, room):
+            return
+        self._right, self._captioned = right, (right, room)
+        self.border_title = caption("REPL", right, self.outer_size.width - 6, Panel.ascii)
 
     def state(self, prompt: str, waiting_input: bool) -> None:
         """Show the prompt of ``prompt`` (a state, or empty while code runs)."""
-        label = "input: " if waiting_input else PROMPTS.get(prompt, "... ")
+        label = "input: " if waiting_input else PROMPTS.get(prompt, "(running) ")
         if self.prompt.waiting_input != waiting_input:
             self.prompt.waiting_input = waiting_input
             self.prompt.refresh()
         if self.prompt.searching is not None:
             label = f"(search '{ink.clean(self.prompt.searching)}') "
         style = "bold" if prompt or waiting_input else "dim"
-        self.label.update(Content.styled(label, style))
+        if self._labelled != (label, style):
+            self._labelled = label, style
+            self.label.update(Content.styled(label, style))
         if self.typing:
             hint = "esc leaves typing"
         else:
             hint = "i or : to type" if prompt or waiting_input else "running   ^c interrupts"
-        self.caption("REPL", hint)
+        self._caption(hint)
 
     def echo(self, state: str, text: str, dim: bool = False) -> None:
         """Write what was typed, as it was typed, into the transcript."""
@@ -76,10 +82,16 @@ class Dock(Vertical):
         self.words.display = len(words) > 1
         if not words:
             return
-        common = os.path.commonprefix(list(words))
+        common = _common(min(words), max(words))
         if len(words) == 1 or (common.startswith(fragment) and len(common) > len(fragment)):
             row, column = self.prompt.cursor_location
             self.prompt.replace(common, (row, column - len(fragment)), (row, column))
         if len(words) > 1:
             shown = ink.clip("  ".join(words), max(10, self.size.width - 4))
             self.words.update(Content.styled(shown, "dim"))
+
+
+def _common(first: str, last: str) -> str:
+    """Return what two words begin with; of the first and last of many it is what all begin with."""
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    return first[: min(len(first), len(last)) if same is None else same]

@@ -32,7 +32,7 @@ def bounds(levels: Sequence[float], height: int) -> tuple[int, int]:
 
 
 def draw(norms: Sequence[float | None], first: int, width: int, height: int) -> list[Line]:
-    """Return a plot of ``norms``; ``first`` is the number of the first node. A nan is marked '!'."""
+    """Return a plot of ``norms``; ``first`` numbers the first node. A nan is marked '!'."""
     room, rows = max(4, width - AXIS - 1), max(3, height - 2)
     norms = list(norms)[-room:]
     levels = [level(norm) for norm in norms]
@@ -78,8 +78,14 @@ def draw_accumulated(leaves: Sequence[model.Accumulated], width: int) -> list[Li
         return [[("no leaf has its gradient yet", "dim")]]
     lines: list[Line] = [[("accumulated", "title")]]
     for leaf in leaves:
-        left = [("◇ ", "leaf"), span(leaf.name, "leaf"), span(f" {figures.shape(leaf.shape)}", "dim")]
-        lines.append(ink.between(left, [("|g| ", "dim"), (figures.norm(leaf.norm), "number")], width))
+        left = [
+            ("◇ ", "leaf"),
+            span(leaf.name, "leaf"),
+            span(f" {figures.shape(leaf.shape)}", "dim"),
+        ]
+        lines.append(
+            ink.between(left, [("|g| ", "dim"), (figures.norm(leaf.norm), "number")], width)
+        )
     return lines
 
 

@@ -13,11 +13,19 @@ from gradrepl.tui.panels.base import Paper
 STATES = {"ok": "good", "changed in place": "bad", "freed": "warn", "packed": "dim"}
 
 
+def code(text: str, width: int) -> list[Line]:
+    """Return the user's line, on two lines at most."""
+    lines = ink.wrap([span(text.strip(), "code")], width, 2)
+    if len(lines) > 2:
+        lines = [lines[0], ink.fit([*lines[1], *lines[2]], width)]
+    return lines
+
+
 def draw_op(op: model.Op, width: int, when: str = "after") -> list[Line]:
     """Return an op: the user's line, what it made, what of."""
     lines: list[Line] = []
     if op.site:
-        lines += ink.wrap([span(op.site.text.strip(), "code")], width, 2)
+        lines += code(op.site.text, width)
         lines.append(ink.between([span(figures.place(op.site), "dim")],
                                  [span(op.mode, "warn")], width))  # fmt: skip
     if when == "before":
@@ -56,7 +64,7 @@ def draw_node(node: model.Node, width: int) -> list[Line]:
     """Return a node: its line, its rule, gradients in and out, where they go, what was saved."""
     lines: list[Line] = []
     if node.site:
-        lines += ink.wrap([span(node.site.text.strip(), "code")], width, 2)
+        lines += code(node.site.text, width)
         lines.append([("made at ", "dim"), span(figures.place(node.site)),
                       span(f" {node.site.function}", "dim")])  # fmt: skip
     if node.rule:
@@ -77,7 +85,7 @@ def _gradient(info: model.TensorInfo | None, index: int, width: int) -> Line:
     if info is None:
         return [(f" {index} ", "dim"), ("none", "dim")]
     left = [(f" {index} ", "dim"), span(figures.tensor(info), "")]
-    return ink.between(left, _norm(info), width)
+    return ink.between(left, _norm(info), width, must=bool(figures.broken(info.stats)))
 
 
 def _norm(info: model.TensorInfo) -> Line:
@@ -101,7 +109,8 @@ def _outgoing(node: model.Node, width: int) -> list[Line]:
         if info is not None:
             left += [span(figures.shape(info.shape)), (" ", "")]
         left += _target(edge)
-        lines.append(ink.between(left, _norm(info) if info else [], width))
+        bad = bool(info and figures.broken(info.stats))
+        lines.append(ink.between(left, _norm(info) if info else [], width, must=bad))
     return lines
 
 
@@ -124,7 +133,8 @@ def _saved(saved: model.Saved, width: int) -> Line:
     if saved.tensor is None and saved.state == "ok":
         return ink.fit(left, width)
     mark = "! " if saved.state == "changed in place" else ""
-    return ink.between(left, [span(mark + saved.state, STATES.get(saved.state, "dim"))], width)
+    state = span(mark + saved.state, STATES.get(saved.state, "dim"))
+    return ink.between(left, [state], width, must=saved.state != "ok")
 
 
 def draw_exception(stop: model.Stop, width: int) -> list[Line]:
@@ -132,9 +142,33 @@ def draw_exception(stop: model.Stop, width: int) -> list[Line]:
     lines = [part for text in stop.exception.split("\n")
              for part in ink.wrap([span(text, "bad")], width, 2)]  # fmt: skip
     if stop.site:
-        lines += [[], [span(figures.place(stop.site), "dim"), span(f" {stop.site.function}", "dim")]]
+        lines += [
+            [],
+            [span(figures.place(stop.site), "dim"), span(f" {stop.site.function}", "dim")],
+        ]
         lines += ink.wrap([span(stop.site.text.strip(), "code")], width, 2)
     return [*lines, [], [("u d ", "key"), ("frames   ", "dim"), ("p ", "key"), ("print", "dim")]]
+
+
+def draw_line(record: model.Record | None, when: str) -> Line:
+    """Return one line, for a screen that has no room for more."""
+    match record:
+        case model.Op():
+            shown = "not run yet" if when == "before" else "  ".join(map(_brief, record.outputs))
+            return [span(f"%{record.id} {record.name} ", "name"), span(shown, "number"),
+                    span(f"  {figures.place(record.site)}", "dim")]  # fmt: skip
+        case model.Node():
+            norms = [_norm(info) for info in record.grad_in if info is not None]
+            return [span(f"#{record.id} {record.name} ", "name"), span(record.label, "module"),
+                    (" ", ""), *(norms[0] if norms else [])]  # fmt: skip
+        case model.Stop():
+            return [span(record.exception, "bad")]
+    return []
+
+
+def _brief(info: model.TensorInfo) -> str:
+    bad = figures.broken(info.stats)
+    return figures.tensor(info) + (f" {bad} !" if bad else "")
 
 
 class Inspector(Paper):
@@ -158,7 +192,9 @@ class Inspector(Paper):
         match self.record:
             case model.Node(id=id, name=name, seq=seq, label=label):
                 wide = self.room >= 60
-                end = " ".join(part for part in (label, f"seq {seq}" if seq and wide else "") if part)
+                end = " ".join(
+                    part for part in (label, f"seq {seq}" if seq and wide else "") if part
+                )
                 return f"#{id} {name}", self.note or end
             case model.Op(id=id, name=name):
                 return f"%{id} {name}", self.note or ("next" if self.when == "before" else "")
@@ -169,6 +205,8 @@ class Inspector(Paper):
         return "Inspect", ""
 
     def _drawn(self, width: int) -> list[Line]:
+        if self.size.height == 1:
+            return [draw_line(self.record, self.when)]
         match self.record:
             case model.Op():
                 return draw_op(self.record, width, self.when)

@@ -59,7 +59,7 @@ class LogPane(Paper):
         self.caption("Output", note if self.ring.seen else "nothing printed yet")
         self.virtual_size = Size(max(self.virtual_size.width, longest), len(lines))
         if at_end:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
         self.refresh()
 
     def line_at(self, y: int) -> Line:
@@ -67,7 +67,7 @@ class LogPane(Paper):
         return draw(self.ring.lines[y])
 
     @property
-    def lines(self) -> list[Line]:  # type: ignore[override]
+    def lines(self) -> list[Line]:
         """The ring's lines; only their number is used for drawing."""
         return self.ring.lines  # type: ignore[return-value]
 

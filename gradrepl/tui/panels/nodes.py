@@ -30,7 +30,7 @@ def columns(width: int, lanes: int, digits: int = 3) -> tuple[int, int, int, int
     In a narrow list ``label`` is 0: node and label share a column.
     """
     graph = min(max(lanes, 5), max(5, width * 3 // 10)) + 1
-    rest = max(12, width - digits - 3 - graph - 10)
+    rest = max(12, width - digits - 3 - graph - 8)
     if width < 64:
         return graph, rest, 0, 0
     shape = 15
@@ -47,11 +47,13 @@ def head(width: int, lanes: int, digits: int = 3) -> Line:
     return [(text + ink.right("|grad|", 8), "title")]
 
 
-def graph_spans(lanes: str, cells: int) -> Line:
+def graph_spans(lanes: str, cells: int, here: bool = False) -> Line:
     """Return the lanes with leaves and the current node in their own roles."""
     spans: Line = []
+    if here:
+        lanes = lanes.replace("○", "◉")
     for character in ink.pad(lanes, cells):
-        role = {"◉": "here", "◇": "leaf", "○": "name"}.get(character, "dim")
+        role = {"◉": "here", "◇": "here" if here else "leaf", "○": "name"}.get(character, "dim")
         if spans and spans[-1][1] == role:
             spans[-1] = (spans[-1][0] + character, role)
         else:
@@ -85,12 +87,12 @@ def draw(row: NodeRow, width: int, lanes: int, digits: int = 3) -> Line:
     return [
         (mark, role),
         (ink.right(str(row.id), digits + 1) + " ", "dim"),
-        *graph_spans(row.lanes, graph),
+        *graph_spans(row.lanes, graph, row.state == "here"),
         *names(row, node, label),
         (ink.pad(figures.shape(row.shape), shape), "ahead" if quiet else "dim"),
-        (ink.right(figures.norm(row.norm), 8), "bad" if bad else "dim" if quiet else "number"),
-        (" !" if bad else "", "bad"),
-    ]
+        (ink.right(figures.norm(row.norm) + (" !" if bad else ""), 8),
+         "bad" if bad else "dim" if quiet else "number"),
+    ]  # fmt: skip
 
 
 class NodeList(RowList[NodeRow]):

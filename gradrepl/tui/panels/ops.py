@@ -32,8 +32,8 @@ def columns(width: int, digits: int = 3) -> tuple[int, int, int, int, int]:
 def head(width: int, digits: int = 3) -> Line:
     """Return the titles of the columns."""
     op, out, dtype, module, line = columns(width, digits)
-    text = f" {ink.right('#', digits + 1)} {ink.pad('op', op)}{ink.pad('out', out)}{ink.pad('dt', dtype)}"
-    text += ink.pad("module", module) + ink.right("line", line)
+    text = f" {ink.right('#', digits + 1)} {ink.pad('op', op)}{ink.pad('out', out)}"
+    text += ink.pad("dt", dtype) + ink.pad("module", module) + ink.right("line", line)
     return [(text, "title")]
 
 
@@ -42,7 +42,9 @@ def draw(row: OpRow, here: bool, when: str, width: int, digits: int = 3) -> Line
     op, out, dtype, module, line = columns(width, digits)
     mark, role = ("●", "here") if here else ("✓", "done")
     name = "  " * row.depth + row.name
-    shape = (figures.shape if width >= 44 else figures.tight)(row.shape)
+    shape = figures.shape(row.shape)
+    if len(shape) >= out:
+        shape = figures.tight(row.shape)
     if here and when == "before":
         shape = "about to run" if out > 12 else "next"
     note = f" {row.note}" if row.note else ""

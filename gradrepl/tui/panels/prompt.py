@@ -61,7 +61,9 @@ class Prompt(TextArea):
         Binding("ctrl+p", "past(-1)", "Earlier entry", show=False, id="type.earlier"),
         Binding("ctrl+n", "past(1)", "Later entry", show=False, id="type.later"),
         Binding("ctrl+r", "search", "Search the history", show=False, id="type.search"),
-        Binding("ctrl+j,alt+enter,shift+enter", "newline", "New line", show=False, id="type.newline"),
+        Binding(
+            "ctrl+j,alt+enter,shift+enter", "newline", "New line", show=False, id="type.newline"
+        ),
         Binding("ctrl+d", "end_of_input", "Quit on an empty line", show=False, id="type.eof"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {

@@ -217,7 +217,12 @@ class RowList(Panel, Generic[Row]):
         window = self.window()
         if window != self._asked:
             self._asked = window
-            self.post_message(messages.WindowWanted(self.id or "", *window))
+            # Drawing is done by the screen: a message made here would be the screen's, and would
+            # not travel beyond it.
+            self.call_later(self._tell_window, *window)
+
+    def _tell_window(self, first: int, count: int) -> None:
+        self.post_message(messages.WindowWanted(self.id or "", first, count))
 
     def text(self) -> str:
         """Return the known rows as text."""

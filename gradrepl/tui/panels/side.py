@@ -61,16 +61,23 @@ def draw_breakpoints(points: model.Breakpoints, width: int) -> list[Line]:
         mark = ("◆", "bad") if point.enabled else ("○", "dim")
         once = " once" if point.temporary else ""
         off = "" if point.enabled else " off"
-        left = [mark, (f"{point.id:>2} ", "dim"), span(point.text + once + off)]
+        left = [mark, (f"{point.id:>2} ", "dim"), span(_short(point.text) + once + off)]
         lines.append(ink.between(left, [(f"{point.hits}×", "dim")], width))
     return lines
+
+
+def _short(text: str) -> str:
+    """Return a breakpoint's text, its file without folders."""
+    return text.rpartition("/")[2] if text.startswith("/") else text
 
 
 def draw_names(names: model.Variables, width: int) -> list[Line]:
     """Return the names that can be typed here."""
     longest = min(12, max((len(row.name) for row in names.rows), default=0))
     lines = [
-        ink.fit([span("  " + ink.pad(row.name, longest) + " ", "name"), span(row.text, "dim")], width)
+        ink.fit(
+            [span("  " + ink.pad(row.name, longest) + " ", "name"), span(row.text, "dim")], width
+        )
         for row in names.rows
     ]
     more = names.total - len(names.rows)

@@ -14,8 +14,13 @@ from gradrepl.tui.panels.base import Paper
 @lru_cache(maxsize=2048)
 def python(text: str) -> tuple[ink.Span, ...]:
     """Return one line of Python as spans with roles."""
-    from pygments.lexers.python import PythonLexer
-    from pygments.token import Comment, Keyword, Number, String
+    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+    from pygments.token import (  # type: ignore[import-untyped]
+        Comment,
+        Keyword,
+        Number,
+        String,
+    )
 
     roles = ((Comment, "comment"), (String, "string"), (Keyword, "keyword"), (Number, "number"))
     spans: Line = []
@@ -49,6 +54,22 @@ def draw(source: model.Source, width: int) -> list[Line]:
     """Return the lines of ``source``."""
     digits = max((len(str(line.line)) for line in source.lines), default=1)
     return [draw_line(line, width, digits) for line in source.lines]
+
+
+def around(site: model.Site, context: int) -> model.Source | None:
+    """Return the lines around ``site`` from its file, or None when there is no such file."""
+    import linecache
+
+    linecache.checkcache(site.file)
+    lines = linecache.getlines(site.file)
+    if not 0 < site.line <= len(lines):
+        return None
+    first = max(1, site.line - context)
+    rows = tuple(
+        model.SourceLine(number, text.rstrip("\n"), here=number == site.line)
+        for number, text in enumerate(lines[first - 1 : site.line + context], first)
+    )
+    return model.Source(file=site.file, function=site.function, lines=rows)
 
 
 class SourcePane(Paper):

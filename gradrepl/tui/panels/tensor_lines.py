@@ -23,6 +23,9 @@ def stats(figure: Stats | None, info: TensorInfo, width: int) -> list[Line]:
     """Return the figures that there are, as many to a line as fit."""
     if figure is None:
         return []
+    if not info.shape and figure.mean is not None:  # one number is its own mean and norm
+        bad = figures.broken(figure)
+        return [[("= ", "dim"), (figures.number(figure.mean), "bad" if bad else "number")]]
     pairs = [
         ("min", figures.number(figure.min)),
         ("max", figures.number(figure.max)),
@@ -59,7 +62,10 @@ def _yes(value: bool) -> str:
 def autograd(info: TensorInfo, width: int) -> list[Line]:
     """Return what autograd knows of the tensor."""
     parts: list[Line] = [
-        [("requires_grad ", "dim"), (_yes(info.requires_grad), "good" if info.requires_grad else "")],
+        [
+            ("requires_grad ", "dim"),
+            (_yes(info.requires_grad), "good" if info.requires_grad else ""),
+        ],
         [("leaf ", "dim"), (_yes(info.is_leaf), "leaf" if info.is_leaf else "")],
     ]
     if info.version is not None:
@@ -118,4 +124,4 @@ def brief(info: TensorInfo | None, width: int, label: str) -> Line:
         ]  # fmt: skip
     elif info.version and not info.is_view:
         end = [(f"v{info.version}", "dim")]
-    return ink.between(left, end, width)
+    return ink.between(left, end, width, must=bool(figures.broken(info.stats)))

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual.strip import Strip
+
 from gradrepl import model
 from gradrepl.tui import ink, reply
 from gradrepl.tui.ink import Line, span
@@ -91,6 +93,10 @@ class Transcript(Paper, can_focus=False):
         self.write([*self.lines[: len(self.lines) - size], *fresh])
         self.to_end()
 
+    def render_line(self, y: int) -> Strip:
+        """Draw one line; while there are few, they stand just above the prompt."""
+        return super().render_line(y - max(0, self.size.height - len(self.lines)))
+
     def _append(self, draw: Draw) -> None:
         fresh = self._wrapped(draw)
         lines = self.lines
@@ -103,7 +109,7 @@ class Transcript(Paper, can_focus=False):
 
     def to_end(self) -> None:
         """Scroll to the newest line."""
-        self.scroll_end(animate=False, immediate=True, x_axis=False)
+        self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
 
     def _wrapped(self, draw: Draw) -> list[Line]:
         width = max(20, self.room)

@@ -61,8 +61,8 @@ NODES = [
 
 def op(number: int) -> model.Op:
     name, shape, module, line = OPS[(number - 1) % len(OPS)]
-    out = info("h", shape, stats=STATS, grad_fn="ReluBackward0",
-               values="tensor([[0.00, 0.31, 0.00, ..., 1.20],\n        [0.44, 0.00, 0.00, ..., 0.91]])")  # fmt: skip
+    values = "tensor([[0.00, 0.31, 0.00, ..., 1.20],\n        [0.44, 0.00, 0.00, ..., 0.91]])"
+    out = info("h", shape, stats=STATS, grad_fn="ReluBackward0", values=values)
     return model.Op(
         id=number, name=name, site=site(line), module=module, module_class="ReLU",
         inputs=(info("z", (64, 128), stats=STATS),), outputs=(out,), nodes=("ReluBackward0",),
@@ -198,10 +198,11 @@ class FakeConversation:
             case protocol.Listing():
                 here = self.stop.site.line if self.stop and self.stop.site else 0
                 rows = tuple(
-                    model.SourceLine(line, text, here=line == here,
-                                     note="z (64, 128)" if line == 26 else "", breakpoint=line == 28)
+                    model.SourceLine(
+                        line, text, line == here, "z (64, 128)" if line == 26 else "", line == 28
+                    )
                     for line, text in LINES
-                )  # fmt: skip
+                )
                 return model.Source(file=FILE, function="MLP.forward", lines=rows)
             case protocol.OpDetail(id=id):
                 return op(id)

@@ -1,0 +1,79 @@
+"""The parts of the app that its actions move: what the one half of it may know of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+from textual.screen import Screen
+
+from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.panels.rows import RowList
+
+if TYPE_CHECKING:
+    from gradrepl.tui.panels.bars import Header
+    from gradrepl.tui.panels.dock import Dock
+    from gradrepl.tui.panels.finder import Finder
+    from gradrepl.tui.panels.log import LogPane
+    from gradrepl.tui.supply import Panels, Supply
+    from gradrepl.tui.talk import Talk
+
+
+class Parts(App[int]):
+    """Attributes and small questions that actions share."""
+
+    talk: Talk
+    supply: Supply
+    panels: Panels
+    dock: Dock
+    header: Header
+    finder: Finder
+    log_pane: LogPane
+    view: str
+    sought: str
+    _busy: bool
+    _started: bool
+
+    # -- parts that the app has -------------------------------------------------------------------
+
+    def begin(self, name: str, work: Callable[..., Any], *arguments: Any) -> None:
+        """Do ``work`` beside the drawing; what was begun before under ``name`` is given up."""
+        self.run_worker(partial(work, *arguments), name=name, group=name, exclusive=True)
+
+    def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
+        """Do an entry after those before it."""
+        raise NotImplementedError
+
+    def paint_state(self) -> None:
+        """Draw what depends on the state."""
+        raise NotImplementedError
+
+    def renew(self) -> None:
+        """Bring the visible panels up to date."""
+        raise NotImplementedError
+
+    async def leave_for_good(self) -> None:
+        """End the debuggee and go."""
+        raise NotImplementedError
+
+    @property
+    def main(self) -> Screen[Any]:
+        """The screen below all dialogs."""
+        return self.screen_stack[0]
+
+    def screen_class(self, name: str, on: bool) -> None:
+        """Set or take a class of the main screen."""
+        self.main.set_class(on, name)
+
+    def list_here(self) -> RowList[Any]:
+        """Return the long list of this view."""
+        return self.panels.nodes if self.view == "bwd" else self.panels.ops
+
+    def pane(self) -> Panel:
+        """Return the pane that keys act on."""
+        focused = self.main.focused
+        if isinstance(focused, Panel):
+            return focused
+        return self.log_pane if self.view == "log" else self.list_here()

@@ -1,0 +1,171 @@
+"""A face in thirty lines, for tests: it talks to a real debuggee, one request at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gradrepl import conditions as c
+from gradrepl import model, protocol
+from gradrepl.conditions_parser import parse
+from gradrepl.launch import Options
+from gradrepl.link import BlockingLink
+
+ROOT = Path(__file__).parent.parent
+
+
+class Debuggee:
+    """A debuggee process and what it told."""
+
+    def __init__(self, link: BlockingLink, process: subprocess.Popen[str]) -> None:
+        self.link = link
+        self.process = process
+        self.told: list[Any] = []
+        """Every record that came, in order."""
+        self.prompt: protocol.Prompt | None = None
+        self.torch: protocol.Ready | None = None
+        self._last = 0
+
+    def until_prompt(self) -> list[Any]:
+        """Collect records until the debuggee waits; at its end, until the end."""
+        found: list[Any] = []
+        self.prompt = None
+        while (message := self.link.receive()) is not None:
+            match message:
+                case protocol.Tell(record=record) | protocol.Answer(record=record):
+                    if record is not None:
+                        found.append(record)
+                case protocol.Ready():
+                    self.torch = message
+                case protocol.Prompt():
+                    self.prompt = message
+                    break
+        self.told += found
+        return found
+
+    def send(self, request: protocol.Request) -> int:
+        """Send a request without waiting for anything."""
+        self._last += 1
+        self.link.send(protocol.Ask(id=self._last, request=request))
+        return self._last
+
+    def run(self, request: protocol.Request) -> list[Any]:
+        """Send a request that lets code run; return the records until the next prompt."""
+        self.send(request)
+        return self.until_prompt()
+
+    def look(self, request: protocol.Request) -> Any:
+        """Send a request that only looks; return its answer."""
+        number = self.send(request)
+        while (message := self.link.receive()) is not None:
+            if isinstance(message, protocol.Answer) and message.id == number:
+                return message.record
+            if isinstance(message, protocol.Ready):
+                self.torch = message
+        return None
+
+    # -- words ---------------------------------------------------------------------------------
+
+    def type(self, source: str, *, stepped: bool = False) -> Any:
+        """Type Python; return the last record, or None."""
+        return _last(self.run(protocol.Execute(source=source, stepped=stepped)))
+
+    def backward(self, expression: str) -> Any:
+        """``:bw EXPR``."""
+        return _last(self.run(protocol.Backward(expression=expression)))
+
+    def go(self, verb: c.Verb) -> Any:
+        """Resume; return the last record."""
+        return _last(self.run(protocol.Resume(verb=verb)))
+
+    def step(self) -> Any:
+        """``s``."""
+        return self.go(c.Step())
+
+    def until(self, text: str) -> Any:
+        """``until CONDITION``."""
+        return self.go(c.UntilCondition(parse(text)))
+
+    def cont(self) -> list[Any]:
+        """``c``: all that came until the next prompt."""
+        return self.run(protocol.Resume(verb=c.Continue()))
+
+    def break_at(self, text: str) -> Any:
+        """``b CONDITION``."""
+        return self.look(protocol.SetBreakpoint(condition=parse(text), text=text))
+
+    def stops(self) -> list[model.Stop]:
+        """Every stop so far."""
+        return [record for record in self.told if isinstance(record, model.Stop)]
+
+    def load(self, path: str | Path, *args: str) -> Any:
+        """Run a script up to its first op."""
+        return _last(self.run(protocol.Run(target=str(path), args=args)))
+
+    def step_through(self, verb: Callable[[], c.Verb] = c.Step) -> list[model.Stop]:
+        """Resume with ``verb`` at every stop, to the end; return the stops."""
+        while self.prompt is not None and self.prompt.state != "idle":
+            self.go(verb())
+        return self.stops()
+
+    def quit(self) -> int:
+        """Leave; return the exit status."""
+        if self.prompt is not None:
+            self.send(protocol.Quit())
+        while self.link.receive() is not None:
+            pass
+        return self.process.wait(30)
+
+
+def _last(found: list[Any]) -> Any:
+    return found[-1] if found else None
+
+
+@contextmanager
+def debuggee(
+    *, warm: bool = True, stdin: str = "tty", cwd: Path | None = None, **streams: Any
+) -> Iterator[Debuggee]:
+    """Start a debuggee and stop it at the end, whatever happened."""
+    with tempfile.TemporaryDirectory(prefix="gradrepl-test-") as folder:
+        path, token = f"{folder}/s", secrets.token_hex(8)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            listener.settimeout(60)
+            about = {
+                "socket": path, "token": token, "stdin": stdin, "keep": [], "fallback": [],
+                "warm": warm,
+            }  # fmt: skip
+            process = subprocess.Popen(
+                [sys.executable, *Options().engine], text=True, cwd=cwd,
+                env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},
+                **{"stdin": subprocess.DEVNULL, **streams},
+            )  # fmt: skip
+            sock, _ = listener.accept()
+        link = BlockingLink(sock)
+        hello = link.receive()
+        assert isinstance(hello, protocol.Hello)
+        assert hello.token == token
+        link.send(protocol.Welcome())
+        found = Debuggee(link, process)
+        found.until_prompt()
+        try:
+            yield found
+        finally:
+            link.close()
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()

@@ -1,0 +1,516 @@
+"""Keys in, text out: the whole screen on a conversation made by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from conftest import Seen, screen
+from hand_made import NODES, FakeConversation, node_stop, op_stop
+
+from gradrepl import model, protocol
+from gradrepl.tui import keys
+from gradrepl.tui.app import GradreplApp
+
+SIZES = [(60, 15), (80, 24), (100, 30), (119, 33), (140, 40), (160, 45), (200, 60), (40, 10)]
+
+
+def on_screen(body: Callable[[Seen], Awaitable[None]], **options: Any) -> None:
+    """Run ``body`` on a screen; a plain function, so that no fixture holds the app."""
+
+    async def run() -> None:
+        async with screen(**options) as seen:
+            await body(seen)
+
+    asyncio.run(run())
+
+
+def test_it_begins_with_the_prompt_and_a_welcome() -> None:
+    async def body(seen: Seen) -> None:
+        assert "READY" in seen.lines[0]
+        assert "Nothing has run here yet." in seen.text
+        assert ">>>" in seen.text
+        assert seen.app.dock.typing
+
+    on_screen(body)
+
+
+def test_the_first_paint_does_not_wait_for_the_debuggee() -> None:
+    class Slow(FakeConversation):
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    async def run() -> None:
+        app = GradreplApp(Slow)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            text = "".join(
+                part.text for strip in app.screen._compositor.render_strips() for part in strip
+            )
+            assert "gradrepl" in text
+            assert "Nothing has run here yet." in text
+
+    asyncio.run(run())
+
+
+def test_stepping_forward_by_keys() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        assert "about to run" in seen.text
+        await seen.press("escape")
+        await seen.press("s", "s")
+        assert seen.talk.entered == [":load train.py", ":step", ":step"]
+        assert "PAUSED" in seen.lines[0]
+        assert "op 3" in seen.lines[0]
+        assert any(line.startswith("│●   3 relu") for line in seen.lines)
+        assert "h = self.act(z)" in seen.text
+        assert "▶ 27" in seen.text
+
+    on_screen(body)
+
+
+def test_a_backward_stop_switches_to_the_graph() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "s", "s")
+        assert "[2 Bwd]" in seen.lines[0]
+        assert "3/11" in seen.lines[0]
+        assert any(line.startswith("│●   3 ◉─┬─╮   AddmmBackward0 fc2") for line in seen.lines)
+        assert any(line.startswith("│◆   7") for line in seen.lines)
+        assert "#3 AddmmBackward0" in seen.text
+        seen.talk.at(op_stop(2))
+        await seen.settle()
+        assert "[1 Fwd]" in seen.lines[0]
+
+    on_screen(body)
+
+
+def test_a_stop_leaves_the_log_alone_while_one_types_there() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "6", "i")
+        seen.talk.at(node_stop(1))
+        await seen.settle()
+        assert "[6 Log]" in seen.lines[0]
+        await seen.press("escape")
+        seen.talk.at(node_stop(2))
+        await seen.settle()
+        assert "[2 Bwd]" in seen.lines[0]
+
+    on_screen(body)
+
+
+def test_text_and_transcript_are_the_same_on_every_screen() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("x = 1")
+        seen.app.dock.prompt.put("half a line")
+        await seen.press("escape")
+        for key in ("6", "2", "1"):
+            await seen.press(key)
+            assert ">>> x = 1" in seen.text
+            assert "half a line" in seen.text
+
+    on_screen(body)
+
+
+def test_keys_typed_at_once_after_a_colon_are_text() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape")
+        await seen.press("colon", *"bsnq")
+        assert seen.app.dock.prompt.text == ":bsnq"
+        assert seen.talk.entered == []
+
+    on_screen(body)
+
+
+def test_letters_are_text_while_typing() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press(*"snrcqm?6")
+        assert seen.app.dock.prompt.text == "snrcqm?6"
+
+    on_screen(body)
+
+
+def test_an_incomplete_block_gets_another_line() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press(*"for", "space", *"i:", "enter")
+        assert seen.app.dock.prompt.text == "for i:\n    "
+        assert seen.talk.entered == []
+        await seen.press("p", "enter", "enter")
+        assert seen.talk.entered == ["for i:\n    p"]
+
+    on_screen(body)
+
+
+def test_history_and_its_suggestion_and_search() -> None:
+    async def body(seen: Seen) -> None:
+        for text in ("first = 1", "second = 2", "third = 3"):
+            await seen.type(text)
+        await seen.press("up", "up")
+        assert seen.app.dock.prompt.text == "second = 2"
+        await seen.press("down", "down")
+        assert seen.app.dock.prompt.text == ""
+        await seen.press("f", "i")
+        assert seen.app.dock.prompt.suggestion == "rst = 1"
+        await seen.press("right")
+        assert seen.app.dock.prompt.text == "first = 1"
+        await seen.press("ctrl+c", "ctrl+r", "s", "e", "c")
+        assert seen.app.dock.prompt.text == "second = 2"
+        assert "(search 'sec')" in seen.text
+        await seen.press("enter")
+        assert seen.talk.entered[-1] == "second = 2"
+
+    on_screen(body)
+
+
+def test_history_is_kept_for_the_next_session() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("kept = 1")
+
+    async def later(seen: Seen) -> None:
+        await seen.press("ctrl+p")
+        assert seen.app.dock.prompt.text == "kept = 1"
+        assert len(seen.app.screen_stack) == 1
+
+    on_screen(body)
+    on_screen(later)
+
+
+def test_tab_completes() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("r", "e", "tab")
+        assert seen.app.dock.prompt.text == "re"
+        assert "relu  relu_  reshape" in seen.text
+        await seen.press("l", "tab")
+        assert seen.app.dock.prompt.text == "relu"
+
+    on_screen(body)
+
+
+def test_input_takes_a_line_from_the_dock_and_gives_the_keys_back() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape")
+        seen.talk.prompt, seen.talk.waiting_input = None, True
+        seen.talk.on_change()
+        await seen.settle()
+        assert "input: " in seen.text
+        await seen.press(*"Bob", "enter")
+        assert seen.talk.fed == ["Bob"]
+        assert not seen.app.dock.typing
+
+    on_screen(body)
+
+
+def test_ctrl_c_interrupts_clears_or_says_how_to_leave() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press(*"abc", "ctrl+c")
+        assert seen.app.dock.prompt.text == ""
+        assert seen.talk.interrupts == 0
+        seen.talk.prompt = None
+        await seen.press("ctrl+c")
+        assert seen.talk.interrupts == 1
+        seen.talk.at_prompt()
+        await seen.press("escape", "ctrl+c")
+        assert seen.talk.interrupts == 1
+        assert "q quits" in seen.text
+
+    on_screen(body)
+
+
+@pytest.mark.parametrize("how", [("escape", "q"), ("ctrl+q",), ("ctrl+d",)])
+def test_ways_to_quit(how: tuple[str, ...]) -> None:
+    async def run() -> None:
+        async with screen() as seen:
+            seen.talk.exit_code = 3
+            await seen.pilot.press(*how)
+            await seen.pilot.pause()
+            app = seen.app
+        assert app.return_value == 3
+
+    asyncio.run(run())
+
+
+def test_quit_asks_while_code_runs() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape")
+        seen.talk.prompt = None
+        await seen.press("q")
+        assert "still running" in seen.text
+        await seen.press("n")
+        assert "still running" not in seen.text
+        assert not seen.talk.finished
+
+    on_screen(body)
+
+
+def test_output_goes_to_the_log_and_beside_what_was_typed() -> None:
+    async def body(seen: Seen) -> None:
+        seen.talk.hold = asyncio.Event()
+        await seen.press("p", "enter")
+        seen.talk.on_output("stdout", b"epoch 0\n")
+        seen.talk.on_output("stderr", b"\r 10%\r 20%")
+        seen.talk.hold.set()
+        await seen.settle()
+        assert "epoch 0" in seen.text
+        assert "6 Log•" in seen.lines[0]
+        await seen.press("escape", "6")
+        assert "epoch 0" in seen.text
+        assert "! " in seen.text
+        assert " 20%" in seen.text
+        assert " 10%" not in seen.text
+        assert "Log•" not in seen.lines[0]
+        await seen.press("o")
+        assert "[1 Fwd]" in seen.lines[0]
+
+    on_screen(body)
+
+
+def test_a_flood_is_cut_and_does_not_stop_the_keys() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "6")
+        for _ in range(64):
+            seen.talk.on_output("stdout", b"x" * 99 + b"\n" * 1 + (b"y" * 99 + b"\n") * 650)
+        seen.app.flush()
+        await seen.press("1")
+        assert "[1 Fwd]" in seen.lines[0]
+        assert len(seen.app.ring.lines) < 30_000
+        assert any("more was printed" in line.text for line in seen.app.ring.lines)
+
+    on_screen(body)
+
+
+def test_a_gone_debuggee_leaves_everything_shown() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        seen.talk.prompt, seen.talk.gone = None, model.Gone(how="killed by SIGKILL", code=-9)
+        seen.talk.show(seen.talk.gone)
+        seen.talk.on_change()
+        await seen.press("escape")
+        assert "ENDED" in seen.lines[0]
+        assert "killed by SIGKILL" in seen.lines[0]
+        assert "flatten" in seen.text
+        assert ":restart" in seen.text
+        await seen.press("R")
+        assert seen.app.dock.prompt.text == ":restart "
+        await seen.press("enter")
+        assert seen.talk.entered[-1] == ":restart"
+
+    on_screen(body)
+
+
+def test_a_million_rows() -> None:
+    def prepare(talk: FakeConversation) -> None:
+        talk.total = 1_000_000
+
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "1")
+        ops = seen.app.panels.ops
+        assert ops.total == 1_000_000
+        assert len(ops.rows) < 300
+        assert "1000000" in seen.text
+        await seen.press("g")
+        assert any(line.startswith("│✓       1 flatten") for line in seen.lines)
+        await seen.type(":row 500000")
+        assert any(line.startswith("│✓  500000 ") for line in seen.lines)
+        assert len(ops.rows) < 5000
+        asked = [request for request in seen.talk.asked if isinstance(request, protocol.OpRows)]
+        assert all(request.count < 300 for request in asked)
+
+    on_screen(body, prepare=prepare)
+
+
+def test_a_step_asks_only_for_what_is_seen() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape")
+        seen.talk.asked.clear()
+        await seen.press("s")
+        kinds = [type(request).__name__ for request in seen.talk.asked]
+        assert kinds == ["NodeRows"]
+
+    on_screen(body)
+
+
+def test_the_cursor_looks_at_another_row_and_comes_back() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "s", "s")
+        await seen.press("j", "j")
+        assert "#5 TBackward0" in seen.text
+        assert seen.talk.asked[-1] == protocol.NodeDetail(id=5)
+        await seen.press("L")
+        assert "#3 AddmmBackward0" in seen.text
+        await seen.press("G")
+        assert seen.app.panels.nodes.cursor == len(NODES) - 1
+
+    on_screen(body)
+
+
+def test_breakpoint_run_to_cursor_and_find_on_the_selection() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "slash", *"relu", "enter")
+        assert seen.app.panels.nodes.cursor == 6
+        await seen.press("b")
+        assert seen.talk.entered[-1] == ":break node ReluBackward0"
+        await seen.press("slash")
+        seen.app.finder.value = "fc2.w"
+        await seen.press("enter", "b", "t")
+        assert seen.talk.entered[-2:] == [":break leaf fc2.weight", ":until #6"]
+
+    on_screen(body)
+
+
+def test_maximise_and_the_dock() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "m")
+        assert "REPL" not in seen.text
+        assert "Ops" in seen.text
+        assert "%1 flatten" not in seen.text
+        await seen.press("escape")
+        assert "REPL" in seen.text
+        assert "%1 flatten" in seen.text
+        await seen.press("f2")
+        assert "REPL" not in seen.text
+        await seen.press("f2", "tab", "m")
+        assert "Ops" not in seen.text
+        await seen.press("m")
+        assert "Ops" in seen.text
+
+    on_screen(body)
+
+
+def test_help_and_palette_name_everything() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "question_mark")
+        assert "Keys and commands" in seen.text
+        text = seen.app.screen.query_one("#help").text()  # type: ignore[attr-defined]
+        for key in keys.KEYS:
+            assert key.help in text
+        for command in seen.app.registry():
+            assert command.usage[:22] in text
+        await seen.press("escape")
+        assert "Keys and commands" not in seen.text
+        from gradrepl.tui.palette import offers
+
+        offered = " ".join(f"{name} {help}" for name, help, _ in offers(seen.app))
+        assert all(command.usage in offered for command in seen.app.registry())
+        assert all(key.help in offered or f":{key.word}" in offered for key in keys.KEYS)
+
+    on_screen(body, size=(160, 45))
+
+
+def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
+    from gradrepl.commands import COMMANDS, WORDS
+
+    seen: dict[str, str] = {}
+    for key in keys.KEYS:
+        for name in key.keys.split(","):
+            assert seen.setdefault(name, key.id) == key.id, name
+        if key.action.startswith(("send(", "prefill(")):
+            assert key.word in COMMANDS
+        else:
+            first = key.word.partition(" ")[0]
+            assert first not in WORDS or first in ("until", "break", "quit"), first
+    assert len({key.id for key in keys.KEYS}) == len(keys.KEYS)
+    bound = {name: key.word for key in keys.KEYS for name in key.keys.split(",")}
+    for command in COMMANDS.values():
+        # In the panes l moves right, and q and ? ask and show the same as a dialog.
+        if command.key and command.name not in ("list", "quit", "help"):
+            assert bound.get(keys.key_name(command.key)) == command.name, command.key
+
+
+def test_words_of_the_screen() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":bwd")
+        assert "[2 Bwd]" in seen.lines[0]
+        await seen.type("theme light")
+        assert seen.app.theme == "gradrepl-light"
+        await seen.type(":theme nope")
+        assert seen.app.theme == "gradrepl-light"
+        assert seen.talk.entered == []
+
+    on_screen(body)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size(size: tuple[int, int]) -> None:
+    async def body(seen: Seen) -> None:
+        for entry in (":load train.py", "bw loss"):
+            await seen.type(entry)
+            await seen.press("escape", "s", "s")
+            assert len(seen.lines) == size[1]
+            assert "PAUSED" in seen.lines[0]
+            assert "●" in seen.text
+            assert "q Quit" in seen.lines[-1]
+            assert len(seen.lines[-1].rstrip()) <= size[0]
+            if size >= (60, 15):
+                assert "REPL" in seen.text
+
+    on_screen(body, size=size)
+
+
+def test_resizing_at_any_time() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "s", "s")
+        for size in (*SIZES, (80, 24)):
+            await seen.pilot.resize_terminal(*size)
+            await seen.settle()
+            assert any("●   3" in line for line in seen.lines), size
+        await seen.pilot.resize_terminal(160, 45)
+        await seen.settle()
+        assert "Gradient flow so far" in seen.text
+        await seen.press("1")
+        assert "Breakpoints" in seen.text
+        assert "train_step" in seen.text
+
+    on_screen(body)
+
+
+def test_names_with_markup_are_shown_as_they_are() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("x['[/b]']")
+        seen.talk.show(model.Error(message="NameError: [/b] [red]", kind="NameError"))
+        stop = op_stop(1)
+        stop = model.msgspec.structs.replace(
+            stop, module="[/b]", op=model.msgspec.structs.replace(stop.op, name="[/i]")
+        )
+        seen.talk.at(stop)
+        await seen.settle()
+        await seen.press("escape", "slash", *"[/b]", "enter")
+        assert "NameError: [/b] [red]" in seen.text
+        assert "%1 [/i]" in seen.text
+
+    on_screen(body)
+
+
+def test_ascii_characters_only() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "s")
+        assert seen.text.isascii()
+        assert "|@   2" in seen.text
+
+    on_screen(body, ascii=True)
+
+
+def test_a_bug_leaves_a_log_without_values(tmp_path: Any) -> None:
+    async def run() -> None:
+        async with screen() as seen:
+            secret = "value-of-a-tensor"
+            assert secret
+
+            def wrong(width: int) -> Any:
+                raise ZeroDivisionError("ours")
+
+            seen.app.call_later(seen.app.dock.transcript.add, wrong)
+            await seen.pilot.pause()
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(run())
+    (log,) = (tmp_path / "gradrepl" / "crashes").iterdir()
+    assert "ZeroDivisionError: ours" in log.read_text()
+    assert "value-of-a-tensor" not in log.read_text().replace('secret = "value-of-a-tensor"', "")
