@@ -1,75 +1,22 @@
 """When to stop: one struct per kind. Breakpoints and the stepping verbs are both conditions.
 
 A face parses them (:func:`parse`), the engine evaluates them: ``condition.matches(event)`` asks
-an :class:`Event` that the engine made of an op or a node. ``about`` names the events that a
+an :class:`~gradrepl.event.Event` that the engine made of an op or a node. ``about`` names the events that a
 condition is about by itself, ``judges`` those that it can judge when combined with another:
 ``norm > 3`` alone is about gradients, ``op linear and norm > 3`` about an op's outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import msgspec
 
+from gradrepl.event import Event
+
 OP, NODE, PASS = "op", "node", "pass"
 BOTH = frozenset({OP, NODE})
-
-
-class Event(Protocol):
-    """One thing that can be stopped at, as the engine shows it to a condition."""
-
-    kind: str
-    """'op', 'node' or 'pass'."""
-    when: str
-    """'before' or 'after' it ran."""
-    number: int
-    """Id of the op or node."""
-    name: str
-    """'relu', 'AddmmBackward0'."""
-    module: str
-    """Module path, or empty."""
-
-    def at(self, file: str, line: int) -> bool:
-        """Has a user frame just come to this line?"""
-
-    def inside(self, function: str) -> bool:
-        """Has a function of this name just been entered?"""
-
-    def labels(self) -> Sequence[str]:
-        """Names that the user knows the op's outputs or the node by."""
-
-    def leaf(self) -> str:
-        """Name of the leaf that this node accumulates into, or empty."""
-
-    def shapes(self) -> Sequence[tuple[int, ...]]:
-        """Shapes of outputs (op) or gradients (node)."""
-
-    def norms(self) -> Sequence[float]:
-        """L2 norms of outputs or gradients."""
-
-    def born(self, what: str) -> bool:
-        """Does 'nan' or 'inf' show in what it made and not in what it was made of?"""
-
-    def missing(self) -> Sequence[str]:
-        """At the end of a pass: parameters that got no gradient."""
-
-    def evaluate(self, expression: str) -> bool:
-        """Truth of a Python expression at this event."""
-
-    def deeper(self) -> bool:
-        """Is this in a child call (module, or a call inside an op) of where we stood?"""
-
-    def trivial(self) -> bool:
-        """AccumulateGrad, or a node of a view: it only passes a gradient on."""
-
-    def left_module(self) -> bool:
-        """Has the module call in which we stood come to its end?"""
-
-    def past_line(self) -> bool:
-        """Is this a later line of the frame in which we stood, or has it returned?"""
 
 
 class Base(msgspec.Struct, frozen=True, tag_field="type", tag=True):
@@ -309,6 +256,25 @@ def sides(condition: Condition, kind: str) -> frozenset[str]:
             return sides(left, kind) | sides(right, kind)
     side = condition.when if kind == OP else condition.node_when
     return frozenset({"before", "after"}) if side == "any" else frozenset({side})
+
+
+def possible(condition: Base, event: Event) -> bool:
+    """Could the condition hold at this node, whatever its gradients will be?
+
+    Asked once for each node before a backward: where the answer is no, there is no hook.
+    """
+    match condition:
+        case Where(inner, _):
+            return possible(inner, event)
+        case Both(left, right):
+            return possible(left, event) and possible(right, event)
+        case Either(left, right):
+            return possible(left, event) or possible(right, event)
+        case NodeIs() | InModule() | LeafIs() | Named():
+            return condition.matches(event)
+        case Until(number) if number:
+            return condition.matches(event)
+    return NODE in events(condition)  # type: ignore[arg-type]
 
 
 # -- verbs: how far to go from a stop ----------------------------------------------------------

@@ -22,6 +22,15 @@ from gradrepl.launch import Options
 from gradrepl.link import BlockingLink
 
 ROOT = Path(__file__).parent.parent
+SECONDS = 60
+"""How long a debuggee may be silent before a test takes it for dead."""
+EMPTY = """\
+[globals().pop(_n) for _n in list(globals()) if not _n.startswith("__")]
+import torch
+from torch import nn
+from torch.nn import functional as F
+_ = torch.manual_seed(0)
+"""
 
 
 class Debuggee:
@@ -118,6 +127,20 @@ class Debuggee:
             self.go(verb())
         return self.stops()
 
+    def reset(self) -> bool:
+        """Back to an empty name space at the idle prompt; False when that cannot be had."""
+        if self.prompt is None or self.prompt.state != "idle" or self.process.poll() is not None:
+            return False
+        self.look(protocol.ChangeBreakpoint(id=0, action="clear"))
+        self.look(protocol.Display(off=True))
+        last = self.send(protocol.Execute(source=EMPTY))
+        while (message := self.link.receive()) is not None:
+            if isinstance(message, protocol.Answer) and message.id == last:
+                self.until_prompt()
+                self.told.clear()
+                return True
+        return False
+
     def quit(self) -> int:
         """Leave; return the exit status."""
         if self.prompt is not None:
@@ -141,7 +164,7 @@ def debuggee(
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
             listener.listen()
-            listener.settimeout(60)
+            listener.settimeout(SECONDS)
             about = {
                 "socket": path, "token": token, "stdin": stdin, "keep": [], "fallback": [],
                 "warm": warm,
@@ -152,6 +175,7 @@ def debuggee(
                 **{"stdin": subprocess.DEVNULL, **streams},
             )  # fmt: skip
             sock, _ = listener.accept()
+            sock.settimeout(SECONDS)
         link = BlockingLink(sock)
         hello = link.receive()
         assert isinstance(hello, protocol.Hello)

@@ -469,18 +469,22 @@ def test_a_forwarded_signal_ends_the_face_the_same_way():
 
 def test_piped_output_and_input():
     async def scene(stage):
-        pieces = []
-        stage.talk.on_output = lambda stream, data: pieces.append((stream, data))
+        heard = {"stdout": b"", "stderr": b""}
+
+        def hear(stream, data):
+            heard[stream] += data
+
+        stage.talk.on_output = hear
         await stage.lines(":restart", "import sys", "print('out', flush=True)",
                           "print('err', file=sys.stderr, flush=True)")  # fmt: skip
         task = asyncio.create_task(stage.talk.enter("talk.note('reads') or input()"))
         await stage.wait("- reads")
         stage.talk.feed("typed in")
         await task
-        return pieces, stage.seen[-1]
+        return heard, stage.seen[-1]
 
     assert play(scene, stdin="asked", output="piped") == (
-        [("stdout", b"out\n"), ("stderr", b"err\n")],
+        {"stdout": b"out\n", "stderr": b"err\n"},
         "'typed in'",
     )
 

@@ -188,7 +188,7 @@ def test_input_reads_the_terminal(start):
 def test_history_is_kept_and_found_again(start):
     first = start()
     first.wait(">>>")
-    first.enter("'an old line'", "\n'an old line'")
+    first.enter("'an old line'", "\n'an old line'\n>>>")
     first.type(CTRL_D)
     first.code()
     again = start()
@@ -222,9 +222,8 @@ def test_output_without_a_newline_is_not_overwritten(start):
 def test_a_killed_debuggee_is_told_at_the_prompt_and_restarted(start):
     t = start()
     t.wait(">>>")
-    t.enter("import os; os.getpid()", ">>>")
-    t.wait("READY")
-    pid = next(int(line) for line in t.lines if line.isdigit())
+    t.enter("import os; print('pid', os.getpid(), 'end')", " end\n>>>")
+    pid = next(int(line.split()[1]) for line in t.lines if line.startswith("pid"))
     os.kill(pid, signal.SIGKILL)
     t.wait("it was killed by SIGKILL")
     t.wait("(gone)")

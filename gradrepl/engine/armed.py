@@ -10,6 +10,7 @@ import msgspec
 from gradrepl import conditions as c
 from gradrepl.conditions_parser import parse
 from gradrepl.errors import UsageError
+from gradrepl.event import Event
 from gradrepl.model import BreakpointInfo, Breakpoints
 
 
@@ -95,16 +96,21 @@ class Armed:
 
     def asks(self, kind: str, when: str) -> bool:
         """Must anything be asked at this side of events of this kind?"""
-        return any(
-            kind in c.events(each) and when in c.sides(each, kind)  # type: ignore[arg-type]
+        return bool(self.asking(kind, when))
+
+    def asking(self, kind: str, when: str) -> list[c.Condition | c.Verb]:
+        """Return the conditions that must be asked at this side of events of this kind."""
+        return [
+            each
             for each in self._active()
-        )
+            if kind in c.events(each) and when in c.sides(each, kind)  # type: ignore[arg-type]
+        ]
 
     def has_lines(self) -> bool:
         """Is anything about lines or functions armed?"""
         return any(_about_lines(each) for each in self._active())
 
-    def why(self, event: c.Event) -> Hit | None:
+    def why(self, event: Event) -> Hit | None:
         """Return why to stop at ``event``, or None to go on."""
         hits = [each for each in list(self.breakpoints.values()) if self._hit(each, event)]
         stepped = self._stepped(event)
@@ -118,14 +124,14 @@ class Armed:
             words.append(_name(self.verb))
         return Hit(", ".join(words), tuple(each.id for each in hits))
 
-    def _stepped(self, event: c.Event) -> bool:
+    def _stepped(self, event: Event) -> bool:
         verb = _inner(self.verb)
         if not _asked(verb, event) or not verb.matches(event):
             return False
         self._left -= 1
         return self._left <= 0
 
-    def _hit(self, each: Breakpoint, event: c.Event) -> bool:
+    def _hit(self, each: Breakpoint, event: Event) -> bool:
         if not each.enabled or not _asked(each.condition, event):
             return False
         if not each.condition.matches(event):
@@ -191,7 +197,7 @@ def _inner(verb: c.Verb) -> c.Verb | c.Condition:
     return verb.condition if isinstance(verb, c.UntilCondition) else verb
 
 
-def _asked(condition: c.Condition | c.Verb, event: c.Event) -> bool:
+def _asked(condition: c.Condition | c.Verb, event: Event) -> bool:
     return event.kind in c.events(condition) and (  # type: ignore[arg-type]
         event.kind == c.PASS or event.when in c.sides(condition, event.kind)  # type: ignore[arg-type]
     )

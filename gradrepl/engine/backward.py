@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from gradrepl.engine import frames, nodes, tensors
 from gradrepl.engine.events import NodeEvent, PassEvent
 from gradrepl.engine.gate import Quitting
 from gradrepl.engine.graph import Graph, Lanes, Order
+from gradrepl.engine.hooks import Hooks
 from gradrepl.errors import Aborted
 from gradrepl.model import Accumulated, NodeRow
 from gradrepl.model import Pass as PassRecord
@@ -35,6 +36,8 @@ SMALL = 5_000
 """Nodes up to which the norm of every gradient is noted on the way."""
 LISTED = 64
 """Leaves listed in a record, nodes in a path."""
+STATIC = (c.NodeIs, c.LeafIs, c.InModule, c.Named, c.Where, c.Both, c.Either, c.Until, c.Continue)
+"""Conditions that may be told beforehand at which nodes they cannot hold."""
 FAR = 20_000
 """Rows beyond those drawn to which lanes are not followed."""
 
@@ -113,18 +116,20 @@ class Pass:
         self.thread = threading.current_thread()
         self.ran: dict[int, float | None] = {}
         """Nodes in the engine's true order, with the norm of what arrived where it is known."""
-        self.done: set[int] = set()
         self.started = time.perf_counter()
         names = stepper.session.names(self.frame)
         self.root = names.tensor(roots[0]) if isinstance(roots[0], torch.Tensor) else ""
         self.names = names
         self._roots = frozenset(self.graph.index[node] for node in self.graph.roots)
         self._task: int | None = None
-        self._handles: list[Any] = []
+        self._hooks = Hooks(self.graph.nodes, self._before, self._after)
+        self._hooked_before: Collection[int] = ()
+        self._hooked_after: Collection[int] = ()
         self._small = len(self.graph) <= SMALL
         self._made: dict[int, str] | None = None
-        self._last: dict[int, int] = {}
-        self._used_by: dict[int, list[int]] | None = None
+        self._running: dict[int, int] = {}
+        """The node that each thread of the engine is at."""
+        self._used_by: tuple[int, dict[int, list[int]]] | None = None
         self._lanes = Lanes(self.graph.next, self.graph.index[starts[0]])
         self._drawn: list[str] = []
         self._watched_to_end = True
@@ -149,87 +154,106 @@ class Pass:
         self.stepper.passes.append(self)
         outcome = "finished"
         try:
-            self._hook()
+            self.rearm()
+            if len(self._hooked_before) < len(self.graph):
+                self._hooks.light(self._ran_unasked, self._leaves())
             result = engine()
         except BaseException as error:
             ended = isinstance(error, (Aborted, Quitting, KeyboardInterrupt))
             outcome = "aborted" if ended else f"raised {_said(error)}"
             raise
         finally:
-            self._unhook()
+            self._hooks.remove()
             self.stepper.passes.remove(self)
             self.stepper.pass_ended(self.record(outcome))
         self.stepper.event(PassEvent(self.stepper, self.stepper.armed.anchor, self))
         return result
 
-    def _hook(self) -> None:
-        after = self.stepper.armed.asks(c.NODE, "after")
-        hold = self._handles.append
-        for place, node in enumerate(self.graph.nodes):
-            hold(node.register_prehook(partial(self._before, place)))
-        if after:
-            self.hook_after()
-
-    def _to_run(self) -> Iterable[int]:
-        return range(len(self.graph)) if self.needed is None else self.needed
-
-    def hook_after(self) -> None:
-        """See nodes also after they ran; what has run already is not seen again."""
-        if len(self._handles) > len(self.graph):
+    def rearm(self) -> None:
+        """Have hooks exactly where something that is armed now may stop."""
+        stepper = self.stepper
+        if not stepper.wants_passes:
+            self._watched_to_end = False  # the rest of the run is not seen
+            self._hooks.remove()
             return
-        hold = self._handles.append
-        for place, node in enumerate(self.graph.nodes):
-            if place not in self.done:
-                hold(node.register_hook(partial(self._after, place)))
+        if stepper.asks_before_nodes:
+            self._hooked_before = self._possible("before")
+            self._hooks.before(self._hooked_before)
+        else:
+            self._hooked_before = ()
+        if stepper.asks_after_nodes:
+            self._hooked_after = self._possible("after")
+            self._hooks.after(self._hooked_after)
 
-    def let_go(self) -> None:
-        """Nothing is armed any more: the rest of the run is not seen."""
-        self._watched_to_end = False
-        self._unhook()
+    def _possible(self, when: str) -> Collection[int]:
+        """Return the nodes, not run yet, at which something armed may stop."""
+        active = self.stepper.armed.asking(c.NODE, when)
+        if not all(isinstance(each, STATIC) for each in active):
+            return range(len(self.graph))
+        event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, 0, when)
+        found = set()
+        for event.node in range(len(self.graph)):
+            if any(c.possible(each, event) for each in active):
+                found.add(event.node)
+        return found
 
-    def _unhook(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+    def _leaves(self) -> list[int]:
+        accumulate = type(self.graph.nodes[0]).__name__ == "AccumulateGrad"
+        return [
+            place for place, node in enumerate(self.graph.nodes)
+            if accumulate or type(node).__name__ == "AccumulateGrad"
+        ]  # fmt: skip
 
     def _mine(self) -> bool:
+        """Is this our own run of the graph, and not one typed at a stop?"""
         task = _current_graph_task_id()
         if self._task is None:
             self._task = task
         return bool(task == self._task)
 
-    def _before(self, node: int, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _ran_unasked(self, node: Any) -> None:
+        """Light hook: the node runs, and nothing is to be asked."""
+        place = self.graph.index[node]
+        if not self._hooks.sees(place) and self._mine():
+            self._note(place)
+
+    def _note(self, place: int) -> None:
+        self.ran[place] = None
+        self._running[threading.get_ident()] = place  # the thread's last one is done
+
+    def _before(self, place: int, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
         if not self._mine():
             return None
-        thread = threading.get_ident()
-        last = self._last.get(thread)
-        if last is not None:  # a thread's node is done when its next one begins
-            self.done.add(last)
-        self._last[thread] = node
-        self.ran[node] = None
-        self._used_by = None
+        self._note(place)
         stepper = self.stepper
         if self._small:
-            self.ran[node] = _first_norm(grads)
-        if not stepper.asks_before_nodes:
+            self.ran[place] = _first_norm(grads)
+        if not stepper.asks_before_nodes or place not in self._hooked_before:
             return None
-        event = NodeEvent(stepper, stepper.armed.anchor, self, node, "before")
+        event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
         stepper.event(event)
         if all(new is old for new, old in zip(event.grad_in, grads, strict=True)):
             return None
         return tuple(event.grad_in)
 
-    def _after(self, node: int, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
+    def _after(self, place: int, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
         """Hook: the node has run."""
         stepper = self.stepper
-        if not self._mine() or not stepper.asks_after_nodes:
+        if not self._mine() or not stepper.asks_after_nodes or place not in self._hooked_after:
             return
-        self.done.add(node)
-        event = NodeEvent(stepper, stepper.armed.anchor, self, node, "after")
+        self._running.pop(threading.get_ident(), None)
+        event = NodeEvent(stepper, stepper.armed.anchor, self, place, "after")
         event.grad_in, event.grad_out = list(grads), list(outputs)
         stepper.event(event)
+
+    def _to_run(self) -> Iterable[int]:
+        return range(len(self.graph)) if self.needed is None else self.needed
+
+    def is_done(self, place: int) -> bool:
+        """Has the node run to its end?"""
+        return place in self.ran and place not in self._running.values()
 
     def rows(self, first: int, count: int, event: Any) -> tuple[tuple[NodeRow, ...], int]:
         """Return a window on the rows, in run order; a negative ``first`` puts us in its middle."""
@@ -268,13 +292,14 @@ class Pass:
         return found
 
     def _users(self) -> dict[int, list[int]]:
-        if self._used_by is None:
-            self._used_by = {}
+        if self._used_by is None or self._used_by[0] != len(self.ran):
+            found: dict[int, list[int]] = {}
             for node in list(self.ran):
                 for target in self.graph.next(node):
                     if target >= 0:
-                        self._used_by.setdefault(target, []).append(node)
-        return self._used_by
+                        found.setdefault(target, []).append(node)
+            self._used_by = (len(self.ran), found)
+        return self._used_by[1]
 
     # -- what may be asked -------------------------------------------------------------------
 
@@ -284,7 +309,9 @@ class Pass:
 
     def name(self, node: int) -> str:
         """Return 'AddmmBackward0', 'AccumulateGrad'."""
-        return nodes.name(self.graph.nodes[node])
+        found = self.graph.nodes[node]
+        known = type(found).__name__
+        return known if known[:3] != "Cpp" else nodes.name(found)
 
     def leaf(self, node: int) -> str:
         """Return the name of the leaf that the node accumulates into; '' for other nodes."""
@@ -331,7 +358,7 @@ class Pass:
         found, count = [], 0
         for node in self.ran:
             variable = getattr(self.graph.nodes[node], "variable", None)
-            if node not in self.done or not isinstance(variable, torch.Tensor):
+            if not isinstance(variable, torch.Tensor) or not self.is_done(node):
                 continue
             count += 1
             if len(found) < LISTED:
@@ -355,9 +382,9 @@ class Pass:
         if outcome == "finished":
             if not self._watched_to_end:  # what ran unseen is what was to run
                 self.ran |= dict.fromkeys(set(self._to_run()) - self.ran.keys())
-            self.done.update(self.ran)
+            self._running.clear()
         leaves, count = self.accumulated()
-        run = len(self.done)
+        run = len(self.ran) - len(self._running)
         return PassRecord(
             outcome=outcome,
             nodes_run=run,

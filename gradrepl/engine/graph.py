@@ -7,10 +7,11 @@ are broken by the layout of the engine's heap, so the heap is simulated, as libs
 
 from __future__ import annotations
 
-import gc
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+from gradrepl.engine.hooks import without_gc
 
 Entry = tuple[int, int]
 """(sequence number, index of the node)"""
@@ -28,13 +29,8 @@ class Graph:
         self.offsets = array("l", [0])
         """Where the edges of node i begin; one more than there are nodes."""
         self.index: dict[Any, int] = {}
-        collecting = gc.isenabled()
-        gc.disable()  # a million new tuples would start it again and again, for nothing
-        try:
+        with without_gc():
             self._walk()
-        finally:
-            if collecting:
-                gc.enable()
 
     def _walk(self) -> None:
         nodes, index, targets, offsets = self.nodes, self.index, self.targets, self.offsets

@@ -106,10 +106,7 @@ class Stepper:
         if not self.torch_here:
             return
         for each in self.passes:
-            if self.asks_after_nodes:
-                each.hook_after()
-            elif not self.wants_passes:
-                each.let_go()
+            each.rearm()
         if self.wants_passes or self.typed:
             self.watcher.install()
         elif not self.passes:

@@ -27,9 +27,15 @@ def run(options: Options) -> int:
         os.environ["NO_COLOR"] = "1"  # Textual takes it out of the environment
 
     def make(show: Show) -> Talk:
+        import asyncio
+        import signal
+
         from gradrepl.commands.conversation import Conversation
 
-        return Conversation(options, show)
+        talk = Conversation(options, show)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, talk.forward_signal, number)
+        return talk
 
     app = GradreplApp(make, typing=not options.target, ascii=ascii_only)
     if kept is not None:

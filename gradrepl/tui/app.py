@@ -16,14 +16,14 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
 
 from gradrepl import model
 from gradrepl.errors import GradreplError
 from gradrepl.tui import crash, keys, messages, themes
 from gradrepl.tui.actions import Actions
-from gradrepl.tui.palette import Everything
 from gradrepl.tui.panels.bars import Footer, Header
-from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.panels.base import Inks, Panel
 from gradrepl.tui.panels.dock import Dock
 from gradrepl.tui.panels.finder import Finder
 from gradrepl.tui.panels.log import LogPane
@@ -41,12 +41,19 @@ PATIENT = 0.4
 QUEUE = 64
 
 
+def _everything() -> Any:
+    """Return what the palette offers; imported when it is opened."""
+    from gradrepl.tui.palette import Everything
+
+    return Everything
+
+
 class GradreplApp(Actions, App[int]):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*keys.PRIORITY, *(key.binding for key in keys.KEYS)]
-    COMMANDS: ClassVar[Any] = {Everything}
+    COMMANDS: ClassVar[Any] = {_everything}
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # Textual declares it
@@ -58,6 +65,7 @@ class GradreplApp(Actions, App[int]):
 
     def __init__(self, make: Make, *, typing: bool = True, ascii: bool = False) -> None:
         super().__init__()
+        self.set_class(ascii, "-ascii")
         self._make = make
         self.talk: Talk
         self.supply: Supply
@@ -68,6 +76,7 @@ class GradreplApp(Actions, App[int]):
         self.panels = Panels()
         self.ring = Ring()
         self.log_pane = LogPane("log", self.ring)
+        self.inks = Inks(id="inks")
         self.header = Header("header")
         self.footer = Footer("footer")
         self.dock = Dock()
@@ -92,9 +101,14 @@ class GradreplApp(Actions, App[int]):
 
     # -- life -------------------------------------------------------------------------------------
 
+    def get_default_screen(self) -> Screen[None]:
+        """Return the main screen, its classes set before anything is styled."""
+        return Screen(id="_default", classes="-fwd -idle" + " -typing" * self.typing_first)
+
     def compose(self) -> ComposeResult:
         """Lay out all panels; the style sheet says which are seen."""
         panels = self.panels
+        yield self.inks
         yield self.header
         with Vertical(id="body"):
             with Horizontal(id="top"):
@@ -114,14 +128,11 @@ class GradreplApp(Actions, App[int]):
 
     def on_mount(self) -> None:
         """Begin with an empty screen; the conversation starts after it is painted."""
-        self.set_class(self.ascii, "-ascii")
-        self.screen.add_class("-fwd", "-idle")
         panels = self.panels
         for panel in (panels.ops, panels.nodes, panels.inspect, panels.source):
             panel.caption(panel.NAME)
         self.log_pane.renew()
         self.panels.watches.resized()
-        self.screen_class("-typing", self.typing_first)
         (self.dock.prompt if self.typing_first else self.panels.ops).focus()
         self.call_after_refresh(self._begin)
 
@@ -195,6 +206,8 @@ class GradreplApp(Actions, App[int]):
                 self.turn("fwd")
             case model.Stop():
                 self.screen_class("-idle", False)
+            case model.Pass():
+                self.panels.nodes.end(record)
 
     def turn(self, view: str) -> None:
         """Switch to ``view`` because of a stop, unless the user types in the Log."""
@@ -247,7 +260,8 @@ class GradreplApp(Actions, App[int]):
             return "running"
         if self.view == "log":
             return "log"
-        return "idle" if talk.prompt.state == "idle" else self.view
+        state = talk.prompt.state
+        return state if state in ("idle", "exception") else self.view
 
     # -- output -----------------------------------------------------------------------------------
 

@@ -94,8 +94,11 @@ def fit(line: Sequence[Span], cells: int) -> Line:
 def between(left: Sequence[Span], end: Sequence[Span], cells: int, must: bool = False) -> Line:
     """Return ``left`` and ``end`` at both edges of ``cells`` cells.
 
-    Where it is too tight ``end`` is left out, or with ``must`` the ``left`` is cut.
+    Where it is too tight ``left`` is written closer; then ``end`` is left out, or with ``must``
+    the ``left`` is cut.
     """
+    if end and width(left) + width(end) >= cells:
+        left = [(text.replace(", ", ","), role) for text, role in left]
     if must:
         left = fit(left, max(0, cells - width(end) - 1))
     gap = cells - width(left) - width(end)

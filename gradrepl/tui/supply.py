@@ -108,7 +108,7 @@ class Supply:
         panel.renew()
         panel.supply(rows, answer.first, total)
         panel.here = here
-        panel.caption("Ops", f"{answer.total} run" if answer.total else "")
+        panel.caption("Ops", f"{answer.total} so far" if answer.total else "")
         if not known and total:
             panel.cursor = here if here >= 0 else total - 1
             panel.show_row(panel.cursor)
@@ -129,6 +129,7 @@ class Supply:
         if not answer.total:
             panel.here = -1
             return
+        panel.outcome = ""
         if moved or panel.total != answer.total:
             panel.renew()
         panel.supply(answer.rows, answer.first, answer.total)
@@ -161,7 +162,9 @@ class Supply:
 
     async def _source(self) -> None:
         panel, generation = self.panels.source, self.generation
-        if not panel.visible_now or (self._stop is None and panel.record is None):
+        if self._stop is None:
+            panel.leave()
+        if not panel.visible_now or self._stop is None:
             return
         context = max(5, panel.size.height)
         node = self._stop.node if self._stop is not None else None

@@ -105,7 +105,7 @@ def test_inspector_of_a_node() -> None:
         " 2 no gradient needed\n"
         "SAVED\n"
         " mat1 (64, 128) f32 v0                ok\n"
-        " mat2 (128, 10) f32 … ! changed in place"
+        " mat2 (128,10) f32 v2 ! changed in place"
     )
 
 

@@ -16,6 +16,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
+from textual.widget import Widget
 
 from gradrepl.tui import ink, messages
 from gradrepl.tui.ink import Line
@@ -33,13 +34,24 @@ def caption(left: str, right: str, room: int, ascii: bool) -> Content:
     return Content.assemble((left, "bold"), f" {('-' if ascii else '─') * max(0, fill)} {right}")
 
 
-class Panel(ScrollView, can_focus=True):
-    """A framed area of lines, with a caption at both ends of its upper edge."""
+class Inks(Widget):
+    """Holds the style of every role, once for all panels; it is never seen."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink-{role}" for role in ink.ROLES} | {
         "cursor-row",
         "here-row",
     }
+
+
+def ink_of(widget: Widget, name: str) -> Style:
+    """Return the style of component class ``name``."""
+    inks: Inks = widget.app.inks  # type: ignore[attr-defined]
+    return inks.get_component_rich_style(name, partial=True)
+
+
+class Panel(ScrollView, can_focus=True):
+    """A framed area of lines, with a caption at both ends of its upper edge."""
+
     NAME: ClassVar[str] = ""
     """How the help names this panel."""
     ascii: ClassVar[bool] = False
@@ -84,7 +96,7 @@ class Panel(ScrollView, can_focus=True):
         if found is None:
             found = self.rich_style
             if row:
-                found = found + self.get_component_rich_style(row, partial=True)
+                found = found + ink_of(self, row)
             self._inks[row, None] = found
         return found
 
@@ -96,8 +108,7 @@ class Panel(ScrollView, can_focus=True):
             return self.ground(row)
         found = self._inks.get((row, role))
         if found is None:
-            ours = self.get_component_rich_style(f"ink-{role}", partial=True)
-            found = self._inks[row, role] = self.ground(row) + ours
+            found = self._inks[row, role] = self.ground(row) + ink_of(self, f"ink-{role}")
         return found
 
     def strip(self, line: Sequence[ink.Span], row: str = "", column: int = 0) -> Strip:

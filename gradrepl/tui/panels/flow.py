@@ -47,12 +47,11 @@ def draw(norms: Sequence[float | None], first: int, width: int, height: int) -> 
         elif norm == 0:
             cells[-1][column] = "0"
     lines: list[Line] = []
-    labelled = ""
+    labels = {round((high - power) / span_): power for power in range(low, high + 1)}
     for row, marks in enumerate(cells):
-        value = round(high - row * span_)
-        label = f"1e{value:+d}" if value else "1"
-        shown, labelled = ("" if label == labelled else label), label
-        lines.append([(ink.right(shown, AXIS - 1) + " │", "dim"), *_marks("".join(marks))])
+        power = labels.get(row)
+        label = "" if power is None else f"1e{power:+d}" if power else "1"
+        lines.append([(ink.right(label, AXIS - 1) + " │", "dim"), *_marks("".join(marks))])
     lines.append([(" " * AXIS + "└" + "─" * room, "dim")])
     last = first + len(norms) - 1
     axis = f"#{first} .. #{last} in run order" if norms else "no gradient yet"

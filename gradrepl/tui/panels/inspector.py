@@ -92,6 +92,8 @@ def _norm(info: model.TensorInfo) -> Line:
     if info.stats is None:
         return []
     bad = figures.broken(info.stats)
+    if not info.shape and info.stats.min is not None:
+        return [("= ", "dim"), (figures.number(info.stats.min), "bad" if bad else "number")]
     end: Line = [("|g| ", "dim"), (figures.norm(info.stats.norm), "bad" if bad else "number")]
     return [*end, span(f" {bad} !", "bad")] if bad else end
 
@@ -190,6 +192,8 @@ class Inspector(Paper):
 
     def _captions(self) -> tuple[str, str]:
         match self.record:
+            case model.Node(id=id, name="AccumulateGrad", label=label) if label:
+                return f"#{id} {label}", self.note or "AccumulateGrad"
             case model.Node(id=id, name=name, seq=seq, label=label):
                 wide = self.room >= 60
                 end = " ".join(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from gradrepl.model import NodeRow
+from msgspec.structs import replace
+
+from gradrepl.model import NodeRow, Pass
 from gradrepl.tui import figures, ink
 from gradrepl.tui.ink import Line, span
 from gradrepl.tui.panels.rows import RowList
@@ -33,6 +35,7 @@ def columns(width: int, lanes: int, digits: int = 3) -> tuple[int, int, int, int
     rest = max(12, width - digits - 3 - graph - 8)
     if width < 64:
         return graph, rest, 0, 0
+    rest -= 1  # a cell of air at the edge
     shape = 15
     node = min(rest - shape - 8, 24)
     label = min(rest - shape - node, 30)
@@ -99,6 +102,16 @@ class NodeList(RowList[NodeRow]):
     """The nodes in run order: those that ran, the one here, and the predicted rest."""
 
     NAME: ClassVar[str] = "Graph"
+    outcome = ""
+    """How this backward ended; empty while it runs."""
+
+    def end(self, over: Pass) -> None:
+        """Show what is known of a backward that is over."""
+        self.outcome, self.here = over.outcome, -1
+        root = f" from {over.root}" if over.root else ""
+        outcome = over.outcome.partition(" ")[0]
+        self.caption(f"Graph{root}", f"{over.nodes_run}/{over.total} {outcome}")
+        self.refresh()
 
     def lanes(self) -> int:
         """Return how wide the lanes of the known rows are."""
@@ -112,6 +125,9 @@ class NodeList(RowList[NodeRow]):
 
     def draw_row(self, row: NodeRow, index: int, width: int) -> Line:
         """Return one node."""
+        if self.outcome and row.state in ("here", "predicted"):
+            ran = row.state == "here" or self.outcome == "finished"
+            row = replace(row, state="done" if ran else "skipped")
         return draw(row, width, self.lanes(), self.digits)
 
     def draw_empty(self, width: int) -> list[Line]:

@@ -47,8 +47,7 @@ def draw(row: OpRow, here: bool, when: str, width: int, digits: int = 3) -> Line
         shape = figures.tight(row.shape)
     if here and when == "before":
         shape = "about to run" if out > 12 else "next"
-    note = f" {row.note}" if row.note else ""
-    where = row.module + note
+    where = f"{row.module} {row.note}".strip()
     return [
         (mark, role),
         (ink.right(str(row.id), digits + 1) + " ", "dim"),

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from gradrepl.tui import messages
+from gradrepl.tui.panels.base import ink_of
 from gradrepl.tui.panels.source import python
 
 
@@ -66,9 +67,6 @@ class Prompt(TextArea):
         ),
         Binding("ctrl+d", "end_of_input", "Quit on an empty line", show=False, id="type.eof"),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "ink-number", "ink-string", "ink-keyword", "ink-comment",
-    }  # fmt: skip
 
     def __init__(self, id: str) -> None:
         super().__init__(
@@ -89,8 +87,7 @@ class Prompt(TextArea):
         at = 0
         for text, role in python(line.plain):
             if isinstance(role, str) and role:
-                style = self.get_component_rich_style(f"ink-{role}", partial=True)
-                line.stylize(style, at, at + len(text))
+                line.stylize(ink_of(self, f"ink-{role}"), at, at + len(text))
             at += len(text)
         return line
 

@@ -10,6 +10,10 @@ from gradrepl.tui import figures, ink
 from gradrepl.tui.ink import Line, span
 from gradrepl.tui.panels.base import Paper
 
+TENSORS = ("Tensor", "Parameter", "tensor")
+PLUMBING = ("module", "function", "type", "builtin_function_or_method", "ABCMeta")
+"""Kinds of names that are shown last: what was imported and defined."""
+
 
 def draw_modules(paths: Sequence[str], here: str) -> list[Line]:
     """Return the modules that ops ran in as a tree; ``here`` is marked."""
@@ -66,6 +70,12 @@ def draw_breakpoints(points: model.Breakpoints, width: int) -> list[Line]:
     return lines
 
 
+def _brief(text: str) -> str:
+    """Return a name's value with short dtypes."""
+    first = text.partition(") ")[2].partition(" ")[0]
+    return text.replace(f") {first}", f") {figures.dtype(first)}", 1) if first else text
+
+
 def _short(text: str) -> str:
     """Return a breakpoint's text, its file without folders."""
     return text.rpartition("/")[2] if text.startswith("/") else text
@@ -73,12 +83,15 @@ def _short(text: str) -> str:
 
 def draw_names(names: model.Variables, width: int) -> list[Line]:
     """Return the names that can be typed here."""
-    longest = min(12, max((len(row.name) for row in names.rows), default=0))
+    rows = sorted(names.rows, key=lambda row: row.kind in PLUMBING)
+    rows.sort(key=lambda row: row.kind not in TENSORS)
+    longest = min(12, max((len(row.name) for row in rows), default=0))
     lines = [
         ink.fit(
-            [span("  " + ink.pad(row.name, longest) + " ", "name"), span(row.text, "dim")], width
+            [span("  " + ink.pad(row.name, longest) + " ", "name"), span(_brief(row.text), "dim")],
+            width,
         )
-        for row in names.rows
+        for row in rows
     ]
     more = names.total - len(names.rows)
     return [*lines, [(f"  and {more} more", "dim")]] if more > 0 else lines

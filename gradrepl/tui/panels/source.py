@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from gradrepl import model
 from gradrepl.tui import ink
 from gradrepl.tui.ink import Line, span
@@ -14,6 +16,8 @@ from gradrepl.tui.panels.base import Paper
 @lru_cache(maxsize=2048)
 def python(text: str) -> tuple[ink.Span, ...]:
     """Return one line of Python as spans with roles."""
+    if not text.strip():
+        return (span(text),)
     from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
     from pygments.token import (  # type: ignore[import-untyped]
         Comment,
@@ -96,6 +100,15 @@ class SourcePane(Paper):
         here = next((i for i, line in enumerate(self.record.lines) if line.here), 0)
         height = max(1, self.size.height)
         self.scroll_to(0, max(0, here - height // 2), animate=False, immediate=True, force=True)
+
+    def leave(self) -> None:
+        """Keep the text, without the mark: nothing stands there any more."""
+        if self.record is not None and self.line_number():
+            lines = tuple(replace(line, here=False) for line in self.record.lines)
+            top = self.scroll_offset.y
+            self.record = replace(self.record, lines=lines)
+            self.write(draw(self.record, self.room))
+            self.scroll_to(0, top, animate=False, immediate=True, force=True)
 
     def line_number(self) -> int:
         """Return the number of the line of the stop, or 0."""

@@ -1,0 +1,60 @@
+"""What can be stopped at, as the engine shows it to a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Event(Protocol):
+    """One op, one node, or the end of a backward."""
+
+    kind: str
+    """'op', 'node' or 'pass'."""
+    when: str
+    """'before' or 'after' it ran."""
+    number: int
+    """Id of the op or node."""
+    name: str
+    """'relu', 'AddmmBackward0'."""
+    module: str
+    """Module path, or empty."""
+
+    def at(self, file: str, line: int) -> bool:
+        """Has a user frame just come to this line?"""
+
+    def inside(self, function: str) -> bool:
+        """Has a function of this name just been entered?"""
+
+    def labels(self) -> Sequence[str]:
+        """Names that the user knows the op's outputs or the node by."""
+
+    def leaf(self) -> str:
+        """Name of the leaf that this node accumulates into, or empty."""
+
+    def shapes(self) -> Sequence[tuple[int, ...]]:
+        """Shapes of outputs (op) or gradients (node)."""
+
+    def norms(self) -> Sequence[float]:
+        """L2 norms of outputs or gradients."""
+
+    def born(self, what: str) -> bool:
+        """Does 'nan' or 'inf' show in what it made and not in what it was made of?"""
+
+    def missing(self) -> Sequence[str]:
+        """At the end of a pass: parameters that got no gradient."""
+
+    def evaluate(self, expression: str) -> bool:
+        """Truth of a Python expression at this event."""
+
+    def deeper(self) -> bool:
+        """Is this in a child call (module, or a call inside an op) of where we stood?"""
+
+    def trivial(self) -> bool:
+        """AccumulateGrad, or a node of a view: it only passes a gradient on."""
+
+    def left_module(self) -> bool:
+        """Has the module call in which we stood come to its end?"""
+
+    def past_line(self) -> bool:
+        """Is this a later line of the frame in which we stood, or has it returned?"""

@@ -1,0 +1,125 @@
+"""A program under gradrepl prints, leaves behind and returns what it does alone, to the bit.
+
+The programs end with digests of their parameters, gradients and random number generators.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from debuggee import ROOT, Debuggee, debuggee
+
+from gradrepl import conditions as c
+
+PROGRAMS = sorted((ROOT / "tests" / "programs").glob("[a-z]*.py"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+LONG = {"deep_graph.py": 200, "digits_cnn.py": 1500}
+"""Programs that are stepped so far only, and then run on: stops."""
+PASSED_BY = ("dropout", "process", "workers", "modes", "threads", "exit_code", "uncaught", "rnn")
+"""Programs that are also run with nothing armed, and with what never holds."""
+
+
+class Outcome(NamedTuple):
+    """What can be seen of a program from outside."""
+
+    stdout: str
+    stderr: str
+    code: int
+
+
+class Bare:
+    """Runs of programs without us, each once; they run beside those under us."""
+
+    def __init__(self) -> None:
+        self._running: dict[Path, tuple[subprocess.Popen[str], Any, Any]] = {}
+        self._outcomes: dict[Path, Outcome] = {}
+
+    def start(self, path: Path) -> None:
+        if path not in self._running and path not in self._outcomes:
+            out, err = (tempfile.TemporaryFile("w+") for _ in range(2))
+            process = subprocess.Popen(
+                [sys.executable, str(path)], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                text=True,
+            )  # fmt: skip
+            self._running[path] = process, out, err
+
+    def outcome(self, path: Path) -> Outcome:
+        if path in self._running:
+            process, out, err = self._running.pop(path)
+            code = process.wait(60)
+            self._outcomes[path] = Outcome(_text(out), _text(err), code)
+        return self._outcomes[path]
+
+
+def _text(file: Any) -> str:
+    with file:
+        file.seek(0)
+        return str(file.read())
+
+
+@pytest.fixture(scope="session")
+def bare() -> Bare:
+    return Bare()
+
+
+def attached(path: Path, go: Callable[[Debuggee], object]) -> tuple[Outcome, Debuggee]:
+    """Run a program in a debuggee, from its first stop on with ``go``."""
+    out, err = (tempfile.TemporaryFile("w+") for _ in range(2))
+    with debuggee(warm=False, stdout=out, stderr=err) as d:
+        d.load(path)
+        go(d)
+        code = d.quit()
+    return Outcome(_text(out), _text(err), code), d
+
+
+def step_all(d: Debuggee) -> None:
+    """Step every op and every node; of a long program only the first ones."""
+    limit = LONG.get(Path(d.stops()[0].site.file).name, sys.maxsize)
+    while d.prompt is not None and d.prompt.state != "idle":
+        d.go(c.Step() if len(d.told) < limit else c.Continue())
+
+
+def run_on(d: Debuggee) -> None:
+    """Continue at each stop: only the first op and an uncaught exception are some."""
+    while d.prompt is not None and d.prompt.state != "idle":
+        d.cont()
+
+
+@pytest.mark.parametrize("path", PROGRAMS + EXAMPLES, ids=lambda path: path.stem)
+def test_stepped_through(path, bare):
+    bare.start(path)
+    outcome, d = attached(path, step_all)
+    assert outcome == bare.outcome(path)
+    assert {"forward", "backward"} <= {stop.phase for stop in d.stops()}
+
+
+def only(*names):
+    return [path for path in PROGRAMS if path.stem in names]
+
+
+@pytest.mark.parametrize("path", only(*PASSED_BY), ids=lambda path: path.stem)
+def test_nothing_armed(path, bare):
+    bare.start(path)
+    outcome, d = attached(path, run_on)
+    assert outcome == bare.outcome(path)
+    assert [stop.reason for stop in d.stops() if stop.phase != "exception"] == ["start"]
+
+
+@pytest.mark.parametrize("path", only(*PASSED_BY), ids=lambda path: path.stem)
+@pytest.mark.parametrize("what", ["op nosuch", "nan"])
+def test_breakpoint_that_never_holds(path, what, bare):
+    bare.start(path)
+
+    def go(d: Debuggee) -> None:
+        d.break_at(what)
+        run_on(d)
+
+    outcome, d = attached(path, go)
+    assert outcome == bare.outcome(path)
+    assert [stop.reason for stop in d.stops() if stop.phase != "exception"] == ["start"]
