@@ -127,6 +127,18 @@ class Debuggee:
             self.go(verb())
         return self.stops()
 
+    def walk(self, source: str, verb: Callable[[], c.Verb] = c.Step) -> list[model.Stop]:
+        """Type ``source``, stopped at its first event, then ``verb`` to its end; its stops."""
+        before = len(self.told)
+        self.type(source, stepped=True)
+        self.step_through(verb)
+        return [record for record in self.told[before:] if isinstance(record, model.Stop)]
+
+    def value(self, expression: str) -> str:
+        """``p EXPR``: its text."""
+        record = self.look(protocol.Print(expression=expression))
+        return record.text if isinstance(record, model.Value) else record.message
+
     def reset(self) -> bool:
         """Back to an empty name space at the idle prompt; False when that cannot be had."""
         if self.prompt is None or self.prompt.state != "idle" or self.process.poll() is not None:

@@ -87,13 +87,10 @@ def _run_free(
     session: Session, place: Place, codes: Any, space: Any, local: Any, *, stepped: bool
 ) -> Any:
     """Run typed code in which a stop may happen: at the idle prompt, or asked to be stepped."""
-    session.stepper.begin(typed=True)
-    if stepped:
-        session.stepper.go(c.First())
-    try:
+    with session.stepper.code(typed=True):
+        if stepped:
+            session.stepper.go(c.First())
         return evaluate.run(codes, space, local)
-    finally:
-        session.stepper.end()
 
 
 @_on(p.Backward)
@@ -101,15 +98,12 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
     session.wait_for_torch(None)
     import torch
 
-    session.stepper.begin(typed=True)
-    try:
+    with session.stepper.code(typed=True), session.grad_as_typed(place):
         tensor = _tensor(request.expression, session, place)
         _check_root(tensor, request.expression)
         _check_not_freed(tensor, request.expression)
         session.stepper.go(c.FirstNode())
         torch.Tensor.backward(tensor)
-    finally:
-        session.stepper.end()
     return None
 
 
@@ -203,6 +197,8 @@ def _(request: p.Inspect, session: Session, place: Place) -> Answer:
 
 @_on(p.FrameStack)
 def _(request: p.FrameStack, session: Session, place: Place) -> Answer:
+    if request.move and getattr(place.event, "kind", "") == "node":
+        return _walk(place, request.move)
     path = _path(place)
     if not place.frames and path and not request.move:
         return model.Frames(frames=(), path=path)
@@ -220,6 +216,28 @@ def _(request: p.FrameStack, session: Session, place: Place) -> Answer:
     return model.Frames(frames=rows, path=path)
 
 
+def _walk(place: Place, move: int) -> Answer:
+    """``u`` and ``d`` in a backward: to the node that gave us the gradient, or that gets it."""
+    from gradrepl.engine import nodes
+
+    backward, here = place.event.backward, place.looking
+    if here is None:
+        here = place.event.node
+    if move > 0:
+        found = backward.path_to(here)
+        target = found[-2] if len(found) > 1 else None
+    else:
+        following = [node for node in backward.graph.next(here) if node >= 0]
+        target = min(following, key=lambda node: bool(backward.leaf(node)), default=None)
+    if target is None:
+        raise StateError(
+            "this is the loss already." if move > 0 else "this is a leaf: nothing comes after it.",
+            "'u' goes toward the loss, 'd' toward the leaves.",
+        )
+    place.looking = target
+    return nodes.record(backward, target, place.event if target == place.event.node else None)
+
+
 def _path(place: Place) -> tuple[str, ...]:
     """Return the way from the loss to the node where we stand, with the line of each."""
     event = place.event
@@ -235,6 +253,20 @@ def _path(place: Place) -> tuple[str, ...]:
             f"#{backward.order.place(node)} {backward.name(node)}" + (f" ({about})" if about else "")
         )
     return tuple(found)
+
+
+@_on(p.Arguments)
+def _(request: p.Arguments, session: Session, place: Place) -> Answer:
+    if place.frame is None:
+        raise StateError("there are no arguments here: nothing is paused.", "Run something first.")
+    found = inspect.getargvalues(place.frame)
+    names = [*found.args, *filter(None, (found.varargs, found.keywords))]
+    rows = tuple(
+        model.Variable(name, evaluate.brief(found.locals[name]), type(found.locals[name]).__name__)
+        for name in names
+        if name in found.locals
+    )
+    return model.Variables(rows=rows, total=len(rows))
 
 
 @_on(p.Listing)

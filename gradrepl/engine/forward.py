@@ -84,6 +84,10 @@ class Recorder(TorchFunctionMode):
             for i in range(torch._C._len_torch_function_stack())
         )
 
+    def held_back(self) -> bool:
+        """Are we inside of a call, during which torch keeps this mode off the stack?"""
+        return self._inside > 0
+
     def _rebuild(self, keep: Callable[[list[Any]], list[Any]]) -> None:
         stack = [torch._C._pop_torch_function_stack() for _ in range(
             torch._C._len_torch_function_stack()

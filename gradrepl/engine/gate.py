@@ -38,6 +38,8 @@ class Place:
     """Names that exist only here: ``grad_in``, ``node``, ``out``."""
     event: Any = None
     """The op or node that we stopped at."""
+    looking: int | None = None
+    """The node that ``u`` and ``d`` have walked to in a backward."""
     interrupted: bool = False
     """Was it Ctrl-C?"""
     thread: threading.Thread = field(default_factory=threading.current_thread)
@@ -159,7 +161,8 @@ class Gate:
                     self.prompt(place)
                     continue
                 return _leave(request)
-            free = place.state == "idle" or getattr(request, "stepped", False)
+            stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
+            free = place.state == "idle" or stepped
             runs = isinstance(request, protocol.RUNS)
             with self.masked(not (runs and free)):
                 record = self._answer(request, place)

@@ -63,6 +63,8 @@ class Hooks:
 
     def before(self, places: Iterable[int]) -> None:
         """See these nodes before they run, with their gradients."""
+        if len(self._with_before) == len(self._nodes):
+            return
         hold = self._handles.append
         with without_gc():
             for place in places:
@@ -72,6 +74,8 @@ class Hooks:
 
     def after(self, places: Iterable[int]) -> None:
         """See these nodes after they have run, too."""
+        if len(self._with_after) == len(self._nodes):
+            return
         hold = self._handles.append
         with without_gc():
             for place in places:

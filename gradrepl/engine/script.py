@@ -32,25 +32,23 @@ def run(session: Session, target: str, args: tuple[str, ...], *, module: bool) -
     session.space = main.__dict__
     session.script = target
     session.running_script = True
-    session.stepper.begin(typed=False)
-    session.stepper.go(c.First())
     error: BaseException | None = None
     status = 0
     try:
-        exec(code, main.__dict__)
+        with session.stepper.code(typed=False):
+            session.stepper.go(c.First())
+            exec(code, main.__dict__)
     except SystemExit as left:
         status = exit_status(left)
     except Quitting:
-        session.running_script = False
         raise
     except BaseException as problem:  # whatever the script let through
         error, status = problem, 1
         _report(session, problem)
     finally:
-        session.stepper.end()
+        session.running_script = False
         _flush()
     session.exit_code = status
-    session.running_script = False
     if error is not None:
         if isinstance(error, KeyboardInterrupt):
             session.exit_code = status = 130

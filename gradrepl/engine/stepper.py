@@ -7,6 +7,8 @@ user's program. Everything of torch's is brought in by ``torch_arrived``.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -67,20 +69,25 @@ class Stepper:
 
     # -- arming ------------------------------------------------------------------------------
 
-    def begin(self, *, typed: bool) -> None:
-        """The user's code starts to run in the main thread."""
+    @contextmanager
+    def code(self, *, typed: bool) -> Iterator[None]:
+        """Run code of the user's in this thread: at the idle prompt, or stepped from a stop."""
+        outer = self.typed, self.running
         self.typed, self.running = typed, True
         if self.torch_here:
             self.recorder.forget_paths()
         self.rearm()
-        self._place_recorder()
-
-    def end(self) -> None:
-        """The user's code is over."""
-        self.typed = self.running = self.pausing = False
-        self.armed.rest()
-        self.rearm()
-        self._place_recorder()
+        nested = self.torch_here and self.recorder.held_back()
+        try:
+            with self.recorder.within() if nested else nullcontext():
+                self._place_recorder()
+                yield
+        finally:
+            self.typed, self.running = outer
+            self.pausing = False
+            self.armed.rest()
+            self.rearm()
+            self._place_recorder()
 
     def go(self, verb: c.Verb, anchor: Anchor | None = None) -> None:
         """Arm ``verb``, as the user's code is about to run on."""

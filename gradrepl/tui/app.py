@@ -17,6 +17,7 @@ from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
+from textual.timer import Timer
 
 from gradrepl import model
 from gradrepl.errors import GradreplError
@@ -86,6 +87,8 @@ class GradreplApp(Actions, App[int]):
         self._busy = False
         self._started = False
         self._draining = False
+        self._flicker: Timer | None = None
+        """Counts down to showing that code runs."""
         self._lent = False
         """The focus went to the prompt because the program reads a line; it goes back after."""
         self._printed: list[tuple[str, bytes]] = []
@@ -186,8 +189,7 @@ class GradreplApp(Actions, App[int]):
     async def leave_for_good(self) -> None:
         """End the debuggee and go."""
         if self._started:
-            self.header.state, self.header.place = "ENDING", ()
-            self.header.refresh()
+            self.header.say(self.view, "ENDING", [])
             await self.talk.close()
             self.exit(self.talk.exit_code)
         else:
@@ -220,7 +222,8 @@ class GradreplApp(Actions, App[int]):
         if self.talk.finished:
             self._wake()
         elif self.talk.prompt is None and not self.talk.waiting_input and self.talk.gone is None:
-            self.set_timer(0.1, self.paint_state)
+            if self._flicker is None:
+                self._flicker = self.set_timer(0.1, self.paint_state)
         else:
             self.paint_state()
 
@@ -233,19 +236,19 @@ class GradreplApp(Actions, App[int]):
         """Draw what depends on the state."""
         if not self._started or not self.is_running:
             return
-        talk, header = self.talk, self.header
-        header.state, header.place = state_of(talk), place_of(talk)
-        header.view = self.view
+        if self._flicker is not None:
+            self._flicker.stop()
+            self._flicker = None
+        talk = self.talk
         prompt = talk.prompt.state if talk.prompt else ""
         self.dock.state(prompt if talk.gone is None else "idle", talk.waiting_input)
         if talk.waiting_input and not self.dock.typing:
             self.restore()
             self.begin_typing()
             self._lent = True
-        self.footer.feet = keys.FEET[self.mode_of()]
         self.screen_class("-typing", self.dock.typing)
-        header.refresh()
-        self.footer.refresh()
+        self.header.say(self.view, state_of(talk), place_of(talk))
+        self.footer.say(keys.FEET[self.mode_of()])
 
     def mode_of(self) -> str:
         """Return which entries the footer has."""

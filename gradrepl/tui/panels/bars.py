@@ -75,6 +75,13 @@ class Header(Bar):
     news = False
     """Something was printed that nobody has seen."""
 
+    def say(self, view: str, state: str, place: list[str]) -> None:
+        """Show these, if they are not shown already."""
+        said = view, state, place
+        if said != (self.view, self.state, self.place):
+            self.view, self.state, self.place = said
+            self.refresh()
+
     def draw(self, width: int) -> Line:
         """Return the row."""
         name = " gradrepl  " if width >= 60 else " "
@@ -102,6 +109,12 @@ class Footer(Bar):
     """The keys that matter now; it never overflows."""
 
     feet: tuple[Foot, ...] = ()
+
+    def say(self, feet: tuple[Foot, ...]) -> None:
+        """Show these entries."""
+        if feet != self.feet:
+            self.feet = feet
+            self.refresh()
 
     def draw(self, width: int) -> Line:
         """Return the row."""
