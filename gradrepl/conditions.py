@@ -1,9 +1,9 @@
 """When to stop: one struct per kind. Breakpoints and the stepping verbs are both conditions.
 
-A face parses them (:func:`parse`), the engine evaluates them: ``condition.matches(event)`` asks
-an :class:`~gradrepl.event.Event` that the engine made of an op or a node. ``about`` names the events that a
-condition is about by itself, ``judges`` those that it can judge when combined with another:
-``norm > 3`` alone is about gradients, ``op linear and norm > 3`` about an op's outputs.
+A face parses them (``conditions_parser``), the engine evaluates them: ``condition.matches(event)``
+asks an :class:`~gradrepl.event.Event` that the engine made of an op or a node. ``about`` names the
+events that a condition is about by itself, ``judges`` those that it can judge when combined with
+another: ``norm > 3`` alone is about gradients, ``op linear and norm > 3`` about an op's outputs.
 """
 
 from __future__ import annotations
@@ -379,6 +379,4 @@ class Continue(Base, frozen=True):
         return False
 
 
-Verb = (
-    Step | First | FirstNode | Next | Return | Until | UntilCondition | Into | Finish | Continue
-)
+Verb = Step | First | FirstNode | Next | Return | Until | UntilCondition | Into | Finish | Continue

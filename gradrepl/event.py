@@ -13,12 +13,16 @@ class Event(Protocol):
     """'op', 'node' or 'pass'."""
     when: str
     """'before' or 'after' it ran."""
-    number: int
-    """Id of the op or node."""
     name: str
     """'relu', 'AddmmBackward0'."""
-    module: str
-    """Module path, or empty."""
+
+    @property
+    def number(self) -> int:
+        """Id of the op or node."""
+
+    @property
+    def module(self) -> str:
+        """Module path, or empty."""
 
     def at(self, file: str, line: int) -> bool:
         """Has a user frame just come to this line?"""

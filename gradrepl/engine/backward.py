@@ -23,23 +23,24 @@ from gradrepl import conditions as c
 from gradrepl.engine import frames, nodes, tensors
 from gradrepl.engine.events import NodeEvent, PassEvent
 from gradrepl.engine.gate import Quitting
-from gradrepl.engine.graph import Graph, Lanes, Order
+from gradrepl.engine.graph import Graph, Order
 from gradrepl.engine.hooks import Hooks
+from gradrepl.engine.view import View
 from gradrepl.errors import Aborted
-from gradrepl.model import Accumulated, NodeRow
+from gradrepl.model import Accumulated
 from gradrepl.model import Pass as PassRecord
 
 if TYPE_CHECKING:
     from gradrepl.engine.stepper import Stepper
 
+_autograd: Any = torch.autograd
+"""Both ``backward`` and ``grad`` look up their way into the engine here, when called."""
 SMALL = 5_000
 """Nodes up to which the norm of every gradient is noted on the way."""
 LISTED = 64
-"""Leaves listed in a record, nodes in a path."""
+"""Leaves listed in a record."""
 STATIC = (c.NodeIs, c.LeafIs, c.InModule, c.Named, c.Where, c.Both, c.Either, c.Until, c.Continue)
 """Conditions that may be told beforehand at which nodes they cannot hold."""
-FAR = 20_000
-"""Rows beyond those drawn to which lanes are not followed."""
 
 
 class Watcher:
@@ -52,13 +53,13 @@ class Watcher:
     def install(self) -> None:
         """Stand in."""
         if self._original is None:
-            self._original = torch.autograd._engine_run_backward
-            torch.autograd._engine_run_backward = self._run
+            self._original = _autograd._engine_run_backward
+            _autograd._engine_run_backward = self._run
 
     def remove(self) -> None:
         """Put torch's own function back."""
         if self._original is not None:
-            torch.autograd._engine_run_backward = self._original
+            _autograd._engine_run_backward = self._original
             self._original = None
 
     def _run(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
@@ -129,9 +130,7 @@ class Pass:
         self._made: dict[int, str] | None = None
         self._running: dict[int, int] = {}
         """The node that each thread of the engine is at."""
-        self._used_by: tuple[int, dict[int, list[int]]] | None = None
-        self._lanes = Lanes(self.graph.next, self.graph.index[starts[0]])
-        self._drawn: list[str] = []
+        self.view = View(self)
         self._watched_to_end = True
 
     def _targets(self, inputs: tuple[Any, ...]) -> list[int]:
@@ -255,52 +254,6 @@ class Pass:
         """Has the node run to its end?"""
         return place in self.ran and place not in self._running.values()
 
-    def rows(self, first: int, count: int, event: Any) -> tuple[tuple[NodeRow, ...], int]:
-        """Return a window on the rows, in run order; a negative ``first`` puts us in its middle."""
-        here = getattr(event, "node", None)
-        if first < 0:
-            place = self.order.place(here) if here is not None else len(self.ran)
-            first = max(0, place - count // 2)
-        found = []
-        for place in range(first + 1, first + count + 1):
-            node = self.order.at(place)
-            if node is None:
-                break
-            found.append(nodes.row(self, node, here, self._lanes_of(place)))
-        return tuple(found), first
-
-    def _lanes_of(self, place: int) -> str:
-        """Return the lanes of a row; far beyond what was drawn before, they begin anew."""
-        if place - len(self._drawn) > FAR:
-            return "○"
-        while len(self._drawn) < place:
-            node = self.order.at(len(self._drawn) + 1)
-            assert node is not None
-            leaf = hasattr(self.graph.nodes[node], "variable")
-            self._drawn.append(self._lanes.row(node, leaf))
-        return self._drawn[place - 1]
-
-    def path_to(self, node: int) -> list[int]:
-        """Return a way from a root to ``node``: the nodes whose gradients led here, last first run."""
-        found = [node]
-        while not self.is_root(found[0]):
-            users = self._users().get(found[0], ())
-            ran = [user for user in users if user in self.ran]
-            if not ran or len(found) > LISTED:
-                break
-            found.insert(0, ran[0])
-        return found
-
-    def _users(self) -> dict[int, list[int]]:
-        if self._used_by is None or self._used_by[0] != len(self.ran):
-            found: dict[int, list[int]] = {}
-            for node in list(self.ran):
-                for target in self.graph.next(node):
-                    if target >= 0:
-                        found.setdefault(target, []).append(node)
-            self._used_by = (len(self.ran), found)
-        return self._used_by[1]
-
     # -- what may be asked -------------------------------------------------------------------
 
     def is_root(self, node: int) -> bool:
@@ -355,7 +308,8 @@ class Pass:
 
     def accumulated(self) -> tuple[list[Accumulated], int]:
         """Return the leaves that have their gradient, at most ``LISTED`` of them, and how many."""
-        found, count = [], 0
+        found: list[Accumulated] = []
+        count = 0
         for node in self.ran:
             variable = getattr(self.graph.nodes[node], "variable", None)
             if not isinstance(variable, torch.Tensor) or not self.is_done(node):

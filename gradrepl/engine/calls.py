@@ -1,4 +1,4 @@
-"""What one call of torch's Python API is: an op or a mere question, its name, what it may change."""
+"""What one call of torch's Python API is: an op or a mere question, its name, what it changes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,34 @@ import torch
 from gradrepl.engine import tensors
 from gradrepl.model import Op, OpRow, Site
 
+NODES = 64
+"""Nodes searched for those that an op created."""
 QUESTIONS = frozenset(
-    "size dim ndimension numel nelement stride storage_offset is_contiguous is_floating_point "
-    "is_complex is_inference is_conj is_neg is_signed is_pinned is_shared is_same_size is_set_to "
-    "is_tensor is_storage is_nonzero is_coalesced element_size data_ptr untyped_storage storage "
-    "storage_type _typed_storage get_device type qscheme has_names dense_dim sparse_dim "
-    "result_type can_cast promote_types broadcast_shapes is_grad_enabled is_inference_mode_enabled "
-    "_is_view _is_all_true _use_count _has_compatible_shallow_copy_type _nnz _dimI _dimV _version "
-    "register_hook register_post_accumulate_grad_hook retain_grad requires_grad_ backward "
-    "_set_grad_enabled set_grad_enabled _record_function_enter_new _record_function_exit "
-    "_record_function_enter _assert_async typename "
-    "__len__ __repr__ __str__ __format__ __hash__ __dir__ __reduce__ __reduce_ex__ __setstate__ "
-    "__deepcopy__ __torch_dispatch__ _make_subclass _make_wrapper_subclass refine_names rename "
-    "share_memory_ set_warn_always names align_as align_to _is_zerotensor __dlpack_device__".split()
+    """
+    size dim ndimension numel nelement stride storage_offset is_contiguous is_floating_point
+    is_complex is_inference is_conj is_neg is_signed is_pinned is_shared is_same_size
+    is_set_to is_tensor is_storage is_nonzero is_coalesced element_size data_ptr
+    untyped_storage storage storage_type _typed_storage get_device type qscheme has_names
+    dense_dim sparse_dim result_type can_cast promote_types broadcast_shapes is_grad_enabled
+    is_inference_mode_enabled _is_view _is_all_true _use_count
+    _has_compatible_shallow_copy_type _nnz _dimI _dimV _version register_hook
+    register_post_accumulate_grad_hook retain_grad requires_grad_ backward _set_grad_enabled
+    set_grad_enabled _record_function_enter_new _record_function_exit _record_function_enter
+    _assert_async typename device dtype Generator finfo iinfo Size
+    get_default_dtype get_default_device __len__ __repr__ __str__ __format__ __hash__ __dir__ __reduce__
+    __reduce_ex__ __setstate__ __deepcopy__ __torch_dispatch__ _make_subclass
+    _make_wrapper_subclass refine_names rename share_memory_ set_warn_always names align_as
+    align_to _is_zerotensor __dlpack_device__
+    """.split()  # noqa: SIM905
 )
 """Names of calls that compute no tensor: they are not stopped at and not recorded."""
 
 VIEWS_BY_ATTRIBUTE = frozenset(["T", "mT", "H", "mH", "real", "imag", "data"])
 CHANGING = frozenset(
-    "__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__ __imod__ __ipow__ "
-    "__iand__ __ior__ __ixor__ __ilshift__ __irshift__".split()
+    """
+    __setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__ __imod__ __ipow__
+    __iand__ __ior__ __ixor__ __ilshift__ __irshift__
+    """.split()  # noqa: SIM905
 )
 
 
@@ -146,17 +154,24 @@ class Call:
         self.frame = None
         self.modules = self.module_frames = []
 
-    def made(self) -> list[Any]:
-        """Return the autograd nodes of the outputs, while the op is held."""
-        found = (tensor.grad_fn for tensor in tensors_in(self.result))
-        return [node for node in found if node is not None]
+    def _node_names(self) -> list[str]:
+        """Return the names of the nodes that the op created, outputs first; while it is held."""
+        todo = [tensor.grad_fn for tensor in tensors_in(self.result) if tensor.requires_grad]
+        found = []
+        for node in todo:
+            if node is None or not self.seq <= node._sequence_nr() < self.seq_end:
+                continue
+            found.append(str(node.name()).rpartition("::")[2])
+            more = [target for target, _ in node.next_functions if target not in todo]
+            todo += more[: NODES - len(todo)]
+        return found
 
     def record(self, name_of: Callable[[torch.Tensor], str], when: str, figures: bool = True) -> Op:
         """Return the full record: only while the op is held."""
         inputs = list(tensors_in((self.args, self.kwargs)))
         outputs = list(tensors_in(self.result)) if when == "after" else []
         with torch._C.DisableTorchFunction():
-            nodes = tuple(dict.fromkeys(node.name() for node in self.made()))
+            nodes = tuple(self._node_names())
         return Op(
             id=self.id,
             name=self.name,

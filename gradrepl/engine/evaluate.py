@@ -14,7 +14,7 @@ import sys
 import tokenize
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
@@ -27,6 +27,7 @@ SHORT, LONG = 400, 20_000
 """Characters of a value's text: as a result, and asked for in full."""
 DOLLAR = {"gin": "grad_in", "gout": "grad_out", "leaf": "leaf", "node": "node", "out": "out"}
 
+_PLAIN_REPR: Any = object.__repr__
 _numbers = itertools.count(1)
 _runner: asyncio.Runner | None = None
 
@@ -55,10 +56,8 @@ def compiled(source: str) -> tuple[CodeType | None, CodeType | None]:
         SyntaxError: as Python's.
     """
     name = f"<typed {next(_numbers)}>"
-    try:
+    with suppress(tokenize.TokenError, IndentationError):  # the compiler says it better
         source = without_dollars(source)
-    except (tokenize.TokenError, IndentationError):
-        pass  # the compiler says it better
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     tree = compile(source, name, "exec", FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True)
     last = None
@@ -186,7 +185,7 @@ class _Bounded(reprlib.Repr):
         torch = torch_module()
         if torch is not None and isinstance(x, torch.Tensor):
             return tensor_text(x)
-        if not kind.__module__.startswith("builtins") and kind.__repr__ is not object.__repr__:
+        if not kind.__module__.startswith("builtins") and kind.__repr__ is not _PLAIN_REPR:
             return self._other(x)
         return super().repr1(x, level)
 

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from gradrepl.engine.stepper import Stepper
 
 VIEWS = frozenset(
-    "TBackward ViewBackward UnsafeViewBackward ExpandBackward TransposeBackward PermuteBackward "
-    "SqueezeBackward UnsqueezeBackward ReshapeAliasBackward AliasBackward CloneBackward "
-    "ToCopyBackward DetachBackward".split()
+    """
+    TBackward ViewBackward UnsafeViewBackward ExpandBackward TransposeBackward PermuteBackward
+    SqueezeBackward UnsqueezeBackward ReshapeAliasBackward AliasBackward CloneBackward
+    ToCopyBackward DetachBackward
+    """.split()  # noqa: SIM905
 )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch.autograd import _get_sequence_nr
+from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -106,7 +106,7 @@ class Recorder(TorchFunctionMode):
         """Go to the bottom of the stack; only a default device must be below."""
         if not self._inside and not self.on_stack():
             self._rebuild(self._with_us)
-        torch.overrides.has_torch_function = self._has_torch_function
+        torch.overrides.has_torch_function = self._has_torch_function  # type: ignore[assignment]
         traceback._walk_tb_with_full_positions = _walk_without_us  # type: ignore[attr-defined]
 
     def remove(self) -> None:
@@ -238,8 +238,9 @@ class Recorder(TorchFunctionMode):
         self._depth += 1
         try:
             if what.python:
+                body = _past_the_door(call.function)
                 with self.within():
-                    return call_it(call.function, call.args, call.kwargs)
+                    return call_it(body, call.args, call.kwargs)
             with AtenRecorder(self, call):
                 return call_it(call.function, call.args, call.kwargs)
         finally:
@@ -302,11 +303,31 @@ _has_torch_function = torch.overrides.has_torch_function
 _DISPATCH = torch.overrides.handle_torch_function.__code__
 
 
-class AtenRecorder(TorchDispatchMode):
+def _past_the_door(function: Any) -> Any:
+    """Return a Python function of torch's without its first question: does anybody override me?
+
+    Asked with our mode in place, it would hand the call back to us for ever.
+    """
+    space = function.__globals__
+    space.setdefault("__warningregistry__", {})  # shared: a warning is given as often as before
+    doors = {name: _nobody for name in space if name.startswith("has_torch_function")}
+    copy = FunctionType(
+        function.__code__, {**space, **doors}, function.__name__, function.__defaults__,
+        function.__closure__,
+    )  # fmt: skip
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+def _nobody(*arguments: Any) -> bool:
+    return False
+
+
+class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Shows the aten ops that one builtin op is made of."""
 
     def __init__(self, recorder: Recorder, outer: Call) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
         self.outer = outer
 

@@ -166,7 +166,7 @@ class Gate:
             runs = isinstance(request, protocol.RUNS)
             with self.masked(not (runs and free)):
                 record = self._answer(request, place)
-            self._send(protocol.Answer(id=ask.id, record=record))
+            self._send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
             if runs and self.places[-1] is place:
                 self.prompt(place)
 

@@ -7,7 +7,6 @@ from types import FrameType
 
 from gradrepl.engine import frames
 
-
 Seen = tuple[FrameType, int, int]
 """(frame, line, last instruction)"""
 
@@ -23,9 +22,7 @@ class Lines:
 
     def see(self, frame: FrameType | None) -> None:
         """Take note of the op that ``frame`` calls."""
-        now = [
-            (each, each.f_lineno, each.f_lasti) for each in reversed(frames.user_frames(frame))
-        ]
+        now = [(each, each.f_lineno, each.f_lasti) for each in reversed(frames.user_frames(frame))]
         self._fresh = []
         known = {id(each) for each, _, _ in self._before}
         self._entered = {each.f_code.co_name for each, _, _ in now if id(each) not in known}

@@ -99,8 +99,8 @@ class Names:
             return ""
         found = self.modules.get(id(calls[0]))
         if found is not None:
-            return found
+            return str(found)
         for path, module in calls[-1].named_modules():
             if module is calls[0] and path:
-                return path
+                return str(path)
         return type(calls[0]).__name__

@@ -83,6 +83,8 @@ def _saved_records(node: Any, names: Any) -> tuple[Saved, ...]:
             if isinstance(value, torch.Tensor):
                 info = tensors.describe(value, names.tensor(value), figures=False)
                 found.append(Saved(name=short, tensor=info, state=state))
+            elif isinstance(value, int) and value >= 2**63:  # torch hands out -100 unsigned
+                found.append(Saved(name=short, value=str(value - 2**64), state=state))
             elif value is not None or state != "ok":
                 found.append(Saved(name=short, value=text_of(value)[:60], state=state))
     return tuple(found[:24])
@@ -119,7 +121,9 @@ def record(backward: Pass, place: int, event: NodeEvent | None = None) -> Node:
 def _rule(node: Any, op: Any) -> str:
     """Say in words what the node does to a gradient."""
     if hasattr(node, "variable"):
-        return "adds the gradient to the leaf's .grad"
+        return "becomes the leaf's .grad" if node.variable.grad is None else (
+            "is added to the leaf's .grad"
+        )  # fmt: skip
     if isinstance(node, torch.autograd.function.BackwardCFunction):
         return f"{type(node).__name__.removesuffix('Backward')}.backward, in Python"
     made = op.name if op else name(node).rstrip("0123456789").removesuffix("Backward").lower()

@@ -6,6 +6,7 @@ import importlib.machinery
 import os
 import runpy
 import sys
+from contextlib import suppress
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def run(session: Session, target: str, args: tuple[str, ...], *, module: bool) -
         TargetError: it cannot be found or compiled.
     """
     main = ModuleType("__main__")
-    main.__dict__["__annotations__"] = {}
+    main.__dict__.update(__annotations__={})
     code = _module(main, target, args) if module else _script(main, target, args)
     sys.modules["__main__"] = main
     session.space = main.__dict__
@@ -64,9 +65,13 @@ def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
         with open(path, "rb") as file:
             code = compile(file.read(), path, "exec", dont_inherit=True)
     except OSError as error:
-        raise TargetError(f"'{target}' cannot be read: {error.strerror}.", "Check the path.") from None
+        raise TargetError(
+            f"'{target}' cannot be read: {error.strerror}.", "Check the path."
+        ) from None
     except (SyntaxError, ValueError) as error:
-        raise TargetError(f"'{target}' is not Python: {error}.", "Correct it and load again.") from None  # noqa: E501
+        raise TargetError(
+            f"'{target}' is not Python: {error}.", "Correct it and load again."
+        ) from None
     main.__dict__.update(
         __file__=path, __cached__=None, __spec__=None, __package__=None,
         __loader__=importlib.machinery.SourceFileLoader("__main__", path),
@@ -82,7 +87,9 @@ def _module(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
     try:
         _, spec, code = runpy._get_module_details(target)  # type: ignore[attr-defined]
     except ImportError as error:
-        raise TargetError(f"the module '{target}' cannot be run: {error}.", "Is it on sys.path?") from None  # noqa: E501
+        raise TargetError(
+            f"the module '{target}' cannot be run: {error}.", "Is it on sys.path?"
+        ) from None
     main.__dict__.update(
         __file__=spec.origin, __cached__=spec.cached, __spec__=spec, __package__=spec.parent,
         __loader__=spec.loader, __builtins__=sys.modules["builtins"],
@@ -103,10 +110,8 @@ def exit_status(error: SystemExit) -> int:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError, AttributeError):  # the script closed it
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass  # the script closed it
 
 
 def _strip(error: BaseException, seen: set[int]) -> None:
@@ -121,7 +126,7 @@ def _strip(error: BaseException, seen: set[int]) -> None:
 
 
 def _report(session: Session, error: BaseException) -> None:
-    """Print the traceback as Python would have, through the script's own excepthook if it set one."""
+    """Print the traceback as Python would have, through the script's own excepthook."""
     if isinstance(error, Aborted):
         return
     _strip(error, set())

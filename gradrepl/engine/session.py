@@ -7,7 +7,7 @@ import linecache
 import os
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class Session:
     """One debuggee."""
 
     def __init__(self, link: BlockingLink) -> None:
-        from gradrepl.engine import answers
+        from gradrepl.engine import answers, looking  # noqa: F401  (looking registers its own)
 
         self.link = link
         self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))
@@ -62,10 +62,8 @@ class Session:
     def send(self, message: protocol.Message) -> None:
         """Send to the face; when it is gone there is nobody to tell."""
         if not self.gate.detached:
-            try:
+            with suppress(LinkError):  # the link thread sees the same and detaches
                 self.link.send(message)
-            except LinkError:
-                pass  # the link thread sees the same and detaches
 
     def tell(self, record: Record) -> None:
         """Tell what happened."""
@@ -92,7 +90,7 @@ class Session:
         self.send(protocol.Ready(torch=str(torch.__version__), device=device))
 
     def warm_up(self) -> None:
-        """Import torch in the background, for an interactive session: the prompt is there already."""
+        """Import torch in the background: the prompt of an interactive session is there already."""
         self._warming = threading.Thread(target=self._warm, name="gradrepl-import", daemon=True)
         self._warming.start()
 
@@ -267,10 +265,12 @@ def _line_of(condition: c.Condition) -> c.Line | None:
 
 def _with_file(condition: c.Condition, file: str) -> c.Condition:
     if isinstance(condition, c.Where):
-        return msgspec.structs.replace(
-            condition, condition=_with_file(condition.condition, file)
-        )
-    return msgspec.structs.replace(condition, file=file) if isinstance(condition, c.Line) else condition  # noqa: E501
+        return msgspec.structs.replace(condition, condition=_with_file(condition.condition, file))
+    return (
+        msgspec.structs.replace(condition, file=file)
+        if isinstance(condition, c.Line)
+        else condition
+    )
 
 
 def _check_line(path: str, line: int) -> None:

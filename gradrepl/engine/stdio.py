@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 
 class LineInput(io.RawIOBase):
@@ -62,12 +63,10 @@ def output_by_lines() -> None:
 
 
 def fall_back(keep: Sequence[int], fallback: Sequence[int]) -> None:
-    """The face is gone: let output go to its terminal, and empty the pipes so that no writer waits."""
+    """The face is gone: output goes to its terminal; the pipes are emptied so that nobody waits."""
     for own, terminal in zip((0, 1, 2), fallback, strict=False):
-        try:
+        with suppress(OSError):  # the script closed it, or the terminal is gone
             os.dup2(terminal, own)
-        except OSError:
-            pass  # the script closed it, or the terminal is gone
     for descriptor in keep:
         _drain(descriptor)
 

@@ -217,7 +217,7 @@ class Stepper:
         Raises:
             StateError: it would wait for ever.
         """
-        event = self.gate.places[-1].event if self.gate.places else None
+        event: Any = self.gate.places[-1].event if self.gate.places else None
         thread = threading.current_thread()
         if getattr(event, "kind", "") == "node" and thread is not event.backward.thread:
             raise StateError(

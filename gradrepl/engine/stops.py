@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
 
-def stop(
-    session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Watch, ...]
-) -> Stop:
+def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Watch, ...]) -> Stop:
     """Return what a face needs to draw this stop."""
     common = {
         "phase": place.state,

@@ -70,9 +70,8 @@ def _norm(elements: torch.Tensor) -> float:
     elif elements.is_floating_point() or elements.is_complex():
         result = torch.linalg.vector_norm(elements).item()
     else:
-        wide = elements if elements.dtype == torch.float64 else elements.to(torch.float64)
-        result = torch.linalg.vector_norm(wide).item()
-    if math.isinf(result) and not elements.dtype == torch.float64:
+        result = torch.linalg.vector_norm(elements.to(torch.float64)).item()
+    if math.isinf(result) and elements.dtype != torch.float64:
         wide = torch.complex128 if elements.is_complex() else torch.float64
         result = torch.linalg.vector_norm(elements, dtype=wide).item()
     return float(result)
@@ -82,7 +81,8 @@ def _count(elements: torch.Tensor, test: Any) -> int:
     """Count where ``test`` holds, in pieces, so that no mask of a large tensor is made whole."""
     if elements.dim() == 0 or elements.numel() <= FULL:
         return int(test(elements).sum())
-    return sum(_count(part, test) for part in elements.split(max(1, len(elements) // 16)))
+    parts = torch.split(elements, max(1, len(elements) // 16))
+    return int(sum(_count(part, test) for part in parts))
 
 
 def stats(tensor: torch.Tensor) -> Stats | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -87,6 +88,8 @@ class GradreplApp(Actions, App[int]):
         self._busy = False
         self._started = False
         self._draining = False
+        self._unpainted = ExitStack()
+        """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
         """Counts down to showing that code runs."""
         self._lent = False
@@ -170,7 +173,10 @@ class GradreplApp(Actions, App[int]):
         self.flush()
         if not self.talk.finished:
             self.changed()
-            await self.supply.renew(self.view)
+            try:
+                await self.supply.renew(self.view)
+            finally:
+                self._unpainted.close()
 
     def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
         """Do ``text`` after what is being done; refuse when that takes long."""
@@ -200,6 +206,9 @@ class GradreplApp(Actions, App[int]):
     def show(self, record: model.Record) -> None:
         """Take a record that is to be seen."""
         self.flush()
+        if isinstance(record, model.Stop) and self._busy:
+            self._unpainted.close()
+            self._unpainted.enter_context(self.batch_update())
         self.dock.transcript.show(record)
         match record:
             case model.Stop(phase="backward"):
@@ -219,6 +228,8 @@ class GradreplApp(Actions, App[int]):
 
     def changed(self) -> None:
         """Draw header, prompt and footer; a short run does not flicker."""
+        if self.talk.prompt is None:
+            self._unpainted.close()
         if self.talk.finished:
             self._wake()
         elif self.talk.prompt is None and not self.talk.waiting_input and self.talk.gone is None:

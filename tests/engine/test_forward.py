@@ -122,10 +122,10 @@ def test_module_paths_and_classes(d):
     assert [(op.name, op.module, op.module_class) for op in done(d.walk("y = net(x).mean()"))] == [
         ("add", "Net", "Net"),
         ("linear", "encoder.0.fc1", "Linear"),
-        ("relu_", "encoder.0.act", "ReLU"),
+        ("relu", "encoder.0.act", "ReLU"),
         ("mul", "encoder.0", "Block"),
         ("linear", "encoder.1.fc1", "Linear"),
-        ("relu_", "encoder.1.act", "ReLU"),
+        ("relu", "encoder.1.act", "ReLU"),
         ("mul", "encoder.1", "Block"),
         ("sub", "Net", "Net"),
         ("linear", "head", "Linear"),
@@ -285,7 +285,10 @@ x = torch.ones(1, 2, requires_grad=True)
 """)
     stops = d.walk(f"L = checkpoint(m, x, use_reentrant={reentrant}).sum()\nL.backward()")
     again = [stop.op for stop in stops if stop.op and "recomputation" in stop.op.mode]
-    assert [(op.name, op.module) for op in again if op.module] == [("linear", "0"), ("tanh", "1")]
+    early = [("linear", "0")]  # the other kind stops inside of tanh, when all is there again
+    assert [(op.name, op.module) for op in again if op.module and op.outputs] == (
+        [*early, ("tanh", "1")] if reentrant else early
+    )
     assert {op.name for op in again if not op.module} <= {"detach"}
     assert {op.site.text for op in again} == {"L.backward()"}
 
@@ -363,8 +366,8 @@ def f(x):
 def test_until_leaves_a_loop(d):
     d.type(LOOP)
     d.type("y = f(torch.ones(2))", stepped=True)
-    d.step()
-    assert [d.go(c.Until()).op.name for _ in range(3)] == ["add", "mul", "exp"]
+    before(d, "add")
+    assert [d.go(c.Until()).op.name for _ in range(2)] == ["mul", "exp"]
 
 
 def test_until_a_line(d):
@@ -408,13 +411,18 @@ def test_into_a_builtin_shows_its_aten_ops(d):
     ]  # fmt: skip
 
 
-def test_next_skips_what_into_opened(d):
+def test_return_leaves_what_into_opened(d):
     d.type("m = nn.MultiheadAttention(4, 2)\nk = torch.ones(3, 1, 4)")
     d.type("y, _ = m(k, k, k)\nz = y + 1", stepped=True)
-    first = d.go(c.Into())
-    assert first.op.depth == 1
-    d.go(c.Return())
-    assert d.step().op.name == "add"
+    assert d.go(c.Into()).op.depth == 1
+    assert d.go(c.Return()).op.name == "add"
+
+
+def test_into_is_used_up_by_one_op(d):
+    d.type("m = nn.Linear(3, 4)\nx = torch.ones(2, 3)")
+    d.type("y = m(x)\nz = m(x)", stepped=True)
+    d.go(c.Into())
+    assert [d.step().op.name for _ in range(3)] == ["aten.addmm.default", "linear", "linear"]
 
 
 def test_continue_runs_to_the_end(d):

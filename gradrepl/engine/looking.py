@@ -1,0 +1,254 @@
+"""The answers to requests that only look: tensors, frames, source, what was recorded."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine import complete, evaluate, frames
+from gradrepl.engine.answers import Answer, on, tensor_at
+from gradrepl.engine.arrival import torch_module
+from gradrepl.engine.gate import Place
+from gradrepl.engine.session import Session
+from gradrepl.errors import StateError, UsageError
+
+
+@on(p.Describe)
+def describe(request: p.Describe, session: Session, place: Place) -> Answer:
+    """Answer ``:t EXPR``."""
+    from gradrepl.engine import tensors
+
+    tensor = tensor_at(request.expression, session, place)
+    return tensors.describe(tensor, session.names(place.frame).tensor(tensor) or request.expression)
+
+
+@on(p.Print)
+def _(request: p.Print, session: Session, place: Place) -> Answer:
+    value = session.evaluate(request.expression, place)
+    return evaluate.value_of(value, request.expression, full=request.full)
+
+
+@on(p.Inspect)
+def _(request: p.Inspect, session: Session, place: Place) -> Answer:
+    value = session.evaluate(request.expression, place)
+    torch = torch_module()
+    if torch is not None and isinstance(value, torch.Tensor):
+        return describe(p.Describe(expression=request.expression), session, place)
+    lines = [f"type      {type(value).__name__}", f"value     {evaluate.text_of(value)}"]
+    if callable(value):
+        with suppress(TypeError, ValueError):  # builtins without a signature
+            lines.insert(0, f"signature {request.expression}{inspect.signature(value)}")
+    try:
+        text = inspect.getsource(value) if request.source else inspect.getdoc(value)
+    except (TypeError, OSError):
+        text = inspect.getdoc(value)
+    return model.Text(title=request.expression, body="\n".join(lines) + f"\n\n{text or ''}")
+
+
+@on(p.FrameStack)
+def _(request: p.FrameStack, session: Session, place: Place) -> Answer:
+    if request.move and getattr(place.event, "kind", "") == "node":
+        return _walk(place, request.move)
+    path = _path(place)
+    if not place.frames and path and not request.move:
+        return model.Frames(frames=(), path=path)
+    if not place.frames:
+        raise StateError("there are no frames here: nothing is paused.", "Run something first.")
+    target = place.selected + request.move
+    if not 0 <= target < len(place.frames):
+        edge = "oldest" if request.move > 0 else "newest"
+        raise StateError(f"this is the {edge} frame already.", "':w' shows them all.")
+    place.selected = target
+    rows = tuple(
+        model.Frame(index, frames.site(frame), selected=index == target)
+        for index, frame in enumerate(place.frames)
+    )
+    return model.Frames(frames=rows, path=path)
+
+
+def _walk(place: Place, move: int) -> Answer:
+    """``u`` and ``d`` in a backward: to the node that gave us the gradient, or that gets it."""
+    from gradrepl.engine import nodes
+
+    backward, here = place.event.backward, place.looking
+    if here is None:
+        here = place.event.node
+    if move > 0:
+        found = backward.view.path_to(here)
+        target = found[-2] if len(found) > 1 else None
+    else:
+        following = [node for node in backward.graph.next(here) if node >= 0]
+        target = min(following, key=lambda node: bool(backward.leaf(node)), default=None)
+    if target is None:
+        raise StateError(
+            "this is the loss already." if move > 0 else "this is a leaf: nothing comes after it.",
+            "'u' goes toward the loss, 'd' toward the leaves.",
+        )
+    place.looking = target
+    return nodes.record(backward, target, place.event if target == place.event.node else None)
+
+
+def _path(place: Place) -> tuple[str, ...]:
+    """Return the way from the loss to the node where we stand, with the line of each."""
+    event = place.event
+    if event is None or event.kind != "node":
+        return ()
+    backward = event.backward
+    found = []
+    for node in backward.view.path_to(event.node):
+        op = backward.op(node)
+        line = f"{Path(op.site.file).name}:{op.site.line}" if op and op.site else ""
+        about = ", ".join(filter(None, (backward.label(node), line)))
+        found.append(
+            f"#{backward.order.place(node)} {backward.name(node)}"
+            + (f" ({about})" if about else "")
+        )
+    return tuple(found)
+
+
+@on(p.Arguments)
+def _(request: p.Arguments, session: Session, place: Place) -> Answer:
+    if place.frame is None:
+        raise StateError("there are no arguments here: nothing is paused.", "Run something first.")
+    found = inspect.getargvalues(place.frame)
+    names = [*found.args, *filter(None, (found.varargs, found.keywords))]
+    rows = tuple(
+        model.Variable(name, evaluate.brief(found.locals[name]), type(found.locals[name]).__name__)
+        for name in names
+        if name in found.locals
+    )
+    return model.Variables(rows=rows, total=len(rows))
+
+
+@on(p.Listing)
+def _(request: p.Listing, session: Session, place: Place) -> Answer:
+    frame = place.frame
+    if frame is None:
+        raise StateError("there is no source here: nothing is paused.", "Load a script first.")
+    code = frame.f_code
+    whole, start = _source_of(frame)
+    at = request.around or frame.f_lineno
+    if request.whole:
+        first, last = start, start + len(whole) - 1
+    else:
+        first, last = max(1, at - request.context), at + request.context
+    lines = linecache.getlines(code.co_filename, frame.f_globals)
+    notes = session.line_notes(code.co_filename)
+    broken = session.broken_lines(code.co_filename)
+    rows = tuple(
+        model.SourceLine(
+            number, lines[number - 1].rstrip("\n"), number == frame.f_lineno,
+            notes.get(number, ""), number in broken,
+        )
+        for number in range(first, min(last, len(lines)) + 1)
+    )  # fmt: skip
+    return model.Source(file=code.co_filename, function=code.co_name, lines=rows)
+
+
+def _source_of(frame: Any) -> tuple[list[str], int]:
+    try:
+        lines, start = inspect.getsourcelines(frame.f_code)
+    except (OSError, TypeError, IndentationError):
+        return linecache.getlines(frame.f_code.co_filename), 1
+    return lines, max(1, start)
+
+
+@on(p.Names)
+def _(request: p.Names, session: Session, place: Place) -> Answer:
+    with session.scope(place) as (space, local):
+        merged = {**(space if place.frame is None else {}), **local}
+    shown = {
+        name: value
+        for name, value in merged.items()
+        if not name.startswith("_") and name not in ("torch", "nn", "F")
+    }
+    rows = tuple(
+        model.Variable(name, evaluate.brief(value), type(value).__name__)
+        for name, value in list(shown.items())[: request.limit]
+    )
+    return model.Variables(rows=rows, total=len(shown))
+
+
+@on(p.Complete)
+def _(request: p.Complete, session: Session, place: Place) -> Answer:
+    with session.scope(place) as (space, local):
+        return model.Completions(words=tuple(complete.words(request.text, [local, space])))
+
+
+@on(p.Bound)
+def _(request: p.Bound, session: Session, place: Place) -> Answer:
+    spaces = [place.extra, session.space]
+    if place.frame is not None:
+        spaces = [place.extra, place.frame.f_locals, place.frame.f_globals]
+    for space in spaces:
+        if request.word in space:
+            value = space[request.word]
+            return model.Value(text=evaluate.brief(value), kind=type(value).__name__)
+    return None
+
+
+@on(p.Display)
+def _(request: p.Display, session: Session, place: Place) -> Answer:
+    if not request.off:
+        compile(request.expression, "<display>", "eval")
+        session.shown.setdefault(request.expression, None)
+        (watch,) = [w for w in session.watches(place) if w.expression == request.expression]
+        return model.Value(text=watch.text, expression=request.expression)
+    if request.expression and request.expression not in session.shown:
+        raise UsageError(
+            f"'{request.expression}' is not displayed.",
+            f"Displayed are: {', '.join(session.shown) or 'none'}.",
+        )
+    gone = [request.expression] if request.expression else list(session.shown)
+    for each in gone:
+        del session.shown[each]
+    return model.Notice(message=f"no longer displayed: {', '.join(gone) or 'nothing'}.")
+
+
+# -- what was recorded -----------------------------------------------------------------------
+
+
+@on(p.OpRows)
+def _(request: p.OpRows, session: Session, place: Place) -> Answer:
+    ops = session.ops(place)
+    first = max(0, len(ops) + request.first) if request.first < 0 else request.first
+    rows = tuple(call.row() for call in ops[first : first + request.count])
+    return model.Ops(rows=rows, first=first, total=len(ops))
+
+
+@on(p.OpDetail)
+def _(request: p.OpDetail, session: Session, place: Place) -> Answer:
+    for call in reversed(session.ops(place)):
+        if call.id == request.id:
+            if place.event is not None and getattr(place.event, "call", None) is call:
+                found: Answer = call.record(session.names(place.frame).tensor, place.event.when)
+            return found
+            return call.brief()
+    raise UsageError(f"op %{request.id} is not recorded.", "':ops' lists the last ones.")
+
+
+@on(p.NodeRows)
+def _(request: p.NodeRows, session: Session, place: Place) -> Answer:
+    backward = session.backward_here(place)
+    rows, first = backward.view.rows(request.first, request.count, place.event)
+    return model.Nodes(rows=rows, first=first, total=backward.order.total, run=len(backward.ran))
+
+
+@on(p.NodeDetail)
+def _(request: p.NodeDetail, session: Session, place: Place) -> Answer:
+    from gradrepl.engine import nodes
+
+    backward = session.backward_here(place)
+    node = backward.order.at(request.id)
+    if node is None:
+        raise UsageError(
+            f"there is no node #{request.id}: this backward has {backward.order.total}.",
+            "':nodes' lists them.",
+        )
+    event = place.event if getattr(place.event, "node", None) == node else None
+    return nodes.record(backward, node, event)

@@ -1,0 +1,84 @@
+"""What gradrepl costs a training step that it does not stop: ``overhead.py W1 SECONDS``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import inside
+import msgspec
+import torch
+from pairs import Context, ratios
+from table import Row, Section, in_child
+from torch.overrides import TorchFunctionMode
+from workloads import WORKLOADS
+
+NOWHERE = "leaf nosuch"
+"""A breakpoint that never matches: all is watched, nothing stops."""
+ORDER, FORWARD, BOTH = "order and identity of every node", "forward ops recorded", "both"
+ASKED = "both, every node asked for its norm"
+GOALS: dict[str, tuple[float | None, ...]] = {
+    ORDER: (1.07, 1.02, 1.01, 1.12),
+    FORWARD: (1.5, 1.05, 1.02, 1.3),
+}
+REACH = (1.10, 1.03, 1.02, 1.15)
+"""What ``ORDER`` must reach."""
+NOTES = {
+    ORDER: "must reach 1.1 1.03 1.02 1.15",
+    FORWARD: "line, module, edges",
+    BOTH: f"what 'b {NOWHERE}' costs",
+    ASKED: "'b norm > 1e30'",
+    "detect_anomaly": "NaN yes or no, only",
+    "torch.profiler": "",
+    "a function mode that only counts": "",
+}
+
+
+class Counting(TorchFunctionMode):
+    """Does the least that a function mode can do."""
+
+    seen = 0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:  # fmt: skip
+        Counting.seen += 1
+        return func(*args, **(kwargs or {}))
+
+
+def variants() -> dict[str, Context]:
+    """Return what is measured, by name."""
+    engine = inside.session()
+    cpu_only = [torch.profiler.ProfilerActivity.CPU]
+    return {
+        ORDER: lambda: inside.armed(engine, NOWHERE, forward=False),
+        FORWARD: lambda: inside.recorded(engine),
+        BOTH: lambda: inside.armed(engine, NOWHERE),
+        ASKED: lambda: inside.armed(engine, "norm > 1e30"),
+        "detect_anomaly": lambda: torch.autograd.detect_anomaly(check_nan=True),
+        "torch.profiler": lambda: torch.profiler.profile(activities=cpu_only),
+        "a function mode that only counts": Counting,
+    }
+
+
+def measure(seconds: float) -> Section:
+    """Measure all workloads, each in a process of its own."""
+    found = {name: in_child("overhead", name, str(seconds)) for name in WORKLOADS}
+    rows = [
+        Row(
+            what,
+            tuple(found[name][what]["median"] for name in WORKLOADS),
+            GOALS.get(what, ()),
+            note=NOTES[what],
+            best=tuple(found[name][what]["best"] for name in WORKLOADS),
+        )
+        for what in found["W1"]
+    ]
+    return Section("CPU time over bare", tuple(WORKLOADS), tuple(rows))
+
+
+if __name__ == "__main__":
+    step = WORKLOADS[sys.argv[1]]()
+    measured = ratios(step, variants(), float(sys.argv[2]))
+    print(json.dumps(msgspec.to_builtins(measured)))

@@ -1,0 +1,79 @@
+"""Ratios over bare from adjacent pairs in one process: what else the machine does cancels out."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+import msgspec
+
+Context = Callable[[], AbstractContextManager[object]]
+"""Puts something in place around the training steps."""
+CHUNK = 0.04
+"""CPU seconds that one side of a pair takes at least."""
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """CPU time over that of bare."""
+
+    median: float
+    """Of the adjacent pairs."""
+    best: float
+    """Of the fastest run over the fastest bare run."""
+
+
+def cpu(work: Callable[[], object], times: int = 1) -> float:
+    """Return the CPU seconds that this thread spends in ``times`` calls."""
+    start = time.thread_time()
+    for _ in range(times):
+        work()
+    return time.thread_time() - start
+
+
+def chunk(step: Callable[[], object]) -> int:
+    """Return how many steps take about ``CHUNK``."""
+    step()
+    return max(1, round(CHUNK / max(1e-6, min(cpu(step) for _ in range(3)))))
+
+
+def ratios(
+    step: Callable[[], object], variants: Mapping[str, Context], seconds: float
+) -> dict[str, Ratio]:
+    """Measure ``step`` inside each variant, a bare run before and after each, for ``seconds``."""
+    times = chunk(step)
+    for context in variants.values():
+        with context():
+            step()
+    bare: list[float] = []
+    found: dict[str, list[float]] = {name: [] for name in variants}
+    pairs: dict[str, list[float]] = {name: [] for name in variants}
+    end = time.monotonic() + seconds
+    rounds = 0
+    while rounds < 3 or (time.monotonic() < end and rounds < 25):
+        rounds += 1
+        before = cpu(step, times)
+        for name, context in variants.items():
+            took = _inside(context, step, times)
+            after = cpu(step, times)
+            pairs[name].append(2 * took / (before + after))
+            found[name].append(took)
+            bare += [before, after]
+            before = after
+    fastest = min(bare)
+    return {
+        name: Ratio(statistics.median(pairs[name]), min(found[name]) / fastest)
+        for name in variants
+    }  # fmt: skip
+
+
+def _inside(context: Context, step: Callable[[], object], times: int) -> float:
+    """Return the CPU time of some steps, with what putting things in place and away costs."""
+    gc.collect()
+    start = time.thread_time()
+    with context():
+        for _ in range(times):
+            step()
+    return time.thread_time() - start
