@@ -227,7 +227,7 @@ def _(request: p.OpDetail, session: Session, place: Place) -> Answer:
         if call.id == request.id:
             if place.event is not None and getattr(place.event, "call", None) is call:
                 found: Answer = call.record(session.names(place.frame).tensor, place.event.when)
-            return found
+                return found
             return call.brief()
     raise UsageError(f"op %{request.id} is not recorded.", "':ops' lists the last ones.")
 

@@ -1,0 +1,94 @@
+"""The README's tables are those of the help, its commands those that CI runs.
+
+``GRADREPL_UPDATE=1 pytest tests/test_readme.py`` writes the tables anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from gradrepl import model
+from gradrepl.commands.registry import by_group
+from gradrepl.conditions_parser import KINDS, parse
+from gradrepl.tui.keys import KEYS
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+SHOWN = (model.Stop, model.Op, model.Node, model.TensorInfo, model.Stats, model.Pass,
+         model.Value, model.Error, model.Ended, model.Site)  # fmt: skip
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def commands() -> str:
+    lines = ["| word | short | what it does |", "| --- | --- | --- |"]
+    for group, found in by_group().items():
+        lines.append(f"| **{group}** | | |")
+        lines += [
+            f"| `{cell(each.usage)}` | {' '.join(f'`{a}`' for a in each.aliases)} "
+            f"| {cell(each.summary)} |"
+            for each in found
+        ]
+    return "\n".join(lines)
+
+
+def keys() -> str:
+    lines = ["| key | what it does |", "| --- | --- |"]
+    for group in dict.fromkeys(key.group for key in KEYS):
+        lines.append(f"| **{group}** | |")
+        lines += [
+            f"| {' '.join(f'`{cell(k)}`' for k in key.shown.split())} | {cell(key.help)} |"
+            for key in KEYS
+            if key.group == group
+        ]
+    return "\n".join(lines)
+
+
+def records() -> str:
+    lines = ["| `type` | fields |", "| --- | --- |"]
+    for each in SHOWN:
+        name = getattr(each.__struct_config__, "tag", None) or f"({each.__name__.lower()})"
+        lines.append(f"| {name} | {', '.join(f'`{f}`' for f in each.__struct_fields__)} |")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("block", [commands, keys, records], ids=lambda block: block.__name__)
+def test_tables_are_current(block: object) -> None:
+    name = block.__name__  # type: ignore[attr-defined]
+    text = README.read_text()
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    wanted = block()  # type: ignore[operator]
+    if os.environ.get("GRADREPL_UPDATE"):
+        text = pattern.sub(lambda found: f"{found[1]}{wanted}\n{found[2]}", text)
+        README.write_text(text)
+    found = pattern.search(text)
+    assert found is not None
+    assert found[0] == f"{found[1]}{wanted}\n{found[2]}"
+
+
+def test_its_test_command_is_what_ci_runs() -> None:
+    lines = [line for line in README.read_text().splitlines() if line.startswith("python3 -m venv")]
+    assert len(lines) == 2
+    assert all("pip install -q -c .ci/constraints.txt -e" in line for line in lines)
+    assert "gradrepl examples/digits_cnn.py" in lines[0]
+    assert "pytest" in lines[1]
+    assert "README.md" in (ROOT / ".ci/run").read_text()
+
+
+def test_every_condition_of_the_hint_can_be_written() -> None:
+    examples = ["27", "a.py:3", "forward", "op relu", "node Addmm*", "mod fc1", "leaf w", "name h",
+                "nan", "inf", "norm > 3", "none", "shape (64, -1)"]  # fmt: skip
+    assert [parse(text) for text in examples]
+    assert KINDS.count(",") >= len(examples) - 1
+
+
+def test_tested_versions_are_pinned() -> None:
+    pinned = (ROOT / ".ci/constraints.txt").read_text()
+    for name in ("torch", "textual", "rich", "prompt_toolkit", "msgspec", "pytest"):
+        assert re.search(rf"^{name}==", pinned, re.MULTILINE | re.IGNORECASE), name
