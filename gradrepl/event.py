@@ -13,8 +13,10 @@ class Event(Protocol):
     """'op', 'node' or 'pass'."""
     when: str
     """'before' or 'after' it ran."""
-    name: str
-    """'relu', 'AddmmBackward0'."""
+
+    @property
+    def name(self) -> str:
+        """'relu', 'AddmmBackward0'."""
 
     @property
     def number(self) -> int:

@@ -130,6 +130,13 @@ class Pass:
         self._made: dict[int, str] | None = None
         self._running: dict[int, int] = {}
         """The node that each thread of the engine is at."""
+        self._leaves = frozenset(
+            place
+            for place, node in enumerate(self.graph.nodes)
+            if type(node).__name__ == "AccumulateGrad"
+        )
+        self._reached: list[int] = []
+        """Leaves whose AccumulateGrad has begun, in order."""
         self.view = View(self)
         self._watched_to_end = True
 
@@ -155,7 +162,7 @@ class Pass:
         try:
             self.rearm()
             if len(self._hooked_before) < len(self.graph):
-                self._hooks.light(self._ran_unasked, self._leaves())
+                self._hooks.light(self._ran_unasked, self._leaves)
             result = engine()
         except BaseException as error:
             ended = isinstance(error, (Aborted, Quitting, KeyboardInterrupt))
@@ -196,13 +203,6 @@ class Pass:
                 found.add(event.node)
         return found
 
-    def _leaves(self) -> list[int]:
-        accumulate = type(self.graph.nodes[0]).__name__ == "AccumulateGrad"
-        return [
-            place for place, node in enumerate(self.graph.nodes)
-            if accumulate or type(node).__name__ == "AccumulateGrad"
-        ]  # fmt: skip
-
     def _mine(self) -> bool:
         """Is this our own run of the graph, and not one typed at a stop?"""
         task = _current_graph_task_id()
@@ -218,6 +218,8 @@ class Pass:
 
     def _note(self, place: int) -> None:
         self.ran[place] = None
+        if place in self._leaves:
+            self._reached.append(place)
         self._running[threading.get_ident()] = place  # the thread's last one is done
 
     def _before(self, place: int, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -308,17 +310,14 @@ class Pass:
 
     def accumulated(self) -> tuple[list[Accumulated], int]:
         """Return the leaves that have their gradient, at most ``LISTED`` of them, and how many."""
-        found: list[Accumulated] = []
-        count = 0
-        for node in self.ran:
-            variable = getattr(self.graph.nodes[node], "variable", None)
-            if not isinstance(variable, torch.Tensor) or not self.is_done(node):
-                continue
-            count += 1
-            if len(found) < LISTED:
-                grad = variable.grad
-                norm = tensors.norm(grad) if grad is not None else None
-                found.append(Accumulated(self.leaf(node), norm, tuple(variable.shape)))
+        count = len(self._reached)
+        if self._reached and not self.is_done(self._reached[-1]):
+            count -= 1
+        found = []
+        for place in self._reached[: min(count, LISTED)]:
+            variable = self.graph.nodes[place].variable
+            norm = None if variable.grad is None else tensors.norm(variable.grad)
+            found.append(Accumulated(self.leaf(place), norm, tuple(variable.shape)))
         return found, count
 
     def missing(self) -> list[str]:
@@ -336,6 +335,7 @@ class Pass:
         if outcome == "finished":
             if not self._watched_to_end:  # what ran unseen is what was to run
                 self.ran |= dict.fromkeys(set(self._to_run()) - self.ran.keys())
+                self._reached = [place for place in self.ran if place in self._leaves]
             self._running.clear()
         leaves, count = self.accumulated()
         run = len(self.ran) - len(self._running)

@@ -25,8 +25,8 @@ QUESTIONS = frozenset(
     register_post_accumulate_grad_hook retain_grad requires_grad_ backward _set_grad_enabled
     set_grad_enabled _record_function_enter_new _record_function_exit _record_function_enter
     _assert_async typename device dtype Generator finfo iinfo Size
-    get_default_dtype get_default_device __len__ __repr__ __str__ __format__ __hash__ __dir__ __reduce__
-    __reduce_ex__ __setstate__ __deepcopy__ __torch_dispatch__ _make_subclass
+    get_default_dtype get_default_device __len__ __repr__ __str__ __format__ __hash__ __dir__ 
+    __reduce__ __reduce_ex__ __setstate__ __deepcopy__ __torch_dispatch__ _make_subclass
     _make_wrapper_subclass refine_names rename share_memory_ set_warn_always names align_as
     align_to _is_zerotensor __dlpack_device__
     """.split()  # noqa: SIM905
@@ -156,7 +156,8 @@ class Call:
 
     def _node_names(self) -> list[str]:
         """Return the names of the nodes that the op created, outputs first; while it is held."""
-        todo = [tensor.grad_fn for tensor in tensors_in(self.result) if tensor.requires_grad]
+        outputs = (tensor.grad_fn for tensor in tensors_in(self.result) if tensor.requires_grad)
+        todo = list(dict.fromkeys(outputs))
         found = []
         for node in todo:
             if node is None or not self.seq <= node._sequence_nr() < self.seq_end:

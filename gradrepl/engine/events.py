@@ -95,6 +95,11 @@ class _Event:
         """Names that typed code and conditions have at this event."""
         return {}
 
+    def extra_quietly(self) -> dict[str, Any]:
+        """Return ``extra`` without a trace in the user's modes."""
+        with tensors.quiet():
+            return self.extra()
+
 
 def _shows(found: list[Any], what: str, test: Any) -> bool:
     for tensor in found:
@@ -146,7 +151,7 @@ class OpEvent(_Event):
     def deeper(self) -> bool:
         stood = self.anchor.module_frames
         calls = self.call.module_frames
-        if self.anchor.phase == "forward" and self.call.depth > self.anchor.depth:
+        if self._inside_pass() or self.call.depth > self.anchor.depth:
             return True
         if len(calls) <= len(stood):
             return False
@@ -154,17 +159,25 @@ class OpEvent(_Event):
         return all(a is b for a, b in zip(stood, inner, strict=True))
 
     def left_module(self) -> bool:
+        if self._inside_pass():
+            return False
         if self.anchor.module_frames:
             return all(self.anchor.module_frames[0] is not f for f in self.call.module_frames)
         return not self._in_stack(self.anchor.frame)
 
     def past_line(self) -> bool:
         frame = self.anchor.frame
+        if self._inside_pass():
+            return False
         if frame is None or not self._in_stack(frame):
             return True
         if self.anchor.number:
             return frame.f_lineno >= self.anchor.number
         return frame.f_lineno > self.anchor.line
+
+    def _inside_pass(self) -> bool:
+        """Did we stand in a backward that runs still, of which this op is a part?"""
+        return self.anchor.phase == "backward" and bool(self.stepper.passes)
 
     def _in_stack(self, frame: FrameType | None) -> bool:
         return any(each is frame for each in frames.up(self.frame))
@@ -201,10 +214,13 @@ class NodeEvent(_Event):
         self.backward = backward
         self.node = node
         self.when = when
-        self.name = backward.name(node)
         self.frame = backward.frame
         self.grad_in: list[Any] = []
         self.grad_out: list[Any] = []
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.backward.name(self.node)
 
     @property
     def number(self) -> int:  # type: ignore[override]

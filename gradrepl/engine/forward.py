@@ -108,11 +108,13 @@ class Recorder(TorchFunctionMode):
             self._rebuild(self._with_us)
         torch.overrides.has_torch_function = self._has_torch_function  # type: ignore[assignment]
         traceback._walk_tb_with_full_positions = _walk_without_us  # type: ignore[attr-defined]
+        _Function.apply = classmethod(lambda *args, **kwargs: self._apply(*args, **kwargs))
 
     def remove(self) -> None:
         """Leave the stack; inside of an op of ours, as soon as that is possible."""
         torch.overrides.has_torch_function = _has_torch_function
         traceback._walk_tb_with_full_positions = _walk  # type: ignore[attr-defined]
+        _Function.apply = _function_apply
         if self.on_stack():
             self._rebuild(self._without_us)
         if self._inside:
@@ -233,6 +235,18 @@ class Recorder(TorchFunctionMode):
             self.current.pop()
             call.settle()
 
+    def _apply(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run ``MyFunction.apply``, which asks no mode, as an op of the Function's name."""
+        apply = _function_apply.__get__(None, function)
+        caller = sys._getframe(2)
+        if not self.on_stack() or not self.stepper.sees():
+            return apply(*args, **kwargs)
+        walk = frames.Walk(caller)
+        if walk.frame is None:
+            return apply(*args, **kwargs)
+        call = self._begin(calls.Kind(function), apply, args, kwargs, walk)
+        return self._run(call, trampoline(caller), None)
+
     def _open(self, call: Call, call_it: Callable[..., Any], what: calls.Kind) -> Any:
         """Run an op with the calls inside it shown: of the API if it is Python, else of aten."""
         self._depth += 1
@@ -291,6 +305,8 @@ class Recorder(TorchFunctionMode):
         return None
 
 
+_Function: Any = torch.autograd.Function
+_function_apply = vars(_Function)["apply"]
 _walk = traceback._walk_tb_with_full_positions  # type: ignore[attr-defined]
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from queue import SimpleQueue
 from types import FrameType
 from typing import Any
@@ -34,8 +35,8 @@ class Place:
     frames: list[FrameType] = field(default_factory=list)
     """The user's frames, innermost first."""
     selected: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Names that exist only here: ``grad_in``, ``node``, ``out``."""
+    extras: Callable[[], dict[str, Any]] = dict
+    """Makes the names that exist only here: ``grad_in``, ``node``, ``out``."""
     event: Any = None
     """The op or node that we stopped at."""
     looking: int | None = None
@@ -47,6 +48,11 @@ class Place:
     """Requests from the link thread; None when the face is gone."""
     waiting: bool = False
     """Is the thread waiting for a request?"""
+
+    @cached_property
+    def extra(self) -> dict[str, Any]:
+        """The names that exist only here; made when something typed may ask for them."""
+        return self.extras()
 
     @property
     def frame(self) -> FrameType | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -34,10 +35,7 @@ def saved(node: Any) -> Iterator[tuple[str, Any, str]]:
     if isinstance(node, torch.autograd.function.BackwardCFunction):
         yield from _saved_by_function(node)
         return
-    kinds = type(node)
-    for attribute in dir(kinds):
-        if not attribute.startswith("_saved_"):
-            continue
+    for attribute in _saved_attributes(type(node)):  # type: ignore[arg-type]
         short = attribute.removeprefix("_saved_")
         try:
             raw = getattr(node, "_raw" + attribute, None)
@@ -47,6 +45,11 @@ def saved(node: Any) -> Iterator[tuple[str, Any, str]]:
             yield short, getattr(node, attribute), "ok"
         except RuntimeError as error:
             yield short, None, _state(error)
+
+
+@cache
+def _saved_attributes(kind: type) -> tuple[str, ...]:
+    return tuple(name for name in dir(kind) if name.startswith("_saved_"))
 
 
 def _saved_by_function(node: Any) -> Iterator[tuple[str, Any, str]]:

@@ -146,7 +146,7 @@ class Session:
 
     def truth(self, expression: str, event: _Event) -> bool:
         """Return the truth of a breakpoint's condition; one that raises is true, as in pdb."""
-        place = Place("forward", frames.user_frames(event.frame), extra=event.extra())
+        place = Place("forward", frames.user_frames(event.frame), extras=event.extra_quietly)
         with self.gate.masked():
             try:
                 return bool(self.evaluate(expression, place))

@@ -166,9 +166,10 @@ class Stepper:
         self.armed.rest()
         self.pausing = False
         state = "backward" if event.kind in ("node", "pass") else "forward"
-        place = Place(state, frames.user_frames(event.frame), event=event, interrupted=interrupted)
-        with tensors.quiet():
-            place.extra = event.extra()
+        place = Place(
+            state, frames.user_frames(event.frame), extras=event.extra_quietly, event=event,
+            interrupted=interrupted,
+        )  # fmt: skip
         watches = self.session.watches(place)
         with tensors.quiet():
             record = stops.stop(self.session, event, hit, place, watches)

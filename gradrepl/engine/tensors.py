@@ -5,9 +5,7 @@ Figures of very large tensors are reduced to those that one pass without a copy 
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -23,15 +21,28 @@ FEW = 16
 """Elements up to which a tensor's values are shown whole."""
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
+class quiet:
     """Run our own arithmetic unseen: no grad, no function or dispatch modes of anybody's."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch._C.DisableTorchFunction())
+
+    __slots__ = ("_dispatch", "_function", "_grad")
+
+    def __enter__(self) -> None:
+        """Switch everything off."""
+        self._function = torch._C.DisableTorchFunction()
+        self._function.__enter__()
+        self._dispatch = None
         if _get_current_dispatch_mode() is not None:
-            stack.enter_context(_disable_current_modes())
-        stack.enter_context(torch.no_grad())
-        yield
+            self._dispatch = _disable_current_modes()
+            self._dispatch.__enter__()
+        self._grad = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(False)
+
+    def __exit__(self, *error: Any) -> None:
+        """Have everything as it was."""
+        torch._C._set_grad_enabled(self._grad)
+        if self._dispatch is not None:
+            self._dispatch.__exit__(*error)
+        self._function.__exit__(*error)
 
 
 def readable(tensor: torch.Tensor) -> bool:

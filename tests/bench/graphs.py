@@ -1,4 +1,8 @@
-"""Capturing a graph: nodes a second, memory, and depth. ``graphs.py NODES`` or ``graphs.py deep``."""
+"""Capturing a graph: nodes a second, memory, and depth.
+
+``graphs.py NODES`` or ``graphs.py deep``, with a large stack: graphs this deep are freed in C,
+which calls itself once for each node.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,6 @@ import statistics
 import sys
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from table import Row, Section, in_child
 
@@ -97,11 +99,8 @@ def deep(length: int = 1_000_000) -> dict[str, float]:
 
 def measure() -> Section:
     """Measure all sizes, each in a process of its own."""
-    from gradrepl.launch import _large_stack
-
     found = [in_child("graphs", str(size)) for size in SIZES]
-    with _large_stack():
-        freed = in_child("graphs", "deep")
+    freed = in_child("graphs", "deep")
     rates = Row(
         "capture", tuple(each["rate"] for each in found), (GOAL,) * len(SIZES), "M/s",
         "torchview 18 s at 10^5; torchlens 6.1 s at 10^6", more_is_better=True,

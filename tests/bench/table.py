@@ -13,6 +13,10 @@ from typing import Any
 
 import msgspec
 
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+from gradrepl.launch import _large_stack
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 SECONDS = 170
@@ -47,14 +51,17 @@ class Section(msgspec.Struct, frozen=True):
 def in_child(module: str, *arguments: str) -> Any:
     """Run a module of this folder alone in a process; return what it prints as JSON, last line.
 
+    It has the stack that a debuggee has: what it walks may be deep.
+
     Raises:
         RuntimeError: it failed; with what it said.
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(HERE / f"{module}.py"), *arguments],
-        capture_output=True, text=True, timeout=SECONDS, check=False, cwd=HERE,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-    )  # fmt: skip
+    with _large_stack():
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", str(HERE / f"{module}.py"), *arguments],
+            capture_output=True, text=True, timeout=SECONDS, check=False, cwd=HERE,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{module} {' '.join(arguments)}: {done.returncode}\n{done.stderr}")
     return json.loads(done.stdout.strip().splitlines()[-1])
