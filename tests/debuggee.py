@@ -134,9 +134,9 @@ class Debuggee:
         self.step_through(verb)
         return [record for record in self.told[before:] if isinstance(record, model.Stop)]
 
-    def value(self, expression: str) -> str:
-        """``p EXPR``: its text."""
-        record = self.look(protocol.Print(expression=expression))
+    def value(self, expression: str, *, full: bool = False) -> str:
+        """``p EXPR`` (``pp`` with ``full``): its text."""
+        record = self.look(protocol.Print(expression=expression, full=full))
         return record.text if isinstance(record, model.Value) else record.message
 
     def reset(self) -> bool:

@@ -235,6 +235,7 @@ class Pass:
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
         stepper.event(event)
+        stepper.deliver_interrupt()
         if all(new is old for new, old in zip(event.grad_in, grads, strict=True)):
             return None
         return tuple(event.grad_in)

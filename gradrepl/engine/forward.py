@@ -185,9 +185,11 @@ class Recorder(TorchFunctionMode):
             if walk.optimizer or walk.frame is None:
                 return call_it(func, args, kwargs)
             call = self._begin(what, func, args, kwargs, walk)
-            return self._run(call, call_it, what)
+            result = self._run(call, call_it, what)
         finally:
             self._inside -= 1
+        self.stepper.deliver_interrupt()
+        return result
 
     def _begin(self, what: calls.Kind, func: Any, args: Any, kwargs: Any, walk: Any) -> Call:
         call = Call()

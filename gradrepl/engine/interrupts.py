@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,8 +23,9 @@ class Interrupts:
         self.session = session
 
     def install(self) -> None:
-        """Take SIGINT."""
+        """Take SIGINT, and ``breakpoint()``."""
         signal.signal(signal.SIGINT, self.handle)
+        sys.breakpointhook = self.breakpoint_hook
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Decide by what is running. Runs in the main thread, between two bytecodes.
@@ -30,21 +33,34 @@ class Interrupts:
         Raises:
             KeyboardInterrupt: typed code is running, or a pause is pending already.
         """
-        session = self.session
+        session, stepper = self.session, self.session.stepper
         if session.gate.detached:
             raise KeyboardInterrupt
         if session.gate.main_waits():
             return  # at a prompt it is the face's to handle
-        if session.gate.answering() or not session.running_script:
-            raise KeyboardInterrupt
-        if session.stepper.pausing:
-            session.stepper.pausing = False
-            raise KeyboardInterrupt
-        if _in_ours(frame) or session.stepper.passes:
-            session.stepper.pausing = True  # not in the middle of our own work: at the next event
-            session.stepper.go(c.First())
+        ours = _in_ours(frame)
+        script = session.running_script and not session.gate.answering()
+        if script and not stepper.pausing:
+            if ours or stepper.passes:
+                stepper.pausing = True  # not in the middle of our own work: at the next event
+                stepper.go(c.First())
+            else:
+                stepper.pause_here(frame, "interrupt")
             return
-        session.stepper.pause_here(frame)
+        stepper.pausing = False
+        if ours:
+            stepper.interrupted = True  # raised when our own work is done
+            return
+        raise KeyboardInterrupt
+
+    def breakpoint_hook(self, *args: object, **keywords: object) -> None:
+        """``breakpoint()`` in the user's code: stop there, in this session."""
+        if os.environ.get("PYTHONBREAKPOINT") == "0":
+            return
+        if self.session.gate.detached or self.session.gate.answering():
+            sys.__breakpointhook__(*args, **keywords)
+            return
+        self.session.stepper.pause_here(sys._getframe(1), "breakpoint()")
 
     def pause(self) -> None:
         """A face asks to stop at the next event; in any thread."""

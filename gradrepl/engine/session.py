@@ -109,6 +109,7 @@ class Session:
         if self._warming is not None:
             self._warming.join()
             self._warming = None
+            self.stepper.deliver_interrupt()
         elif codes is None and not self.stepper.torch_here:
             import torch  # noqa: F401
 

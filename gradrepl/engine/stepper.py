@@ -45,6 +45,8 @@ class Stepper:
         self.torch_here = False
         self.pausing = False
         """A pause was asked for and comes at the next event."""
+        self.interrupted = False
+        """Ctrl-C came in the middle of our own work: KeyboardInterrupt follows."""
         self.typed = False
         """Something typed at the idle prompt is running: it is recorded, to name its nodes."""
         self.running = False
@@ -84,7 +86,7 @@ class Stepper:
                 yield
         finally:
             self.typed, self.running = outer
-            self.pausing = False
+            self.pausing = self.interrupted = False
             self.armed.rest()
             self.rearm()
             self._place_recorder()
@@ -192,17 +194,23 @@ class Stepper:
         finally:
             frames.release(place.frames)
 
-    def pause_here(self, frame: FrameType | None) -> None:
-        """Stop where the main thread is, because the user pressed Ctrl-C."""
+    def deliver_interrupt(self) -> None:
+        """Raise the KeyboardInterrupt that came in the middle of our own work, if one did."""
+        if self.interrupted:
+            self.interrupted = False
+            raise KeyboardInterrupt
+
+    def pause_here(self, frame: FrameType | None, reason: str) -> None:
+        """Stop where the main thread is: Ctrl-C, or ``breakpoint()``."""
         if self.torch_here:
             from gradrepl.engine.events import PlaceEvent
 
             event = PlaceEvent(self, self.armed.anchor, frame)
-            self.park(event, Hit("interrupt"), interrupted=True)
+            self.park(event, Hit(reason), interrupted=reason == "interrupt")
             return
-        place = Place("forward", frames.user_frames(frame), interrupted=True)
+        place = Place("forward", frames.user_frames(frame))
         site = frames.site(place.frames[0]) if place.frames else None
-        self.session.tell(Stop(phase="forward", reason="interrupt", site=site, when="before"))
+        self.session.tell(Stop(phase="forward", reason=reason, site=site, when="before"))
         self.go(self._serve(place))
 
     def pass_ended(self, record: model.Pass) -> None:

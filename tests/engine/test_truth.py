@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from debuggee import ROOT, Debuggee, debuggee
@@ -36,46 +35,52 @@ class Outcome(NamedTuple):
 class Bare:
     """Runs of programs without us, each once; they run beside those under us."""
 
-    def __init__(self) -> None:
-        self._running: dict[Path, tuple[subprocess.Popen[str], Any, Any]] = {}
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[Path, subprocess.Popen[bytes]] = {}
         self._outcomes: dict[Path, Outcome] = {}
 
     def start(self, path: Path) -> None:
-        if path not in self._running and path not in self._outcomes:
-            out, err = (tempfile.TemporaryFile("w+") for _ in range(2))
-            process = subprocess.Popen(
-                [sys.executable, str(path)], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                text=True,
-            )  # fmt: skip
-            self._running[path] = process, out, err
+        if path in self._running or path in self._outcomes:
+            return
+        with self._file(path, "out").open("wb") as out, self._file(path, "err").open("wb") as err:
+            self._running[path] = subprocess.Popen(
+                [sys.executable, str(path)], stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
 
     def outcome(self, path: Path) -> Outcome:
         if path in self._running:
-            process, out, err = self._running.pop(path)
-            code = process.wait(60)
-            self._outcomes[path] = Outcome(_text(out), _text(err), code)
+            code = self._running.pop(path).wait(60)
+            texts = (self._file(path, kind).read_bytes().decode() for kind in ("out", "err"))
+            self._outcomes[path] = Outcome(*texts, code)
         return self._outcomes[path]
 
-
-def _text(file: Any) -> str:
-    with file:
-        file.seek(0)
-        return str(file.read())
+    def _file(self, path: Path, kind: str) -> Path:
+        return self._folder / f"{path.parent.name}-{path.stem}.{kind}"
 
 
 @pytest.fixture(scope="session")
-def bare() -> Bare:
-    return Bare()
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Bare:
+    return Bare(tmp_path_factory.mktemp("bare"))
 
 
-def attached(path: Path, go: Callable[[Debuggee], object]) -> tuple[Outcome, Debuggee]:
-    """Run a program in a debuggee, from its first stop on with ``go``."""
-    out, err = (tempfile.TemporaryFile("w+") for _ in range(2))
-    with debuggee(warm=False, stdout=out, stderr=err) as d:
-        d.load(path)
-        go(d)
-        code = d.quit()
-    return Outcome(_text(out), _text(err), code), d
+@pytest.fixture
+def attached(tmp_path: Path) -> Callable[..., tuple[Outcome, Debuggee]]:
+    """Return a function that runs a program in a debuggee, from its first stop on with ``go``."""
+
+    def run(path: Path, go: Callable[[Debuggee], object]) -> tuple[Outcome, Debuggee]:
+        out, err = tmp_path / "out", tmp_path / "err"
+        with (
+            out.open("wb") as first,
+            err.open("wb") as second,
+            debuggee(warm=False, stdout=first, stderr=second) as d,
+        ):
+            d.load(path)
+            go(d)
+            code = d.quit()
+        return Outcome(out.read_bytes().decode(), err.read_bytes().decode(), code), d
+
+    return run
 
 
 def step_all(d: Debuggee) -> None:
@@ -96,7 +101,7 @@ def run_on(d: Debuggee) -> None:
 
 
 @pytest.mark.parametrize("path", PROGRAMS + EXAMPLES, ids=lambda path: path.stem)
-def test_stepped_through(path, bare):
+def test_stepped_through(path, bare, attached):
     bare.start(path)
     outcome, d = attached(path, step_all)
     assert outcome == bare.outcome(path)
@@ -108,7 +113,7 @@ def only(*names):
 
 
 @pytest.mark.parametrize("path", only(*PASSED_BY), ids=lambda path: path.stem)
-def test_nothing_armed(path, bare):
+def test_nothing_armed(path, bare, attached):
     bare.start(path)
     outcome, d = attached(path, run_on)
     assert outcome == bare.outcome(path)
@@ -117,7 +122,7 @@ def test_nothing_armed(path, bare):
 
 @pytest.mark.parametrize("path", only(*PASSED_BY), ids=lambda path: path.stem)
 @pytest.mark.parametrize("what", ["op nosuch", "nan"])
-def test_breakpoint_that_never_holds(path, what, bare):
+def test_breakpoint_that_never_holds(path, what, bare, attached):
     bare.start(path)
 
     def go(d: Debuggee) -> None:
