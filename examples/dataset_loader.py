@@ -1,10 +1,9 @@
 """From samples to batches: a Dataset answers for one index, a DataLoader shuffles and stacks them.
 
 Try:
-    b batch 7         then c: stop when the seventh batch comes out of the loader
-    p points          the batch;  :t points  shows its shape, type and range
-    s                 the next operation;  n  the next one at this depth
-    u                 the caller's frame;  d  back again
+    b op mse_loss, epoch == 1    then c: stop at the first loss of the second epoch
+    p points                     the batch;  :t points  shows its shape, type and range
+    s                            the next op;  u  the caller's frame;  d  back again
 """
 
 import torch

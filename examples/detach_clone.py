@@ -2,7 +2,7 @@
 
 Try:
     n                   to the first loss; then :t copied, :t shared: whose memory is it?
-    b version           then c: stop where a tensor that the backward needs was overwritten
+    b 32                then c: just before the write through detach(); p weight, s, p weight
     p weight._version   detach() shares this counter, .data does not
     w                   where am I: the Python frames and the path from the loss
 """

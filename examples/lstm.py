@@ -4,7 +4,7 @@ Try:
     n                           run the first forward, one call at a time: lstm, head, mse_loss
     b leaf lstm.weight_hh_l0    then c: stop where the recurrent weight gets its gradient
     w                           the path that this gradient took from the loss
-    :t hidden                   what the LSTM hands on: shape (batch, time, width)
+    b op lstm                   then c: p out is what the LSTM hands on (batch, time, width)
 """
 
 import torch

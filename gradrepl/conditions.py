@@ -15,7 +15,7 @@ import msgspec
 
 from gradrepl.event import Event
 
-OP, NODE, PASS = "op", "node", "pass"
+OP, NODE, PASS, LINE = "op", "node", "pass", "line"
 BOTH = frozenset({OP, NODE})
 
 
@@ -40,29 +40,29 @@ class Base(msgspec.Struct, frozen=True, tag_field="type", tag=True):
 
 
 class Line(Base, frozen=True):
-    """Before the first op that runs on a line; an empty ``file`` is the current one."""
+    """Before a line runs; an empty ``file`` is the current one. With ``op``: an op of that line."""
 
     file: str
     line: int
-    about: ClassVar[frozenset[str]] = frozenset({OP})
-    judges: ClassVar[frozenset[str]] = frozenset({OP})
+    about: ClassVar[frozenset[str]] = frozenset({LINE})
+    judges: ClassVar[frozenset[str]] = frozenset({LINE, OP})
     when: ClassVar[str] = "before"
 
     def matches(self, event: Event) -> bool:
-        """Has a frame come to the line?"""
+        """Is a frame at the line?"""
         return event.at(self.file, self.line)
 
 
 class InFunction(Base, frozen=True):
-    """Before the first op inside a function of this name."""
+    """At the first line of a function of this name. With ``op``: an op inside of it."""
 
     function: str
-    about: ClassVar[frozenset[str]] = frozenset({OP})
-    judges: ClassVar[frozenset[str]] = frozenset({OP})
+    about: ClassVar[frozenset[str]] = frozenset({LINE})
+    judges: ClassVar[frozenset[str]] = frozenset({LINE, OP})
     when: ClassVar[str] = "before"
 
     def matches(self, event: Event) -> bool:
-        """Has the function been entered?"""
+        """Are we in the function?"""
         return event.inside(self.function)
 
 
@@ -254,7 +254,7 @@ def sides(condition: Condition, kind: str) -> frozenset[str]:
             return common or frozenset({"after"})
         case Either(left, right):
             return sides(left, kind) | sides(right, kind)
-    side = condition.when if kind == OP else condition.node_when
+    side = condition.node_when if kind == NODE else condition.when
     return frozenset({"before", "after"}) if side == "any" else frozenset({side})
 
 

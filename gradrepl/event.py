@@ -27,10 +27,10 @@ class Event(Protocol):
         """Module path, or empty."""
 
     def at(self, file: str, line: int) -> bool:
-        """Has a user frame just come to this line?"""
+        """Is a frame of the user's at this line?"""
 
     def inside(self, function: str) -> bool:
-        """Has a function of this name just been entered?"""
+        """Is this inside of a function of this name, or, of a line, its first?"""
 
     def labels(self) -> Sequence[str]:
         """Names that the user knows the op's outputs or the node by."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradrepl import conditions as c
-from gradrepl.conditions import NODE, OP, PASS, events, sides
+from gradrepl.conditions import LINE, NODE, OP, PASS, events, sides
 from gradrepl.conditions_parser import parse
 from gradrepl.errors import ConditionError, UsageError
 
@@ -177,7 +177,7 @@ def test_when_it_holds(text, event, holds):
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        ("op relu", {OP}), ("27", {OP}), ("node X*", {NODE}), ("leaf w", {NODE}),
+        ("op relu", {OP}), ("27", {LINE}), ("node X*", {NODE}), ("leaf w", {NODE}),
         ("nan", {OP, NODE}),
         ("norm > 3", {NODE}), ("op linear and norm > 3", {OP}), ("none", {PASS}),
         ("mod a", {OP, NODE}), ("op relu or leaf w", {OP, NODE}), ("leaf w, x", {NODE}),
@@ -188,7 +188,7 @@ def test_what_it_is_about(text, kinds):
 
 
 def test_which_side_it_looks_at():
-    assert sides(parse("27"), OP) == {"before"}
+    assert sides(parse("27"), LINE) == {"before"}
     assert sides(parse("op relu"), OP) == {"after"}
     assert sides(parse("node X*"), NODE) == {"before"}
     assert sides(parse("nan"), NODE) == {"before", "after"}

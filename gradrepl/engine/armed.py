@@ -106,9 +106,13 @@ class Armed:
             if kind in c.events(each) and when in c.sides(each, kind)  # type: ignore[arg-type]
         ]
 
-    def has_lines(self) -> bool:
-        """Is anything about lines or functions armed?"""
-        return any(_about_lines(each) for each in self._active())
+    def lines(self) -> tuple[list[c.Line], frozenset[str]]:
+        """Return the lines and the functions that must be watched."""
+        found = [part for each in self._active() for part in _parts(each)]
+        return (
+            [part for part in found if isinstance(part, c.Line)],
+            frozenset(part.function for part in found if isinstance(part, c.InFunction)),
+        )
 
     def why(self, event: Event) -> Hit | None:
         """Return why to stop at ``event``, or None to go on."""
@@ -203,15 +207,13 @@ def _asked(condition: c.Condition | c.Verb, event: Event) -> bool:
     )
 
 
-def _about_lines(condition: c.Condition | c.Verb) -> bool:
+def _parts(condition: c.Condition | c.Verb) -> list[c.Condition | c.Verb]:
     match condition:
-        case c.Line() | c.InFunction():
-            return True
         case c.Where(inner, _):
-            return _about_lines(inner)
+            return _parts(inner)
         case c.Both(left, right) | c.Either(left, right):
-            return _about_lines(left) or _about_lines(right)
-    return False
+            return _parts(left) + _parts(right)
+    return [condition]
 
 
 def _name(verb: c.Verb) -> str:

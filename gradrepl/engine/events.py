@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gradrepl.engine import frames, tensors
 from gradrepl.engine.armed import Anchor
 from gradrepl.engine.calls import Call, tensors_in
+from gradrepl.engine.lines import same_file
 
 if TYPE_CHECKING:
     from gradrepl.engine.backward import Pass
@@ -129,10 +130,13 @@ class OpEvent(_Event):
         self.frame = call.frame
 
     def at(self, file: str, line: int) -> bool:
-        return self.stepper.lines.at(file, line)
+        found = frames.user_frames(self.frame)
+        return any(
+            each.f_lineno == line and same_file(each.f_code.co_filename, file) for each in found
+        )
 
     def inside(self, function: str) -> bool:
-        return self.stepper.lines.inside(function)
+        return any(each.f_code.co_name == function for each in frames.user_frames(self.frame))
 
     def labels(self) -> Sequence[str]:
         names = self.stepper.session.names(self.frame)
@@ -142,6 +146,11 @@ class OpEvent(_Event):
 
     def made(self) -> list[Any]:
         return list(tensors_in(self.call.result))
+
+    def born(self, what: str) -> bool:
+        if self.name.startswith(("empty", "new_empty")):
+            return False  # what was in that memory before means nothing
+        return super().born(what)
 
     def made_of(self) -> list[Any]:
         if self.call.bumped:  # an input that was written to shows the result
@@ -200,6 +209,24 @@ class PlaceEvent(_Event):
     def __init__(self, stepper: Stepper, anchor: Anchor, frame: FrameType | None) -> None:
         super().__init__(stepper, anchor)
         self.frame = frame
+
+
+class LineEvent(PlaceEvent):
+    """A line that is about to run."""
+
+    kind = "line"
+
+    def __init__(self, stepper: Stepper, anchor: Anchor, frame: FrameType, entered: bool) -> None:
+        super().__init__(stepper, anchor, frame)
+        self.line = frame.f_lineno
+        self.code = frame.f_code
+        self.entered = entered
+
+    def at(self, file: str, line: int) -> bool:
+        return self.line == line and same_file(self.code.co_filename, file)
+
+    def inside(self, function: str) -> bool:
+        return self.entered and self.code.co_name == function
 
 
 class NodeEvent(_Event):

@@ -1,62 +1,94 @@
-"""When an op is the first on a line: line and function breakpoints, told from consecutive ops."""
+"""Line and function breakpoints, as pdb has them: Python's trace hook, only while one is armed.
+
+Only code that has a breakpoint is traced line by line; everything else costs one call of ours
+when it is entered.
+"""
 
 from __future__ import annotations
 
 import os
-from types import FrameType
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any
 
+from gradrepl import conditions as c
 from gradrepl.engine import frames
 
-Seen = tuple[FrameType, int, int]
-"""(frame, line, last instruction)"""
+Tracer = Callable[[FrameType, str, Any], Any]
 
 
 class Lines:
-    """Compares the user's frames of each op with those of the op before."""
+    """Traces the lines that something armed is about."""
 
-    def __init__(self) -> None:
-        self._before: list[Seen] = []
-        """Outermost first."""
-        self._fresh: list[tuple[FrameType, int]] = []
-        self._entered: set[str] = set()
+    def __init__(self, came: Callable[[FrameType, bool], None]) -> None:
+        self._came = came
+        """Told of the frame that comes to a line, and whether its function is just entered."""
+        self._lines: list[c.Line] = []
+        self._functions: frozenset[str] = frozenset()
+        self._known: dict[int, tuple[frozenset[int], CodeType]] = {}
+        self._entered: FrameType | None = None
+        self._at: tuple[FrameType, int] | None = None
+        self._told_again: tuple[FrameType, int] | None = None
 
-    def see(self, frame: FrameType | None) -> None:
-        """Take note of the op that ``frame`` calls."""
-        now = [(each, each.f_lineno, each.f_lasti) for each in reversed(frames.user_frames(frame))]
-        self._fresh = []
-        known = {id(each) for each, _, _ in self._before}
-        self._entered = {each.f_code.co_name for each, _, _ in now if id(each) not in known}
-        for level, (each, line, last) in enumerate(now):
-            if self._came(level, each, line, last, now):
-                self._fresh.append((each, line))
-        self._before = now
+    def watch(self, lines: list[c.Line], functions: frozenset[str]) -> None:
+        """Trace exactly these from now on, in the calling thread; nothing, if there are none."""
+        tracing = sys.gettrace() == self._call
+        if (lines, functions) == (self._lines, self._functions) and tracing == bool(
+            lines or functions
+        ):
+            return
+        self._known.clear()
+        self._told_again = self._at
+        self._lines, self._functions = lines, functions
+        if not lines and not functions:
+            self._at = self._told_again = None
+            if tracing:
+                sys.settrace(None)
+            return
+        if self.taken():
+            return
+        sys.settrace(self._call)
+        for frame in frames.user_frames(sys._getframe(1)):
+            if self._of(frame.f_code):
+                frame.f_trace = self._line
 
-    def _came(self, level: int, frame: FrameType, line: int, last: int, now: list[Seen]) -> bool:
-        if level >= len(self._before) or self._before[level][0] is not frame:
-            return True
-        _, old_line, old_last = self._before[level]
-        if line != old_line or last < old_last:
-            return True
-        if last > old_last:
-            return False
-        inner = now[level + 1][0] if level + 1 < len(now) else None
-        old = self._before[level + 1][0] if level + 1 < len(self._before) else None
-        return inner is None or (old is not None and inner is not old)
+    def taken(self) -> bool:
+        """Does somebody else trace already? There can be only one."""
+        return sys.gettrace() not in (None, self._call)
 
-    def at(self, file: str, line: int) -> bool:
-        """Has a frame just come to this line?"""
-        return any(
-            came == line and same_file(frame.f_code.co_filename, file)
-            for frame, came in self._fresh
-        )
+    def _of(self, code: CodeType) -> frozenset[int]:
+        """Return the lines of ``code`` that are watched."""
+        found = self._known.get(id(code))
+        if found is None:
+            wanted = [each.line for each in self._lines if same_file(code.co_filename, each.file)]
+            if frames.kind(code) != frames.USER:  # the recorder's, which look like the user's
+                wanted = []
+            own = {line for _, _, line in code.co_lines() if line}
+            found = self._known[id(code)] = (frozenset(wanted) & own, code)
+        return found[0]
 
-    def inside(self, function: str) -> bool:
-        """Has a function of this name just been entered?"""
-        return function in self._entered
+    def _call(self, frame: FrameType, event: str, argument: Any) -> Tracer | None:
+        """Trace function for new frames."""
+        code = frame.f_code
+        if code.co_name in self._functions and frames.kind(code) == frames.USER:
+            self._entered = frame
+            return self._line
+        return self._line if self._of(code) else None
 
-    def forget(self) -> None:
-        """Let go of the frames."""
-        self._before, self._fresh = [], []
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Tracer:
+        """Trace function inside a frame that has watched lines."""
+        if event == "line":
+            again, self._told_again = self._told_again, None
+            self._at = (frame, frame.f_lasti)
+            if again == self._at:
+                return self._line  # Python tells a line anew when the tracing changes on it
+            entered = self._entered is frame
+            if entered:
+                self._entered = None
+            if entered or frame.f_lineno in self._of(frame.f_code):
+                self._came(frame, entered)
+        return self._line
 
 
 def same_file(path: str, wanted: str) -> bool:

@@ -147,9 +147,10 @@ def _edges(backward: Pass, place: int) -> tuple[Edge, ...]:
         if index is None:
             found.append(Edge(0, int(number), "none"))
             continue
-        where = backward.order.place(index)
+        where = backward.order.place(index)  # 0 where nobody asked for that gradient
         label = backward.leaf(index) or name(target)
-        found.append(Edge(where, int(number), f"#{where} {label}"))
+        shown = f"#{where} {label}" if where else f"none ({label} is not asked for)"
+        found.append(Edge(where, int(number), shown))
     return tuple(found)
 
 

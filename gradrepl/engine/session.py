@@ -214,6 +214,11 @@ class Session:
         Raises:
             ConditionError: the line cannot be stopped at.
         """
+        if c.LINE in c.events(condition) and self.stepper.lines.taken():
+            raise StateError(
+                "another debugger or coverage tool traces this program: lines cannot be watched.",
+                "Stop at an op, a node or a module instead.",
+            )
         line = _line_of(condition)
         if line is not None:
             file = line.file or self._current_file(place)

@@ -38,7 +38,7 @@ class Stepper:
         self.session = session
         self.gate = gate
         self.armed = Armed()
-        self.lines = Lines()
+        self.lines = Lines(self.line_event)
         self.passes: list[Pass] = []
         """Backwards that are running and watched, outermost first."""
         self.last_pass: model.Pass | None = None
@@ -110,8 +110,6 @@ class Stepper:
         self.records = (
             self.asks_before_ops or self.asks_after_ops or self.wants_passes or self.typed
         )
-        if not armed.has_lines():
-            self.lines.forget()
         if not self.torch_here:
             return
         for each in self.passes:
@@ -122,9 +120,11 @@ class Stepper:
             self.watcher.remove()
 
     def _place_recorder(self) -> None:
-        """Have the recorder on the main thread's stack of modes exactly while it is needed."""
+        """Have recorder and line tracer in the main thread exactly while they are needed."""
         if not self.torch_here or threading.current_thread() is not threading.main_thread():
             return
+        watched = self.armed.lines() if self.running else ([], frozenset[str]())
+        self.lines.watch(*watched)
         if self.passes:
             return  # the engine gives the stack back as it was: at the end of the pass
         if self.records and self.running:
@@ -148,9 +148,13 @@ class Stepper:
         """An op is about to run, or done."""
         from gradrepl.engine.events import OpEvent
 
-        if when == "before":
-            self.lines.see(call.frame)
         self.event(OpEvent(self, self.armed.anchor, call, when))
+
+    def line_event(self, frame: FrameType, entered: bool) -> None:
+        """A watched line is about to run."""
+        from gradrepl.engine.events import LineEvent
+
+        self.event(LineEvent(self, self.armed.anchor, frame, entered))
 
     def event(self, event: _Event) -> None:
         """Stop here if something armed says so."""

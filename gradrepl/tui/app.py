@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
@@ -23,21 +23,17 @@ from textual.timer import Timer
 from gradrepl import model
 from gradrepl.errors import GradreplError
 from gradrepl.tui import crash, keys, messages, themes
-from gradrepl.tui.actions import Actions
 from gradrepl.tui.panels.bars import Footer, Header
 from gradrepl.tui.panels.base import Inks, Panel
 from gradrepl.tui.panels.dock import Dock
 from gradrepl.tui.panels.finder import Finder
 from gradrepl.tui.panels.log import LogPane
 from gradrepl.tui.panels.rows import RowList
+from gradrepl.tui.printing import Printing
 from gradrepl.tui.ring import Ring
 from gradrepl.tui.supply import Panels, Supply
 from gradrepl.tui.talk import Make, Talk, place_of, state_of
 
-DRAIN = 1 / 30
-"""Seconds between two looks at what the program printed."""
-FLOOD = 1 << 20
-"""Bytes printed between two looks that are still read."""
 PATIENT = 0.4
 """Seconds that something runs before further keys are refused instead of queued."""
 QUEUE = 64
@@ -50,7 +46,7 @@ def _everything() -> Any:
     return Everything
 
 
-class GradreplApp(Actions, App[int]):
+class GradreplApp(Printing):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
@@ -87,15 +83,12 @@ class GradreplApp(Actions, App[int]):
         self._since = 0.0
         self._busy = False
         self._started = False
-        self._draining = False
         self._unpainted = ExitStack()
         """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
         """Counts down to showing that code runs."""
         self._lent = False
         """The focus went to the prompt because the program reads a line; it goes back after."""
-        self._printed: list[tuple[str, bytes]] = []
-        self._printed_size = 0
         for theme in (themes.DARK, themes.LIGHT):
             self.register_theme(theme)
         self.theme = themes.DARK.name
@@ -176,7 +169,13 @@ class GradreplApp(Actions, App[int]):
             try:
                 await self.supply.renew(self.view)
             finally:
-                self._unpainted.close()
+                self._paint()
+
+    def _paint(self) -> None:
+        """Paint what was held back since the stop."""
+        self._unpainted.close()
+        if self.screen_stack:
+            self.screen.check_idle()  # it may have found nothing to do while painting was held back
 
     def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
         """Do ``text`` after what is being done; refuse when that takes long."""
@@ -229,7 +228,7 @@ class GradreplApp(Actions, App[int]):
     def changed(self) -> None:
         """Draw header, prompt and footer; a short run does not flicker."""
         if self.talk.prompt is None:
-            self._unpainted.close()
+            self._paint()
         if self.talk.finished:
             self._wake()
         elif self.talk.prompt is None and not self.talk.waiting_input and self.talk.gone is None:
@@ -276,38 +275,6 @@ class GradreplApp(Actions, App[int]):
             return "log"
         state = talk.prompt.state
         return state if state in ("idle", "exception") else self.view
-
-    # -- output -----------------------------------------------------------------------------------
-
-    def printed(self, stream: str, data: bytes) -> None:
-        """Keep what was printed until the next look; of a flood only the end."""
-        self._printed.append((stream, data))
-        self._printed_size += len(data)
-        if self._printed_size > FLOOD and len(self._printed) > 1:
-            while self._printed_size > FLOOD // 2 and len(self._printed) > 1:
-                self._printed_size -= len(self._printed.pop(0)[1])
-            mark = (stream, b"\n... more was printed than can be shown ...\n")
-            self._printed.insert(0, mark)
-        if not self._draining:
-            self._draining = True
-            self.set_timer(DRAIN, self.flush)
-
-    def flush(self) -> None:
-        """Show what was printed."""
-        self._draining = False
-        if not self._printed:
-            return
-        pieces, self._printed, self._printed_size = self._printed, [], 0
-        for stream, data in pieces:
-            self.ring.write(stream, data)
-            if self._busy:
-                self.dock.transcript.take(stream, data)
-        self.dock.transcript.renew()
-        if self.view == "log":
-            self.log_pane.renew()
-        elif not self.header.news:
-            self.header.news = True
-            self.header.refresh()
 
     # -- history ----------------------------------------------------------------------------------
 

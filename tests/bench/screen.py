@@ -29,13 +29,14 @@ KEYS = 40
 """Keys that are timed."""
 SIZES = (10, 1_000_000)
 MILLI = 1e3
+ESCAPE = "\x1b"
+BLINK = 300
+"""Bytes that a blinking cursor writes, at most."""
 QUIET = 0.25
 """Seconds without output after which the screen is taken to be done."""
 SCRIPT = """\
 import torch
 x = torch.ones((), requires_grad=True)
-with torch.no_grad():
-    pass
 for _ in range({nodes} - 1):
     x = x * 1.0
 x.backward()
@@ -64,7 +65,7 @@ class Terminal:
         end, since = time.perf_counter() + seconds, b""
         while (left := end - time.perf_counter()) > 0:
             if not select.select([self.descriptor], [], [], left)[0]:
-                break
+                return False
             try:
                 data = os.read(self.descriptor, 1 << 16)
             except OSError:
@@ -76,9 +77,11 @@ class Terminal:
         return False
 
     def rest(self, seconds: float = QUIET) -> None:
-        """Read until nothing but the cursor moves."""
-        while self.read(lambda data: len(data) > 400, seconds):
-            pass
+        """Read until nothing but the cursor has moved for that long."""
+        end = time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            if self.read(lambda _: len(self.pieces[-1][1]) > BLINK, left):
+                end = time.perf_counter() + seconds
 
     def close(self) -> None:
         """Kill it."""
@@ -139,9 +142,11 @@ def step(nodes: int) -> dict[str, float]:
         with terminal(file.name) as found:
             assert found.read(lambda data: b"PAUSED" in data, 60)
             found.rest()
-            found.type(":until node Mul*\r" if nodes > KEYS else ":until node Mul*\r")
+            found.type(":until node Mul*\r")
             assert found.read(lambda data: b"[2 Bwd]" in data, 120)
             found.rest(1.0)
+            found.type(ESCAPE)
+            found.rest(0.5)
             pressed = []
             for _ in range(min(KEYS, nodes - 2)):
                 pressed.append(found.type("s"))
@@ -154,7 +159,7 @@ def _latencies(pieces: list[tuple[float, bytes]], pressed: list[float]) -> dict[
     shown, settled = [], []
     for number, (key, following) in enumerate(zip(pressed, [*pressed[1:], 1e12], strict=True), 2):
         shown.append(replay.when(_stands_at(number), key) - key)
-        settled.append(max(t for t, data in pieces if t < following and len(data) > 100) - key)
+        settled.append(max(t for t, data in pieces if t < following and len(data) > BLINK) - key)
     return {"shown": _p95(shown), "settled": _p95(settled), "median": statistics.median(shown)}
 
 
@@ -178,7 +183,7 @@ def rows(total: int) -> dict[str, float]:
     from gradrepl.tui.panels.nodes import NodeList
 
     window = [
-        NodeRow(id=i + 1, name="MulBackward0", label="", state="predicted", lanes="○")
+        NodeRow(id=i + 1, name="MulBackward0", label="", state="predicted", norm=None, shape=None, lanes="○")
         for i in range(150)
     ]
 

@@ -252,7 +252,7 @@ w = torch.ones(3, requires_grad=True)
 """)
     ops = done(d.walk("y = Square.apply(w).sum()"))
     assert [(op.name, op.site.function, op.mode) for op in ops] == [
-        ("mul", "forward", "no_grad"), ("sum", "<module>", ""),
+        ("mul", "forward", "no_grad"), ("Square", "<module>", ""), ("sum", "<module>", ""),
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
@@ -81,6 +81,13 @@ class Panel(ScrollView, can_focus=True):
         """Draw the caption for the new width, and what depends on the width."""
         self.caption(self._left, self._right)
         self.resized()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw; a caption made for another width is made anew after it."""
+        made = self._captioned
+        if made is not None and made[2] != self.outer_size.width - 6 and self.styles.border_top[0]:
+            self.call_later(self.on_resize)
+        return super().render_lines(crop)
 
     def resized(self) -> None:
         """Lay out anew for another width; panels that wrap override this."""

@@ -1,0 +1,53 @@
+"""What each example's 'Try:' says can be typed, and gives what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+TRIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "custom_function": ("b node PowerBackward\nc\np saved\ns\nb 26",
+                        {"type": "Breakpoint", "text": "custom_function.py:26"}),
+    "dataset_loader": ("b op mse_loss, epoch == 1\nc\n:t points", {"shape": [20, 1]}),
+    "detach_clone": ("b 32\nc\ns\np weight.tolist()", {"text": "[10.0, 2.0, 3.0]"}),
+    "digits_cnn": ("b node Convolution*\nc\nuntil leaf conv2.weight", {"type": "Stop"}),
+    "gan": ("b leaf critic.0.weight\nc\nw\n:t fake", {"shape": [128, 1]}),
+    "leaves": ("b leaf weight\nc\nu", {"type": "Node"}),
+    "lstm": ("b op lstm\nc\nwhatis out", {"type": "Value"}),
+    "modules": ("b mod blocks.1.fc2\nc", {"module": "blocks.1.fc2"}),
+    "nan_hunt": ("b nan\nc\np step", {"text": "3"}),
+    "two_paths": ("b leaf a\nc\ns\n:bw a.sin() * a", {"phase": "backward"}),
+    "vanishing": ("b node Sigmoid*\nc\nc\np grad_in[0].norm() < 1", {"type": "Value"}),
+}  # fmt: skip
+
+
+def test_every_example_is_tried() -> None:
+    assert {file.stem for file in EXAMPLES.glob("*.py")} == set(TRIES)
+
+
+@pytest.mark.parametrize("name", TRIES)
+def test_what_the_docstring_says_can_be_tried(name: str) -> None:
+    lines, wanted = TRIES[name]
+    script = EXAMPLES / f"{name}.py"
+    result = subprocess.run(
+        [sys.executable, "-m", "gradrepl", "--json", str(script)],
+        input=lines + "\n", capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    records = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    said = [each for each in records if each["type"] not in ("Pass", "Ended")]
+    assert [each["message"] for each in records if each["type"] == "Error"] == []
+    assert {key: said[-1].get(key) for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+def test_docstrings_begin_with_one_sentence_and_say_what_to_try(file: Path) -> None:
+    found = re.match(r'"""([^\n]+[.!?])\n\nTry:\n((?:    \S.*\n){2,5})"""', file.read_text())
+    assert found is not None
