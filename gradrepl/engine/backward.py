@@ -25,6 +25,7 @@ from gradrepl.engine.events import NodeEvent, PassEvent
 from gradrepl.engine.gate import Quitting
 from gradrepl.engine.graph import Graph, Order
 from gradrepl.engine.hooks import Hooks
+from gradrepl.engine.names import Names
 from gradrepl.engine.view import View
 from gradrepl.errors import Aborted
 from gradrepl.model import Accumulated
@@ -172,8 +173,21 @@ class Pass:
             self._hooks.remove()
             self.stepper.passes.remove(self)
             self.stepper.pass_ended(self.record(outcome))
-        self.stepper.event(PassEvent(self.stepper, self.stepper.armed.anchor, self))
+            if outcome != "finished":
+                self._release()
+        try:
+            self.stepper.event(PassEvent(self.stepper, self.stepper.armed.anchor, self))
+        finally:
+            self._release()
         return result
+
+    def _release(self) -> None:
+        """Let go of everything of the user's now: we are part of a cycle, which lives longer."""
+        self.graph.nodes.clear()
+        self.graph.roots.clear()
+        self.graph.index.clear()
+        self.frame = None
+        self.names = Names(())
 
     def rearm(self) -> None:
         """Have hooks exactly where something that is armed now may stop."""

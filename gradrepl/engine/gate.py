@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import SimpleQueue
@@ -118,6 +118,10 @@ class Gate:
         finally:
             self._here.answering = before
 
+    def turn(self) -> AbstractContextManager[bool]:
+        """Wait until no other thread is parked: one stop at a time is told and served."""
+        return self._turn
+
     # -- serving -----------------------------------------------------------------------------
 
     def serve(self, place: Place) -> Verb:
@@ -129,7 +133,7 @@ class Gate:
         """
         if place.state == "idle":
             return self._serve(place)
-        with self._turn:
+        with self.turn():
             return self._serve(place)
 
     def _serve(self, place: Place) -> Verb:

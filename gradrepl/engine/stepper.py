@@ -169,19 +169,20 @@ class Stepper:
         """Stop at ``event`` until the user says how far to go on."""
         from gradrepl.engine import stops, tensors
 
-        self.armed.rest()
-        self.pausing = False
-        state = "backward" if event.kind in ("node", "pass") else "forward"
-        place = Place(
-            state, frames.user_frames(event.frame), extras=event.extra_quietly, event=event,
-            interrupted=interrupted,
-        )  # fmt: skip
-        watches = self.session.watches(place)
-        with tensors.quiet():
-            record = stops.stop(self.session, event, hit, place, watches)
-        self.session.tell(record)
-        verb = self._serve(place)
-        self.go(verb, stops.anchor(event, place, verb))
+        with self.gate.turn():
+            self.armed.rest()
+            self.pausing = False
+            state = "backward" if event.kind in ("node", "pass") else "forward"
+            place = Place(
+                state, frames.user_frames(event.frame), extras=event.extra_quietly, event=event,
+                interrupted=interrupted,
+            )  # fmt: skip
+            watches = self.session.watches(place)
+            with tensors.quiet():
+                record = stops.stop(self.session, event, hit, place, watches)
+            self.session.tell(record)
+            verb = self._serve(place)
+            self.go(verb, stops.anchor(event, place, verb))
 
     def _unseen(self) -> Any:
         import torch

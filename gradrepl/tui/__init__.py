@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradrepl.commands.conversation import Conversation
     from gradrepl.launch import Options
+
+
+PATIENCE = 5.0
+"""Seconds that leaving may take when the terminal is gone."""
+
+
+def _leave(talk: Conversation, number: int) -> None:
+    """Pass a signal on that asks us to go.
+
+    When the terminal itself is gone, Textual's writer thread dies and its full queue blocks the
+    shutdown for ever: then a timer ends us.
+    """
+    talk.forward_signal(number)
+    if number == signal.SIGHUP:
+        timer = threading.Timer(PATIENCE, os._exit, (128 + number,))
+        timer.daemon = True
+        timer.start()
 
 
 def run(options: Options) -> int:
@@ -28,13 +48,12 @@ def run(options: Options) -> int:
 
     def make(show: Show) -> Talk:
         import asyncio
-        import signal
 
         from gradrepl.commands.conversation import Conversation
 
         talk = Conversation(options, show)
         for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, talk.forward_signal, number)
+            asyncio.get_running_loop().add_signal_handler(number, _leave, talk, number)
         return talk
 
     app = GradreplApp(make, typing=not options.target, ascii=ascii_only)

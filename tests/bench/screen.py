@@ -7,7 +7,6 @@ kept with the time it came, and drawn by an emulator afterwards, so that drawing
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import pty
@@ -32,6 +31,8 @@ MILLI = 1e3
 ESCAPE = "\x1b"
 BLINK = 300
 """Bytes that a blinking cursor writes, at most."""
+TYPING = 0.1
+"""Seconds that the fastest fingers need for the first entry."""
 QUIET = 0.25
 """Seconds without output after which the screen is taken to be done."""
 SCRIPT = """\
@@ -123,15 +124,18 @@ class Replay:
 
 
 def paint() -> dict[str, float]:
-    """Return the seconds to the first full frame, and to the answer to ``1+1`` typed then."""
+    """Return the seconds to the first full frame, and to the answer to ``1+1`` typed after it."""
     with terminal() as found:
         assert found.read(lambda data: b"palette" in data, 20)
+        found.read(lambda data: False, TYPING)
         asked = found.type("1+1\r")
         found.rest(1.5)
         replay = Replay(found.pieces)
         frame = replay.when(lambda lines: "palette" in lines[-1] and "gradrepl" in lines[0])
         answer = replay.when(lambda lines: any(line[1:].strip(" │") == "2" for line in lines))
-    return {"frame": frame - found.started, "answer": answer - found.started, "took": answer - asked}
+    return {
+        "frame": frame - found.started, "answer": answer - found.started, "took": answer - asked,
+    }  # fmt: skip
 
 
 def step(nodes: int) -> dict[str, float]:
@@ -165,7 +169,8 @@ def _latencies(pieces: list[tuple[float, bytes]], pressed: list[float]) -> dict[
 
 def _stands_at(number: int) -> Callable[[list[str]], bool]:
     def shows(lines: list[str]) -> bool:
-        return any("●" in line and f" {number} " in line.partition("●")[2][:12] for line in lines)
+        marked = (line.partition("●")[2][:12] for line in lines)
+        return any(f" {number} " in part for part in marked)
 
     return shows
 
@@ -176,39 +181,37 @@ def _p95(values: list[float]) -> float:
 
 def rows(total: int) -> dict[str, float]:
     """Return the seconds to open a list of ``total`` rows, and to draw one frame of it."""
-    from textual.app import App, ComposeResult
+    sys.path.insert(0, str(ROOT / "tests" / "tui"))
+    from hand_made import FakeConversation
 
     from gradrepl.model import NodeRow
-    from gradrepl.tui.panels.base import Inks
-    from gradrepl.tui.panels.nodes import NodeList
+    from gradrepl.tui.app import GradreplApp
 
     window = [
-        NodeRow(id=i + 1, name="MulBackward0", label="", state="predicted", norm=None, shape=None, lanes="○")
+        NodeRow(
+            id=i + 1, name="MulBackward0", label="", state="predicted", norm=None, shape=(),
+            lanes="○",
+        )
         for i in range(150)
-    ]
-
-    class Alone(App[None]):
-        def compose(self) -> ComposeResult:
-            self.list = NodeList("nodes")
-            yield Inks(id="inks")
-            yield self.list
+    ]  # fmt: skip
 
     async def run() -> dict[str, float]:
-        app = Alone()
+        app = GradreplApp(FakeConversation)
         async with app.run_test(size=(COLUMNS, ROWS)) as pilot:
-            await pilot.pause()
+            app.set_view("bwd")
+            await pilot.pause(0.2)
+            panel = app.panels.nodes
             painted = asyncio.Event()
             start = time.perf_counter()
-            app.list.supply(window, 0, total)
-            app.list.call_after_refresh(painted.set)
+            panel.supply(window, 0, total)
+            panel.call_after_refresh(painted.set)
             await painted.wait()
             opened = time.perf_counter()
             frames = []
             for _ in range(20):
-                app.list.refresh()
                 began = time.perf_counter()
-                for y in range(app.list.size.height):
-                    app.list.render_line(y)
+                for y in range(panel.size.height):
+                    panel.render_line(y)
                 frames.append(time.perf_counter() - began)
         return {"open": opened - start, "frame": statistics.median(frames)}
 
