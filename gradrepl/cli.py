@@ -108,7 +108,8 @@ def _is_tty(descriptor: int) -> bool:
 
 
 def _has_screen() -> bool:
-    if not _is_tty(1) or os.environ.get("TERM", "dumb") in ("dumb", ""):
+    """Can the screen be drawn? Textual draws on standard error."""
+    if not (_is_tty(1) and _is_tty(2)) or os.environ.get("TERM", "dumb") in ("dumb", ""):
         return False
     columns, rows = os.get_terminal_size(1)
     return columns >= COLUMNS and rows >= ROWS

@@ -14,13 +14,11 @@ from gradrepl.engine import evaluate, hints, script
 from gradrepl.engine.arrival import torch_module
 from gradrepl.engine.gate import Place, Quitting
 from gradrepl.engine.session import Session
-from gradrepl.errors import Aborted, AutogradError, GradreplError, UsageError
+from gradrepl.errors import Aborted, GradreplError, UsageError
 from gradrepl.model import Record
 
 Answer = Record | None
 Handler = TypeVar("Handler", bound=Callable[..., Answer])
-LOOKED_AT = 10_000
-"""Nodes searched for freed values before a backward."""
 
 
 def answer(request: Any, session: Session, place: Place) -> Answer:
@@ -100,10 +98,11 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
     session.wait_for_torch(None)
     import torch
 
+    from gradrepl.engine import roots
+
     with session.stepper.code(typed=True), session.grad_as_typed(place):
         tensor = tensor_at(request.expression, session, place)
-        _check_root(tensor, request.expression)
-        _check_not_freed(tensor, request.expression)
+        roots.check(tensor, request.expression, session.stepper.recorder.cuts)
         session.stepper.go(c.FirstNode())
         torch.Tensor.backward(tensor)  # type: ignore[no-untyped-call]
     return None
@@ -123,42 +122,6 @@ def tensor_at(expression: str, session: Session, place: Place) -> Any:
             "Name a tensor; ':names' lists what is in reach.",
         )
     return value
-
-
-def _check_root(tensor: Any, expression: str) -> None:
-    if not tensor.requires_grad:
-        why = "its dtype has no gradient" if not (
-            tensor.is_floating_point() or tensor.is_complex()
-        ) else "nothing that it was made of requires a gradient, or it was made under no_grad or detached"  # fmt: skip  # noqa: E501
-        raise AutogradError(
-            f"'{expression}' has no grad_fn and does not require a gradient: {why}.",
-            "Give a leaf requires_grad=True before the forward; ':t NAME' tells about a tensor.",
-        )
-    if tensor.numel() != 1:
-        shape = tuple(tensor.shape)
-        raise AutogradError(
-            f"'{expression}' has shape {shape}, and a backward can start by itself only from a "
-            "single number.",
-            f"Use ({expression}).sum() or .mean(), or "
-            f":step ({expression}).backward(torch.ones{shape}).",
-        )
-
-
-def _check_not_freed(tensor: Any, expression: str) -> None:
-    """Refuse a graph whose saved values an earlier backward has freed."""
-    from gradrepl.engine import nodes
-    from gradrepl.engine.graph import Graph
-
-    if tensor.grad_fn is None:
-        return
-    for node in Graph([tensor.grad_fn]).nodes[:LOOKED_AT]:
-        if any(state == "freed" for _, _, state in nodes.saved(node)):
-            raise AutogradError(
-                f"the graph of '{expression}' was freed by an earlier backward: "
-                f"{nodes.name(node)} has lost what it saved.",
-                "Run the forward again, or step the first one with "
-                f":step {expression}.backward(retain_graph=True).",
-            )
 
 
 @on(p.Run)

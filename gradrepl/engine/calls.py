@@ -141,12 +141,13 @@ class Call:
             )
             self.versions = None
 
-    def note_result(self) -> None:
-        """Keep shape and dtype of the first output."""
+    def note_result(self) -> torch.Tensor | None:
+        """Keep shape and dtype of the first output, and return it."""
         first = next(tensors_in(self.result), None)
         if first is not None:
             self.shape = tuple(first.shape)
             self.dtype = tensors.short(first.dtype)
+        return first
 
     def settle(self) -> None:
         """Let go of everything of the user's."""

@@ -14,6 +14,7 @@ import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -26,6 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradrepl.engine import calls, evaluate, frames
 from gradrepl.engine.calls import Call
+from gradrepl.engine.roots import Cuts
 
 if TYPE_CHECKING:
     from gradrepl.engine.stepper import Stepper
@@ -68,6 +70,8 @@ class Recorder(TorchFunctionMode):
         self.last_id = 0
         self.opening = False
         """Open the next op: show the calls inside it."""
+        self.cuts = Cuts()
+        """Where tensors left the graph."""
         self._depth = 0
         self._inside = 0
         """Calls that we are in the middle of: torch holds the mode back meanwhile."""
@@ -289,7 +293,12 @@ class Recorder(TorchFunctionMode):
     # -- what was recorded -------------------------------------------------------------------
 
     def _keep(self, call: Call) -> None:
-        call.note_result()
+        output = call.note_result()
+        if output is not None and not output.requires_grad:
+            mode = f" under {call.mode}" if call.mode else ""
+            place = f" ({Path(call.site.file).name}:{call.site.line})" if call.site else ""
+            inputs = calls.tensors_in((call.args, call.kwargs))
+            self.cuts.note(output, inputs, call.name + mode + place)
         self.ops.append(call)
         if len(self.ops) > 2 * KEPT:
             del self.ops[:KEPT]

@@ -38,7 +38,7 @@ def session(heard: Heard = lambda message: None) -> Session:
 
 @contextmanager
 def armed(engine: Session, text: str, *, forward: bool = True) -> Iterator[None]:
-    """Have a breakpoint, as a script that runs has; without ``forward`` only its backwards see it."""
+    """Have a breakpoint, as a running script has; without ``forward`` only backwards see it."""
     stepper = engine.stepper
     number = stepper.armed.add(parse(text), text, False).id
     stepper.rearm()

@@ -19,7 +19,6 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from table import ROOT, Row, Section, in_child, load
 

@@ -133,7 +133,9 @@ def measure() -> Section:
     far = [in_child("stepping", "link", str(size)) for size in SIZES]
     idle = [in_child("stepping", "unmatched", text) for text in NOWHERE.values()]
 
-    def row(what: str, found: list[dict[str, float]], key: str, goal: float | None, note: str):  # noqa: ANN202
+    def row(
+        what: str, found: list[dict[str, float]], key: str, goal: float | None, note: str
+    ) -> Row:  # fmt: skip
         goals = (goal,) * len(found)
         return Row(what, tuple(MICRO * each[key] for each in found), goals, "us", note=note)
 

@@ -1,4 +1,4 @@
-"""The session: what is typed, what is shown of it, Ctrl-C, and torch that comes when it is needed."""
+"""The session: what is typed and shown, Ctrl-C, and torch that comes when it is needed."""
 
 from __future__ import annotations
 
@@ -89,9 +89,8 @@ def test_an_exception_whose_message_raises(d):
 def test_traceback_names_the_users_lines(d):
     d.type("def f(x):\n    return x.nosuch\n")
     error = d.type("y = 1\nf(y)")
-    assert [line.strip() for line in error.traceback.splitlines()[1:]][1::2] == [
-        "f(y)", "return x.nosuch",
-    ]  # fmt: skip
+    code = [line.strip() for line in error.traceback.splitlines() if "^" not in line]
+    assert (code[2], code[4]) == ("f(y)", "return x.nosuch")
 
 
 def test_a_hint_for_errors_of_autograd(d):
@@ -159,7 +158,6 @@ def test_values_are_bounded(d, source):
     "body",
     [
         "raise ValueError('mine')",
-        "raise SystemExit",
         "raise KeyboardInterrupt",
         "return 3",
         "return self.__repr__()",
@@ -217,9 +215,10 @@ def test_names_with_markup_in_them(d):
     assert "[/b]" in d.type("d").text
     assert "[/b]" in [row.name for row in d.look(protocol.Names()).rows]
     d.type("m = nn.ModuleDict({'[/b]': nn.Linear(2, 1)})")
-    stop = d.type("m['[/b]'](torch.ones(1, 2))", stepped=True)
-    d.step()
-    assert (stop.op.name, d.step().op) == ("ones", None) or d.stops()[-1].module == "[/b]"
+    stops = d.walk("m['[/b]'](torch.ones(1, 2))")
+    assert [(stop.op.name, stop.module) for stop in stops if stop.when == "after"] == [
+        ("ones", ""), ("linear", "[/b]"),
+    ]  # fmt: skip
 
 
 # -- looking -----------------------------------------------------------------------------------
@@ -381,6 +380,8 @@ def test_pause_again_and_again(running):
         (stop,) = running.until_prompt()
         assert stop.reason == "interrupt"
         running.send(protocol.Resume(verb=c.Continue()))
+        while running.look(protocol.Status()).message != "running.":
+            pass  # at a prompt, Ctrl-C is the face's
     os.kill(running.process.pid, signal.SIGINT)
     running.until_prompt()
     running.type("go = True")
@@ -439,18 +440,19 @@ y = torch.ones(1)
 # -- torch comes when it is needed -------------------------------------------------------------
 
 
-def test_torch_is_not_imported_before_the_script_does_it(script):
+def test_torch_is_not_imported_before_the_script_does_it(script, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
     path = script("""\
 import os, sys
 before = "torch" in sys.modules
-os.environ["OMP_NUM_THREADS"] = "3"
+os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 threads = torch.get_num_threads()
 torch.ones(1)
 """)
     with debuggee(warm=False) as d:
         d.load(path)
-        assert d.value("before, threads") == "(False, 3)"
+        assert d.value("before, threads") == "(False, 1)"
         assert d.torch is not None
 
 
