@@ -332,7 +332,7 @@ class Pass:
         for place in self._reached[: min(count, LISTED)]:
             variable = self.graph.nodes[place].variable
             norm = None if variable.grad is None else tensors.norm(variable.grad)
-            found.append(Accumulated(self.leaf(place), norm, tuple(variable.shape)))
+            found.append(Accumulated(self.leaf(place), norm, tensors.sizes(variable.shape)))
         return found, count
 
     def missing(self) -> list[str]:

@@ -56,7 +56,7 @@ class _Event:
         return ""
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
-        return [tuple(tensor.shape) for tensor in self.made()]
+        return [tensors.sizes(tensor.shape) for tensor in self.made()]
 
     def norms(self) -> Sequence[float]:
         found = (tensors.norm(tensor) for tensor in self.made())

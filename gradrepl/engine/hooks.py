@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+_carrier = torch.empty(0, device="cpu")
+"""Whose hooks a node takes over: made once, as making one would be seen by the user's modes."""
 Before = Callable[[int, tuple[Any, ...]], tuple[Any, ...] | None]
 After = Callable[[int, tuple[Any, ...], tuple[Any, ...]], None]
 
@@ -46,8 +48,7 @@ class Hooks:
 
     def light(self, ran: Callable[[Any], None], leaves: Iterable[int]) -> None:
         """Have ``ran(node)`` called for each node that runs, cheaply; leaves get a real hook."""
-        carrier = torch.empty(0)
-        carrier._backward_hooks = self._light
+        _carrier._backward_hooks = self._light
         current = torch._C._current_autograd_node  # type: ignore[attr-defined]
         self._light[0] = lambda grad: ran(current())
         with without_gc():
@@ -55,7 +56,7 @@ class Hooks:
                 for node in self._nodes:
                     attach = getattr(node, "_register_hook_dict", None)
                     if attach is not None:
-                        attach(carrier)
+                        attach(_carrier)
             except (AttributeError, TypeError, RuntimeError):  # another version of torch
                 self._light.clear()
                 leaves = range(len(self._nodes))

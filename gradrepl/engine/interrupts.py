@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from gradrepl import conditions as c
-from gradrepl.engine import frames
+from gradrepl.engine import evaluate, frames
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -71,6 +71,8 @@ class Interrupts:
 def _in_ours(frame: FrameType | None) -> bool:
     """Is code of ours the innermost that is not a library's?"""
     for each in frames.up(frame):
+        if each.f_code in (evaluate.run.__code__, evaluate._await.__code__):
+            return False  # the user's code is what runs there
         kind = frames.kind(each.f_code)
         if kind == frames.OURS:
             return True

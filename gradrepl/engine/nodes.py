@@ -172,8 +172,8 @@ def _shape(node: Any) -> tuple[int, ...] | None:
     """Return the shape of the gradient that arrives, as the node's metadata has it."""
     variable = getattr(node, "variable", None)
     if isinstance(variable, torch.Tensor):
-        return tuple(variable.shape)
+        return tensors.sizes(variable.shape)
     try:
-        return tuple(node._input_metadata[0].shape)
+        return tensors.sizes(node._input_metadata[0].shape)
     except (AttributeError, IndexError, RuntimeError, TypeError):
         return None

@@ -22,7 +22,7 @@ from gradrepl.engine.gate import Gate, Place
 from gradrepl.engine.lines import same_file
 from gradrepl.engine.stepper import Stepper
 from gradrepl.errors import ConditionError, LinkError, StateError
-from gradrepl.model import BreakpointInfo, Notice, Record, Watch
+from gradrepl.model import BreakpointInfo, Error, Notice, Record, Watch
 
 if TYPE_CHECKING:
     from gradrepl.engine.backward import Pass
@@ -63,7 +63,10 @@ class Session:
         """Send to the face; when it is gone there is nobody to tell."""
         if not self.gate.detached:
             with suppress(LinkError):  # the link thread sees the same and detaches
-                self.link.send(message)
+                try:
+                    self.link.send(message)
+                except (TypeError, OverflowError) as error:  # a record with what cannot travel
+                    self.link.send(_unsendable(message, error))
 
     def tell(self, record: Record) -> None:
         """Tell what happened."""
@@ -253,6 +256,14 @@ class Session:
         near = os.path.dirname(os.path.abspath(self.script)) if self.script else os.getcwd()
         places = [os.path.abspath(file), os.path.join(near, file)]
         return next((path for path in places if os.path.isfile(path)), "")
+
+
+def _unsendable(message: protocol.Message, error: Exception) -> protocol.Message:
+    record = Error(message=f"the answer cannot be sent: {error}.", hint="Ask for a part of it.")
+    number = getattr(message, "id", None)
+    return protocol.Tell(record=record) if number is None else (
+        protocol.Answer(id=number, record=record)
+    )  # fmt: skip
 
 
 def _plain(code: CodeType, space: dict[str, Any]) -> bool:

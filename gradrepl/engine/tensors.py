@@ -6,6 +6,7 @@ Figures of very large tensors are reduced to those that one pass without a copy 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -131,6 +132,11 @@ def _stats(elements: torch.Tensor) -> Stats:
     return Stats(norm=total, min=low, max=high, mean=mean, nans=nans, infs=infs, zeros=zeros)
 
 
+def sizes(numbers: Iterable[Any]) -> tuple[int, ...]:
+    """Return a shape as plain numbers; -1 for a size that is only a symbol (nested, traced)."""
+    return tuple(size if type(size) is int else -1 for size in numbers)
+
+
 def short(dtype: torch.dtype) -> str:
     """Return 'float32' for ``torch.float32``."""
     return str(dtype).removeprefix("torch.")
@@ -187,11 +193,11 @@ def describe(tensor: torch.Tensor, name: str = "", *, figures: bool = True) -> T
         grad = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
         return TensorInfo(
             name=name,
-            shape=tuple(tensor.shape),
+            shape=sizes(tensor.shape),
             dtype=short(tensor.dtype),
             device=str(tensor.device),
             layout=short(tensor.layout),  # type: ignore[arg-type]
-            stride=tuple(tensor.stride()) if strided else (),
+            stride=sizes(tensor.stride()) if strided else (),
             offset=int(tensor.storage_offset()) if strided else 0,
             nbytes=_nbytes(tensor),
             requires_grad=tensor.requires_grad,
