@@ -168,7 +168,7 @@ def _last(found: list[Any]) -> Any:
 
 @contextmanager
 def debuggee(
-    *, warm: bool = True, stdin: str = "tty", cwd: Path | None = None, **streams: Any
+    *, warm: bool = True, reads: str = "tty", cwd: Path | None = None, **streams: Any
 ) -> Iterator[Debuggee]:
     """Start a debuggee and stop it at the end, whatever happened."""
     with tempfile.TemporaryDirectory(prefix="gradrepl-test-") as folder:
@@ -178,7 +178,7 @@ def debuggee(
             listener.listen()
             listener.settimeout(SECONDS)
             about = {
-                "socket": path, "token": token, "stdin": stdin, "keep": [], "fallback": [],
+                "socket": path, "token": token, "stdin": reads, "keep": [], "fallback": [],
                 "warm": warm,
             }  # fmt: skip
             process = subprocess.Popen(
