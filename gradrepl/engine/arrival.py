@@ -22,16 +22,17 @@ def torch_module() -> Any:
 
 
 class Watch:
-    """A finder that is asked first, and goes away once torch was looked for."""
+    """A finder that is asked first, and goes away once its module was looked for."""
 
-    def __init__(self, arrived: Callable[[], None]) -> None:
+    def __init__(self, arrived: Callable[[], None], module: str = "torch") -> None:
         self._arrived = arrived
+        self._module = module
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Let the others find torch, and hear when it has been executed."""
-        if name != "torch":
+        """Let the others find the module, and hear when it has been executed."""
+        if name != self._module:
             return None
         self.remove()
         spec = importlib.util.find_spec(name)

@@ -27,6 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradrepl.engine import calls, evaluate, frames
 from gradrepl.engine.calls import Call
+from gradrepl.engine.compiled import Opaque
 from gradrepl.engine.roots import Cuts
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Recorder(TorchFunctionMode):
         self.last_id = 0
         self.opening = False
         """Open the next op: show the calls inside it."""
+        self._opaque = Opaque(self)
         self.cuts = Cuts()
         """Where tensors left the graph."""
         self._depth = 0
@@ -110,12 +112,14 @@ class Recorder(TorchFunctionMode):
         """Go to the bottom of the stack; only a default device must be below."""
         if not self._inside and not self.on_stack():
             self._rebuild(self._with_us)
+        self._opaque.install()
         torch.overrides.has_torch_function = self._has_torch_function  # type: ignore[assignment]
         traceback._walk_tb_with_full_positions = _walk_without_us  # type: ignore[attr-defined]
         _Function.apply = classmethod(lambda *args, **kwargs: self._apply(*args, **kwargs))
 
     def remove(self) -> None:
         """Leave the stack; inside of an op of ours, as soon as that is possible."""
+        self._opaque.remove()
         torch.overrides.has_torch_function = _has_torch_function
         traceback._walk_tb_with_full_positions = _walk  # type: ignore[attr-defined]
         _Function.apply = _function_apply
@@ -140,6 +144,16 @@ class Recorder(TorchFunctionMode):
                 self.remove()
 
         sys.setprofile(when_back)
+
+    def step_aside(self) -> None:
+        """Leave the stack for a while: compiled code runs, which must not see us."""
+        if self.on_stack():
+            self._rebuild(self._without_us)
+
+    def step_back(self) -> None:
+        """Come back to the stack after compiled code."""
+        if self.stepper.records and not self._inside and not self.on_stack():
+            self._rebuild(self._with_us)
 
     def _has_torch_function(self, arguments: Any) -> bool:
         """Answer as without us: modules take their fast path only if nothing overrides torch."""

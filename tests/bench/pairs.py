@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -71,7 +70,6 @@ def ratios(
 
 def _inside(context: Context, step: Callable[[], object], times: int) -> float:
     """Return the CPU time of some steps, with what putting things in place and away costs."""
-    gc.collect()
     start = time.thread_time()
     with context():
         for _ in range(times):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from debuggee import debuggee
@@ -13,43 +16,47 @@ from debuggee import debuggee
 from gradrepl import conditions as c
 from gradrepl import model, protocol
 
-
-@pytest.fixture
-def alone():
-    """Return a function that runs a script without us: (stdout, stderr, exit status)."""
-
-    def run(path, *args, stdin=""):
-        done = subprocess.run(
-            [sys.executable, str(path), *args], capture_output=True, input=stdin.encode(),
-            timeout=60, cwd=path.parent,
-        )  # fmt: skip
-        return done.stdout.decode(), done.stderr.decode(), done.returncode
-
-    return run
+ADDRESS = re.compile("0x[0-9a-f]+")
 
 
-@pytest.fixture
-def under(tmp_path):
-    """Return a function that runs a script in a debuggee in the same way."""
+class Both:
+    """Runs a script alone and, at the same time, in a debuggee: (stdout, stderr, status) each."""
 
-    def run(path, *args, go=lambda d: d.cont(), stdin=""):
-        out, err, given = (tmp_path / name for name in ("out", "err", "in"))
-        given.write_text(stdin)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, path, *args, go=lambda d: d.cont(), stdin=""):
+        (self._folder / "in").write_text(stdin)
         with (
-            out.open("wb") as first,
-            err.open("wb") as second,
-            given.open("rb") as third,
-            debuggee(
-                warm=False, cwd=path.parent, stdout=first, stderr=second, stdin=third
-            ) as d,
+            self._streams("alone") as streams,
+            subprocess.Popen([sys.executable, path, *args], cwd=path.parent, **streams) as alone,
+            self._streams("under") as streams,
+            debuggee(warm=False, cwd=path.parent, **streams) as d,
         ):
             d.load(path, *args)
             while d.prompt is not None and d.prompt.state != "idle":
                 go(d)
             code = d.quit()
-        return out.read_bytes().decode(), err.read_bytes().decode(), code
+        return (*self._texts("under"), code), (*self._texts("alone"), alone.returncode)
 
-    return run
+    @contextmanager
+    def _streams(self, who):
+        with ExitStack() as stack:
+            yield {
+                "stdin": stack.enter_context((self._folder / "in").open("rb")),
+                "stdout": stack.enter_context((self._folder / f"{who}.out").open("wb")),
+                "stderr": stack.enter_context((self._folder / f"{who}.err").open("wb")),
+            }
+
+    def _texts(self, who):
+        for kind in ("out", "err"):
+            text = (self._folder / f"{who}.{kind}").read_bytes().decode()
+            yield ADDRESS.sub("0x", text)
+
+
+@pytest.fixture
+def both(tmp_path):
+    return Both(tmp_path)
 
 
 # -- what cannot be run ------------------------------------------------------------------------
@@ -88,9 +95,9 @@ def test_a_module_that_cannot_be_run(tmp_path):
             assert error.kind == "TargetError"
 
 
-def test_an_empty_script(script, alone, under):
-    path = script("")
-    assert under(path) == alone(path) == ("", "", 0)
+def test_an_empty_script(script, both):
+    under, alone = both(script(""))
+    assert under == alone == ("", "", 0)
 
 
 # -- how scripts end ---------------------------------------------------------------------------
@@ -206,10 +213,10 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("name", ENDINGS)
-def test_ends_as_it_does_alone(script, alone, under, name):
+def test_ends_as_it_does_alone(script, both, name):
     path = script(ENDINGS[name])
-    lines = "Ada\nLovelace\nmore\n"
-    assert under(path, "arg", "--flag", stdin=lines) == alone(path, "arg", "--flag", stdin=lines)
+    under, alone = both(path, "arg", "--flag", stdin="Ada\nLovelace\nmore\n")
+    assert under == alone
 
 
 TORCH_ENDINGS = {
@@ -250,9 +257,10 @@ TORCH_ENDINGS = {
 
 
 @pytest.mark.parametrize("name", TORCH_ENDINGS)
-def test_stepped_it_ends_as_it_does_alone(script, alone, under, name):
+def test_stepped_it_ends_as_it_does_alone(script, both, name):
     path = script("import torch\n" + TORCH_ENDINGS[name])
-    assert under(path, go=lambda d: d.step()) == alone(path)
+    under, alone = both(path, go=lambda d: d.step())
+    assert under == alone
 
 
 # -- at a stop ---------------------------------------------------------------------------------
