@@ -9,14 +9,18 @@ asyncio is imported by the listener only: the engine's end must not load it into
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hmac
 import os
 import queue
+import resource
 import secrets
 import shutil
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -32,6 +36,8 @@ HELLO_LIMIT = 4096
 """Bytes that a peer may send before it has shown the token."""
 HELLO_SECONDS = 10.0
 """How long a peer may take for its first frame."""
+HIGH = 800
+"""Number from which on the engine's end looks for a free descriptor."""
 PATH_LIMIT = 100
 """Bytes in the path of a Unix socket that every system accepts."""
 
@@ -50,6 +56,26 @@ def _message(body: bytes) -> protocol.Messages:
         raise LinkError(f"a malformed message came over the link: {error}.") from None
 
 
+def _out_of_the_way(sock: socket.socket) -> socket.socket:
+    """Move a socket to a high number, where code that closes "all" low descriptors leaves it."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = max(3, min(HIGH, soft - 16))
+    try:
+        number = fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, lowest)
+    except OSError:
+        return sock
+    moved = socket.socket(fileno=number)
+    moved.settimeout(sock.gettimeout())
+    sock.close()
+    return moved
+
+
+def _identity(sock: socket.socket) -> tuple[int, int]:
+    """Tell this socket from a file of the user's that came to have its number."""
+    about = os.fstat(sock.fileno())
+    return about.st_dev, about.st_ino
+
+
 class BlockingLink:
     """The engine's end. ``send`` may be called in any thread, ``receive`` in one.
 
@@ -59,7 +85,10 @@ class BlockingLink:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+        self._sock = _out_of_the_way(sock)
+        self._identity = _identity(self._sock)
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called, in the writing thread, when nothing can be written any more."""
         self._frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._broken = False
         self._writer = threading.Thread(target=self._write, name="gradrepl-link", daemon=True)
@@ -125,9 +154,12 @@ class BlockingLink:
     def _write(self) -> None:
         while (frame := self._frames.get()) is not None:
             try:
+                if _identity(self._sock) != self._identity:
+                    raise OSError(errno.EBADF, "the descriptor was closed behind our back")
                 self._sock.sendall(frame)
             except OSError:
                 self._broken = True
+                self.on_broken()
                 return
 
     def _exactly(self, count: int) -> bytes:

@@ -36,6 +36,7 @@ def main() -> int:
     reader = threading.Thread(
         target=_listen, args=(session, link, interrupts, setup), name="gradrepl", daemon=True
     )
+    link.on_broken = lambda: _face_gone(session, setup)
     os.register_at_fork(after_in_child=lambda: _forked(session, link))
     reader.start()
     if setup.get("warm"):
@@ -78,6 +79,11 @@ def _listen(
             session.send(protocol.Answer(id=message.id, record=session.status()))
         else:
             session.gate.put(message)
+    _face_gone(session, setup)
+
+
+def _face_gone(session: Session, setup: dict[str, Any]) -> None:
+    """Let the user's code run on without us."""
     if not session.gate.detached:
         session.gate.detach()
         stdio.fall_back(setup["keep"], setup["fallback"])

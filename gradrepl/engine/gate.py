@@ -77,6 +77,8 @@ class Gate:
         """Places being served, outermost first; requests go to the last."""
         self._here = threading.local()
         self.detached = False
+        self._quitting = False
+        """``quit`` was said: code that swallows it meets it again at the next stop."""
 
     # -- who is asked ------------------------------------------------------------------------
 
@@ -137,6 +139,8 @@ class Gate:
             return self._serve(place)
 
     def _serve(self, place: Place) -> Verb:
+        if self._quitting:
+            raise Quitting
         if self.detached and place.state != "idle":
             return Continue()
         with self._stack:
@@ -170,6 +174,7 @@ class Gate:
                 if place.state == "idle" and not isinstance(request, protocol.Quit):
                     self.prompt(place)
                     continue
+                self._quitting = isinstance(request, protocol.Quit)
                 return _leave(request)
             stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
             free = place.state == "idle" or stepped
@@ -181,7 +186,7 @@ class Gate:
                 self.prompt(place)
 
     def _next(self, place: Place) -> protocol.Ask | None:
-        if self.detached:
+        if self.detached or self._quitting:
             return None
         place.waiting = True
         try:

@@ -44,17 +44,13 @@ def run(session: Session, target: str, args: tuple[str, ...], *, module: bool) -
     except Quitting:
         raise
     except BaseException as problem:  # whatever the script let through
-        error, status = problem, 1
-        _report(session, problem)
+        error, status = problem, _report(problem)
     finally:
         session.running_script = False
         _flush()
     session.exit_code = status
-    if error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            session.exit_code = status = 130
-        if not isinstance(error, Aborted):
-            _post_mortem(session, error)
+    if error is not None and not isinstance(error, Aborted):
+        _post_mortem(session, error)
     said = evaluate.error(error).message if error is not None else ""
     return Ended(code=status, script=target, exception=said)
 
@@ -125,17 +121,22 @@ def _strip(error: BaseException, seen: set[int]) -> None:
             _strip(other, seen)
 
 
-def _report(session: Session, error: BaseException) -> None:
-    """Print the traceback as Python would have, through the script's own excepthook."""
+def _report(error: BaseException) -> int:
+    """Print the traceback as Python would have, through the script's own excepthook.
+
+    Returns the exit status.
+    """
+    status = 130 if isinstance(error, KeyboardInterrupt) else 1
     if isinstance(error, Aborted):
-        return
+        return status
     _strip(error, set())
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except SystemExit as left:
-        session.exit_code = exit_status(left)
+        return exit_status(left)
     except Exception:  # the user's own excepthook
         sys.__excepthook__(type(error), error, error.__traceback__)
+    return status
 
 
 def _post_mortem(session: Session, error: BaseException) -> None:

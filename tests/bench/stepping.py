@@ -106,7 +106,10 @@ def link(length: int) -> dict[str, float]:
 
 
 def unmatched(text: str, length: int = 100_000) -> dict[str, float]:
-    """Return what each node of a backward costs when a condition is armed and never holds."""
+    """Return what each node of a backward costs when a condition is armed and never holds.
+
+    The capture of the graph at its start and the hooks put in place are part of it.
+    """
     engine = inside.session()
     bare, ours = [], []
     for _ in range(4):
