@@ -33,6 +33,14 @@ QUESTIONS = frozenset(
 )
 """Names of calls that compute no tensor: they are not stopped at and not recorded."""
 
+SILENT = frozenset(
+    """
+    size dim numel stride is_contiguous is_floating_point is_complex element_size data_ptr
+    get_device _set_grad_enabled _record_function_enter_new _record_function_exit
+    _record_function_exit._RecordFunction is_same_size _is_view is_inference
+    """.split()  # noqa: SIM905
+)
+"""Those of the questions that optimizers and modules ask all the time."""
 VIEWS_BY_ATTRIBUTE = frozenset(["T", "mT", "H", "mH", "real", "imag", "data"])
 CHANGING = frozenset(
     """
@@ -45,15 +53,21 @@ CHANGING = frozenset(
 class Kind:
     """What is known of a function of torch's once and for all."""
 
-    __slots__ = ("changes", "is_op", "name", "python")
+    __slots__ = ("changes", "is_op", "name", "of_leaf", "python", "silent")
 
     def __init__(self, function: Any) -> None:
         name = getattr(function, "__name__", type(function).__name__)
+        self.of_leaf = False
+        """Reads ``.grad``, which warns only where the tensor is no leaf."""
         self.python = isinstance(function, FunctionType)
         """Written in Python: it may make calls of torch's API that ``into`` can show."""
         if name in ("__get__", "__set__", "__delete__"):
             attribute = getattr(getattr(function, "__self__", None), "__name__", "")
             self.is_op = attribute in VIEWS_BY_ATTRIBUTE and name != "__delete__"
+            self.silent = not self.is_op and (name, attribute) not in (
+                ("__get__", "grad"), ("__get__", "names"), ("__set__", "names"),
+            )  # fmt: skip
+            self.of_leaf = (name, attribute) == ("__get__", "grad")
             self.name = attribute + (" =" if name == "__set__" else "")
         else:
             module = getattr(function, "__module__", "") or ""
@@ -62,6 +76,8 @@ class Kind:
                 and module not in ("torch.autograd", "torch.autograd.graph")
             )  # fmt: skip
             self.name = name
+            self.silent = name in SILENT
+        """``silent``: no op, runs no Python and never warns: it can be passed on as it is."""
         self.changes = self.python or name in CHANGING or (name[-1:] == "_" and name[-2:] != "__")
 
 
@@ -96,7 +112,7 @@ class Call:
 
     __slots__ = (
         "args", "bumped", "depth", "dtype", "duration", "frame", "function", "grad", "id",
-        "kwargs", "mode", "module", "module_class", "module_frames", "modules", "name", "result",
+        "kwargs", "mode", "module", "module_class", "module_frames", "name", "result",
         "seq", "seq_end", "shape", "site", "versions",
     )  # fmt: skip
 
@@ -108,7 +124,6 @@ class Call:
     result: Any
     frame: FrameType | None
     site: Site | None
-    modules: list[Any]
     module_frames: list[FrameType]
     module: str
     module_class: str
@@ -153,7 +168,7 @@ class Call:
         """Let go of everything of the user's."""
         self.function = self.args = self.kwargs = self.result = self.versions = None
         self.frame = None
-        self.modules = self.module_frames = []
+        self.module_frames = []
 
     def _node_names(self) -> list[str]:
         """Return the names of the nodes that the op created, outputs first; while it is held."""

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
@@ -77,7 +76,8 @@ class Recorder(TorchFunctionMode):
         self._depth = 0
         self._inside = 0
         """Calls that we are in the middle of: torch holds the mode back meanwhile."""
-        self._paths: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+        self._paths: dict[int, tuple[Any, str, str]] = {}
+        """By identity: a module, held meanwhile, its path and its class."""
         self.current: list[Call] = []
         """Ops that are running, outermost first."""
 
@@ -172,7 +172,10 @@ class Recorder(TorchFunctionMode):
         if self.on_stack():
             yield
             return
-        self._rebuild(self._with_us)
+        if torch._C._len_torch_function_stack():
+            self._rebuild(self._with_us)
+        else:
+            torch._C._push_on_torch_function_stack(self)
         inside, self._inside = self._inside, 0
         try:
             yield
@@ -189,12 +192,16 @@ class Recorder(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:  # fmt: skip
         """Run one call of torch's API, recorded."""
+        what = calls.kind(func)
+        if what.silent or (what.of_leaf and args[0].is_leaf):
+            return func(*args, **kwargs) if kwargs else func(*args)
         kwargs = kwargs or {}
         caller = sys._getframe(1)
         if caller.f_code is _DISPATCH:  # the function is Python's: its caller's caller called it
             caller = caller.f_back.f_back or caller  # type: ignore[union-attr]
         call_it = trampoline(caller)
-        what = calls.kind(func)
+        if frames.kind(caller.f_code) == frames.OPTIMIZER and not what.python:
+            return call_it(func, args, kwargs)
         self._inside += 1
         try:
             if not what.is_op or not self.stepper.sees():
@@ -217,9 +224,7 @@ class Recorder(TorchFunctionMode):
         call.frame = walk.frame
         call.site = frames.site(walk.frame)
         call.module_frames = walk.module_frames
-        call.modules = walk.modules()
-        call.module = self._path(call) if call.modules else ""
-        call.module_class = type(call.modules[0]).__name__ if call.modules else ""
+        call.module, call.module_class = self._module(walk)
         call.depth = self._depth
         call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
         call.versions = None
@@ -292,13 +297,16 @@ class Recorder(TorchFunctionMode):
             words.append("recomputation")
         return ", ".join(words)
 
-    def _path(self, call: Call) -> str:
-        module = call.modules[0]
-        path = self._paths.get(module)
-        if path is None:
-            path = self.stepper.session.names(call.frame).module(call.modules)
-            self._paths[module] = path
-        return path
+    def _module(self, walk: frames.Walk) -> tuple[str, str]:
+        """Return path and class of the module that calls the op."""
+        if not walk.module_frames:
+            return "", ""
+        module = frames.module_of(walk.module_frames[0])
+        found = self._paths.get(id(module))
+        if found is None:
+            path = self.stepper.session.names(walk.frame).module(walk.modules())
+            found = self._paths[id(module)] = (module, path, type(module).__name__)
+        return found[1], found[2]
 
     def forget_paths(self) -> None:
         """Module paths may have changed: the user typed something."""
@@ -381,7 +389,7 @@ class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not recorder.stepper.sees():
             return func(*args, **kwargs)
         call = Call()
-        for name in ("frame", "site", "module_frames", "modules", "module", "module_class", "grad",
+        for name in ("frame", "site", "module_frames", "module", "module_class", "grad",
                      "mode"):  # fmt: skip
             setattr(call, name, getattr(self.outer, name))
         call.id = recorder.last_id = recorder.last_id + 1

@@ -90,6 +90,8 @@ class Stepper:
             self.armed.rest()
             self.rearm()
             self._place_recorder()
+            if self.torch_here:
+                self.recorder.forget_paths()
 
     def go(self, verb: c.Verb, anchor: Anchor | None = None) -> None:
         """Arm ``verb``, as the user's code is about to run on."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import torch
@@ -134,9 +135,12 @@ def _stats(elements: torch.Tensor) -> Stats:
 
 def sizes(numbers: Iterable[Any]) -> tuple[int, ...]:
     """Return a shape as plain numbers; -1 for a size that is only a symbol (nested, traced)."""
-    return tuple(size if type(size) is int else -1 for size in numbers)
+    found = tuple(numbers)
+    plain = all(type(size) is int for size in found)
+    return found if plain else tuple(s if type(s) is int else -1 for s in found)
 
 
+@cache
 def short(dtype: torch.dtype) -> str:
     """Return 'float32' for ``torch.float32``."""
     return str(dtype).removeprefix("torch.")

@@ -37,10 +37,13 @@ def session(heard: Heard = lambda message: None) -> Session:
 
 
 @contextmanager
-def armed(engine: Session, text: str, *, forward: bool = True) -> Iterator[None]:
+def armed(
+    engine: Session, text: str, *, forward: bool = True, ignore: int = 0
+) -> Iterator[None]:  # fmt: skip
     """Have a breakpoint, as a running script has; without ``forward`` only backwards see it."""
     stepper = engine.stepper
     number = stepper.armed.add(parse(text), text, False).id
+    stepper.armed.change(number, "ignore", ignore, "", ())
     stepper.rearm()
     try:
         if forward:

@@ -17,6 +17,9 @@ from workloads import WORKLOADS
 NOWHERE = "leaf nosuch"
 """A breakpoint that never matches: all is watched, nothing stops."""
 ORDER, FORWARD, BOTH = "order and identity of every node", "forward ops recorded", "both"
+ONE = "the same, one node asked in each pass"
+ROOT = "node NllLoss*"
+"""The node that every workload's backward begins with, once."""
 ASKED = "both, every node asked for its norm"
 GOALS: dict[str, tuple[float | None, ...]] = {
     ORDER: (1.07, 1.02, 1.01, 1.12),
@@ -26,6 +29,7 @@ REACH = (1.10, 1.03, 1.02, 1.15)
 """What ``ORDER`` must reach."""
 NOTES = {
     ORDER: "must reach 1.1 1.03 1.02 1.15",
+    ONE: f"'b {ROOT}', ignored",
     FORWARD: "line, module, edges",
     BOTH: f"what 'b {NOWHERE}' costs",
     ASKED: "'b norm > 1e30'",
@@ -53,6 +57,7 @@ def variants() -> dict[str, Context]:
     cpu_only = [torch.profiler.ProfilerActivity.CPU]
     return {
         ORDER: lambda: inside.armed(engine, NOWHERE, forward=False),
+        ONE: lambda: inside.armed(engine, ROOT, forward=False, ignore=1 << 40),
         FORWARD: lambda: inside.recorded(engine),
         BOTH: lambda: inside.armed(engine, NOWHERE),
         ASKED: lambda: inside.armed(engine, "norm > 1e30"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from debuggee import debuggee
 
+from gradrepl import conditions as c
 from gradrepl import model, protocol
 from gradrepl.conditions_parser import parse
 
@@ -39,9 +40,11 @@ for i in range(3):
 
 
 def where(stop):
-    """Say in one word what a stop is at: the op, the node, or the end of a backward."""
+    """Say in one word what a stop is at: op, node, line, or the end of a backward."""
     if stop.op:
         return f"{stop.when} {stop.op.name}"
+    if stop.phase == "forward":
+        return f"line {stop.site.line} of {stop.site.function}"
     return f"{stop.when} {stop.node.name} {stop.node.label}".strip() if stop.node else "end"
 
 
@@ -74,10 +77,15 @@ def info(d):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("24", ["before ones"] * 3),
-        ("train.py:17", ["before mul"] * 3),
-        ("loss_of", ["before mul"] * 3),
-        ("forward", ["before linear"] * 3),
+        ("24", ["line 24 of <module>"] * 3),
+        ("train.py:17", ["line 17 of loss_of"] * 3),
+        ("17, i == 1", ["line 17 of loss_of"]),
+        ("loss_of", ["line 17 of loss_of"] * 3),
+        ("forward", ["line 12 of forward"] * 3),
+        ("18 and op square", ["after square"] * 3),
+        ("train.py:18 and op square", ["after square"] * 3),
+        ("op relu or 17", ["after relu", "line 17 of loss_of"] * 3),
+        ("26", ["line 26 of <module>"] * 3),
         ("op relu", ["after relu"] * 3),
         ("op s*e", ["after square"] * 3),
         ("node ReluBackward0", ["before ReluBackward0 enc.1"] * 3),
@@ -111,10 +119,55 @@ def test_line_stops_once_for_each_coming_to_it(d, script):
             z = y.sum()
     """)
     stops = hits(d, path, "4", "5")
-    assert [(stop.site.line, where(stop)) for stop in stops] == [
-        (4, "before add"), (5, "before sum"), (4, "before add"), (5, "before sum"),
-    ]  # fmt: skip
+    assert [stop.site.line for stop in stops] == [4, 5, 4, 5]
     assert stops[0].reason.endswith(": train.py:4")
+
+
+def test_each_part_of_an_or_is_asked_at_its_own_side(d, train):
+    stops = hits(d, train, "node ReluBackward0 or nan")
+    assert [where(stop) for stop in stops] == ["before ReluBackward0 enc.1"] * 3
+
+
+def test_lines_without_an_op(d, script):
+    path = script("""\
+        import torch
+        torch.ones(1)
+        total = 0
+        for i in range(3):
+            total += i
+        name = "done"
+    """)
+    stops = hits(d, path, "5, i == 2", "6")
+    assert [where(stop) for stop in stops] == ["line 5 of <module>", "line 6 of <module>"]
+    assert d.value("total") == "3"
+
+
+def test_until_a_line_that_has_no_op(d, script):
+    path = script("import torch\ntorch.ones(1)\nx = 1\ny = 2\ntorch.ones(2)\n")
+    d.load(path)
+    stop = d.go(c.UntilCondition(parse("train.py:4")))
+    assert (where(stop), d.value("x, 'y' in globals()")) == ("line 4 of <module>", "(1, False)")
+    assert d.step().op.name == "ones"
+
+
+def test_a_trace_function_of_the_users_stays(d, script):
+    path = script("""\
+        import sys, torch
+        seen = []
+        def tracer(frame, event, argument):
+            seen.append(frame.f_code.co_name)
+        def f():
+            return torch.ones(1)
+        torch.ones(1)
+        sys.settrace(tracer)
+        f()
+        sys.settrace(None)
+    """)
+    d.load(path)
+    d.break_at("nosuch_function")
+    d.cont()
+    assert "'f'" in d.value("seen")
+    assert d.prompt.state == "idle"
 
 
 def test_line_in_another_file(d, script):
@@ -125,7 +178,8 @@ def test_line_in_another_file(d, script):
         y = double(torch.ones(2))
     """)
     (stop,) = hits(d, path, "helper_of_lines.py:2")
-    assert (stop.site.function, where(stop)) == ("double", "before mul")
+    assert where(stop) == "line 2 of double"
+    assert stop.site.file.endswith("helper_of_lines.py")
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_nothing_armed(path, bare, attached):
 
 
 @pytest.mark.parametrize("path", only(*PASSED_BY[:4]), ids=lambda path: path.stem)
-@pytest.mark.parametrize("what", ["op nosuch", "nan"])
+@pytest.mark.parametrize("what", ["op nosuch", "nan", "report, False"])
 def test_breakpoint_that_never_holds(path, what, bare, attached):
     bare.start(path)
 
@@ -132,3 +132,19 @@ def test_breakpoint_that_never_holds(path, what, bare, attached):
     outcome, d = attached(path, go)
     assert outcome == bare.outcome(path)
     assert [stop.reason for stop in d.stops() if stop.phase != "exception"] == ["start"]
+
+
+@pytest.mark.parametrize("verb", [c.Into, c.Finish, c.Next], ids=lambda verb: verb.__name__)
+@pytest.mark.parametrize(
+    "path", only("attention", "checkpoint_nonreentrant", "hooks"), ids=lambda path: path.stem
+)
+def test_other_verbs(path, verb, bare, attached):
+    bare.start(path)
+
+    def go(d: Debuggee) -> None:
+        d.go(c.FirstNode()) if verb is c.Finish else d.step()
+        d.step_through(verb)
+
+    outcome, d = attached(path, go)
+    assert outcome == bare.outcome(path)
+    assert len(d.stops()) > 40

@@ -1,4 +1,4 @@
-"""A model compiled by torch.compile (its eager backend), with a graph break, trained three steps."""
+"""A model compiled by torch.compile (its eager backend), with a graph break, for three steps."""
 
 import torch
 from _digest import report, seed
