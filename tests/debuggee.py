@@ -18,7 +18,7 @@ from typing import Any
 from gradrepl import conditions as c
 from gradrepl import model, protocol
 from gradrepl.conditions_parser import parse
-from gradrepl.launch import Options
+from gradrepl.launch import Options, _large_stack
 from gradrepl.link import BlockingLink
 
 ROOT = Path(__file__).parent.parent
@@ -181,11 +181,12 @@ def debuggee(
                 "socket": path, "token": token, "stdin": reads, "keep": [], "fallback": [],
                 "warm": warm,
             }  # fmt: skip
-            process = subprocess.Popen(
-                [sys.executable, *Options().engine], text=True, cwd=cwd,
-                env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},
-                **{"stdin": subprocess.DEVNULL, **streams},
-            )  # fmt: skip
+            with _large_stack():
+                process = subprocess.Popen(
+                    [sys.executable, *Options().engine], text=True, cwd=cwd,
+                    env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},
+                    **{"stdin": subprocess.DEVNULL, **streams},
+                )  # fmt: skip
             sock, _ = listener.accept()
             sock.settimeout(SECONDS)
         link = BlockingLink(sock)

@@ -63,7 +63,7 @@ def test_directions(file: Path) -> None:
         "repl": ("gradrepl.engine", "gradrepl.tui"),
         "commands": ("gradrepl.engine", "gradrepl.tui", "gradrepl.repl"),
     }.get(wing, ())
-    if file.parent == PACKAGE and file.stem in ("model", "event", "conditions", "protocol"):
+    if file.parent == PACKAGE and file.stem in ("model", "event", "protocol"):
         strangers = tuple(
             f"gradrepl.{room}" for room in ("engine", "tui", "repl", "commands", "cli", "link")
         )

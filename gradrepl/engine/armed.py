@@ -108,7 +108,8 @@ class Armed:
 
     def lines(self) -> tuple[list[c.Line], frozenset[str]]:
         """Return the lines and the functions that must be watched."""
-        found = [part for each in self._active() for part in _parts(each)]
+        watched = [each for each in self._active() if c.LINE in c.events(each)]  # type: ignore[arg-type]
+        found = [part for each in watched for part in c.parts(each)]
         return (
             [part for part in found if isinstance(part, c.Line)],
             frozenset(part.function for part in found if isinstance(part, c.InFunction)),
@@ -130,13 +131,13 @@ class Armed:
 
     def _stepped(self, event: Event) -> bool:
         verb = _inner(self.verb)
-        if not _asked(verb, event) or not verb.matches(event):
+        if not c.asked(verb, event) or not verb.matches(event):
             return False
         self._left -= 1
         return self._left <= 0
 
     def _hit(self, each: Breakpoint, event: Event) -> bool:
-        if not each.enabled or not _asked(each.condition, event):
+        if not each.enabled or not c.asked(each.condition, event):
             return False
         if not each.condition.matches(event):
             return False
@@ -190,30 +191,19 @@ class Armed:
             case "commands":
                 each.commands = commands
             case "condition":
+                bare = each.condition
+                while isinstance(bare, c.Where):
+                    bare = bare.condition
+                checked = parse(f"none, {text}") if text else None
+                each.condition = c.Where(bare, text) if isinstance(checked, c.Where) else bare
                 place = each.text.partition(",")[0].strip()
                 each.text = f"{place}, {text}" if text else place
-                each.condition = parse(each.text)
             case _:
                 raise UsageError(f"a breakpoint cannot be told to '{action}'.")
 
 
 def _inner(verb: c.Verb) -> c.Verb | c.Condition:
     return verb.condition if isinstance(verb, c.UntilCondition) else verb
-
-
-def _asked(condition: c.Condition | c.Verb, event: Event) -> bool:
-    return event.kind in c.events(condition) and (  # type: ignore[arg-type]
-        event.kind == c.PASS or event.when in c.sides(condition, event.kind)  # type: ignore[arg-type]
-    )
-
-
-def _parts(condition: c.Condition | c.Verb) -> list[c.Condition | c.Verb]:
-    match condition:
-        case c.Where(inner, _):
-            return _parts(inner)
-        case c.Both(left, right) | c.Either(left, right):
-            return _parts(left) + _parts(right)
-    return [condition]
 
 
 def _name(verb: c.Verb) -> str:

@@ -22,11 +22,11 @@ import torch
 from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradrepl.engine import calls, evaluate, frames
 from gradrepl.engine.calls import Call
 from gradrepl.engine.compiled import Opaque
+from gradrepl.engine.inside import AtenRecorder, past_the_door
 from gradrepl.engine.roots import Cuts
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ class Recorder(TorchFunctionMode):
         self._opaque = Opaque(self)
         self.cuts = Cuts()
         """Where tensors left the graph."""
-        self._depth = 0
+        self._aside = False
+        """Compiled code runs, and we have left the stack for that long."""
+        self.depth = 0
+        """How many ops that were opened we are inside of."""
         self._inside = 0
         """Calls that we are in the middle of: torch holds the mode back meanwhile."""
         self._paths: dict[int, tuple[Any, str, str]] = {}
@@ -148,11 +151,13 @@ class Recorder(TorchFunctionMode):
     def step_aside(self) -> None:
         """Leave the stack for a while: compiled code runs, which must not see us."""
         if self.on_stack():
+            self._aside = True
             self._rebuild(self._without_us)
 
     def step_back(self) -> None:
         """Come back to the stack after compiled code."""
-        if self.stepper.records and not self._inside and not self.on_stack():
+        aside, self._aside = self._aside, False
+        if aside and self.stepper.records and not self.on_stack():
             self._rebuild(self._with_us)
 
     def _has_torch_function(self, arguments: Any) -> bool:
@@ -193,7 +198,7 @@ class Recorder(TorchFunctionMode):
     ) -> Any:  # fmt: skip
         """Run one call of torch's API, recorded."""
         what = calls.kind(func)
-        if what.silent or (what.of_leaf and args[0].is_leaf):
+        if what.silent or (what.of_leaf and type(args[0]) in _PLAIN and args[0].is_leaf):
             return func(*args, **kwargs) if kwargs else func(*args)
         kwargs = kwargs or {}
         caller = sys._getframe(1)
@@ -210,7 +215,7 @@ class Recorder(TorchFunctionMode):
             if walk.optimizer or walk.frame is None:
                 return call_it(func, args, kwargs)
             call = self._begin(what, func, args, kwargs, walk)
-            result = self._run(call, call_it, what)
+            result = self.run(call, call_it, what)
         finally:
             self._inside -= 1
         self.stepper.deliver_interrupt()
@@ -225,7 +230,7 @@ class Recorder(TorchFunctionMode):
         call.site = frames.site(walk.frame)
         call.module_frames = walk.module_frames
         call.module, call.module_class = self._module(walk)
-        call.depth = self._depth
+        call.depth = self.depth
         call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
         call.versions = None
         call.grad = torch.is_grad_enabled()
@@ -236,7 +241,8 @@ class Recorder(TorchFunctionMode):
         call.seq = call.seq_end = _get_sequence_nr()
         return call
 
-    def _run(self, call: Call, call_it: Callable[..., Any], what: calls.Kind | None) -> Any:
+    def run(self, call: Call, call_it: Callable[..., Any], what: calls.Kind | None) -> Any:
+        """Run an op that has begun, ask before and after it, and keep what it was."""
         stepper = self.stepper
         self.current.append(call)
         try:
@@ -270,20 +276,20 @@ class Recorder(TorchFunctionMode):
         if walk.frame is None:
             return apply(*args, **kwargs)
         call = self._begin(calls.Kind(function), apply, args, kwargs, walk)
-        return self._run(call, trampoline(caller), None)
+        return self.run(call, trampoline(caller), None)
 
     def _open(self, call: Call, call_it: Callable[..., Any], what: calls.Kind) -> Any:
         """Run an op with the calls inside it shown: of the API if it is Python, else of aten."""
-        self._depth += 1
+        self.depth += 1
         try:
             if what.python:
-                body = _past_the_door(call.function)
+                body = past_the_door(call.function)
                 with self.within():
                     return call_it(body, call.args, call.kwargs)
             with AtenRecorder(self, call):
                 return call_it(call.function, call.args, call.kwargs)
         finally:
-            self._depth -= 1
+            self.depth -= 1
 
     def _mode(self, grad: bool, checkpoint: bool) -> str:
         words = []
@@ -348,55 +354,6 @@ def _walk_without_us(tb: TracebackType | None) -> Any:
     return _walk(evaluate.chained(evaluate.without_ours(tb)))
 
 
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
 _has_torch_function = torch.overrides.has_torch_function
 _DISPATCH = torch.overrides.handle_torch_function.__code__
-
-
-def _past_the_door(function: Any) -> Any:
-    """Return a Python function of torch's without its first question: does anybody override me?
-
-    Asked with our mode in place, it would hand the call back to us for ever.
-    """
-    space = function.__globals__
-    space.setdefault("__warningregistry__", {})  # shared: a warning is given as often as before
-    doors = {name: _nobody for name in space if name.startswith("has_torch_function")}
-    copy = FunctionType(
-        function.__code__, {**space, **doors}, function.__name__, function.__defaults__,
-        function.__closure__,
-    )  # fmt: skip
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
-
-
-def _nobody(*arguments: Any) -> bool:
-    return False
-
-
-class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Shows the aten ops that one builtin op is made of."""
-
-    def __init__(self, recorder: Recorder, outer: Call) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.recorder = recorder
-        self.outer = outer
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:  # fmt: skip
-        """Run one aten op, recorded."""
-        kwargs = kwargs or {}
-        recorder = self.recorder
-        if not recorder.stepper.sees():
-            return func(*args, **kwargs)
-        call = Call()
-        for name in ("frame", "site", "module_frames", "module", "module_class", "grad",
-                     "mode"):  # fmt: skip
-            setattr(call, name, getattr(self.outer, name))
-        call.id = recorder.last_id = recorder.last_id + 1
-        call.name = str(func)
-        call.function, call.args, call.kwargs, call.result = func, args, kwargs, None
-        call.depth = recorder._depth
-        call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
-        call.versions = None
-        call.seq = call.seq_end = _get_sequence_nr()
-        return recorder._run(call, _call, None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import builtins
 import linecache
 import os
+import re
 import sys
 import threading
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from gradrepl import conditions as c
 from gradrepl import protocol
@@ -222,25 +221,24 @@ class Session:
                 "another debugger or coverage tool traces this program: lines cannot be watched.",
                 "Stop at an op, a node or a module instead.",
             )
-        line = _line_of(condition)
-        if line is not None:
+        for line in c.lines(condition):
             file = line.file or self._current_file(place)
             path = self._find(file)
             if path:
                 _check_line(path, line.line)
-            shown = os.path.basename(file) if not line.file else line.file
             if not line.file:
-                condition = _with_file(condition, path or file)
-                rest = text.lstrip().removeprefix(str(line.line))
-                text = f"{shown}:{line.line}{rest}"
+                condition = c.with_file(condition, path or file)
+                shown = f"{os.path.basename(file)}:{line.line}"
+                text = re.sub(rf"(?<![\w:.]){line.line}(?!\w)", shown, text, count=1)
         record = self.stepper.armed.add(condition, text, temporary)
         self.stepper.rearm()
         return record
 
     def broken_lines(self, file: str) -> frozenset[int]:
         """Return the lines of ``file`` that have a breakpoint."""
-        lines = (_line_of(each.condition) for each in self.stepper.armed.breakpoints.values())
-        return frozenset(each.line for each in lines if each and same_file(file, each.file))
+        found = self.stepper.armed.breakpoints.values()
+        lines = (line for each in found for line in c.lines(each.condition))
+        return frozenset(line.line for line in lines if same_file(file, line.file))
 
     def _current_file(self, place: Place) -> str:
         if place.frame is not None:
@@ -272,22 +270,6 @@ def _plain(code: CodeType, space: dict[str, Any]) -> bool:
     inner = (const for const in code.co_consts if isinstance(const, CodeType))
     names = {name for name in code.co_names if name not in code.co_varnames}
     return not (names - known) and all(_plain(each, space) for each in inner)
-
-
-def _line_of(condition: c.Condition) -> c.Line | None:
-    while isinstance(condition, c.Where):
-        condition = condition.condition
-    return condition if isinstance(condition, c.Line) else None
-
-
-def _with_file(condition: c.Condition, file: str) -> c.Condition:
-    if isinstance(condition, c.Where):
-        return msgspec.structs.replace(condition, condition=_with_file(condition.condition, file))
-    return (
-        msgspec.structs.replace(condition, file=file)
-        if isinstance(condition, c.Line)
-        else condition
-    )
 
 
 def _check_line(path: str, line: int) -> None:

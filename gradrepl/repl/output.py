@@ -32,7 +32,9 @@ class Output:
         """Print one record. A reader that has gone away is no error of ours."""
         try:
             if self._json:
-                print(model.to_json(record), flush=True)
+                # In one piece: the debuggee may be writing to the same pipe.
+                sys.stdout.write(model.to_json(record) + "\n")
+                sys.stdout.flush()
             else:
                 show(self._console, record, self._look)
                 sys.stdout.flush()

@@ -21,7 +21,7 @@ class Ratio(msgspec.Struct, frozen=True):
     median: float
     """Of the adjacent pairs."""
     best: float
-    """Of the fastest run over the fastest bare run."""
+    """The smallest of the pairs: it errs downwards, by as much as the machine is unsteady."""
 
 
 def cpu(work: Callable[[], object], times: int = 1) -> float:
@@ -46,8 +46,6 @@ def ratios(
     for context in variants.values():
         with context():
             step()
-    bare: list[float] = []
-    found: dict[str, list[float]] = {name: [] for name in variants}
     pairs: dict[str, list[float]] = {name: [] for name in variants}
     end = time.monotonic() + seconds
     rounds = 0
@@ -58,14 +56,8 @@ def ratios(
             took = _inside(context, step, times)
             after = cpu(step, times)
             pairs[name].append(2 * took / (before + after))
-            found[name].append(took)
-            bare += [before, after]
             before = after
-    fastest = min(bare)
-    return {
-        name: Ratio(statistics.median(pairs[name]), min(found[name]) / fastest)
-        for name in variants
-    }  # fmt: skip
+    return {name: Ratio(statistics.median(found), min(found)) for name, found in pairs.items()}
 
 
 def _inside(context: Context, step: Callable[[], object], times: int) -> float:

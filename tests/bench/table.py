@@ -36,7 +36,7 @@ class Row(msgspec.Struct, frozen=True):
     """What the others need for it, from shared/PERFORMANCE.md."""
     note: str = ""
     best: tuple[float, ...] = ()
-    """The ratios of the fastest run over the fastest bare run: what noise has least part in."""
+    """The smallest ratio of the adjacent pairs, for each column: what tests judge."""
     more_is_better: bool = False
 
 

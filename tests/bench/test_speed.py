@@ -1,7 +1,8 @@
 """The goals of shared/PERFORMANCE.md as ratios in one run, with a margin, never as times.
 
-What is judged is the fastest of many runs over the fastest bare one: whatever else the machine
-does can only make a run slower.
+What is judged is the best of many adjacent pairs. It errs downwards, so that a test that fails has
+found something, and one that passes has shown little: the table's medians say how fast it is.
+The fastest run over the fastest bare one errs upwards: bare runs are many more, so luckier.
 """
 
 from __future__ import annotations

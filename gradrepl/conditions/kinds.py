@@ -1,10 +1,4 @@
-"""When to stop: one struct per kind. Breakpoints and the stepping verbs are both conditions.
-
-A face parses them (``conditions_parser``), the engine evaluates them: ``condition.matches(event)``
-asks an :class:`~gradrepl.event.Event` that the engine made of an op or a node. ``about`` names the
-events that a condition is about by itself, ``judges`` those that it can judge when combined with
-another: ``norm > 3`` alone is about gradients, ``op linear and norm > 3`` about an op's outputs.
-"""
+"""The kinds of condition: one struct each, and how they are joined."""
 
 from __future__ import annotations
 
@@ -209,8 +203,10 @@ class Either(Base, frozen=True):
     right: Condition
 
     def matches(self, event: Event) -> bool:
-        """Does one hold?"""
-        return self.left.matches(event) or self.right.matches(event)
+        """Does one hold, of those that are asked at this side of such an event?"""
+        from gradrepl.conditions.asking import asked
+
+        return any(asked(part, event) and part.matches(event) for part in (self.left, self.right))
 
 
 Simple = (
@@ -218,165 +214,3 @@ Simple = (
     | NoGradient | ShapeIs
 )  # fmt: skip
 Condition = Simple | Where | Both | Either
-
-
-def events(condition: Condition) -> frozenset[str]:
-    """Return the kinds of event that ``condition`` must be asked about."""
-    match condition:
-        case Where(inner, _):
-            return events(inner)
-        case Either(left, right):
-            return events(left) | events(right)
-        case Both(left, right):
-            return (events(left) & judged(right)) | (events(right) & judged(left))
-    return condition.about
-
-
-def judged(condition: Condition) -> frozenset[str]:
-    """Return the kinds of event that ``condition`` has an opinion on."""
-    match condition:
-        case Where(inner, _):
-            return judged(inner)
-        case Either(left, right):
-            return judged(left) | judged(right)
-        case Both(left, right):
-            return judged(left) & judged(right)
-    return condition.judges
-
-
-def sides(condition: Condition, kind: str) -> frozenset[str]:
-    """Return 'before', 'after' or both: the sides of a ``kind`` of event to ask at."""
-    match condition:
-        case Where(inner, _):
-            return sides(inner, kind)
-        case Both(left, right):
-            common = sides(left, kind) & sides(right, kind)
-            return common or frozenset({"after"})
-        case Either(left, right):
-            return sides(left, kind) | sides(right, kind)
-    side = condition.node_when if kind == NODE else condition.when
-    return frozenset({"before", "after"}) if side == "any" else frozenset({side})
-
-
-def possible(condition: Base, event: Event) -> bool:
-    """Could the condition hold at this node, whatever its gradients will be?
-
-    Asked once for each node before a backward: where the answer is no, there is no hook.
-    """
-    match condition:
-        case Where(inner, _):
-            return possible(inner, event)
-        case Both(left, right):
-            return possible(left, event) and possible(right, event)
-        case Either(left, right):
-            return possible(left, event) or possible(right, event)
-        case NodeIs() | InModule() | LeafIs() | Named():
-            return condition.matches(event)
-        case Until(number) if number:
-            return condition.matches(event)
-    return NODE in events(condition)  # type: ignore[arg-type]
-
-
-# -- verbs: how far to go from a stop ----------------------------------------------------------
-
-
-class Step(Base, frozen=True):
-    """The next op or node, ``count`` times."""
-
-    count: int = 1
-
-    def matches(self, event: Event) -> bool:
-        """Any event is a step."""
-        return True
-
-
-class First(Base, frozen=True):
-    """Before the very next op, or at the very next node: how a script starts."""
-
-    when: ClassVar[str] = "before"
-
-    def matches(self, event: Event) -> bool:
-        """Any event is the first."""
-        return True
-
-
-class FirstNode(Base, frozen=True):
-    """The very next node of a backward, whatever ops come before."""
-
-    about: ClassVar[frozenset[str]] = frozenset({NODE})
-
-    def matches(self, event: Event) -> bool:
-        """Any node is the first."""
-        return event.kind == NODE
-
-
-class Next(Base, frozen=True):
-    """The next that is not inside a child module, and no mere passing on of a gradient."""
-
-    count: int = 1
-
-    def matches(self, event: Event) -> bool:
-        """Is it on this level, or above?"""
-        return not event.deeper() and not event.trivial()
-
-
-class Return(Base, frozen=True):
-    """The end of the current module's call, or of its part of the backward."""
-
-    def matches(self, event: Event) -> bool:
-        """Have we left it?"""
-        return event.left_module()
-
-
-class Until(Base, frozen=True):
-    """A later line of this frame (``line`` 0), or at least that line or node."""
-
-    number: int = 0
-
-    def matches(self, event: Event) -> bool:
-        """Are we past it?"""
-        if event.kind == NODE and self.number:
-            return event.number >= self.number
-        return event.past_line()
-
-
-class UntilCondition(Base, frozen=True):
-    """Where a condition holds, as a breakpoint used once."""
-
-    condition: Condition
-
-    def matches(self, event: Event) -> bool:
-        """Does it hold?"""
-        return self.condition.matches(event)
-
-
-class Into(Base, frozen=True):
-    """The first call inside the next op."""
-
-    def matches(self, event: Event) -> bool:
-        """The engine opens the next op; its first event inside is the stop."""
-        return True
-
-
-class Finish(Base, frozen=True):
-    """After the current node has run, its outgoing gradients known."""
-
-    node_when: ClassVar[str] = "after"
-    about: ClassVar[frozenset[str]] = frozenset({NODE})
-
-    def matches(self, event: Event) -> bool:
-        """The first node that is done is the one we stood at."""
-        return event.kind == NODE
-
-
-class Continue(Base, frozen=True):
-    """No stop but at a breakpoint."""
-
-    about: ClassVar[frozenset[str]] = frozenset()
-
-    def matches(self, event: Event) -> bool:
-        """Never."""
-        return False
-
-
-Verb = Step | First | FirstNode | Next | Return | Until | UntilCondition | Into | Finish | Continue

@@ -1,0 +1,101 @@
+"""When to stop: one struct per kind. Breakpoints and the stepping verbs are both conditions.
+
+A face parses them (``conditions_parser``), the engine evaluates them: ``condition.matches(event)``
+asks an :class:`~gradrepl.event.Event` that the engine made of an op or a node. ``about`` names the
+events that a condition is about by itself, ``judges`` those that it can judge when combined with
+another: ``norm > 3`` alone is about gradients, ``op linear and norm > 3`` about an op's outputs.
+"""
+
+from __future__ import annotations
+
+from gradrepl.conditions.asking import (
+    asked,
+    events,
+    judged,
+    lines,
+    parts,
+    possible,
+    sides,
+    with_file,
+)
+from gradrepl.conditions.kinds import (
+    BOTH,
+    LINE,
+    NODE,
+    OP,
+    PASS,
+    Base,
+    Both,
+    Condition,
+    Either,
+    InFunction,
+    InModule,
+    LeafIs,
+    Line,
+    Named,
+    NodeIs,
+    NoGradient,
+    NonFinite,
+    NormIs,
+    OpIs,
+    ShapeIs,
+    Simple,
+    Where,
+)
+from gradrepl.conditions.verbs import (
+    Continue,
+    Finish,
+    First,
+    FirstNode,
+    Into,
+    Next,
+    Return,
+    Step,
+    Until,
+    UntilCondition,
+    Verb,
+)
+
+__all__ = [
+    "BOTH",
+    "LINE",
+    "NODE",
+    "OP",
+    "PASS",
+    "Base",
+    "Both",
+    "Condition",
+    "Continue",
+    "Either",
+    "Finish",
+    "First",
+    "FirstNode",
+    "InFunction",
+    "InModule",
+    "Into",
+    "LeafIs",
+    "Line",
+    "Named",
+    "Next",
+    "NoGradient",
+    "NodeIs",
+    "NonFinite",
+    "NormIs",
+    "OpIs",
+    "Return",
+    "ShapeIs",
+    "Simple",
+    "Step",
+    "Until",
+    "UntilCondition",
+    "Verb",
+    "Where",
+    "asked",
+    "events",
+    "judged",
+    "lines",
+    "parts",
+    "possible",
+    "sides",
+    "with_file",
+]
