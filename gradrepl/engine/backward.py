@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -119,9 +119,9 @@ class Pass:
         self.ran: dict[int, float | None] = {}
         """Nodes in the engine's true order, with the norm of what arrived where it is known."""
         self.started = time.perf_counter()
-        names = stepper.session.names(self.frame)
-        self.root = names.tensor(roots[0]) if isinstance(roots[0], torch.Tensor) else ""
-        self.names = names
+        self._root = roots[0]
+        self.parked = False
+        """Did anybody stop in it?"""
         self._roots = frozenset(self.graph.index[node] for node in self.graph.roots)
         self._task: int | None = None
         self._hooks = Hooks(self.graph.nodes, self._before, self._after)
@@ -138,7 +138,6 @@ class Pass:
         )
         self._reached: list[int] = []
         """Leaves whose AccumulateGrad has begun, in order."""
-        self.view = View(self)
         self._watched_to_end = True
 
     def _targets(self, inputs: tuple[Any, ...]) -> list[int]:
@@ -154,6 +153,22 @@ class Pass:
             found.append(-1 if place is None else place)
         return found
 
+    @cached_property
+    def names(self) -> Names:
+        """Names in reach of the caller; looked up only where somebody asks."""
+        with torch._C.DisableTorchFunction():
+            return self.stepper.session.names(self.frame)
+
+    @cached_property
+    def view(self) -> View:
+        """Rows and paths for a face."""
+        return View(self)
+
+    @property
+    def root(self) -> str:
+        """Name of the tensor that this backward starts from, or ''."""
+        return self.names.tensor(self._root) if isinstance(self._root, torch.Tensor) else ""
+
     # -- the run -----------------------------------------------------------------------------
 
     def run(self, engine: Callable[[], Any]) -> Any:
@@ -161,9 +176,10 @@ class Pass:
         self.stepper.passes.append(self)
         outcome = "finished"
         try:
-            self.rearm()
-            if len(self._hooked_before) < len(self.graph):
-                self._hooks.light(self._ran_unasked, self._leaves)
+            with torch._C.DisableTorchFunction():
+                self.rearm()
+                if len(self._hooked_before) < len(self.graph):
+                    self._hooks.light(self._ran_unasked, self._leaves)
             result = engine()
         except BaseException as error:
             ended = isinstance(error, (Aborted, Quitting, KeyboardInterrupt))
@@ -172,11 +188,17 @@ class Pass:
         finally:
             self._hooks.remove()
             self.stepper.passes.remove(self)
-            self.stepper.pass_ended(self.record(outcome))
+            if self.parked or outcome != "finished":
+                with torch._C.DisableTorchFunction():
+                    record = self.record(outcome)
+                self.stepper.pass_ended(record)
+            elif self.stepper.pausing:  # a pause that found no more node here
+                self.stepper.place_recorder()
             if outcome != "finished":
                 self._release()
         try:
-            self.stepper.event(PassEvent(self.stepper, self.stepper.armed.anchor, self))
+            if self.stepper.armed.wants(c.PASS):
+                self.stepper.event(PassEvent(self.stepper, self.stepper.armed.anchor, self))
         finally:
             self._release()
         return result
@@ -186,8 +208,9 @@ class Pass:
         self.graph.nodes.clear()
         self.graph.roots.clear()
         self.graph.index.clear()
-        self.frame = None
+        self.frame = self._root = None
         self.names = Names(())
+        vars(self).pop("view", None)
 
     def rearm(self) -> None:
         """Have hooks exactly where something that is armed now may stop."""
@@ -242,9 +265,10 @@ class Pass:
             return None
         self._note(place)
         stepper = self.stepper
-        if self._small:
+        asked = stepper.asks_before_nodes and place in self._hooked_before
+        if self._small and (asked or self.parked):
             self.ran[place] = _first_norm(grads)
-        if not stepper.asks_before_nodes or place not in self._hooked_before:
+        if not asked:
             return None
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
@@ -279,9 +303,7 @@ class Pass:
 
     def name(self, node: int) -> str:
         """Return 'AddmmBackward0', 'AccumulateGrad'."""
-        found = self.graph.nodes[node]
-        known = type(found).__name__
-        return known if known[:3] != "Cpp" else nodes.name(found)
+        return nodes.name(self.graph.nodes[node])
 
     def leaf(self, node: int) -> str:
         """Return the name of the leaf that the node accumulates into; '' for other nodes."""

@@ -24,6 +24,7 @@ _EXAMPLES = os.path.join(_OURS, "examples") + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _SITE_PACKAGES = os.sep + "site-packages" + os.sep
 
+_HIDING = {"__tracebackhide__", "__debuggerskip__"}
 _kinds: dict[int, tuple[str, CodeType]] = {}
 _marked: list[CodeType] = []
 _sites: dict[tuple[int, int], Site] = {}
@@ -125,6 +126,9 @@ def user_frames(frame: FrameType | None) -> list[FrameType]:
 
 def _hidden(frame: FrameType) -> bool:
     """Honour the convention of pytest and IPython for frames that nobody wants to see."""
+    code = frame.f_code
+    if code.co_flags & inspect.CO_OPTIMIZED and not _HIDING.intersection(code.co_varnames):
+        return False
     local = frame.f_locals
     return bool(local.get("__tracebackhide__") is True or local.get("__debuggerskip__") is True)
 

@@ -24,7 +24,8 @@ FREED = "after they have already been freed"
 
 def name(node: Any) -> str:
     """Return the node's name without torch's C++ name space."""
-    return str(node.name()).rpartition("::")[2]
+    known = type(node).__name__
+    return known if known[:3] != "Cpp" else str(node.name()).rpartition("::")[2]
 
 
 def saved(node: Any) -> Iterator[tuple[str, Any, str]]:

@@ -67,7 +67,7 @@ class Stepper:
         self.watcher = Watcher(self)
         self.torch_here = True
         self.rearm()
-        self._place_recorder()
+        self.place_recorder()
 
     # -- arming ------------------------------------------------------------------------------
 
@@ -82,14 +82,14 @@ class Stepper:
         nested = self.torch_here and self.recorder.held_back()
         try:
             with self.recorder.within() if nested else nullcontext():
-                self._place_recorder()
+                self.place_recorder()
                 yield
         finally:
             self.typed, self.running = outer
             self.pausing = self.interrupted = False
             self.armed.rest()
             self.rearm()
-            self._place_recorder()
+            self.place_recorder()
             if self.torch_here:
                 self.recorder.forget_paths()
 
@@ -99,7 +99,7 @@ class Stepper:
         self.rearm()
         if self.torch_here:
             self.recorder.opening = isinstance(verb, c.Into)
-        self._place_recorder()
+        self.place_recorder()
 
     def rearm(self) -> None:
         """Work out what must be seen, and have in place what sees it (the recorder apart)."""
@@ -121,7 +121,7 @@ class Stepper:
         elif not self.passes:
             self.watcher.remove()
 
-    def _place_recorder(self) -> None:
+    def place_recorder(self) -> None:
         """Have recorder and line tracer in the main thread exactly while they are needed."""
         if not self.torch_here or threading.current_thread() is not threading.main_thread():
             return
@@ -179,6 +179,8 @@ class Stepper:
                 state, frames.user_frames(event.frame), extras=event.extra_quietly, event=event,
                 interrupted=interrupted,
             )  # fmt: skip
+            for backward in self.passes:
+                backward.parked = True
             watches = self.session.watches(place)
             with tensors.quiet():
                 record = stops.stop(self.session, event, hit, place, watches)
@@ -225,7 +227,7 @@ class Stepper:
         self.last_pass = record
         self.session.tell(record)
         self.rearm()
-        self._place_recorder()
+        self.place_recorder()
 
     def check_nested_backward(self) -> None:
         """Refuse a backward typed at a stop that holds the engine's device thread.

@@ -180,12 +180,13 @@ class GradreplApp(Printing):
     def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
         """Do ``text`` after what is being done; refuse when that takes long."""
         running = self._busy and time.monotonic() - self._since > PATIENT
-        if not self._started or self._queue.full() or running:
+        if self._queue.full() or running:
             ready = self._started and self.talk.ready is not None
             why = "Your code is running: Ctrl+C pauses it." if ready else "Still starting torch."
             self.notify(why, timeout=2, markup=False)
             return False
-        prompt, shown = self.talk.prompt, text if echo is None else echo
+        prompt = self.talk.prompt if self._started else None
+        shown = text if echo is None else echo
         if shown or not dim:
             self.dock.echo(prompt.state if prompt else "", shown, dim)
         self._queue.put_nowait(text)
