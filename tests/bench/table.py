@@ -33,7 +33,7 @@ class Row(msgspec.Struct, frozen=True):
     unit: str = "x"
     """'x' for a ratio over bare: the only values that a test may judge."""
     others: str = ""
-    """What the others need for it, from shared/PERFORMANCE.md."""
+    """What the others need for it, where that was measured."""
     note: str = ""
     best: tuple[float, ...] = ()
     """The smallest ratio of the adjacent pairs, for each column: what tests judge."""

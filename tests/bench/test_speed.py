@@ -1,4 +1,4 @@
-"""The goals of shared/PERFORMANCE.md as ratios in one run, with a margin, never as times.
+"""The goals as ratios in one run, with a margin, never as times.
 
 What is judged is the best of many adjacent pairs. It errs downwards, so that a test that fails has
 found something, and one that passes has shown little: the table's medians say how fast it is.
