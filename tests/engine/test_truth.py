@@ -20,8 +20,14 @@ PROGRAMS = sorted((ROOT / "tests" / "programs").glob("[a-z]*.py"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LONG = {"deep_graph.py": 200}
 """Programs of which only so many ops, and then nodes, are stepped."""
-PASSED_BY = ("dropout", "modes", "process", "workers", "uncaught")
-"""Programs that are also run with nothing armed; the first two also with what never holds."""
+PASSED_BY = ("dropout", "modes")
+"""Programs that are also run with a breakpoint that never holds."""
+
+
+def command(path: Path) -> list[str]:
+    """Return script and arguments; an example runs inside one that digests what it leaves."""
+    digest = ROOT / "tests" / "programs" / "_with_digest.py"
+    return [str(digest), str(path)] if path in EXAMPLES else [str(path)]
 
 
 class Outcome(NamedTuple):
@@ -45,7 +51,7 @@ class Bare:
             return
         with self._file(path, "out").open("wb") as out, self._file(path, "err").open("wb") as err:
             self._running[path] = subprocess.Popen(
-                [sys.executable, str(path)], stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                [sys.executable, *command(path)], stdin=subprocess.DEVNULL, stdout=out, stderr=err
             )
 
     def outcome(self, path: Path) -> Outcome:
@@ -75,7 +81,7 @@ def attached(tmp_path: Path) -> Callable[..., tuple[Outcome, Debuggee]]:
             err.open("wb") as second,
             debuggee(warm=False, stdout=first, stderr=second) as d,
         ):
-            d.load(path)
+            d.load(*command(path))
             go(d)
             code = d.quit()
         return Outcome(out.read_bytes().decode(), err.read_bytes().decode(), code), d
@@ -112,7 +118,7 @@ def only(*names):
     return [path for path in PROGRAMS if path.stem in names]
 
 
-@pytest.mark.parametrize("path", only(*PASSED_BY), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROGRAMS + EXAMPLES, ids=lambda path: path.stem)
 def test_nothing_armed(path, bare, attached):
     bare.start(path)
     outcome, d = attached(path, run_on)
@@ -120,7 +126,7 @@ def test_nothing_armed(path, bare, attached):
     assert [stop.reason for stop in d.stops() if stop.phase != "exception"] == ["start"]
 
 
-@pytest.mark.parametrize("path", only(*PASSED_BY[:2]), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", only(*PASSED_BY), ids=lambda path: path.stem)
 @pytest.mark.parametrize("what", ["op nosuch", "nan", "report, False"])
 def test_breakpoint_that_never_holds(path, what, bare, attached):
     bare.start(path)
