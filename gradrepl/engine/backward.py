@@ -1,9 +1,7 @@
 """One backward on the engine's real run: hooks on its nodes, what has run, where it stands.
 
-``Watcher`` meets every call of ``backward`` and ``grad`` at the one function that both call, and
-is in place only while something is armed. A ``Pass`` owns its hooks and takes them away at its
-end. Each hook acts only inside its own graph task: the same graph may be walked by something
-typed at a stop.
+A ``Pass`` owns its hooks and takes them away at its end. Each hook acts only inside its own graph
+task: the same graph may be walked by something typed at a stop.
 """
 
 from __future__ import annotations
@@ -11,8 +9,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -34,71 +33,12 @@ from gradrepl.model import Pass as PassRecord
 if TYPE_CHECKING:
     from gradrepl.engine.stepper import Stepper
 
-_autograd: Any = torch.autograd
-"""Both ``backward`` and ``grad`` look up their way into the engine here, when called."""
 SMALL = 5_000
 """Nodes up to which the norm of every gradient is noted on the way."""
 LISTED = 64
 """Leaves listed in a record."""
 STATIC = (c.NodeIs, c.LeafIs, c.InModule, c.Named, c.Where, c.Both, c.Either, c.Until, c.Continue)
 """Conditions that may be told beforehand at which nodes they cannot hold."""
-
-
-class Watcher:
-    """Stands in for ``torch.autograd``'s way into the engine while something is armed."""
-
-    def __init__(self, stepper: Stepper) -> None:
-        self.stepper = stepper
-        self._original: Callable[..., Any] | None = None
-
-    def install(self) -> None:
-        """Stand in."""
-        if self._original is None:
-            self._original = _autograd._engine_run_backward
-            _autograd._engine_run_backward = self._run
-
-    def remove(self) -> None:
-        """Put torch's own function back."""
-        if self._original is not None:
-            _autograd._engine_run_backward = self._original
-            self._original = None
-
-    def _run(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-        original = self._original or torch.autograd.graph._engine_run_backward
-        stepper = self.stepper
-        if stepper.gate.answering():
-            stepper.check_nested_backward()
-            return original(roots, *args, **kwargs)
-        with stepper.recorder.within():
-            if not stepper.wants_passes:
-                return original(roots, *args, **kwargs)
-            backward = _start(stepper, roots, args, kwargs)
-            if backward is None:
-                return original(roots, *args, **kwargs)
-            return backward.run(partial(original, roots, *args, **kwargs))
-
-
-def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pass | None:
-    """Return a Pass for a call of the engine, or None where the engine will refuse it."""
-    starts = []
-    with torch._C.DisableTorchFunction():
-        for root in roots:
-            node = getattr(root, "node", None) or _node_of(root)
-            if node is None:
-                return None
-            starts.append(node)
-        # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
-        inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
-        accumulate = bool(kwargs.get("accumulate_grad", False))
-        return Pass(stepper, roots, starts, tuple(inputs or ()), accumulate)
-
-
-def _node_of(root: Any) -> Any:
-    if not isinstance(root, torch.Tensor) or not root.requires_grad:
-        return None
-    if root.grad_fn is not None:
-        return root.grad_fn
-    return torch.autograd.graph.get_gradient_edge(root).node
 
 
 class Pass:
@@ -307,10 +247,16 @@ class Pass:
 
     def leaf(self, node: int) -> str:
         """Return the name of the leaf that the node accumulates into; '' for other nodes."""
-        variable = getattr(self.graph.nodes[node], "variable", None)
-        if not isinstance(variable, torch.Tensor):
+        if node not in self._leaves:
             return ""
-        return self.names.tensor(variable) or "leaf " + "x".join(map(str, variable.shape))
+        variable = self.graph.nodes[node].variable
+        known = self.stepper.leaf_names
+        held, name = known.get(id(variable), (None, ""))
+        if held is None or held() is not variable:
+            name = self.names.tensor(variable)
+            if name:
+                known[id(variable)] = (weakref.ref(variable), name)
+        return name or "leaf " + "x".join(map(str, variable.shape))
 
     def op(self, node: int) -> Any:
         """Return the recorded op that made the node, or None."""

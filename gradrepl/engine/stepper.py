@@ -7,6 +7,7 @@ user's program. Everything of torch's is brought in by ``torch_arrived``.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
@@ -22,10 +23,11 @@ from gradrepl.errors import Aborted, StateError
 from gradrepl.model import Stop
 
 if TYPE_CHECKING:
-    from gradrepl.engine.backward import Pass, Watcher
+    from gradrepl.engine.backward import Pass
     from gradrepl.engine.events import _Event
     from gradrepl.engine.forward import Recorder
     from gradrepl.engine.session import Session
+    from gradrepl.engine.watcher import Watcher
 
 
 class Stepper:
@@ -41,6 +43,8 @@ class Stepper:
         self.lines = Lines(self.line_event)
         self.passes: list[Pass] = []
         """Backwards that are running and watched, outermost first."""
+        self.leaf_names: dict[int, tuple[weakref.ref[Any], str]] = {}
+        """Names that leaves were found to have, until somebody stops or types."""
         self.last_pass: model.Pass | None = None
         self.torch_here = False
         self.pausing = False
@@ -59,8 +63,8 @@ class Stepper:
 
     def torch_arrived(self) -> None:
         """Torch is imported: bring in what needs it, and put in place what is armed."""
-        from gradrepl.engine.backward import Watcher
         from gradrepl.engine.forward import Recorder
+        from gradrepl.engine.watcher import Watcher
 
         frames.forget_kinds()
         self.recorder = Recorder(self)
@@ -76,6 +80,7 @@ class Stepper:
         """Run code of the user's in this thread: at the idle prompt, or stepped from a stop."""
         outer = self.typed, self.running
         self.typed, self.running = typed, True
+        self.leaf_names.clear()
         if self.torch_here:
             self.recorder.forget_paths()
         self.rearm()
@@ -174,6 +179,7 @@ class Stepper:
         with self.gate.turn():
             self.armed.rest()
             self.pausing = False
+            self.leaf_names.clear()
             state = "backward" if event.kind in ("node", "pass") else "forward"
             place = Place(
                 state, frames.user_frames(event.frame), extras=event.extra_quietly, event=event,

@@ -1,0 +1,77 @@
+"""Where every backward is met: the one function that ``backward`` and ``grad`` both call.
+
+It is replaced only while something is armed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradrepl.engine.backward import Pass
+
+if TYPE_CHECKING:
+    from gradrepl.engine.stepper import Stepper
+
+_autograd: Any = torch.autograd
+"""Both ``backward`` and ``grad`` look up their way into the engine here, when called."""
+
+
+class Watcher:
+    """Stands in for ``torch.autograd``'s way into the engine while something is armed."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper = stepper
+        self._original: Callable[..., Any] | None = None
+
+    def install(self) -> None:
+        """Stand in."""
+        if self._original is None:
+            self._original = _autograd._engine_run_backward
+            _autograd._engine_run_backward = self._run
+
+    def remove(self) -> None:
+        """Put torch's own function back."""
+        if self._original is not None:
+            _autograd._engine_run_backward = self._original
+            self._original = None
+
+    def _run(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+        original = self._original or torch.autograd.graph._engine_run_backward
+        stepper = self.stepper
+        if stepper.gate.answering():
+            stepper.check_nested_backward()
+            return original(roots, *args, **kwargs)
+        with stepper.recorder.within():
+            if not stepper.wants_passes:
+                return original(roots, *args, **kwargs)
+            backward = _start(stepper, roots, args, kwargs)
+            if backward is None:
+                return original(roots, *args, **kwargs)
+            return backward.run(partial(original, roots, *args, **kwargs))
+
+
+def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pass | None:
+    """Return a Pass for a call of the engine, or None where the engine will refuse it."""
+    starts = []
+    with torch._C.DisableTorchFunction():
+        for root in roots:
+            node = getattr(root, "node", None) or _node_of(root)
+            if node is None:
+                return None
+            starts.append(node)
+        # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
+        inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
+        accumulate = bool(kwargs.get("accumulate_grad", False))
+        return Pass(stepper, roots, starts, tuple(inputs or ()), accumulate)
+
+
+def _node_of(root: Any) -> Any:
+    if not isinstance(root, torch.Tensor) or not root.requires_grad:
+        return None
+    if root.grad_fn is not None:
+        return root.grad_fn
+    return torch.autograd.graph.get_gradient_edge(root).node
