@@ -111,7 +111,7 @@ class Call:
     """One op while it runs, and, once ``settle`` was called, the little that is kept of it."""
 
     __slots__ = (
-        "args", "bumped", "depth", "dtype", "duration", "frame", "function", "grad", "id",
+        "args", "bumped", "depth", "dtype", "duration", "frame", "function", "id",
         "kwargs", "mode", "module", "module_class", "module_frames", "name", "result",
         "seq", "seq_end", "shape", "site", "versions",
     )  # fmt: skip
@@ -132,7 +132,6 @@ class Call:
     shape: tuple[int, ...] | None
     dtype: str
     mode: str
-    grad: bool
     depth: int
     duration: float
     versions: list[tuple[torch.Tensor, int]] | None

@@ -27,6 +27,7 @@ from gradrepl.engine import calls, evaluate, frames
 from gradrepl.engine.calls import Call
 from gradrepl.engine.compiled import Opaque
 from gradrepl.engine.inside import AtenRecorder, past_the_door
+from gradrepl.engine.patches import Patch
 from gradrepl.engine.roots import Cuts
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ class Recorder(TorchFunctionMode):
         self.opening = False
         """Open the next op: show the calls inside it."""
         self._opaque = Opaque(self)
+        self._asked = Patch(torch.overrides, "has_torch_function", self._has_torch_function)
+        self._walked = Patch(traceback, "_walk_tb_with_full_positions", self._walk_without_us)
+        apply = classmethod(lambda *args, **kwargs: self._apply(*args, **kwargs))
+        self._applied = Patch(torch.autograd.Function, "apply", apply)
         self.cuts = Cuts()
         """Where tensors left the graph."""
         self._aside = False
@@ -115,17 +120,13 @@ class Recorder(TorchFunctionMode):
         """Go to the bottom of the stack; only a default device must be below."""
         if not self._inside and not self.on_stack():
             self._rebuild(self._with_us)
-        self._opaque.install()
-        torch.overrides.has_torch_function = self._has_torch_function  # type: ignore[assignment]
-        traceback._walk_tb_with_full_positions = _walk_without_us  # type: ignore[attr-defined]
-        _Function.apply = classmethod(lambda *args, **kwargs: self._apply(*args, **kwargs))
+        for patch in (self._opaque, self._asked, self._walked, self._applied):
+            patch.install()
 
     def remove(self) -> None:
         """Leave the stack; inside of an op of ours, as soon as that is possible."""
-        self._opaque.remove()
-        torch.overrides.has_torch_function = _has_torch_function
-        traceback._walk_tb_with_full_positions = _walk  # type: ignore[attr-defined]
-        _Function.apply = _function_apply
+        for patch in (self._opaque, self._asked, self._walked, self._applied):
+            patch.remove()
         if self.on_stack():
             self._rebuild(self._without_us)
         if self._inside:
@@ -164,12 +165,16 @@ class Recorder(TorchFunctionMode):
         """Answer as without us: modules take their fast path only if nothing overrides torch."""
         alone = torch._C._len_torch_function_stack() == 1 and self.on_stack()
         if not alone:
-            return bool(_has_torch_function(arguments))
+            return bool(self._asked.kept(arguments))
         torch._C._pop_torch_function_stack()
         try:
-            return bool(_has_torch_function(arguments))
+            return bool(self._asked.kept(arguments))
         finally:
             torch._C._push_on_torch_function_stack(self)
+
+    def _walk_without_us(self, tb: TracebackType | None) -> Any:
+        """Walk a traceback for whoever prints it as if the recorder had not been called."""
+        return self._walked.kept(evaluate.chained(evaluate.without_ours(tb)))
 
     @contextmanager
     def within(self) -> Iterator[None]:
@@ -233,8 +238,7 @@ class Recorder(TorchFunctionMode):
         call.depth = self.depth
         call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
         call.versions = None
-        call.grad = torch.is_grad_enabled()
-        call.mode = self._mode(call.grad, walk.checkpoint)
+        call.mode = self._mode(walk.checkpoint)
         if what.changes or "out" in kwargs:
             with torch._C.DisableTorchFunction():
                 call.note_versions()
@@ -268,7 +272,7 @@ class Recorder(TorchFunctionMode):
 
     def _apply(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Run ``MyFunction.apply``, which asks no mode, as an op of the Function's name."""
-        apply = _function_apply.__get__(None, function)
+        apply = self._applied.kept.__get__(None, function)
         caller = sys._getframe(2)
         if not self.on_stack() or not self.stepper.sees():
             return apply(*args, **kwargs)
@@ -291,11 +295,11 @@ class Recorder(TorchFunctionMode):
         finally:
             self.depth -= 1
 
-    def _mode(self, grad: bool, checkpoint: bool) -> str:
+    def _mode(self, checkpoint: bool) -> str:
         words = []
         if torch.is_inference_mode_enabled():
             words.append("inference_mode")
-        elif not grad:
+        elif not torch.is_grad_enabled():
             words.append("no_grad")
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
             words.append("autocast")
@@ -344,16 +348,5 @@ class Recorder(TorchFunctionMode):
         return None
 
 
-_Function: Any = torch.autograd.Function
-_function_apply = vars(_Function)["apply"]
-_walk = traceback._walk_tb_with_full_positions  # type: ignore[attr-defined]
-
-
-def _walk_without_us(tb: TracebackType | None) -> Any:
-    """Walk a traceback for whoever prints it as if the recorder had not been called."""
-    return _walk(evaluate.chained(evaluate.without_ours(tb)))
-
-
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
-_has_torch_function = torch.overrides.has_torch_function
 _DISPATCH = torch.overrides.handle_torch_function.__code__

@@ -41,8 +41,6 @@ class Place:
     """The op or node that we stopped at."""
     looking: int | None = None
     """The node that ``u`` and ``d`` have walked to in a backward."""
-    interrupted: bool = False
-    """Was it Ctrl-C?"""
     thread: threading.Thread = field(default_factory=threading.current_thread)
     inbox: SimpleQueue[protocol.Ask | None] = field(default_factory=SimpleQueue)
     """Requests from the link thread; None when the face is gone."""

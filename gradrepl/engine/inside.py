@@ -55,8 +55,7 @@ class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not recorder.stepper.sees():
             return func(*args, **kwargs)
         call = Call()
-        for name in ("frame", "site", "module_frames", "module", "module_class", "grad",
-                     "mode"):  # fmt: skip
+        for name in ("frame", "site", "module_frames", "module", "module_class", "mode"):
             setattr(call, name, getattr(self.outer, name))
         call.id = recorder.last_id = recorder.last_id + 1
         call.name = str(func)

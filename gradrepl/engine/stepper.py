@@ -172,7 +172,7 @@ class Stepper:
         if hit is not None:
             self.park(event, hit)
 
-    def park(self, event: _Event, hit: Hit, *, interrupted: bool = False) -> None:
+    def park(self, event: _Event, hit: Hit) -> None:
         """Stop at ``event`` until the user says how far to go on."""
         from gradrepl.engine import stops, tensors
 
@@ -181,10 +181,8 @@ class Stepper:
             self.pausing = False
             self.leaf_names.clear()
             state = "backward" if event.kind in ("node", "pass") else "forward"
-            place = Place(
-                state, frames.user_frames(event.frame), extras=event.extra_quietly, event=event,
-                interrupted=interrupted,
-            )  # fmt: skip
+            users = frames.user_frames(event.frame)
+            place = Place(state, users, extras=event.extra_quietly, event=event)
             for backward in self.passes:
                 backward.parked = True
             watches = self.session.watches(place)
@@ -221,7 +219,7 @@ class Stepper:
             from gradrepl.engine.events import PlaceEvent
 
             event = PlaceEvent(self, self.armed.anchor, frame)
-            self.park(event, Hit(reason), interrupted=reason == "interrupt")
+            self.park(event, Hit(reason))
             return
         place = Place("forward", frames.user_frames(frame))
         site = frames.site(place.frames[0]) if place.frames else None

@@ -1,0 +1,28 @@
+"""One attribute of somebody else's that is ours for a while, and how it comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Patch:
+    """Puts ``ours`` in the place of ``owner.name``; what the user put there meanwhile stays."""
+
+    def __init__(self, owner: Any, name: str, ours: Any) -> None:
+        self._owner, self._name, self._ours = owner, name, ours
+        self._installed = False
+        self.kept: Any = vars(owner)[name]
+        """What was there before: what ours hands on to, also once it is removed."""
+
+    def install(self) -> None:
+        """Put ours in place, on top of whatever is there now."""
+        if not self._installed:
+            self._installed = True
+            self.kept = vars(self._owner)[self._name]
+            setattr(self._owner, self._name, self._ours)
+
+    def remove(self) -> None:
+        """Put back what was there, unless somebody has put something else on top of ours."""
+        if self._installed and vars(self._owner).get(self._name) is self._ours:
+            self._installed = False
+            setattr(self._owner, self._name, self.kept)
