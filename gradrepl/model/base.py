@@ -1,0 +1,43 @@
+"""What every record is, and its form as JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, tag_field="type", tag=True, kw_only=True):
+    """Anything that may be shown. Subclasses are tagged with their own name."""
+
+
+class Site(msgspec.Struct, frozen=True):
+    """The user's line: never a line inside torch or gradrepl."""
+
+    file: str
+    line: int
+    function: str
+    text: str
+
+
+def kinds_of(kind: type) -> tuple[type, ...]:
+    """Return every class below ``kind``: what the codec must be able to tell apart."""
+    below: list[type] = kind.__subclasses__()
+    return tuple(dict.fromkeys([*below, *(each for k in below for each in kinds_of(k))]))
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with non-finite floats as the strings 'nan', 'inf', '-inf'."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def to_json(record: Record) -> str:
+    """Encode ``record`` as one line of JSON; JSON has no NaN, so it is written "nan"."""
+    return msgspec.json.encode(_plain(msgspec.to_builtins(record))).decode()
