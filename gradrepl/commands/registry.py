@@ -130,7 +130,7 @@ class Command(msgspec.Struct, frozen=True):
         return values
 
 
-GROUPS = ("Stepping", "Looking", "Breakpoints", "Session")
+GROUPS = ("Stepping", "Looking", "Memory", "Modules", "Chain rule", "Breakpoints", "Session")
 """The order in which help, palette and README list the commands."""
 
 COMMANDS: dict[str, Command] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import singledispatch
+from importlib import import_module
 from typing import Any, TypeVar
 
 from gradrepl import conditions as c
@@ -51,9 +52,18 @@ def _aborted(session: Session) -> str:
     return f"aborted: {names}{more} had accumulated a gradient."
 
 
+ROOMS = ("memory", "chain", "modules")
+"""Packages of the engine whose ``answers`` are loaded when the first of them is asked."""
+
+
 @singledispatch
 def _answer(request: Any, session: Session, place: Place) -> Answer:
-    raise UsageError(f"the debuggee does not know the request {type(request).__name__}.")
+    session.wait_for_torch()
+    for room in ROOMS:
+        import_module(f"gradrepl.engine.{room}.answers")
+    if _answer.dispatch(type(request)) is _answer.dispatch(object):
+        raise UsageError(f"the debuggee does not know the request {type(request).__name__}.")
+    return _answer(request, session, place)
 
 
 def on(kind: type) -> Callable[[Handler], Handler]:

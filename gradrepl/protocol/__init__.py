@@ -17,7 +17,10 @@ import msgspec
 from gradrepl import model
 from gradrepl.model.base import kinds_of
 from gradrepl.protocol.breaking import *
+from gradrepl.protocol.chain import *
 from gradrepl.protocol.looking import *
+from gradrepl.protocol.memory import *
+from gradrepl.protocol.modules import *
 from gradrepl.protocol.running import *
 from gradrepl.protocol.running import Request
 

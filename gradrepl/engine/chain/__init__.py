@@ -1,0 +1,1 @@
+"""The chain rule: paths, local derivatives, terms of a loss."""

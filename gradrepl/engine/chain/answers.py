@@ -1,0 +1,1 @@
+"""Answers about: the chain rule: paths, local derivatives, terms of a loss."""

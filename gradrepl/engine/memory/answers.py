@@ -1,0 +1,1 @@
+"""Answers about: who shares memory with whom, and who wrote to it."""

@@ -1,0 +1,1 @@
+"""Modules, Functions, and what is known of one tensor."""

@@ -1,0 +1,1 @@
+"""Answers about: modules, Functions, and what is known of one tensor."""

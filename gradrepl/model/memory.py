@@ -1,0 +1,3 @@
+"""Who shares memory with whom, and who wrote to it."""
+
+from __future__ import annotations
