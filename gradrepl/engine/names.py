@@ -22,23 +22,24 @@ def namespaces(frame: FrameType | None, session: Mapping[str, Any]) -> list[Mapp
     return [*found, session]
 
 
-def _reachable(space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def reachable(space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield (name, value) for a name space and, one level down, attributes of plain objects."""
     for name, value in list(space.items()):
         if name.startswith("__"):
             continue
         yield name, value
-        if isinstance(value, (torch.nn.Module, torch.Tensor, type)):
-            continue
-        attributes = getattr(value, "__dict__", None) if _plain_object(value) else None
-        if isinstance(attributes, dict):
-            for attribute, inner in list(attributes.items()):
+        if opens(value):
+            for attribute, inner in list(vars(value).items()):
                 yield f"{name}.{attribute}", inner
 
 
-def _plain_object(value: Any) -> bool:
+def opens(value: Any) -> bool:
+    """Is this a plain object, whose attributes have names, too?"""
+    if isinstance(value, (torch.nn.Module, torch.Tensor, type)):
+        return False
     module = type(value).__module__
-    return module == "__main__" or not module.startswith(("torch", "builtins", "numpy"))
+    plain = module == "__main__" or not module.startswith(("torch", "builtins", "numpy"))
+    return plain and isinstance(getattr(value, "__dict__", None), dict)
 
 
 class Names:
@@ -48,12 +49,13 @@ class Names:
         self.tensors: dict[int, str] = {}
         self.modules: dict[int, str] = {}
         self.parameters: dict[str, torch.Tensor] = {}
+        self.roots: list[tuple[str, torch.nn.Module]] = []
+        """Modules that are in no other, with what is put before the names of what they hold."""
         self._plain: list[tuple[str, torch.Tensor]] = []
-        self._kept: list[Any] = []  # identities are only good while their objects live
         roots: dict[int, tuple[str, torch.nn.Module]] = {}
         plain: dict[int, tuple[str, torch.Tensor]] = {}
         for space in spaces:
-            for name, value in _reachable(space):
+            for name, value in reachable(space):
                 if isinstance(value, torch.nn.Module):
                     if id(value) not in roots or roots[id(value)][0].startswith("self"):
                         roots[id(value)] = (name, value)
@@ -87,7 +89,7 @@ class Names:
                 self.tensors.setdefault(id(tensor), prefix + path)
                 if isinstance(tensor, torch.nn.Parameter):
                     self.parameters.setdefault(prefix + path, tensor)
-            self._kept.append(root)
+            self.roots.append((prefix, root))  # identities are good while their objects live
 
     def tensor(self, tensor: torch.Tensor) -> str:
         """Return the name of a tensor, or ''."""

@@ -1,0 +1,258 @@
+"""Who can be named: every tensor that the user can reach by typing, with its name and its owner.
+
+Variables of all frames in reach, and one level down into objects, lists, tuples and dicts;
+parameters and buffers of modules under every name that they have; gradients; the state of
+optimizers; NumPy arrays; what exists only at a stop. What the live graph saved for its backward is
+a walk of its own (``savings``). Nothing here runs a hook or a property of the user's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from gradrepl.engine import frames, nodes
+from gradrepl.engine.names import opens
+
+if TYPE_CHECKING:
+    from gradrepl.engine.gate import Place
+    from gradrepl.engine.session import Session
+
+INSIDE = 256
+"""Elements or attributes of one object that are looked at."""
+TENSORS = 50_000
+"""Tensors looked at in all."""
+NODES = 5_000
+"""Nodes of the graph searched for what they saved."""
+
+PARAMETER, BUFFER, GRADIENT, OPTIMIZER = "parameter", "buffer", "gradient", "optimizer"
+VARIABLE, INNER, STOP, SAVED = "variable", "inside of a variable", "at this stop", "saved"
+
+
+class Owned(NamedTuple):
+    """One name of one tensor (or NumPy array)."""
+
+    name: str
+    owner: str
+    """Who holds it: a word of the constants above."""
+    value: Any
+
+
+class Saving(NamedTuple):
+    """One tensor that a node of the live graph saved for its backward."""
+
+    node: Any
+    """The node; do not keep it."""
+    attribute: str
+    value: torch.Tensor
+    """What was saved. Of one changed in place since then, its data as it is now."""
+    version: int | None
+    """Its version when it was saved."""
+    stale: str
+    """Torch's own message where it was changed in place since then, else ''."""
+
+
+class Owners:
+    """All names of all tensors in reach of one place, for one moment. Keep it no longer."""
+
+    def __init__(self, session: Session, place: Place) -> None:
+        self.tensors: list[Owned] = []
+        """In this order: modules' own, variables, inside of variables, gradients, optimizers'."""
+        self.arrays: list[Owned] = []
+        """NumPy arrays."""
+        self.cut: list[str] = []
+        """What was not looked at because there is too much of it."""
+        self._names: dict[str, int] = {}
+        self._seen: dict[int, str] = {}
+        self._optimizers: dict[int, tuple[str, torch.optim.Optimizer]] = {}
+        self._pass = getattr(place.event, "backward", None)
+        names = session.names(place.frame)
+        inner: list[Owned] = []
+        modules: list[tuple[str, torch.nn.Module]] = list(names.roots)
+        variables = list(_variables(session, place))
+        for name, owner, value in variables:
+            for path, found in _inside(name, value, self.cut):
+                if isinstance(found, torch.nn.Module) and id(found) not in names.modules:
+                    modules.append((path + ".", found))
+                inner.append(Owned(path, INNER if owner == VARIABLE else owner, found))
+        for prefix, root in modules:
+            self._add_module(prefix, root)
+        for each in variables:
+            self._add(each)
+        for each in inner:
+            self._add(each)
+        for tensor in [each.value for each in self.tensors]:
+            self._add_gradient(tensor)
+        for name, optimizer in self._optimizers.values():
+            self._add_optimizer(name, optimizer)
+
+    def name(self, tensor: Any) -> str:
+        """Return the first name of ``tensor``, or ''."""
+        return self._seen.get(id(tensor), "")
+
+    def _add(self, each: Owned) -> None:
+        if isinstance(each.value, torch.Tensor):
+            known = self._names.setdefault(each.name, id(each.value))
+            if known == id(each.value) and self._seen.get(known) == each.name:
+                return
+            if len(self.tensors) >= TENSORS:
+                self._cut(f"only the first {TENSORS} tensors were looked at")
+                return
+            self._seen.setdefault(id(each.value), each.name)
+            self.tensors.append(each)
+        elif isinstance(each.value, torch.optim.Optimizer):
+            self._optimizers.setdefault(id(each.value), (each.name, each.value))
+        elif _is_array(each.value):
+            self.arrays.append(each)
+
+    def _cut(self, said: str) -> None:
+        if said not in self.cut:
+            self.cut.append(said)
+
+    def _add_module(self, prefix: str, root: torch.nn.Module) -> None:
+        for path, parameter in root.named_parameters(remove_duplicate=False):
+            self._add(Owned(prefix + path, PARAMETER, parameter))
+        for path, buffer in root.named_buffers(remove_duplicate=False):
+            self._add(Owned(prefix + path, BUFFER, buffer))
+
+    def _add_gradient(self, tensor: torch.Tensor) -> None:
+        if not (tensor.is_leaf or tensor.retains_grad):
+            return
+        grad = tensor.grad
+        if grad is not None:
+            self._add(Owned(f"{self.name(tensor)}.grad", GRADIENT, grad))
+
+    def _add_optimizer(self, name: str, optimizer: torch.optim.Optimizer) -> None:
+        for at, group in enumerate(optimizer.param_groups):
+            for place, parameter in enumerate(group["params"]):
+                if isinstance(parameter, torch.Tensor) and not self.name(parameter):
+                    path = f"{name}.param_groups[{at}]['params'][{place}]"
+                    self._add(Owned(path, VARIABLE, parameter))
+                    self._add_gradient(parameter)
+        for parameter, state in list(optimizer.state.items()):
+            if isinstance(state, dict):
+                of = self.name(parameter)
+                for key, value in list(state.items()):
+                    if isinstance(value, torch.Tensor):
+                        self._add(Owned(f"{name}.{key}[{of}]", OPTIMIZER, value))
+
+    def savings(self) -> Iterator[Saving]:
+        """Yield what the live graph saved, from the ``grad_fn`` of every tensor in reach."""
+        for node in self.graph():
+            yield from _saved(node)
+
+    def graph(self) -> list[Any]:
+        """Return the nodes that can be reached from here, at most ``NODES`` of them."""
+        starts = [each.value.grad_fn for each in self.tensors if _has_node(each.value)]
+        if self._pass is not None:
+            starts += self._pass.graph.nodes[:NODES]
+        found = list(dict.fromkeys(node for node in starts if node is not None))
+        seen = set(found)
+        for node in found:  # grows while we go
+            if len(found) >= NODES:
+                self._cut(f"only {NODES} nodes of the graph were looked at for what they saved")
+                break
+            for target, _ in node.next_functions:
+                if target is not None and target not in seen:
+                    seen.add(target)
+                    found.append(target)
+        return found
+
+
+def _has_node(tensor: torch.Tensor) -> bool:
+    return bool(tensor.requires_grad) and not tensor.is_leaf
+
+
+def _saved(node: Any) -> Iterator[Saving]:
+    for attribute, value, state in nodes.saved(node):
+        if state == "ok" and isinstance(value, torch.Tensor) and not attribute.startswith("ctx."):
+            version = None if value.is_inference() else value._version
+            yield Saving(node, attribute, value, version, "")
+        elif state == "changed in place":
+            yield from _stale(node, attribute)
+
+
+def _stale(node: Any, attribute: str) -> Iterator[Saving]:
+    """Yield what was saved and changed since then: unpacking it raises, its data can be had."""
+    raw = getattr(node, f"_raw_{attribute}" if _is_function(node) else f"_raw_saved_{attribute}")
+    several = isinstance(raw, (list, tuple))
+    for place, each in enumerate(raw if several else (raw,)):
+        value = getattr(each, "data", None)
+        if not isinstance(value, torch.Tensor):
+            continue
+        said = ""
+        try:
+            each.unpack()
+        except RuntimeError as error:
+            said = str(error)
+        name = f"{attribute}[{place}]" if several else attribute
+        yield Saving(node, name, value, _expected(said, value), said)
+
+
+def _is_function(node: Any) -> bool:
+    return isinstance(node, torch.autograd.function.BackwardCFunction)
+
+
+def _expected(said: str, value: torch.Tensor) -> int | None:
+    """Return the version that torch's message says it expected."""
+    number = said.partition("expected version ")[2].partition(" ")[0]
+    return int(number) if number.isdecimal() else value._version
+
+
+def _is_array(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray) and not value.dtype.hasobject
+
+
+def _variables(session: Session, place: Place) -> Iterator[Owned]:
+    """Yield the variables in reach, and what exists only at this stop.
+
+    A name that an inner frame has for something else says whose variable it is.
+    """
+    spaces: list[tuple[str, Mapping[str, Any]]] = []
+    users = frames.user_frames(place.frame)
+    spaces += [(f" (in {frame.f_code.co_name})", frame.f_locals) for frame in users]
+    spaces += [(" (global)", frame.f_globals) for frame in users[:1] + users[-1:]]
+    spaces.append((" (global)", session.space))
+    taken: dict[str, Any] = {}
+    for whose, space in spaces:
+        for name, value in list(space.items()):
+            if name.startswith("__") or taken.get(name) is value:
+                continue
+            shown = name + whose if name in taken else name
+            taken.setdefault(name, value)
+            yield Owned(shown, VARIABLE, value)
+    for name, value in place.extra.items():
+        if name not in taken and name != "saved":
+            yield Owned(name, STOP, value)
+
+
+def _inside(name: str, value: Any, cut: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yield what is one level down in a list, tuple, dict or plain object."""
+    if isinstance(value, (list, tuple)):  # asked as a list, whatever a subclass makes of it
+        size, first = len(value), islice(_base(value).__iter__(value), INSIDE)
+        found = [(f"{name}[{place}]", inner) for place, inner in enumerate(first)]
+    elif isinstance(value, dict):
+        size = len(value)
+        items = islice(dict.items(value), INSIDE)
+        found = [(f"{name}[{_key(key)}]", inner) for key, inner in items]
+    elif opens(value):
+        size = len(vars(value))
+        found = [(f"{name}.{key}", inner) for key, inner in islice(vars(value).items(), INSIDE)]
+    else:
+        return
+    if size > INSIDE:
+        cut.append(f"only the first {INSIDE} of {size} things in '{name}' were looked at")
+    yield from found
+
+
+def _base(value: Any) -> Any:
+    return list if isinstance(value, list) else tuple
+
+
+def _key(key: Any) -> str:
+    return repr(key) if type(key) in (str, int, float, bool, type(None)) else type(key).__name__
