@@ -96,6 +96,18 @@ def asked(condition: Base, event: Event) -> bool:
     )
 
 
+def only_leaves(condition: Base) -> bool:
+    """Can the condition hold at leaves only?"""
+    match condition:
+        case Where(inner, _):
+            return only_leaves(inner)
+        case Both(left, right):
+            return only_leaves(left) or only_leaves(right)
+        case Either(left, right):
+            return only_leaves(left) and only_leaves(right)
+    return isinstance(condition, LeafIs)
+
+
 def possible(condition: Base, event: Event) -> bool:
     """Could the condition hold at this node, whatever its gradients will be?
 

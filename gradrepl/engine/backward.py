@@ -40,6 +40,9 @@ LISTED = 64
 STATIC = (c.NodeIs, c.LeafIs, c.InModule, c.Named, c.Where, c.Both, c.Either, c.Until, c.Continue)
 """Conditions that may be told beforehand at which nodes they cannot hold."""
 
+NOBODY = Names(())
+"""The names that a pass knows after its end."""
+
 
 class Pass:
     """One backward while it runs."""
@@ -148,8 +151,10 @@ class Pass:
         self.graph.nodes.clear()
         self.graph.roots.clear()
         self.graph.index.clear()
+        if "names" in vars(self):
+            frames.release(frames.user_frames(self.frame))
         self.frame = self._root = None
-        self.names = Names(())
+        self.names = NOBODY
         vars(self).pop("view", None)
 
     def rearm(self) -> None:
@@ -174,8 +179,9 @@ class Pass:
         if not all(isinstance(each, STATIC) for each in active):
             return range(len(self.graph))
         event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, 0, when)
+        leaves = all(c.only_leaves(each) for each in active)
         found = set()
-        for event.node in range(len(self.graph)):
+        for event.node in self._leaves if leaves else range(len(self.graph)):
             if any(c.possible(each, event) for each in active):
                 found.add(event.node)
         return found
@@ -251,11 +257,12 @@ class Pass:
             return ""
         variable = self.graph.nodes[node].variable
         known = self.stepper.leaf_names
-        held, name = known.get(id(variable), (None, ""))
-        if held is None or held() is not variable:
+        caller = self.frame.f_code if self.frame is not None else None
+        held, name, seen_from = known.get(id(variable), (None, "", None))
+        # What has no name in reach of one function may have one in reach of another.
+        if held is None or held() is not variable or not (name or seen_from is caller):
             name = self.names.tensor(variable)
-            if name:
-                known[id(variable)] = (weakref.ref(variable), name)
+            known[id(variable)] = (weakref.ref(variable), name, caller)
         return name or "leaf " + "x".join(map(str, variable.shape))
 
     def op(self, node: int) -> Any:

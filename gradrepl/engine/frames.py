@@ -24,6 +24,8 @@ _EXAMPLES = os.path.join(_OURS, "examples") + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _SITE_PACKAGES = os.sep + "site-packages" + os.sep
 
+_OURS_AND_THE_FRAMES = 3
+"""References to a snapshot that nobody else holds: the frame's, a variable's and a call's."""
 _HIDING = {"__tracebackhide__", "__debuggerskip__"}
 _kinds: dict[int, tuple[str, CodeType]] = {}
 _marked: list[CodeType] = []
@@ -91,12 +93,15 @@ def release(found: list[FrameType]) -> None:
     """Let go of the snapshots of variables that looking into functions' frames has made.
 
     Before Python 3.13 a frame keeps the dictionary that ``f_locals`` returned, and with it every
-    tensor in it, until the function ends.
+    tensor in it, until the function ends. ``locals()`` gave the user's code the same dictionary:
+    one that somebody else holds is left as it is.
     """
     if sys.version_info < (3, 13) and sys.gettrace() is None:
         for frame in found:
             if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-                frame.f_locals.clear()
+                snapshot = frame.f_locals
+                if sys.getrefcount(snapshot) <= _OURS_AND_THE_FRAMES:
+                    snapshot.clear()
 
 
 def site(frame: FrameType) -> Site:

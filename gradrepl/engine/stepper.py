@@ -43,8 +43,9 @@ class Stepper:
         self.lines = Lines(self.line_event)
         self.passes: list[Pass] = []
         """Backwards that are running and watched, outermost first."""
-        self.leaf_names: dict[int, tuple[weakref.ref[Any], str]] = {}
-        """Names that leaves were found to have, until somebody stops or types."""
+        self.leaf_names: dict[int, tuple[weakref.ref[Any], str, Any]] = {}
+        """By id: the leaf, the name it was found to have ('' for none) and the code that called
+        the backward; until somebody stops or types."""
         self.last_pass: model.Pass | None = None
         self.torch_here = False
         self.pausing = False
