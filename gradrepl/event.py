@@ -38,6 +38,12 @@ class Event(Protocol):
     def leaf(self) -> str:
         """Name of the leaf that this node accumulates into, or empty."""
 
+    def leaf_names(self) -> Sequence[str]:
+        """All spellings of it: with and without the variable of its model."""
+
+    def module_paths(self) -> Sequence[str]:
+        """All spellings of the module path."""
+
     def shapes(self) -> Sequence[tuple[int, ...]]:
         """Shapes of outputs (op) or gradients (node)."""
 

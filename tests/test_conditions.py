@@ -43,6 +43,12 @@ class Happening:
     def leaf(self):
         return self.into
 
+    def leaf_names(self):
+        return (self.into,) if self.into else ()
+
+    def module_paths(self):
+        return (self.module,)
+
     def shapes(self):
         return self.sizes
 

@@ -94,8 +94,10 @@ class InModule(Base, frozen=True):
 
     def matches(self, event: Event) -> bool:
         """Is the module this one or below it?"""
-        module = event.module
-        return fnmatchcase(module, self.path) or fnmatchcase(module, self.path + ".*")
+        return any(
+            fnmatchcase(module, self.path) or fnmatchcase(module, self.path + ".*")
+            for module in event.module_paths()
+        )
 
 
 class LeafIs(Base, frozen=True):
@@ -107,8 +109,7 @@ class LeafIs(Base, frozen=True):
 
     def matches(self, event: Event) -> bool:
         """Is this the leaf's AccumulateGrad?"""
-        leaf = event.leaf()
-        return bool(leaf) and fnmatchcase(leaf, self.name)
+        return any(fnmatchcase(leaf, self.name) for leaf in event.leaf_names())
 
 
 class Named(Base, frozen=True):

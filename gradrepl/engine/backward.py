@@ -253,17 +253,22 @@ class Pass:
 
     def leaf(self, node: int) -> str:
         """Return the name of the leaf that the node accumulates into; '' for other nodes."""
+        return next(iter(self.leaf_names(node)), "")
+
+    def leaf_names(self, node: int) -> tuple[str, ...]:
+        """Return the same with and without the variable of its model."""
         if node not in self._leaves:
-            return ""
+            return ()
         variable = self.graph.nodes[node].variable
         known = self.stepper.leaf_names
         caller = self.frame.f_code if self.frame is not None else None
-        held, name, seen_from = known.get(id(variable), (None, "", None))
+        held, found, seen_from = known.get(id(variable), (None, (), None))
         # What has no name in reach of one function may have one in reach of another.
-        if held is None or held() is not variable or not (name or seen_from is caller):
+        if held is None or held() is not variable or not (found or seen_from is caller):
             name = self.names.tensor(variable)
-            known[id(variable)] = (weakref.ref(variable), name, caller)
-        return name or "leaf " + "x".join(map(str, variable.shape))
+            found = self.names.spellings(name) if name else ()
+            known[id(variable)] = (weakref.ref(variable), found, caller)
+        return found or ("leaf " + "x".join(map(str, variable.shape)),)
 
     def op(self, node: int) -> Any:
         """Return the recorded op that made the node, or None."""
@@ -276,6 +281,13 @@ class Pass:
         if op is not None:
             return str(op.module)
         return self.leaf(node).rpartition(".")[0]
+
+    def module_paths(self, node: int) -> tuple[str, ...]:
+        """Return the same with and without the variable of its model."""
+        op = self.op(node)
+        if op is not None:
+            return self.stepper.recorder.paths.spellings(op.module)
+        return tuple(leaf.rpartition(".")[0] for leaf in self.leaf_names(node)) or ("",)
 
     def label(self, node: int) -> str:
         """Return the leaf's name, else the variable's, else the module's."""

@@ -55,6 +55,12 @@ class _Event:
     def leaf(self) -> str:
         return ""
 
+    def leaf_names(self) -> Sequence[str]:
+        return ()
+
+    def module_paths(self) -> Sequence[str]:
+        return (self.module,)
+
     def shapes(self) -> Sequence[tuple[int, ...]]:
         return [tensors.sizes(tensor.shape) for tensor in self.made()]
 
@@ -137,6 +143,9 @@ class OpEvent(_Event):
 
     def inside(self, function: str) -> bool:
         return any(each.f_code.co_name == function for each in frames.user_frames(self.frame))
+
+    def module_paths(self) -> Sequence[str]:
+        return self.stepper.recorder.paths.spellings(self.module)
 
     def labels(self) -> Sequence[str]:
         names = self.stepper.session.names(self.frame)
@@ -263,6 +272,12 @@ class NodeEvent(_Event):
 
     def leaf(self) -> str:
         return self.backward.leaf(self.node)
+
+    def leaf_names(self) -> Sequence[str]:
+        return self.backward.leaf_names(self.node)
+
+    def module_paths(self) -> Sequence[str]:
+        return self.backward.module_paths(self.node)
 
     def made(self) -> list[Any]:
         found = self.grad_out if self.when == "after" else self.grad_in

@@ -51,6 +51,8 @@ class Names:
         self.parameters: dict[str, torch.Tensor] = {}
         self.roots: list[tuple[str, torch.nn.Module]] = []
         """Modules that are in no other, with what is put before the names of what they hold."""
+        self._calls: list[str] = []
+        """The variables of these modules."""
         self._plain: list[tuple[str, torch.Tensor]] = []
         roots: dict[int, tuple[str, torch.nn.Module]] = {}
         plain: dict[int, tuple[str, torch.Tensor]] = {}
@@ -89,7 +91,18 @@ class Names:
                 self.tensors.setdefault(id(tensor), prefix + path)
                 if isinstance(tensor, torch.nn.Parameter):
                     self.parameters.setdefault(prefix + path, tensor)
+            self._calls.append(name)
             self.roots.append((prefix, root))  # identities are good while their objects live
+
+    def spellings(self, name: str) -> tuple[str, ...]:
+        """Return a parameter's or module's name with and without its model's variable."""
+        found = [name]
+        for called, (prefix, _) in zip(self._calls, self.roots, strict=True):
+            if not prefix:
+                found.append(f"{called}.{name}")
+            elif name.startswith(prefix):
+                found.append(name.removeprefix(prefix))
+        return tuple(found)
 
     def tensor(self, tensor: torch.Tensor) -> str:
         """Return the name of a tensor, or ''."""

@@ -43,8 +43,8 @@ class Stepper:
         self.lines = Lines(self.line_event)
         self.passes: list[Pass] = []
         """Backwards that are running and watched, outermost first."""
-        self.leaf_names: dict[int, tuple[weakref.ref[Any], str, Any]] = {}
-        """By id: the leaf, the name it was found to have ('' for none) and the code that called
+        self.leaf_names: dict[int, tuple[weakref.ref[Any], tuple[str, ...], Any]] = {}
+        """By id: the leaf, the names it was found to have and the code that called
         the backward; until somebody stops or types."""
         self.last_pass: model.Pass | None = None
         self.torch_here = False

@@ -66,8 +66,7 @@ def train(script):
 
 def info(d):
     return [
-        (row.id, row.text, row.enabled, row.hits)
-        for row in d.look(protocol.ListBreakpoints()).rows
+        (row.id, row.text, row.enabled, row.hits) for row in d.look(protocol.ListBreakpoints()).rows
     ]
 
 
@@ -92,6 +91,9 @@ def info(d):
         ("node Relu*", ["before ReluBackward0 enc.1"] * 3),
         ("leaf head.bias", ["before AccumulateGrad head.bias"] * 3),
         ("leaf *.bias", [f"before AccumulateGrad {m}.bias" for m in ("head", "enc.0")] * 3),
+        ("leaf net.head.bias", ["before AccumulateGrad head.bias"] * 3),
+        ("mod net.head and op linear", ["after linear"] * 3),
+        ("mod net.enc and node *Addmm*", ["before AddmmBackward0 enc.0"] * 3),
         ("name loss", ["before MeanBackward0 loss"] * 3),
         ("shape (4, 3) and op linear", ["after linear"] * 3),
         ("op relu or op square", ["after relu", "after square"] * 3),
@@ -108,6 +110,19 @@ def info(d):
 )
 def test_kinds(d, train, text, expected):
     assert [where(stop) for stop in hits(d, train, text)] == expected
+
+
+@pytest.mark.parametrize("text", ["leaf fc.bias", "leaf one.fc.bias"])
+def test_a_model_may_be_named_or_not_where_there_are_two(d, script, text):
+    path = script("""\
+        import torch
+        from torch import nn
+        one, two = (nn.Sequential() for _ in range(2))
+        one.add_module("fc", nn.Linear(2, 1))
+        two.add_module("out", nn.Linear(1, 1))
+        two(one(torch.ones(1, 2))).sum().backward()
+    """)
+    assert [where(stop) for stop in hits(d, path, text)] == ["before AccumulateGrad one.fc.bias"]
 
 
 def test_line_stops_once_for_each_coming_to_it(d, script):
@@ -403,9 +418,7 @@ def test_a_condition_runs_no_breakpoint_of_its_own(d, train):
 def test_commands_are_kept(d, train):
     d.load(train)
     number = d.break_at("op relu").id
-    changed = d.look(
-        protocol.ChangeBreakpoint(id=number, action="commands", commands=("p i", "c"))
-    )
+    changed = d.look(protocol.ChangeBreakpoint(id=number, action="commands", commands=("p i", "c")))
     assert changed.commands == ("p i", "c")
 
 
