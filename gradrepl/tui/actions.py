@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from gradrepl.tui import keys, themes
-from gradrepl.tui.browse import Browse
 from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.selection import Selection
 
 VIEWS = ("fwd", "bwd", "log")
 STEPS = ("step", "next", "return", "continue", "into", "finish")
 """Words whose stop says enough: they leave no echo when they come from a key."""
+OPENING = ("type", "prefill", "find", "keep", "change")
+"""Actions that may begin a text; while one is being typed their keys are its letters."""
 CONTAINERS = ("top", "bottom", "right")
 
 
-class Actions(Browse):
+class Actions(Selection):
     """Entries, screens, themes, and the words that do what keys do."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave letters to a text that is being typed, and keys to a dialog."""
-        if action in ("type", "prefill", "find"):
+        if action in OPENING:
             texts = self.dock.typing or self.finder.has_focus
             return not texts and self.screen is self.main
         if action == "command_palette" and self.dock.typing:
@@ -34,13 +36,17 @@ class Actions(Browse):
 
     def action_prefill(self, word: str) -> None:
         """Begin typing a command."""
-        self.dock.prompt.put(f":{word} ")
-        self.begin_typing()
+        self.begin_entry(f":{word} ")
 
     def action_type(self, mark: str = "") -> None:
         """Begin typing."""
         if mark and not self.dock.prompt.text:
             self.dock.prompt.put(mark)
+        self.begin_typing()
+
+    def begin_entry(self, text: str) -> None:
+        """Begin typing with ``text`` in the line."""
+        self.dock.prompt.put(text)
         self.begin_typing()
 
     def begin_typing(self) -> None:
@@ -81,8 +87,7 @@ class Actions(Browse):
             talk.interrupt()
         else:
             typing = self.dock.typing
-            self.notify("^q quits, F1 helps" if typing else "q quits, ? helps", timeout=2,
-                        markup=False)  # fmt: skip
+            self.say("^q quits, F1 helps" if typing else "q quits, ? helps")
 
     # -- screens ----------------------------------------------------------------------------------
 
@@ -208,8 +213,7 @@ class Actions(Browse):
         if name in self.available_themes:
             self.theme = name
         else:
-            self.notify(f"There is no theme {name!r}: dark, light, or one of the palette.",
-                        severity="warning", markup=False)  # fmt: skip
+            self.say(f"There is no theme {name!r}: dark, light, or one of the palette.", 5)
 
     def action_next_theme(self) -> None:
         """Dark or light."""

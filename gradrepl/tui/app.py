@@ -133,6 +133,7 @@ class GradreplApp(Printing):
         self.log_pane.renew()
         self.panels.watches.resized()
         (self.dock.prompt if self.typing_first else self.panels.ops).focus()
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -168,6 +169,7 @@ class GradreplApp(Printing):
             self.changed()
             try:
                 await self.supply.renew(self.view)
+                self.paint_state()  # the lists know now whether the cursor looks away
             finally:
                 self._paint()
 
@@ -183,7 +185,7 @@ class GradreplApp(Printing):
         if self._queue.full() or running:
             ready = self._started and self.talk.ready is not None
             why = "Your code is running: Ctrl+C pauses it." if ready else "Still starting torch."
-            self.notify(why, timeout=2, markup=False)
+            self.say(why)
             return False
         prompt = self.talk.prompt if self._started else None
         shown = text if echo is None else echo
@@ -219,6 +221,7 @@ class GradreplApp(Printing):
                 self.screen_class("-idle", False)
             case model.Pass():
                 self.panels.nodes.end(record)
+                self.panels.flow.end(record.accumulated)
 
     def turn(self, view: str) -> None:
         """Switch to ``view`` because of a stop, unless the user types in the Log."""
@@ -252,14 +255,23 @@ class GradreplApp(Printing):
             self._flicker = None
         talk = self.talk
         prompt = talk.prompt.state if talk.prompt else ""
-        self.dock.state(prompt if talk.gone is None else "idle", talk.waiting_input)
+        looking = self.looking if talk.prompt is not None else None
+        self.dock.state(
+            prompt if talk.gone is None else "idle", talk.waiting_input, talk.ready is not None,
+            self.typed_at() if looking else "",
+        )  # fmt: skip
         if talk.waiting_input and not self.dock.typing:
             self.restore()
             self.begin_typing()
             self._lent = True
         self.screen_class("-typing", self.dock.typing)
-        self.header.say(self.view, state_of(talk), place_of(talk))
+        state, place = state_of(talk), place_of(talk)
+        if looking is not None:
+            state, place = "VIEW", [f"{looking[0]} of {looking[1]}", *place[1:]]
+        self.header.say(self.view, state, place)
         self.footer.say(keys.FEET[self.mode_of()])
+        doing = {"STARTING": "starting", "RUNNING": "running"}.get(state, "")
+        self.panels.ops.do("" if doing == "starting" and self.typing_first else doing)
 
     def mode_of(self) -> str:
         """Return which entries the footer has."""
@@ -275,7 +287,9 @@ class GradreplApp(Printing):
         if self.view == "log":
             return "log"
         state = talk.prompt.state
-        return state if state in ("idle", "exception") else self.view
+        if state in ("idle", "exception"):
+            return state
+        return "away" if self.looking else self.view
 
     # -- history ----------------------------------------------------------------------------------
 
@@ -334,6 +348,7 @@ class GradreplApp(Printing):
     @on(messages.Selected)
     def _selected(self, message: messages.Selected) -> None:
         self.begin("select", self.supply.select, message.panel, message.id)
+        self.paint_state()
 
     @on(messages.Appeared)
     def _appeared(self) -> None:

@@ -1,15 +1,9 @@
-"""Moving about in the panes: rows, finding, and what the selected row is good for."""
+"""Moving about in the panes: rows, pages, and finding."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-
 from textual import on
-from textual.app import SuspendNotSupported
 
-from gradrepl import model, protocol
 from gradrepl.tui import messages
 from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
@@ -54,8 +48,12 @@ class Browse(Parts):
 
     def action_live(self) -> None:
         """Look at where we stand."""
-        panel = self.list_here()
-        panel.go(panel.here if panel.here >= 0 else -1)
+        panel, stop = self.list_here(), self.talk.stop
+        if stop is not None and stop.phase == "exception":
+            panel.stand(panel.total - 1, quietly=True)
+            self.panels.inspect.show(stop)
+        else:
+            panel.go(panel.here if panel.here >= 0 else -1)
 
     def action_module(self, step: int) -> None:
         """Go to the next row of another module, among the rows that are here."""
@@ -68,68 +66,6 @@ class Browse(Parts):
         while (row := known.get(at)) is not None and row.module == module:
             at += step
         panel.go(max(0, at))
-
-    # -- selection --------------------------------------------------------------------------------
-
-    def action_run_to_cursor(self) -> None:
-        """Run to the selected node."""
-        panel = self.panels.nodes
-        row = panel.rows.get(panel.cursor)
-        if self.view == "bwd" and row is not None and row.state == "predicted":
-            self.enqueue(f":until #{row.id}", f"until #{row.id}", dim=True)
-        else:
-            self.notify("Select a node that has not run yet: an op or node cannot be un-run.",
-                        timeout=3, markup=False)  # fmt: skip
-
-    async def action_breakpoint(self) -> None:
-        """Set a breakpoint on the selection, or clear the one that is there."""
-        text = self.breakpoint_text()
-        if not text:
-            self.notify("Select an op or a node first.", timeout=2, markup=False)
-            return
-        answer = await self.supply.ask(protocol.ListBreakpoints())
-        rows = answer.rows if isinstance(answer, model.Breakpoints) else ()
-        same = next((row.id for row in rows if row.text == text), None)
-        entry = f"break {text}" if same is None else f"clear {same}"
-        self.enqueue(f":{entry}", entry, dim=True)
-
-    def breakpoint_text(self) -> str:
-        """Return the condition that the selection stands for."""
-        source = self.panels.source
-        if self.main.focused is source and source.record and source.line_number():
-            return f"{source.record.file}:{source.line_number()}"
-        panel = self.list_here()
-        row = panel.rows.get(panel.cursor)
-        if row is None:
-            return ""
-        if self.view == "bwd":
-            leaf = row.name == "AccumulateGrad" and row.label
-            return f"leaf {row.label}" if leaf else f"node {row.name}"
-        shown = self.panels.inspect.record
-        if isinstance(shown, model.Op) and shown.id == row.id and shown.site:
-            return f"{shown.site.file}:{shown.site.line}"
-        return f"op {row.name}"
-
-    def action_copy_pane(self) -> None:
-        """Copy the text of the pane."""
-        text = self.pane().text()
-        self.copy_to_clipboard(text)
-        self.notify(f"Copied {len(text.splitlines())} lines.", timeout=2, markup=False)
-
-    def action_edit(self) -> None:
-        """Open the editor at the line of the stop or of the selection."""
-        shown = self.panels.inspect.record
-        site = getattr(shown, "site", None)
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-        if site is None or not os.path.exists(site.file) or not editor:
-            why = "Set $EDITOR first." if not editor else "There is no file to open here."
-            self.notify(why, timeout=3, markup=False)
-            return
-        try:
-            with self.suspend():
-                subprocess.run([*shlex.split(editor), f"+{site.line}", site.file], check=False)
-        except (SuspendNotSupported, OSError) as error:
-            self.notify(f"The editor cannot be run here: {error}", markup=False)
 
     # -- finding ----------------------------------------------------------------------------------
 
@@ -165,4 +101,4 @@ class Browse(Parts):
         elif isinstance(pane, Paper):
             found = pane.find(self.sought, step)
         if found is None:
-            self.notify(f"{self.sought!r} is not in this pane.", timeout=2, markup=False)
+            self.say(f"{self.sought!r} is not in this pane.")

@@ -14,9 +14,17 @@ from textual.widgets import Static
 
 from gradrepl.tui import ink, keys
 from gradrepl.tui.ink import Line, span
+from gradrepl.tui.panels.bars import Footer
 from gradrepl.tui.panels.base import Paper
 
 Rows = Sequence[tuple[str, str]]
+
+
+def foot(state: str) -> Footer:
+    """Return a footer of its own for a dialog."""
+    footer = Footer("dialog-footer")
+    footer.feet = keys.FEET[state]
+    return footer
 
 
 def key_tables() -> list[tuple[str, Rows]]:
@@ -34,7 +42,9 @@ def draw_table(title: str, rows: Rows, width: int, column: int) -> list[Line]:
     lines: list[Line] = [[(title, "title")]]
     for left, right in rows:
         head: Line = [("  ", ""), span(ink.pad(ink.clip(left, column - 1), column), "key")]
-        lines.append(ink.fit([*head, span(right)], width))
+        for part in ink.wrap([span(right)], max(8, width - column - 2)):
+            lines.append(ink.fit([*head, *part], width))
+            head = [(" " * (column + 2), "")]
     return lines
 
 
@@ -87,8 +97,9 @@ class Help(ModalScreen[None]):
         self.paper = HelpPaper("help", commands)
 
     def compose(self) -> ComposeResult:
-        """One paper."""
+        """One paper, and the keys that matter here."""
         yield self.paper
+        yield foot("help")
 
     def on_mount(self) -> None:
         """Take the keys."""
@@ -128,6 +139,7 @@ class Ask(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """The question, and its answers."""
+        yield foot("asked")
         with Vertical(id="question"):
             yield Static(Content(self.question))
             yield Static(Content.assemble(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
-OPENING = ("type(", "prefill(", "find")
+OPENING = ("type(", "prefill(", "find", "keep", "change")
 """Actions that move the focus to a text: they must be done before the next key is given out."""
 
 
@@ -74,7 +74,7 @@ STEPPING = (
     _send("finish", "f", "Finish: let this node run, see what it made"),
     _send("up", "u", "Up: the caller's frame; toward the loss"),
     _send("down", "d", "Down: the callee's frame; toward the leaves"),
-    Key("step.cursor", "t", "run_to_cursor", "until", "Run to the selected node", "Step"),
+    Key("step.cursor", "t", "run_to_cursor", "until", "Run to this node, or this op again", "Step"),
     Key("step.breakpoint", "b,f9", "breakpoint", "break", "Set or clear a breakpoint here", "Step"),
     _send("abort", "A", "Abort: raise out of this backward or op"),
     _ask("restart", "R", "Restart the debuggee"),
@@ -90,9 +90,13 @@ LOOKING = (
     Key("look.find", "slash", "find", "find", "Find in the list", "Look"),
     Key("look.hit", "full_stop", "hit(1)", "hit +1", "Next hit", "Look"),
     Key("look.hit_back", "comma", "hit(-1)", "hit -1", "Previous hit", "Look"),
+    Key("look.keep", "K", "keep", "keep", "Keep the gradient of what this op made", "Look"),
+    Key("look.change", "e", "change", "change", "Change a gradient or a value, for this run",
+        "Look"),
     Key("look.edit", "E", "edit", "editor", "Open $EDITOR at the line", "Look"),
     Key("look.copy", "y", "copy_pane", "copy", "Copy the text of the pane", "Look"),
-)
+    Key("look.copy_python", "Y", "copy_python", "copy python", "Copy the pane as Python", "Look"),
+)  # fmt: skip
 MOVING = (
     Key("move.down", "j,down", "move(1)", "row +1", "Down a row", "Move"),
     Key("move.up", "k,up", "move(-1)", "row -1", "Up a row", "Move"),
@@ -180,9 +184,13 @@ MAXIMISE = Foot("m", "Maximise", "maximise")
 COPY = Foot("y", "Copy", "copy_pane")
 PALETTE = Foot("^p", "palette", "command_palette")
 LEAVE = Foot("esc", "Leave", "leave")
+LIVE = Foot("L", "Live", "live")
+KEEP = Foot("K", "Keep", "keep")
+TO_CURSOR = Foot("t", "Run to it", "run_to_cursor")
 FEET: dict[str, tuple[Foot, ...]] = {
-    "fwd": (STEP, BREAK, WATCH, FIND, COMMAND, HELP, QUIT, MAXIMISE),
+    "fwd": (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT),
     "bwd": (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT),
+    "away": (LIVE, STEP, BREAK, TO_CURSOR, FIND, COMMAND, HELP, QUIT),
     "log": (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT),
     "idle": (TYPE, COMMAND, BREAK, FIND, HELP, QUIT),
     "exception": (Foot("ud", "Frames", "send('up')"), Foot("p", "Print", "prefill('print')"),
@@ -193,10 +201,12 @@ FEET: dict[str, tuple[Foot, ...]] = {
                Foot("^r", "Search", ""), Foot("^j", "New line", ""), LEAVE),
     "input": (Foot("enter", "Give the line", ""), Foot("^d", "End", ""), LEAVE),
     "finding": (Foot("enter", "Find", ""), Foot(". ,", "Next, previous", ""), LEAVE),
+    "help": (Foot("jk", "Scroll", ""), Foot("esc", "Close", "dismiss")),
+    "asked": (Foot("y", "Yes", "answer(True)"), Foot("n", "No", "answer(False)")),
     "gone": (Foot("R", "Restart", "prefill('restart')"), FIND, COMMAND, HELP, QUIT),
 }  # fmt: skip
 """Entries of the footer by state; the important ones first to go last where it is narrow."""
-FIRST = ("Quit", "Help", "Cmd", "step", "Leave", "Run", "Type", "Pause", "Break")
+FIRST = ("Quit", "Help", "Cmd", "step", "Leave", "Run", "Type", "Pause", "Live", "Break")
 """Labels that stay longest when there is no room."""
 
 

@@ -46,6 +46,23 @@ class Parts(App[int]):
         """Do an entry after those before it."""
         raise NotImplementedError
 
+    def begin_entry(self, text: str) -> None:
+        """Begin typing with ``text`` in the line."""
+        raise NotImplementedError
+
+    def action_send(self, word: str) -> None:
+        """Do a command, as if it had been typed."""
+        raise NotImplementedError
+
+    def action_prefill(self, word: str) -> None:
+        """Begin typing a command."""
+        raise NotImplementedError
+
+    def say(self, sentence: str, seconds: float = 2) -> None:
+        """Show one sentence for a moment, instead of the one before it."""
+        self.clear_notifications()
+        self.notify(sentence, timeout=seconds, markup=False)
+
     def paint_state(self) -> None:
         """Draw what depends on the state."""
         raise NotImplementedError
@@ -70,6 +87,13 @@ class Parts(App[int]):
     def list_here(self) -> RowList[Any]:
         """Return the long list of this view."""
         return self.panels.nodes if self.view == "bwd" else self.panels.ops
+
+    @property
+    def looking(self) -> tuple[int, int] | None:
+        """Number of the row that the cursor looks at, and of how many; None where we stand."""
+        panel = self.list_here()
+        away = self.view != "log" and panel.here >= 0 and panel.cursor not in (-1, panel.here)
+        return (panel.cursor + 1, panel.total) if away else None
 
     def pane(self) -> Panel:
         """Return the pane that keys act on."""

@@ -46,8 +46,7 @@ class Printing(Actions):
         pieces, self._printed, self._printed_size = self._printed, deque(), 0
         for stream, data in pieces:
             self.ring.write(stream, data)
-            if self._busy:
-                self.dock.transcript.take(stream, data)
+            self.dock.transcript.take(stream, data)
         self.dock.transcript.renew()
         if self.view == "log":
             self.log_pane.renew()

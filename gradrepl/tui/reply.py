@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import singledispatch
 
 from gradrepl import model
@@ -15,8 +16,14 @@ WIDEST = 110
 
 @singledispatch
 def lines(record: model.Record, width: int) -> list[Line]:
-    """Return ``record`` as lines of about ``width`` cells."""
-    return [[span(type(record).__name__, "dim")]]
+    """Return ``record`` as lines of about ``width`` cells; at first as every face draws it."""
+    from rich.console import Console
+
+    from gradrepl import render
+
+    console = Console(file=io.StringIO(), width=width, force_terminal=True)
+    drawn = console.render_lines(render.render(record, render.Look()), pad=False)
+    return [[span(part.text, part.style or "") for part in line if part.text] for line in drawn]
 
 
 @lines.register
@@ -92,8 +99,8 @@ def _stop_line(stop: model.Stop, width: int) -> Line:
     elif stop.reason and stop.reason not in ("step", "next", "entry", stop.exception):
         reason = [span(f"  {stop.reason}", "dim")]
     if stop.phase == "exception":
-        return [("! ", "bad"), span(stop.exception.split("\n")[-1], "bad"),
-                span(f"  {figures.place(stop.site)}", "dim")]  # fmt: skip
+        return [("! ", "bad"), span(f"{figures.place(stop.site)}  ", "dim"),
+                span(stop.exception.split("\n")[-1], "bad")]  # fmt: skip
     if stop.node is not None:
         return [*_node_line(stop, stop.node), *reason]
     if stop.op is not None:

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from gradrepl import model, protocol
 from gradrepl.errors import LinkError
 from gradrepl.tui import ink
@@ -27,6 +29,8 @@ SCAN = 2000
 """Rows looked through at a time when something is sought."""
 PLOTTED = 200
 """Nodes of which the newest norms are plotted, at most."""
+REMEMBERED = 1000
+"""Nodes of one backward whose gradients are kept as their stops told them."""
 
 
 class Panels:
@@ -51,6 +55,8 @@ class Supply:
         self._stop: model.Stop | None = None
         self._next: tuple[int, model.OpRow] | None = None
         """Index and row of the op that we stand before; it is not recorded yet."""
+        self._seen: dict[int, model.Node] = {}
+        """The nodes of this backward at which we stopped: only a stop knows the gradients."""
 
     async def ask(self, request: protocol.Request) -> model.Record | None:
         """Return the answer, or None when the debuggee runs, is gone, or says no."""
@@ -84,7 +90,18 @@ class Supply:
         if stop.phase == "exception":
             panels.inspect.show(stop)
         elif stop.node or stop.op:
+            self._remember(stop)
             panels.inspect.show(stop.node or stop.op, stop.when)
+
+    def _remember(self, stop: model.Stop) -> None:
+        """Keep what a stop told of its node; an earlier place means another backward."""
+        if stop.node is None:
+            return
+        if any(id > stop.node.id for id in self._seen):
+            self._seen.clear()
+        self._seen[stop.node.id] = stop.node
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
 
     # -- lists ----------------------------------------------------------------------------------
 
@@ -109,10 +126,10 @@ class Supply:
         panel.supply(rows, answer.first, total)
         panel.here = here
         panel.caption("Ops", f"{answer.total} so far" if answer.total else "")
+        raised = stop is not None and stop.phase == "exception"
         if not known and total:
-            panel.cursor = here if here >= 0 else total - 1
-            panel.show_row(panel.cursor)
-        if op is None and (moved or not known):
+            panel.stand(here if here >= 0 else total - 1, quietly=raised)
+        if op is None and not raised and (moved or not known):
             panel.tell()
         self.panels.side.modules = list(dict.fromkeys(row.module for row in rows if row.module))
 
@@ -138,8 +155,9 @@ class Supply:
         root = f" from {stop.root}" if stop and stop.root else ""
         panel.caption(f"Graph{root}", f"{answer.run}/{answer.total}   · predicted")
         if moved or panel.cursor < 0:
-            panel.cursor = panel.here if here else max(0, min(answer.run, answer.total) - 1)
-            panel.show_row(panel.cursor)
+            raised = stop is not None and stop.phase == "exception"
+            last = max(0, min(answer.run, answer.total) - 1)
+            panel.stand(panel.here if here else last, quietly=raised)
 
     async def window(self, name: str, first: int, count: int) -> None:
         """Supply the rows that a list is about to show."""
@@ -215,8 +233,11 @@ class Supply:
         if name == "nodes":
             request = protocol.NodeDetail(id=id)
         answer = await self.ask(request)
-        if answer is not None:
-            inspect.show(answer, note="selected" if stop else "")
+        seen = self._seen.get(id) if name == "nodes" else None
+        if seen is not None and isinstance(answer, model.Node):
+            answer = replace(answer, grad_in=seen.grad_in, grad_out=seen.grad_out)
+        if answer is not None or seen is not None:
+            inspect.show(answer or seen, note="selected" if stop else "")
 
     # -- finding ----------------------------------------------------------------------------------
 

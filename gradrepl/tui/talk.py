@@ -61,8 +61,10 @@ def state_of(talk: Talk) -> str:
     """Return the word of the header."""
     if talk.gone is not None:
         return "ENDED"
+    if talk.waiting_input:
+        return "INPUT"
     if talk.prompt is None:
-        return "RUNNING"
+        return "RUNNING" if talk.ready else "STARTING"
     if talk.prompt.state == "idle":
         return "READY"
     return "RAISED" if talk.prompt.state == "exception" else "PAUSED"

@@ -39,6 +39,12 @@ class Seen:
         self.app.dock.prompt.put(text)
         await self.press("enter")
 
+    async def stop_at(self, stop: Any) -> None:
+        """Stop somewhere, as when an entry comes to a stop."""
+        self.talk.at(stop)
+        self.app.renew()
+        await self.settle()
+
     async def settle(self) -> None:
         """Wait until nothing is on its way."""
         app = self.app
@@ -55,18 +61,18 @@ class Seen:
 @asynccontextmanager
 async def screen(
     size: tuple[int, int] = (80, 24), prepare: Callable[[FakeConversation], None] | None = None,
-    **options: Any,
+    make: type[FakeConversation] = FakeConversation, **options: Any,
 ) -> AsyncIterator[Seen]:  # fmt: skip
     """Run the app without a terminal."""
     made: list[FakeConversation] = []
 
-    def make(show: Any) -> FakeConversation:
-        made.append(FakeConversation(show))
+    def begin(show: Any) -> FakeConversation:
+        made.append(make(show))
         if prepare is not None:
             prepare(made[0])
         return made[0]
 
-    app = GradreplApp(make, **options)
+    app = GradreplApp(begin, **options)
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         await pilot.pause()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 
 import hand_made as fake
+import msgspec
+import pytest
+from rich.style import Style
+from rich.text import Text
 
-from gradrepl import model
+from gradrepl import model, render
 from gradrepl.tui import figures, ink, reply
-from gradrepl.tui.panels import flow, inspector, nodes, ops, side, source, watches
+from gradrepl.tui.panels import flow, inspector, nodes, ops, side, source, tensor_lines, watches
 from gradrepl.tui.panels.log import decode
 
 
@@ -79,8 +83,7 @@ def test_inspector_of_an_op() -> None:
         "version 0\n"
         "\n"
         "values\n"
-        "tensor([[0.00, 0.31, 0.00, ..., 1.20],\n"
-        "        [0.44, 0.00, 0.00, ..., 0.91]])\n"
+        "[[0, 0.31, 0, 0.7, 0, 1.2, …\n"
         "\n"
         "inputs\n"
         " 0 z (64, 128) f32  |x| 5.4e+1\n"
@@ -107,6 +110,40 @@ def test_inspector_of_a_node() -> None:
         " mat1 (64, 128) f32 v0                ok\n"
         " mat2 (128,10) f32 v2 ! changed in place"
     )
+
+
+def test_a_node_away_from_its_stop_says_where_its_gradients_are_known() -> None:
+    node = msgspec.structs.replace(fake.node(3), grad_in=(), saved=())
+    assert shown(inspector.draw_node(node, 40)[3:5]) == (
+        "IN                     known at its stop\nOUT                    known at its stop"
+    )
+
+
+def test_a_record_without_a_drawing_of_its_own_is_drawn_as_in_the_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = Text("one [/b]\ntwo", style="bold")
+    monkeypatch.setattr(render, "render", lambda record, look: drawn)
+    lines = reply.lines(model.Record(), 40)
+    assert shown(lines) == "one [/b]\ntwo"
+    assert isinstance(lines[0][0][1], Style)
+
+
+def test_an_exception_says_the_place_before_the_words() -> None:
+    stop = model.Stop(
+        phase="exception", reason="", site=fake.site(27), exception="ValueError: " + "long " * 40
+    )
+    (line,) = reply.lines(stop, 60)
+    assert ink.plain(line).startswith("! train.py:27  ValueError: long long")
+
+
+def test_values_are_wrapped_and_a_single_number_is_said_once() -> None:
+    info = fake.info("x", (9,), values="[" + ", ".join(f"0.{n}" for n in range(11, 20)) + "]")
+    text = shown(tensor_lines.whole(info, 30))
+    assert "values\n[0.11, 0.12, 0.13, 0.14, 0.15,\n 0.16" in text
+    assert "0.19]" in text
+    one = fake.info("L", (), values="24", stats=model.Stats(mean=24.0))
+    assert shown(tensor_lines.whole(one, 30)).count("24") == 1
 
 
 def test_source_marks_the_line_and_the_breakpoint() -> None:
@@ -170,7 +207,8 @@ def test_every_record_can_be_shown() -> None:
         model.Text(title="t", body="b"), model.Error(message="no", hint="do"), model.Ended(code=0),
         model.Gone(how="killed by SIGKILL", code=-9),
     ]  # fmt: skip
-    assert {type(record) for record in records} == set(model.AnyRecord.__args__)
+    own = {type(record) for record in records}
+    assert own == set(reply.lines.registry) - {object}
     for record in records:
         text = shown(reply.lines(record, 60))
         assert text or isinstance(record, model.Source)

@@ -20,7 +20,7 @@ TABS = (("fwd", "1 Fwd"), ("bwd", "2 Bwd"), ("log", "6 Log"))
 STATES = {
     "READY": "state-ready", "RUNNING": "state-running", "PAUSED": "state-paused",
     "ENDED": "state-ended", "STARTING": "state-running", "RAISED": "state-ended",
-    "ENDING": "state-ended",
+    "ENDING": "state-ended", "INPUT": "state-paused", "VIEW": "state-view",
 }  # fmt: skip
 
 

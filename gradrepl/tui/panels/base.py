@@ -119,13 +119,26 @@ class Panel(ScrollView, can_focus=True):
         return found
 
     def strip(self, line: Sequence[ink.Span], row: str = "", column: int = 0) -> Strip:
-        """Return ``line`` as wide as the panel; ``row`` is the component class of its ground."""
+        """Return ``line`` as wide as the panel; ``row`` is the component class of its ground.
+
+        What is scrolled out or has no room leaves an ellipsis at that edge.
+        """
         segments = [
             Segment(ink.ascii_only(text) if self.ascii else text, self.ink_style(role, row))
             for text, role in line
         ]
         width = self.size.width
-        return Strip(segments).crop_extend(column, column + width, self.ground(row))
+        strip = Strip(segments)
+        if strip.cell_length <= width and not column:
+            return strip.extend_cell_length(width, self.ground(row))
+        cut = Strip([Segment("~" if self.ascii else "…", self.ink_style("dim", row))])
+        first, last = column, column + width
+        parts = [strip.crop_extend(first, last, self.ground(row))]
+        if strip.cell_length > last:
+            parts = [parts[0].crop(0, width - 1), cut]
+        if column and strip.cell_length > column:
+            parts = [cut, parts[0].crop(1), *parts[1:]]
+        return Strip.join(parts)
 
     @property
     def room(self) -> int:

@@ -55,9 +55,13 @@ class Dock(Vertical):
         self._right, self._captioned = right, (right, room)
         self.border_title = caption("REPL", right, self.outer_size.width - 6, Panel.ascii)
 
-    def state(self, prompt: str, waiting_input: bool) -> None:
-        """Show the prompt of ``prompt`` (a state, or empty while code runs)."""
-        label = "input: " if waiting_input else PROMPTS.get(prompt, "(running) ")
+    def state(self, prompt: str, waiting_input: bool, ready: bool = True, away: str = "") -> None:
+        """Show the prompt of ``prompt`` (a state, or empty while code runs).
+
+        ``away`` says how to come back to where typed lines run, when the lists look elsewhere.
+        """
+        busy = "(running) " if ready else "(starting) "
+        label = "input: " if waiting_input else PROMPTS.get(prompt, busy)
         if self.prompt.waiting_input != waiting_input:
             self.prompt.waiting_input = waiting_input
             self.prompt.refresh()
@@ -69,9 +73,11 @@ class Dock(Vertical):
             self.label.update(Content.styled(label, style))
         if self.typing:
             hint = "esc leaves typing"
+        elif prompt or waiting_input:
+            hint = "i or : to type"
         else:
-            hint = "i or : to type" if prompt or waiting_input else "running   ^c interrupts"
-        self._caption(hint)
+            hint = "running   ^c interrupts" if ready else "torch is being imported"
+        self._caption(f"{away}   {hint}" if away else hint)
 
     def echo(self, state: str, text: str, dim: bool = False) -> None:
         """Write what was typed, as it was typed, into the transcript."""

@@ -106,6 +106,10 @@ class Flow(Paper):
         self.norms, self.first, self.leaves = norms, first, leaves
         self.resized()
 
+    def end(self, leaves: tuple[model.Accumulated, ...]) -> None:
+        """Show the leaves that a backward has reached at its end."""
+        self.show(self.norms, self.first, leaves)
+
     def resized(self) -> None:
         """Draw for this size."""
         self.caption("Gradient flow so far", "log10 |g|")

@@ -12,6 +12,9 @@ from gradrepl.tui.panels.base import Paper
 
 STATES = {"ok": "good", "changed in place": "bad", "freed": "warn", "packed": "dim"}
 
+UNSEEN = "known at its stop"
+"""Of gradients of a node that has not run, or ran while nobody looked."""
+
 
 def code(text: str, width: int) -> list[Line]:
     """Return the user's line, on two lines at most."""
@@ -65,11 +68,11 @@ def draw_node(node: model.Node, width: int) -> list[Line]:
     lines: list[Line] = []
     if node.site:
         lines += code(node.site.text, width)
-        lines.append([("made at ", "dim"), span(figures.place(node.site)),
-                      span(f" {node.site.function}", "dim")])  # fmt: skip
+        lines.append(ink.fit([("made at ", "dim"), span(figures.place(node.site)),
+                              span(f" {node.site.function}", "dim")], width))  # fmt: skip
     if node.rule:
         lines += ink.wrap([("rule ", "dim"), span(node.rule, "code")], width, 5)
-    lines.append(tensor_lines.section("IN", "grad_output", width))
+    lines.append(tensor_lines.section("IN", "grad_output" if node.grad_in else UNSEEN, width))
     lines += [_gradient(info, index, width) for index, info in enumerate(node.grad_in)]
     lines += _outgoing(node, width)
     if node.saved:
@@ -102,7 +105,7 @@ def _outgoing(node: model.Node, width: int) -> list[Line]:
     """Return one line for each edge: what goes along it, and to where."""
     if not node.edges and not node.grad_out:
         return []
-    note = "grad_input" if node.grad_out else "not computed yet: s"
+    note = "grad_input" if node.grad_out else "not computed yet: s" if node.grad_in else UNSEEN
     lines = [tensor_lines.section("OUT", note, width)]
     for index in range(max(len(node.edges), len(node.grad_out))):
         info = node.grad_out[index] if index < len(node.grad_out) else None

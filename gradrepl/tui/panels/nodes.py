@@ -20,9 +20,10 @@ MARKS = {
 EMPTY = (
     ("No backward yet.", ""),
     ("", ""),
-    ("  loss.backward()    with a breakpoint set stops in it", "dim"),
-    ("  :bw loss           the same, stopped at its first node", "dim"),
-    ("  b node Addmm*      breakpoints on nodes, b leaf fc1.weight", "dim"),
+    ("  loss.backward()  stops at a breakpoint in it", "dim"),
+    ("  :bw loss         stops at its first node", "dim"),
+    ("  b node Addmm*    breaks at nodes,", "dim"),
+    ("  b leaf NAME      at a parameter", "dim"),
 )
 
 
@@ -37,7 +38,7 @@ def columns(width: int, lanes: int, digits: int = 3) -> tuple[int, int, int, int
         return graph, rest, 0, 0
     rest -= 1  # a cell of air at the edge
     shape = 15
-    node = min(rest - shape - 8, 24)
+    node = max(min(rest - shape - 8, 24), min(rest - shape - 24, 38))
     label = min(rest - shape - node, 30)
     return graph, node, label, shape
 

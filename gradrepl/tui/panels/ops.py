@@ -18,6 +18,13 @@ WELCOME = (
     ("  :step X    run a statement op by op,  :bw loss  its backward", "dim"),
     ("  ?          all keys and commands", "dim"),
 )
+STARTING = (("torch is being imported.", ""),)
+RUNNING = (
+    ("Your code runs.", ""),
+    ("", ""),
+    ("  ^c         pause it at its next op", "dim"),
+    ("  o          what it prints", "dim"),
+)
 
 
 def columns(width: int, digits: int = 3) -> tuple[int, int, int, int, int]:
@@ -64,6 +71,15 @@ class OpList(RowList[OpRow]):
 
     NAME: ClassVar[str] = "Ops"
     when = "after"
+    doing = ""
+    """Why there may be no row yet: 'starting', 'running', or nothing."""
+
+    def do(self, doing: str) -> None:
+        """Say what goes on while the list is empty."""
+        if doing != self.doing:
+            self.doing = doing
+            if not self.total:
+                self.refresh()
 
     def draw_head(self, width: int) -> Line:
         """Return the column titles."""
@@ -75,4 +91,5 @@ class OpList(RowList[OpRow]):
 
     def draw_empty(self, width: int) -> list[Line]:
         """Say how to begin."""
-        return [ink.fit([span(" " + text, role)], width) for text, role in WELCOME]
+        texts = {"starting": STARTING, "running": RUNNING}.get(self.doing, WELCOME)
+        return [ink.fit([span(" " + text, role)], width) for text, role in texts]

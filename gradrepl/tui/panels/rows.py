@@ -47,6 +47,9 @@ class RowList(Panel, Generic[Row]):
         self.rows: dict[int, Row] = {}
         self._stale = False
         self._asked: tuple[int, int] = (-1, -1)
+        self._quiet = False
+        self._untold = False
+        """The cursor came on a row that was not here yet."""
 
     # -- what a concrete list says ------------------------------------------------------------
 
@@ -93,6 +96,8 @@ class RowList(Panel, Generic[Row]):
         self.rows.update(enumerate(rows, first))
         self.total = total
         self.refresh()
+        if self._untold:
+            self.tell()
 
     def clear(self) -> None:
         """Show no rows."""
@@ -110,11 +115,20 @@ class RowList(Panel, Generic[Row]):
         """Keep the cursor in view and say where it is."""
         self.refresh()
         self.show_row(new)
-        self.tell()
+        if not self._quiet:
+            self.tell()
+
+    def stand(self, index: int, quietly: bool = False) -> None:
+        """Put the cursor on row ``index`` because of a stop; ``quietly``, it selects nothing."""
+        self._quiet, self._untold = quietly, False
+        self.cursor = index
+        self._quiet = False
+        self.show_row(index)
 
     def tell(self) -> None:
-        """Say which row is selected, when that row is known."""
+        """Say which row is selected, as soon as that row is known."""
         row = self.rows.get(self.cursor)
+        self._untold = row is None and self.cursor >= 0
         if row is not None:
             self.post_message(messages.Selected(self.id or "", self.row_id(row)))
 

@@ -89,9 +89,13 @@ def _bad(figure: Stats) -> str:
     return f"  {text} !" if text else ""
 
 
-def values(info: TensorInfo) -> list[Line]:
-    """Return its values as text, when they are known."""
-    return [[span(part)] for part in info.values.split("\n")] if info.values else []
+def values(info: TensorInfo, width: int) -> list[Line]:
+    """Return its values as text, when they are known and not said already."""
+    if not info.values or (not info.shape and info.stats is not None):
+        return []
+    parts = info.values.split("\n")
+    return [[], section("values", "", width),
+            *(line for part in parts for line in ink.wrap([span(part)], width, 1))]  # fmt: skip
 
 
 def section(title: str, note: str, width: int) -> Line:
@@ -105,9 +109,7 @@ def whole(info: TensorInfo, width: int) -> list[Line]:
     if info.stride and width >= 44:
         text = f"stride {figures.shape(info.stride)}  offset {info.offset}"
         lines.append([(text, "dim")])
-    if info.values:
-        lines += [[], section("values", "", width), *values(info)]
-    return lines
+    return [*lines, *values(info, width)]
 
 
 def brief(info: TensorInfo | None, width: int, label: str) -> Line:

@@ -1,0 +1,196 @@
+"""Keys on the selection: keep, change, run to, copy; and looking away from where we stand."""
+
+from __future__ import annotations
+
+import math
+
+import hand_made as fake
+import msgspec
+import pytest
+import torch
+from hand_made import FakeConversation, node_stop, op_stop
+from screens import Seen, on_screen
+
+from gradrepl import model
+from gradrepl.tui import literal
+from gradrepl.tui.selection import target, variable
+
+
+def copied(seen: Seen) -> str:
+    return seen.app.clipboard
+
+
+def test_k_keeps_what_the_op_here_made() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "K")
+        assert seen.app.dock.prompt.text == ":retain "  # it has not run yet
+        await seen.press("ctrl+c", "escape", "s", "s", "K")
+        assert seen.talk.entered[-1] == ":retain out"
+        assert not seen.app.dock.typing
+        await seen.press("k", "K")
+        assert seen.app.dock.prompt.text == ":retain "  # another row: its tensor has no name here
+        await seen.press(*"KeE")
+        assert seen.app.dock.prompt.text == ":retain KeE"
+
+    on_screen(body)
+
+
+def test_e_begins_an_assignment_that_holds() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "e")
+        assert seen.app.dock.prompt.text == "!grad_in[0] = "
+        await seen.press("ctrl+c", "escape")
+        await seen.stop_at(msgspec.structs.replace(node_stop(2), when="after"))
+        await seen.press("e")
+        assert not seen.app.dock.typing
+        assert "This node has run" in seen.text
+
+    on_screen(body)
+
+
+def test_what_e_assigns_to() -> None:
+    assert target(None) == ""
+    assert target(op_stop(2)) == "out.data[...] = "
+    assert target(op_stop(2, "before")) == "x = "
+    none_first = msgspec.structs.replace(fake.node(1), grad_in=(None, fake.info("", (3,))))
+    assert target(msgspec.structs.replace(node_stop(1), node=none_first)) == "grad_in[1] = "
+    assert variable("loss = F.cross_entropy(model(x), y)") == "y"
+    assert variable("a = torch.ones(3)") == ""
+    assert variable("if x > 3:") == ""
+
+
+def test_t_runs_to_a_node_or_till_an_op_comes_again() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "s", "s", "s", "k", "t")
+        assert seen.talk.entered[-1] == ":until op relu and /home/me/train.py:27"
+        await seen.type("bw loss")
+        await seen.press("escape", "s", "k", "t")
+        assert "Select an op, or a node" in seen.text
+        await seen.press("G", "t")
+        assert seen.talk.entered[-1] == ":until #11"
+
+    on_screen(body)
+
+
+def test_looking_away_is_said_and_l_comes_back() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "s", "s")
+        assert "PAUSED  3/11" in seen.lines[0]
+        await seen.press("left_square_bracket")
+        assert "VIEW  2 of 11" in seen.lines[0]
+        assert "typed lines run at #3, L returns" in seen.text
+        assert seen.lines[-1].startswith(" L Live")
+        await seen.press("L")
+        assert "PAUSED  3/11" in seen.lines[0]
+        assert "L returns" not in seen.text
+        assert seen.lines[-1].startswith(" snrc step")
+        await seen.press("right_square_bracket", "s")
+        assert "PAUSED  4/11" in seen.lines[0]
+
+    on_screen(body)
+
+
+def test_a_node_that_we_stopped_at_keeps_its_gradients_in_view() -> None:
+    class Forgetful(FakeConversation):
+        async def ask(self, request: object) -> model.Record | None:
+            answer = await super().ask(request)  # type: ignore[arg-type]
+            bare = isinstance(answer, model.Node)
+            return msgspec.structs.replace(answer, grad_in=()) if bare else answer
+
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "s", "s", "k")
+        assert "#2 LogSoftmaxBackward0" in seen.text
+        assert "|g| 1.6e-2" in seen.text
+        await seen.press("G")
+        assert "known at its stop" in seen.text
+        await seen.stop_at(node_stop(1))  # another backward
+        assert list(seen.app.supply._seen) == [1]
+
+    on_screen(body, make=Forgetful)
+
+
+def test_an_exception_is_inspected_until_the_cursor_moves() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "s", "s")
+        stop = model.Stop(
+            phase="exception", reason="", site=fake.site(27), exception="ValueError: bad shape"
+        )
+        await seen.stop_at(stop)
+        assert "Raised" in seen.text
+        await seen.press("k")
+        assert "Raised" not in seen.text
+        await seen.press("L")
+        assert "Raised" in seen.text
+
+    on_screen(body)
+
+
+def test_a_row_that_comes_late_is_inspected_all_the_same() -> None:
+    def prepare(talk: FakeConversation) -> None:
+        talk.total = 100_000
+
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "1", "g")
+        assert "%1 flatten" in seen.text
+        await seen.type(":row 50000")
+        await seen.press("escape")
+        assert "%50000 cross_entropy" in seen.text
+
+    on_screen(body, prepare=prepare)
+
+
+def test_copy_as_python() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        await seen.press("escape", "s", "s", "Y")
+        rows = eval(copied(seen))
+        assert rows[2] == (3, "AddmmBackward0", "fc2", "here", (64, 10), 0.14)
+        assert len(rows) == 11
+        await seen.press("tab", "Y")
+        node = eval(copied(seen), {"torch": torch})
+        assert node["name"] == "AddmmBackward0"
+        assert node["grad_in"][0].shape == (64, 10)
+        assert node["saved"]["mat1"].dtype == torch.float32
+        await seen.type(":load train.py")
+        await seen.press("escape", "s", "Y")
+        assert eval(copied(seen))[0] == (1, "flatten", (64, 784), "float32", "flatten", 25)
+        await seen.type(":copy python")
+        assert "Copied as Python" in seen.text
+
+    on_screen(body)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.tensor([[1.5, -2.0], [0.25, 8.0]]), torch.tensor(3), torch.tensor([True, False]),
+        torch.tensor([1.0, math.inf, -math.inf], dtype=torch.float64),
+        torch.tensor(2.0, requires_grad=True), torch.empty(0, 3),
+        torch.tensor([1 + 2j]),
+    ],
+)  # fmt: skip
+def test_a_whole_tensor_as_python_is_that_tensor(tensor: torch.Tensor) -> None:
+    from gradrepl.engine.tensors import describe
+
+    again = eval(literal.tensor(describe(tensor)), {"torch": torch})
+    assert torch.equal(again, tensor)
+    assert (again.dtype, again.requires_grad) == (tensor.dtype, tensor.requires_grad)
+
+
+def test_a_large_tensor_as_python_has_its_facts() -> None:
+    from gradrepl.engine.tensors import describe
+
+    text = literal.tensor(describe(torch.zeros(40, 50, dtype=torch.int64)))
+    assert text == "torch.empty((40, 50), dtype=torch.int64)"
+    nan = literal.tensor(describe(torch.tensor([math.nan])))
+    assert nan == 'torch.tensor([float("nan")], dtype=torch.float32)'
+    row = model.NodeRow(1, "inf_nan", "", "done", math.nan, None, "")
+    assert math.isnan(eval(literal.row(row))[-1])
+    assert literal.record(None) == ""

@@ -1,0 +1,148 @@
+"""What a user met once and should not meet again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hand_made import FakeConversation, node_stop
+from screens import Seen, on_screen
+
+from gradrepl import model
+from gradrepl.tui import ink
+from gradrepl.tui.panels.base import Paper
+
+
+def test_what_a_quick_line_prints_is_seen_beside_it() -> None:
+    class Printing(FakeConversation):
+        async def enter(self, text: str) -> None:
+            await super().enter(text)
+            self.on_output("stdout", b"seven\n")  # read just before the answer
+            self.show(model.Notice(message="after"))
+
+    async def body(seen: Seen) -> None:
+        await seen.type("print('sev' + 'en')")
+        text = "\n".join(seen.app.dock.transcript.text().split("\n"))
+        assert text.index("seven") < text.index("after")
+
+    on_screen(body, make=Printing)
+
+
+def test_what_comes_after_the_answer_is_seen_too() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("start_thread()")
+        seen.talk.on_output("stdout", b"from a thread\n")
+        await asyncio.sleep(0.1)
+        await seen.settle()
+        assert "from a thread" in seen.app.dock.transcript.text()
+
+    on_screen(body)
+
+
+def test_one_sentence_at_a_time() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "t", "t", "t")
+        assert len(seen.app._notifications) == 1
+
+    on_screen(body)
+
+
+def test_what_is_cut_has_a_sign_at_both_edges() -> None:
+    async def body(seen: Seen) -> None:
+        panel = seen.app.panels.inspect
+        await seen.type(":load train.py")
+        width = panel.size.width
+        line = [ink.span("0123456789" * 10)]
+
+        def drawn(column: int) -> str:
+            return "".join(part.text for part in panel.strip(line, column=column))
+
+        whole = "0123456789" * 10
+        assert drawn(0) == whole[: width - 1] + "…"
+        assert drawn(5) == "…" + whole[6 : 5 + width - 1] + "…"
+        assert drawn(100 - width) == "…" + whole[101 - width :]
+        assert panel.strip([ink.span("short")]).text == "short".ljust(width)
+        assert isinstance(panel, Paper)
+
+    on_screen(body)
+
+
+def test_the_screen_comes_back_after_suspending() -> None:
+    async def body(seen: Seen) -> None:
+        painted: list[bool] = []
+        seen.app.action_redraw = lambda: painted.append(True)  # type: ignore[method-assign]
+        seen.app.app_resume_signal.publish(seen.app)
+        await seen.settle()
+        assert painted == [True]
+
+    on_screen(body)
+
+
+def test_an_empty_list_says_what_goes_on() -> None:
+    class Held(FakeConversation):
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    async def starting(seen: Seen) -> None:
+        seen.app.paint_state()
+        await seen.settle()
+        assert "STARTING" in seen.lines[0]
+        assert "torch is being imported." in seen.text
+        assert "type Python below" not in seen.text
+
+    on_screen(starting, make=Held, typing=False)
+
+    async def running(seen: Seen) -> None:
+        seen.talk.hold = asyncio.Event()
+        await seen.type("train()")
+        seen.app.paint_state()
+        await seen.settle()
+        assert "Your code runs." in seen.text
+        seen.talk.hold.set()
+        await seen.settle()
+        assert "Nothing has run here yet." in seen.text
+
+    on_screen(running)
+
+
+def test_waiting_for_input_is_a_state() -> None:
+    async def body(seen: Seen) -> None:
+        seen.talk.prompt, seen.talk.waiting_input = None, True
+        seen.talk.on_change()
+        await seen.settle()
+        assert "INPUT" in seen.lines[0]
+
+    on_screen(body)
+
+
+def test_a_backward_that_is_over_shows_the_leaves_it_reached() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        leaf = model.Accumulated("fc1.weight", 0.25, (128, 784))
+        over = model.Pass(outcome="finished", nodes_run=11, total=11, accumulated=(leaf,))
+        seen.talk.stop = None
+        seen.app.show(over)
+        await seen.settle()
+        assert "no leaf has its gradient yet" not in seen.text
+        assert "◇ fc1.weight (128, 784)" in seen.text
+
+    on_screen(body, size=(160, 45))
+
+
+def test_a_dialog_has_the_keys_of_the_dialog() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "question_mark")
+        assert seen.lines[-1].startswith(" jk Scroll  esc Close")
+        await seen.press("escape")
+        assert "esc Close" not in seen.lines[-1]
+        seen.talk.at(node_stop(1))
+
+    on_screen(body)
+
+
+def test_help_is_not_cut_where_it_is_narrow() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "question_mark")
+        text = " ".join(seen.app.screen.query_one("#help").text().split())  # type: ignore[attr-defined]
+        assert "Next: over child modules; over leaves and views" in text
+
+    on_screen(body, size=(60, 15))
