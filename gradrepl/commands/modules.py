@@ -1,3 +1,30 @@
-"""Modules, Functions, and what is known of one tensor."""
+"""Commands about modules, Functions, graphs, and single facts of a tensor."""
 
 from __future__ import annotations
+
+from gradrepl import model, protocol
+from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.registry import Expression, command
+
+GROUP = "Modules"
+LOOKING = "Looking"
+
+Found = model.Record | None
+
+
+@command("retain", group=LOOKING)
+async def retain(talk: Conversation, expression: Expression) -> Found:
+    """Have a tensor that is no leaf keep its gradient from now on: EXPR.retain_grad()."""
+    return await talk.ask(protocol.Retain(expression=expression))
+
+
+@command("grad", group=LOOKING)
+async def grad(talk: Conversation, expression: Expression) -> Found:
+    """Show the gradient of EXPR as ':t' does, or say why there is none."""
+    return await talk.ask(protocol.Gradient(expression=expression))
+
+
+@command("leaf", group=LOOKING)
+async def leaf(talk: Conversation, expression: Expression) -> Found:
+    """Say in one sentence whether EXPR is a leaf, and why."""
+    return await talk.ask(protocol.LeafWhy(expression=expression))

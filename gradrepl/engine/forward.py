@@ -26,8 +26,11 @@ from torch.utils._device import DeviceContext
 from gradrepl.engine import calls, evaluate, frames
 from gradrepl.engine.calls import Call
 from gradrepl.engine.compiled import Opaque
+from gradrepl.engine.flow import Flow
 from gradrepl.engine.inside import AtenRecorder, past_the_door
+from gradrepl.engine.memory.writes import Writes
 from gradrepl.engine.patches import Patch
+from gradrepl.engine.paths import ModulePaths
 from gradrepl.engine.roots import Cuts
 
 if TYPE_CHECKING:
@@ -76,16 +79,21 @@ class Recorder(TorchFunctionMode):
         self._walked = Patch(traceback, "_walk_tb_with_full_positions", self._walk_without_us)
         apply = classmethod(lambda *args, **kwargs: self._apply(*args, **kwargs))
         self._applied = Patch(torch.autograd.Function, "apply", apply)
+        self._swapped = Patch(torch.utils, "swap_tensors", self._swap_tensors)
+        self.flow = Flow()
+        """What went into the last ops, and what came out."""
         self.cuts = Cuts()
         """Where tensors left the graph."""
+        self.writes = Writes()
+        """Which op wrote into which memory."""
         self._aside = False
         """Compiled code runs, and we have left the stack for that long."""
         self.depth = 0
         """How many ops that were opened we are inside of."""
         self._inside = 0
         """Calls that we are in the middle of: torch holds the mode back meanwhile."""
-        self._paths: dict[int, tuple[Any, str, str]] = {}
-        """By identity: a module, held meanwhile, its path and its class."""
+        self.paths = ModulePaths(stepper.session)
+        """Which modules run the ops."""
         self.current: list[Call] = []
         """Ops that are running, outermost first."""
 
@@ -120,13 +128,18 @@ class Recorder(TorchFunctionMode):
         """Go to the bottom of the stack; only a default device must be below."""
         if not self._inside and not self.on_stack():
             self._rebuild(self._with_us)
-        for patch in (self._opaque, self._asked, self._walked, self._applied):
+        for patch in self._patches():
             patch.install()
+
+    def _patches(self) -> tuple[Opaque | Patch, ...]:
+        return self._opaque, self._asked, self._walked, self._applied, self._swapped
 
     def remove(self) -> None:
         """Leave the stack; inside of an op of ours, as soon as that is possible."""
-        for patch in (self._opaque, self._asked, self._walked, self._applied):
+        for patch in self._patches():
             patch.remove()
+        if self.stepper.running:  # nobody would be there to let go in ``swap_tensors``
+            self._let_go()
         if self.on_stack():
             self._rebuild(self._without_us)
         if self._inside:
@@ -175,6 +188,18 @@ class Recorder(TorchFunctionMode):
     def _walk_without_us(self, tb: TracebackType | None) -> Any:
         """Walk a traceback for whoever prints it as if the recorder had not been called."""
         return self._walked.kept(evaluate.chained(evaluate.without_ours(tb)))
+
+    def _swap_tensors(self, t1: Any, t2: Any) -> Any:
+        """Swap as without us: torch refuses tensors that somebody refers to weakly."""
+        self._let_go()
+        return self._swapped.kept(t1, t2)
+
+    def _let_go(self) -> None:
+        """Refer to no tensor of the user's, not even weakly."""
+        self.flow.clear()
+        self.cuts.clear()
+        self.writes.let_go()
+        self.stepper.leaf_names.clear()
 
     @contextmanager
     def within(self) -> Iterator[None]:
@@ -234,7 +259,7 @@ class Recorder(TorchFunctionMode):
         call.frame = walk.frame
         call.site = frames.site(walk.frame)
         call.module_frames = walk.module_frames
-        call.module, call.module_class = self._module(walk)
+        call.module, call.module_class = self.paths.of(walk, call.id)
         call.depth = self.depth
         call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
         call.versions = None
@@ -307,25 +332,17 @@ class Recorder(TorchFunctionMode):
             words.append("recomputation")
         return ", ".join(words)
 
-    def _module(self, walk: frames.Walk) -> tuple[str, str]:
-        """Return path and class of the module that calls the op."""
-        if not walk.module_frames:
-            return "", ""
-        module = frames.module_of(walk.module_frames[0])
-        found = self._paths.get(id(module))
-        if found is None:
-            path = self.stepper.session.names(walk.frame).module(walk.modules())
-            found = self._paths[id(module)] = (module, path, type(module).__name__)
-        return found[1], found[2]
-
     def forget_paths(self) -> None:
         """Module paths may have changed: the user typed something."""
-        self._paths.clear()
+        self.paths.forget()
 
     # -- what was recorded -------------------------------------------------------------------
 
     def _keep(self, call: Call) -> None:
         output = call.note_result()
+        self.flow.note(call)
+        if call.bumped:
+            self.writes.note(call, self.cuts)
         if output is not None and not output.requires_grad:
             mode = f" under {call.mode}" if call.mode else ""
             place = f" ({Path(call.site.file).name}:{call.site.line})" if call.site else ""

@@ -21,10 +21,10 @@ from gradrepl.errors import StateError, UsageError
 @on(p.Describe)
 def describe(request: p.Describe, session: Session, place: Place) -> Answer:
     """Answer ``:t EXPR``."""
-    from gradrepl.engine import tensors
-
     tensor = tensor_at(request.expression, session, place)
-    return tensors.describe(tensor, session.names(place.frame).tensor(tensor) or request.expression)
+    from gradrepl.engine.modules import facts
+
+    return facts.everything(tensor, request.expression, session, place)
 
 
 @on(p.Print)

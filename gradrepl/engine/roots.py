@@ -34,6 +34,10 @@ class Cuts:
         key, found = id(output), self._found
         found[key] = (weakref.ref(output, lambda _: found.pop(key, None)), how)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._found.clear()
+
     def of(self, tensor: torch.Tensor) -> str:
         """Return how ``tensor`` was cut off, or ''."""
         held, how = self._found.get(id(tensor), (None, ""))

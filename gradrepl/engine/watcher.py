@@ -45,6 +45,7 @@ class Watcher:
         if stepper.gate.answering():
             stepper.check_nested_backward()
             return original(roots, *args, **kwargs)
+        stepper.recorder.paths.backward_begins(stepper.recorder.last_id)
         with stepper.recorder.within():
             if not stepper.wants_passes:
                 return original(roots, *args, **kwargs)

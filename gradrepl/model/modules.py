@@ -1,3 +1,199 @@
-"""Modules, Functions, and what is known of one tensor."""
+"""Modules, Functions and graphs."""
 
 from __future__ import annotations
+
+import msgspec
+
+from gradrepl.model.base import Record, Site
+from gradrepl.model.running import Saved
+from gradrepl.model.tensors import HookInfo
+
+
+class ParameterRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter or buffer of a module."""
+
+    name: str
+    """Its own name in the module: 'weight'."""
+    path: str
+    """'fc1.weight': the name it is known by."""
+    shape: tuple[int, ...]
+    dtype: str
+    count: int
+    """Elements."""
+    requires_grad: bool = False
+    buffer: bool = False
+    persistent: bool = True
+    """Of a buffer: is it in the state_dict?"""
+    grad: str = ""
+    """'ok', 'zero', 'nan', 'inf', 'none', or '' where none can be."""
+    norm: float | None = None
+    """L2 norm of the gradient."""
+    tied: tuple[str, ...] = ()
+    """Other paths of the same tensor; its elements are counted at the first one only."""
+    first: bool = True
+    """Is this the first of its paths?"""
+    optimized: str = ""
+    """Name of the optimizer that has it, 'no' if there are optimizers and none has it, else ''."""
+
+
+class ModuleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One module of a tree."""
+
+    path: str
+    name: str
+    """The last part of the path."""
+    kind: str
+    """Its class."""
+    depth: int
+    about: str = ""
+    """What the module says of itself: 'in_features=3, out_features=4, bias=True'."""
+    own: int = 0
+    """Elements of its own parameters; a tied one counts where it comes first."""
+    total: int = 0
+    """The same with all modules below."""
+    trainable: int = 0
+    """Those of ``total`` that require a gradient."""
+    children: int = 0
+    hidden: int = 0
+    """Modules below that have no row because of the depth asked for."""
+    training: bool = True
+    grad: str = ""
+    """Worst state of the gradients below: 'nan', 'inf', 'none', 'zero', 'ok', '' without any."""
+    ran: str = ""
+    """'ran', 'not yet', or '' where that was not recorded."""
+    parameters: tuple[ParameterRow, ...] = ()
+    """Its own parameters and buffers, at most 32."""
+    hooks: tuple[HookInfo, ...] = ()
+    same_as: str = ""
+    """Path at which this very module stands already."""
+
+
+class Stray(msgspec.Struct, frozen=True, kw_only=True):
+    """A leaf that requires a gradient and is no module's parameter."""
+
+    name: str
+    shape: tuple[int, ...]
+    why: str
+    """'in a plain list of Net', 'a variable'."""
+    optimized: str = ""
+
+
+class Modules(Record, frozen=True, kw_only=True):
+    """A window on the modules below one root, or below all roots in reach."""
+
+    rows: tuple[ModuleRow, ...]
+    first: int = 0
+    total: int = 0
+    """Rows there are at this depth."""
+    roots: tuple[str, ...] = ()
+    parameters: int = 0
+    """Elements of all parameters; tied ones once."""
+    trainable: int = 0
+    tensors: int = 0
+    """Parameters, tied ones once."""
+    optimizers: tuple[str, ...] = ()
+    """Names of the optimizers in reach."""
+    missed: tuple[str, ...] = ()
+    """Parameters that require a gradient and that no optimizer in reach has, at most 64."""
+    missed_total: int = 0
+    unknown: int = 0
+    """Tensors that an optimizer in reach has and that nothing in reach has."""
+    strays: tuple[Stray, ...] = ()
+    recorded: bool = False
+    """Were ops recorded, so that ``ran`` is known?"""
+
+
+class FunctionNode(msgspec.Struct, frozen=True, kw_only=True):
+    """One autograd node, beside the module whose call made it."""
+
+    name: str
+    label: str = ""
+    op: str = ""
+    """The call that made it: '%4 linear'."""
+    place: str = ""
+    saved_nbytes: int = 0
+
+
+class FunctionInfo(Record, frozen=True, kw_only=True):
+    """A Function keeps no weights, a Module does: a node, and the module whose call made it."""
+
+    name: str
+    """'AddmmBackward0'."""
+    of: str = ""
+    """What was asked about: 'h', '#7'."""
+    custom: bool = False
+    """Is it a ``torch.autograd.Function`` written in Python?"""
+    kind: str = ""
+    """Of a custom one, its class: 'mymodule.Scale'."""
+    sequence: int | None = None
+    module: str = ""
+    module_class: str = ""
+    parameters: tuple[ParameterRow, ...] = ()
+    """What the module keeps."""
+    nodes: tuple[FunctionNode, ...] = ()
+    """Nodes that the same call of the module made, at most 64, in the order of the forward."""
+    saved: tuple[Saved, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    """What a custom forward put on ``ctx``."""
+    needs_input_grad: tuple[bool, ...] = ()
+    forward_source: str = ""
+    backward_source: str = ""
+    source_site: Site | None = None
+
+
+class GraphRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One node of a graph, or all those of one folded module."""
+
+    id: int
+    """Place in the engine's order, from 1; of a folded module, of its first node."""
+    lanes: str
+    name: str
+    """'AddmmBackward0'; of a folded module its class."""
+    label: str = ""
+    """The leaf's name, the variable's that it made, or the path of a folded module."""
+    module: str = ""
+    op: str = ""
+    place: str = ""
+    nodes: int = 1
+    """Nodes that this row stands for."""
+    folded: bool = False
+    state: str = ""
+    """'done', 'here', 'predicted' at a backward stop; 'freed', 'stale' of what it saved."""
+    shape: tuple[int, ...] | None = None
+    """Of the gradient that arrives."""
+    norm: float | None = None
+    saved: tuple[str, ...] = ()
+    """'result (64, 128) v0', at most 4."""
+    saved_nbytes: int | None = None
+    """Bytes of what it saved, each storage once; None where that was not worked out."""
+    to: tuple[int, ...] = ()
+    """Rows (by id) that its gradients go to, at most 16."""
+    shared: int = 1
+    """Rows whose gradients meet here."""
+    leaf: bool = False
+
+
+class GraphView(Record, frozen=True, kw_only=True):
+    """A window on the rows of a graph, in the order in which the engine runs it."""
+
+    root: str
+    rows: tuple[GraphRow, ...]
+    first: int = 0
+    total: int = 0
+    """Rows there are, folded as asked."""
+    nodes: int = 0
+    edges: int = 0
+    leaves: int = 0
+    saved_nbytes: int | None = None
+    """Bytes saved in the whole graph, each storage once; None where that is too much to ask."""
+    depth: int | None = None
+    """Modules deeper than this are folded; None where nothing is."""
+    unfolded: str = ""
+    pattern: str = ""
+    found: tuple[int, ...] = ()
+    """Ids of rows that match ``pattern``, at most 100."""
+    found_total: int = 0
+    named: bool = False
+    """Was the forward recorded, so that modules and lines are known?"""
+    live: bool = False
+    """Is this the graph of a backward that is paused?"""

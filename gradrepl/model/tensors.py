@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gradrepl.model.base import Record
+from gradrepl.model.base import Record, Site
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,3 +45,89 @@ class TensorInfo(Record, frozen=True, kw_only=True):
     stats: Stats | None = None
     values: str = ""
     """Its values as text when they are few, else its first corner."""
+
+
+class Histogram(msgspec.Struct, frozen=True, kw_only=True):
+    """How the finite elements of a tensor spread between ``low`` and ``high``."""
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    """One for each bin; all bins are of one width, the last one includes ``high``."""
+    looked_at: int
+    """Elements looked at: all, or of a large tensor every so many along each dimension."""
+    total: int
+
+    @property
+    def sampled(self) -> bool:
+        """Was only a part of the elements looked at?"""
+        return self.looked_at < self.total
+
+
+class OpRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorded op that did something with a tensor."""
+
+    id: int
+    name: str
+    site: Site | None = None
+    module: str = ""
+    mode: str = ""
+    wrote: bool = False
+    """It changed the tensor in place."""
+
+
+class HookInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A hook of somebody's."""
+
+    kind: str
+    """'hook', 'post accumulate grad hook', 'forward hook', 'full backward hook'..."""
+    owner: str
+    """Name of the function."""
+    place: str = ""
+    """'train.py:27', where it is defined; empty for what is not written in Python."""
+    ours: bool = False
+    """It is torch's own: a part of how something else works."""
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of ``next_functions``."""
+
+    node: str
+    """'AccumulateGrad', 'MulBackward0'; 'None' where no gradient goes."""
+    label: str = ""
+    """Name of the leaf, or of the variable that the node made."""
+    number: int = 0
+    """Which output of that node's op it was."""
+
+
+class Tensor(TensorInfo, frozen=True, kw_only=True):
+    """Everything that can be found out about one tensor; made only when somebody asks."""
+
+    names: tuple[str, ...] = ()
+    """All names by which the user can reach it here, the shortest first."""
+    kind: str = "Tensor"
+    """Its class: 'Tensor', 'Parameter'."""
+    memory_format: str = ""
+    """'contiguous', 'channels_last', 'not contiguous'; empty where it has no strides."""
+    histogram: Histogram | None = None
+    leaf_why: str = ""
+    """Why it is a leaf or is none, in one sentence."""
+    grad_state: str = ""
+    """'ok', 'zero', 'nan', 'inf', or 'none'."""
+    grad_why: str = ""
+    """Why there is no gradient, or what it is."""
+    retains_grad: bool = False
+    sequence: int | None = None
+    """Sequence number of ``grad_fn``."""
+    inputs: tuple[Input, ...] = ()
+    """``grad_fn.next_functions``, at most 16."""
+    storage: str = ""
+    """'@3'."""
+    storage_nbytes: int = 0
+    shares: tuple[str, ...] = ()
+    """Other tensors that live in the same storage: 'd (detach)'."""
+    hooks: tuple[HookInfo, ...] = ()
+    made_by: OpRef | None = None
+    used_by: tuple[OpRef, ...] = ()
+    """Recorded ops that it went into, the last 16."""
+    used_total: int = 0

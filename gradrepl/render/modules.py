@@ -1,3 +1,99 @@
-"""Modules, Functions, and what is known of one tensor."""
+"""What is known of one tensor; modules, Functions and graphs."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+
+from gradrepl import model
+from gradrepl.phrases import figure, place, size, tensor_facts
+from gradrepl.render.pieces import Look, facts, render
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+PLAIN_BLOCKS = " .:-=+*#@"
+
+
+def bars(histogram: model.Histogram, ascii_only: bool) -> str:
+    """Return the counts as characters, the tallest one full; what is not zero is never empty."""
+    blocks = PLAIN_BLOCKS if ascii_only else BLOCKS
+    top = max(histogram.counts)
+    return "".join(blocks[-(-count * 8 // top)] if top else blocks[0] for count in histogram.counts)
+
+
+@render.register
+def _(record: model.Tensor, look: Look) -> RenderableType:
+    return facts(_tensor(record, look), look)
+
+
+def _tensor(t: model.Tensor, look: Look) -> Iterator[tuple[str, str]]:
+    for name, value in tensor_facts(t):
+        if name == "figures":
+            yield name, value
+            yield "spread", _spread(t.histogram, look) if t.histogram else ""
+        elif name == "leaf":
+            yield name, f"{value}: {t.leaf_why.partition(': ')[2]}" if t.leaf_why else value
+        elif name == "grad_fn":
+            yield name, ", ".join(filter(None, (value, _seq(t)))) if value else ""
+            for number, each in enumerate(t.inputs):
+                yield f"  input {number}", f"{each.node}  {each.label}".rstrip()
+        elif name == "layout":
+            yield name, ", ".join(filter(None, (value, t.memory_format)))
+            yield "storage", _storage(t)
+        elif name == "grad":
+            yield name, value if t.has_grad and t.grad_state == "ok" else _no_grad(t, value)
+        elif name == "tensor":
+            others = [other for other in t.names if other != value]
+            kind = "" if t.kind == "Tensor" else f"  ({t.kind})"
+            yield name, value + kind
+            yield "also", ", ".join(others)
+        else:
+            yield name, value
+    yield "made by", op_ref(t.made_by) if t.made_by else ""
+    for hook in t.hooks:
+        yield hook.kind, _owner(hook)
+    for each in t.used_by:
+        yield "used by", op_ref(each) + (", which wrote to it" if each.wrote else "")
+    if t.used_total > len(t.used_by):
+        yield "used by", f"{t.used_total - len(t.used_by)} ops before these"
+
+
+def _seq(t: model.Tensor) -> str:
+    return "" if t.sequence is None else f"number {t.sequence}"
+
+
+def _no_grad(t: model.Tensor, value: str) -> str:
+    return f"{value}  {t.grad_why}" if t.has_grad else t.grad_why or value
+
+
+def _spread(histogram: model.Histogram, look: Look) -> str:
+    low, high = figure(histogram.low), figure(histogram.high)
+    part = ""
+    if histogram.sampled:
+        part = f"  ({histogram.looked_at:,} of {histogram.total:,} elements looked at)"
+    if look.plain:
+        return f"from {low} to {high}: {' '.join(map(str, histogram.counts))}{part}"
+    return f"{low} |{bars(histogram, look.ascii)}| {high}{part}"
+
+
+def _storage(t: model.Tensor) -> str:
+    if not t.storage:
+        return ""
+    others = f", with {', '.join(t.shares)}" if t.shares else ", nobody else in reach lives in it"
+    return f"{t.storage}, {size(t.storage_nbytes)}{others}"
+
+
+def op_ref(op: model.OpRef) -> str:
+    """Return '%4 relu  in act  train.py:27  h = self.act(z)'."""
+    where = f"{place(op.site)}  {clip(op.site.text)}" if op.site else ""
+    module = f"in {op.module}" if op.module else ""
+    return "  ".join(filter(None, (f"%{op.id} {op.name}", op.mode, module, where)))
+
+
+def clip(text: str, width: int = 60) -> str:
+    """Return ``text`` no longer than ``width``."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _owner(hook: model.HookInfo) -> str:
+    return "  ".join(filter(None, (hook.owner, hook.place, "torch's own" if hook.ours else "")))

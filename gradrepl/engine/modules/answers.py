@@ -1,1 +1,59 @@
-"""Answers about: modules, Functions, and what is known of one tensor."""
+"""Answers about modules, Functions, graphs, and single facts of a tensor."""
+
+from __future__ import annotations
+
+from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine import tensors
+from gradrepl.engine.answers import Answer, on, tensor_at
+from gradrepl.engine.gate import Place
+from gradrepl.engine.modules import facts
+from gradrepl.engine.session import Session
+from gradrepl.errors import AutogradError
+
+
+@on(p.Retain)
+def _(request: p.Retain, session: Session, place: Place) -> Answer:
+    tensor = tensor_at(request.expression, session, place)
+    name = request.expression
+    with tensors.quiet():
+        if not tensor.requires_grad:
+            why = facts.everything(tensor, name, session, place).leaf_why
+            raise AutogradError(
+                f"'{name}' will get no gradient: it does not require one. It is {why}",
+                "Give a leaf requires_grad=True before the forward.",
+            )
+        if tensor.is_leaf:
+            return model.Notice(message=f"'{name}' is a leaf: a leaf keeps its gradient already.")
+        if tensor.retains_grad:
+            return model.Notice(message=f"'{name}' keeps its gradient already.")
+        tensor.retain_grad()
+    when = "from the next backward on"
+    backward = getattr(place.event, "backward", None)
+    if backward is not None:
+        at = backward.graph.index.get(facts.node_of(tensor))
+        if at is not None and not backward.is_done(at):
+            when = "from this backward on"
+    return model.Notice(
+        message=f"'{name}' keeps its gradient {when}, as after {name}.retain_grad(): "
+        f"{name}.grad has it."
+    )
+
+
+@on(p.Gradient)
+def _(request: p.Gradient, session: Session, place: Place) -> Answer:
+    tensor = tensor_at(request.expression, session, place)
+    with tensors.quiet():
+        found = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+        if found is not None:
+            return facts.everything(found, f"{request.expression}.grad", session, place)
+        names = session.names(place.frame)
+        _, why = facts.gradient(tensor, request.expression, names, place)
+    return model.Notice(message=f"the gradient of '{request.expression}' is {why}")
+
+
+@on(p.LeafWhy)
+def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
+    tensor = tensor_at(request.expression, session, place)
+    why = facts.everything(tensor, request.expression, session, place).leaf_why
+    return model.Notice(message=f"'{request.expression}' is {why}")
