@@ -300,7 +300,7 @@ class Pass:
         found: dict[int, str] = {}
         for name, tensor in self.names.variables():
             with torch._C.DisableTorchFunction():
-                node = tensor.grad_fn if tensor.requires_grad and not tensor.is_leaf else None
+                node = tensors.node_of(tensor) if tensor.requires_grad else None
             place = self.graph.index.get(node) if node is not None else None
             if place is not None:
                 found.setdefault(place, name)

@@ -171,16 +171,17 @@ class Call:
 
     def _node_names(self) -> list[str]:
         """Return the names of the nodes that the op created, outputs first; while it is held."""
-        outputs = (tensor.grad_fn for tensor in tensors_in(self.result) if tensor.requires_grad)
+        found = tensors_in(self.result)
+        outputs = (tensors.node_of(each) for each in found if each.requires_grad)
         todo = list(dict.fromkeys(outputs))
-        found = []
+        names = []
         for node in todo:
             if node is None or not self.seq <= node._sequence_nr() < self.seq_end:
                 continue
-            found.append(str(node.name()).rpartition("::")[2])
+            names.append(str(node.name()).rpartition("::")[2])
             more = [target for target, _ in node.next_functions if target not in todo]
             todo += more[: NODES - len(todo)]
-        return found
+        return names
 
     def record(self, name_of: Callable[[torch.Tensor], str], when: str, figures: bool = True) -> Op:
         """Return the full record: only while the op is held."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import torch
 
-from gradrepl.engine import nodes
+from gradrepl.engine import nodes, tensors
 from gradrepl.engine.graph import Graph
 from gradrepl.errors import AutogradError
 
@@ -75,9 +75,10 @@ def _why_cut(tensor: torch.Tensor, cuts: Cuts) -> str:
 
 
 def _check_not_freed(tensor: torch.Tensor, expression: str) -> None:
-    if tensor.grad_fn is None:
+    root = tensors.node_of(tensor)
+    if root is None:
         return
-    for node in Graph([tensor.grad_fn]).nodes[:LOOKED_AT]:
+    for node in Graph([root]).nodes[:LOOKED_AT]:
         if any(state == "freed" for _, _, state in nodes.saved(node)):
             raise AutogradError(
                 f"the graph of '{expression}' was freed by an earlier backward: "

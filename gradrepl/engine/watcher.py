@@ -73,6 +73,7 @@ def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pa
 def _node_of(root: Any) -> Any:
     if not isinstance(root, torch.Tensor) or not root.requires_grad:
         return None
-    if root.grad_fn is not None:
-        return root.grad_fn
-    return torch.autograd.graph.get_gradient_edge(root).node
+    try:
+        return root.grad_fn or torch.autograd.graph.get_gradient_edge(root).node
+    except RuntimeError:  # a stale view: the engine says so itself
+        return None
