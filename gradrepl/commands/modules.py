@@ -28,3 +28,16 @@ async def grad(talk: Conversation, expression: Expression) -> Found:
 async def leaf(talk: Conversation, expression: Expression) -> Found:
     """Say in one sentence whether EXPR is a leaf, and why."""
     return await talk.ask(protocol.LeafWhy(expression=expression))
+
+
+@command("mods", "modules", group=GROUP)
+async def mods(talk: Conversation, expression: Expression = "") -> Found:
+    """Show the tree of modules: parameters, gradients, hooks, and what no optimizer has.
+
+    Without EXPR all modules in reach. A number at the end is how deep to unfold: mods net 1.
+    """
+    words = expression.rsplit(None, 1)
+    depth = None
+    if words and words[-1].isdecimal():
+        depth, expression = int(words[-1]), " ".join(words[:-1])
+    return await talk.ask(protocol.ModuleRows(expression=expression, depth=depth))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from gradrepl import model
-from gradrepl.phrases import figure, place, size, tensor_facts
-from gradrepl.render.pieces import Look, facts, render
+from gradrepl.phrases import SHORT, figure, place, size, tensor_facts
+from gradrepl.render.pieces import Look, columns, facts, line, render, window
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLAIN_BLOCKS = " .:-=+*#@"
@@ -52,8 +52,8 @@ def _tensor(t: model.Tensor, look: Look) -> Iterator[tuple[str, str]]:
     yield "made by", op_ref(t.made_by) if t.made_by else ""
     for hook in t.hooks:
         yield hook.kind, _owner(hook)
-    for each in t.used_by:
-        yield "used by", op_ref(each) + (", which wrote to it" if each.wrote else "")
+    for use in t.used_by:
+        yield "used by", op_ref(use) + (", which wrote to it" if use.wrote else "")
     if t.used_total > len(t.used_by):
         yield "used by", f"{t.used_total - len(t.used_by)} ops before these"
 
@@ -97,3 +97,82 @@ def clip(text: str, width: int = 60) -> str:
 
 def _owner(hook: model.HookInfo) -> str:
     return "  ".join(filter(None, (hook.owner, hook.place, "torch's own" if hook.ours else "")))
+
+
+# -- modules -----------------------------------------------------------------------------------
+
+
+@render.register
+def _(record: model.Modules, look: Look) -> RenderableType:
+    rows = [row for module in record.rows for row in _module_rows(module)]
+    last = record.first + len(record.rows)
+    more = [] if last >= record.total and not record.first else [
+        window(record.first, len(record.rows), record.total, "modules", look)
+    ]  # fmt: skip
+    notes = [line(look, note) for note in _notes(record)]
+    return Group(columns(rows, look), *more, *notes)
+
+
+Cells = tuple[str, str, str, str, str]
+
+
+def _module_rows(row: model.ModuleRow) -> Iterator[Cells]:
+    """Yield the lines of a module: its own, its hooks', and those of what it keeps."""
+    inside = "  " * (row.depth + 1)
+    notes = [
+        "" if row.training else "eval",
+        row.ran if row.ran == "no op yet" else "",
+        f"{row.hidden} modules folded" if row.hidden else "",
+        f"the same module as {row.same_as}" if row.same_as else "",
+    ]
+    about = clip(f"{row.kind}({row.about})", 48) if row.about else row.kind
+    count = f"{row.total:,}" if row.total else ""
+    name = "  " * row.depth + (row.name or row.path)
+    yield name, about, count, _grad(row.grad), _notes_of(notes)
+    for hook in row.hooks:
+        if not hook.ours:
+            yield f"{inside}{hook.kind}", _owner(hook), "", "", ""
+    for each in row.parameters:
+        shape = f"{each.shape} {SHORT.get(each.dtype, each.dtype)}"
+        count = f"{each.count:,}" if each.first and not each.buffer else ""
+        norm = "" if each.norm is None or each.grad != "ok" else f"  |g| {figure(each.norm)}"
+        yield inside + each.name, shape, count, _grad(each.grad) + norm, _parameter_notes(each)
+
+
+def _grad(state: str) -> str:
+    return f"grad {state}" if state else ""
+
+
+def _notes_of(notes: list[str]) -> str:
+    return ", ".join(filter(None, notes))
+
+
+def _parameter_notes(row: model.ParameterRow) -> str:
+    if row.buffer:
+        return "buffer" if row.persistent else "buffer, not in the state_dict"
+    return _notes_of([
+        "" if row.requires_grad else "frozen",
+        f"tied to {', '.join(row.tied)}" if row.tied else "",
+        "in no optimizer" if row.optimized == "no" and row.requires_grad else "",
+    ])  # fmt: skip
+
+
+def _notes(record: model.Modules) -> Iterator[str]:
+    """Yield what is to be said below the tree."""
+    frozen = record.parameters - record.trainable
+    yield (
+        f"{record.parameters:,} parameters in {record.tensors} tensors"
+        + (f", {frozen:,} of them frozen" if frozen else "")
+    )  # fmt: skip
+    names = ", ".join(record.optimizers)
+    if record.missed_total:
+        missed = ", ".join(record.missed[:8])
+        more = f" and {record.missed_total - 8} more" if record.missed_total > 8 else ""
+        yield f"not in {names}: {missed}{more}"
+    if record.unknown:
+        yield f"{names} has {record.unknown} tensors that nothing in reach has"
+    for each in record.strays:
+        lost = ", in no optimizer" if each.optimized == "no" else ""
+        yield f"{each.name} {each.shape} is in no module: {each.why}{lost}"
+    if not record.recorded:
+        yield "which modules have run is not known: no op of theirs was recorded"

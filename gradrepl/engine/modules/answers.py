@@ -7,7 +7,7 @@ from gradrepl import protocol as p
 from gradrepl.engine import tensors
 from gradrepl.engine.answers import Answer, on, tensor_at
 from gradrepl.engine.gate import Place
-from gradrepl.engine.modules import facts
+from gradrepl.engine.modules import facts, listing
 from gradrepl.engine.session import Session
 from gradrepl.errors import AutogradError
 
@@ -57,3 +57,8 @@ def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
     why = facts.everything(tensor, request.expression, session, place).leaf_why
     return model.Notice(message=f"'{request.expression}' is {why}")
+
+
+@on(p.ModuleRows)
+def _(request: p.ModuleRows, session: Session, place: Place) -> Answer:
+    return listing.modules(request, session, place)

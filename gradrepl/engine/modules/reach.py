@@ -1,0 +1,132 @@
+"""What belongs to the modules in reach and what does not: optimizers, strays, shared parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from gradrepl.engine import tensors
+from gradrepl.engine.names import Names, reachable
+from gradrepl.model import Stray
+
+INSIDE = 256
+"""Elements of one list or dict that are looked at."""
+LISTED = 64
+
+
+class Optimizers:
+    """The optimizers in reach, and which tensors they have."""
+
+    def __init__(self, spaces: list[Mapping[str, Any]]) -> None:
+        self.found: dict[int, tuple[str, torch.optim.Optimizer]] = {}
+        for space in spaces:
+            for name, value in reachable(space):
+                for path, each in _spread(name, value):
+                    if isinstance(each, torch.optim.Optimizer):
+                        self.found.setdefault(id(each), (path, each))
+        self._owner: dict[int, str] = {}
+        self.tensors: list[torch.Tensor] = []
+        for name, optimizer in self.found.values():
+            for group in optimizer.param_groups:
+                for tensor in group["params"]:
+                    if isinstance(tensor, torch.Tensor):
+                        self._owner.setdefault(id(tensor), name)
+                        self.tensors.append(tensor)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The optimizers' names."""
+        return tuple(name for name, _ in self.found.values())
+
+    def of(self, tensor: torch.Tensor) -> str:
+        """Return the name of the optimizer that has ``tensor``, 'no', or '' without any at all."""
+        return self._owner.get(id(tensor), "no") if self.found else ""
+
+
+class Found(NamedTuple):
+    """A tensor or module that somebody keeps in a plain container."""
+
+    name: str
+    value: Any
+    why: str
+
+
+def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield ``value`` and, of a list, tuple or dict, what is in it."""
+    yield name, value
+    if isinstance(value, (list, tuple)):
+        plain: Any = list if isinstance(value, list) else tuple  # a subclass may do what it likes
+        for place, each in enumerate(islice(plain.__iter__(value), INSIDE)):
+            yield f"{name}[{place}]", each
+    elif type(value) is dict:
+        for key, each in list(value.items())[:INSIDE]:
+            yield f"{name}[{key!r}]", each
+
+
+def ids_in(spaces: list[Mapping[str, Any]]) -> set[int]:
+    """Return the identities of the tensors in plain containers of these name spaces."""
+    return {id(each.value) for each in _in_spaces(spaces)}
+
+
+def strays(
+    modules: list[tuple[str, nn.Module]],
+    spaces: list[Mapping[str, Any]],
+    names: Names,
+    optimizers: Optimizers,
+    owned: frozenset[int],
+) -> tuple[Stray, ...]:
+    """Return leaves that require a gradient and are in none of the modules in reach.
+
+    Modules in a plain list are the usual way to lose them: ``parameters()`` does not see them.
+    """
+    found: dict[int, Stray] = {}
+    everywhere = owned | {id(each) for each in names.parameters.values()}
+    for each in [*_in_modules(modules, names), *_in_spaces(spaces)]:
+        for path, tensor in _leaves(each):
+            if id(tensor) in everywhere or id(tensor) in found or len(found) >= LISTED:
+                continue
+            found[id(tensor)] = Stray(
+                name=path, shape=tensors.sizes(tensor.shape), why=each.why,
+                optimized=optimizers.of(tensor),
+            )  # fmt: skip
+    return tuple(found.values())
+
+
+def _leaves(found: Found) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(found.value, nn.Module):
+        for path, parameter in found.value.named_parameters():
+            if parameter.requires_grad:
+                yield f"{found.name}.{path}", parameter
+    elif _is_leaf(found.value):
+        yield found.name, found.value
+
+
+def _is_leaf(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.requires_grad and value.is_leaf
+
+
+def _in_modules(modules: list[tuple[str, nn.Module]], names: Names) -> Iterator[Found]:
+    """Yield what plain attributes of modules hold: a list of layers, a dict, a tensor."""
+    for path, module in modules:
+        for attribute, value in list(vars(module).items()):
+            if attribute.startswith("_") or attribute == "training":
+                continue
+            where = f"{path}.{attribute}" if path else attribute
+            for inner, each in _spread(where, value):
+                if inner != where or isinstance(each, torch.Tensor):
+                    kind = "attribute" if inner == where else type(value).__name__
+                    why = f"in a plain {kind} of {type(module).__name__}"
+                    yield Found(inner, each, why)
+
+
+def _in_spaces(spaces: list[Mapping[str, Any]]) -> Iterator[Found]:
+    for space in spaces:
+        for name, value in reachable(space):
+            for path, each in _spread(name, value):
+                if isinstance(each, torch.Tensor):
+                    why = "a variable" if path == name else f"in a {type(value).__name__}"
+                    yield Found(path, each, why)
