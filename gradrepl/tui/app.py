@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -23,16 +23,20 @@ from textual.timer import Timer
 from gradrepl import model
 from gradrepl.errors import GradreplError
 from gradrepl.tui import crash, keys, messages, themes
+from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
 from gradrepl.tui.panels.bars import Footer, Header
 from gradrepl.tui.panels.base import Inks, Panel
 from gradrepl.tui.panels.dock import Dock
 from gradrepl.tui.panels.finder import Finder
 from gradrepl.tui.panels.log import LogPane
 from gradrepl.tui.panels.rows import RowList
+from gradrepl.tui.panels.supplied import Panels
 from gradrepl.tui.printing import Printing
 from gradrepl.tui.ring import Ring
-from gradrepl.tui.supply import Panels, Supply
 from gradrepl.tui.talk import Make, Talk, place_of, state_of
+
+if TYPE_CHECKING:
+    from gradrepl.tui.supply import Supply
 
 PATIENT = 0.4
 """Seconds that something runs before further keys are refused instead of queued."""
@@ -54,12 +58,8 @@ class GradreplApp(Printing):
     COMMANDS: ClassVar[Any] = {_everything}
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # Textual declares it
-        (0, "-tiny"), (60, "-narrow"), (100, "-mid"), (140, "-wide"),
-    ]  # fmt: skip
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-low"), (15, "-short"), (22, "-middle"), (30, "-tall"),
-    ]  # fmt: skip
+    HORIZONTAL_BREAKPOINTS = HORIZONTAL
+    VERTICAL_BREAKPOINTS = VERTICAL
 
     def __init__(self, make: Make, *, typing: bool = True, ascii: bool = False) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class GradreplApp(Printing):
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen, its classes set before anything is styled."""
-        return Screen(id="_default", classes="-fwd -idle" + " -typing" * self.typing_first)
+        return Main(self.size, typing=self.typing_first)
 
     def compose(self) -> ComposeResult:
         """Lay out all panels; the style sheet says which are seen."""
@@ -132,11 +132,16 @@ class GradreplApp(Printing):
             panel.caption(panel.NAME)
         self.log_pane.renew()
         self.panels.watches.resized()
+        self.header.say(self.view, "STARTING", ["importing torch"])
+        self.footer.say(keys.FEET["typing" if self.typing_first else "running"])
+        self.panels.ops.do("" if self.typing_first else "starting")
         (self.dock.prompt if self.typing_first else self.panels.ops).focus()
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        from gradrepl.tui.supply import Supply
+
         self.talk = self._make(self.show)
         self.supply = Supply(self.talk, self.panels)
         self.talk.on_change = self.changed

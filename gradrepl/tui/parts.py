@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gradrepl.tui.panels.dock import Dock
     from gradrepl.tui.panels.finder import Finder
     from gradrepl.tui.panels.log import LogPane
-    from gradrepl.tui.supply import Panels, Supply
+    from gradrepl.tui.panels.supplied import Panels
+    from gradrepl.tui.supply import Supply
     from gradrepl.tui.talk import Talk
 
 

@@ -9,7 +9,7 @@ import subprocess
 
 from textual.app import SuspendNotSupported
 
-from gradrepl import model, protocol
+from gradrepl import model
 from gradrepl.tui import literal
 from gradrepl.tui.browse import Browse
 from gradrepl.tui.panels.inspector import Inspector
@@ -49,6 +49,8 @@ class Selection(Browse):
         if not text:
             self.say("Select an op or a node first.")
             return
+        from gradrepl import protocol
+
         answer = await self.supply.ask(protocol.ListBreakpoints())
         rows = answer.rows if isinstance(answer, model.Breakpoints) else ()
         same = next((row.id for row in rows if row.text == text), None)

@@ -2,6 +2,8 @@
 
 Every stop makes what the panels show old; a new *generation* of requests is sent at once, and an
 answer that comes after the next generation has begun is dropped.
+
+Imported with the conversation, after the first frame.
 """
 
 from __future__ import annotations
@@ -15,14 +17,9 @@ from msgspec.structs import replace
 from gradrepl import model, protocol
 from gradrepl.errors import LinkError
 from gradrepl.tui import ink
-from gradrepl.tui.panels.flow import Flow
-from gradrepl.tui.panels.inspector import Inspector
-from gradrepl.tui.panels.nodes import NodeList
-from gradrepl.tui.panels.ops import OpList
 from gradrepl.tui.panels.rows import MARGIN, RowList
-from gradrepl.tui.panels.side import Side
-from gradrepl.tui.panels.source import SourcePane, around
-from gradrepl.tui.panels.watches import Watches
+from gradrepl.tui.panels.source import around
+from gradrepl.tui.panels.supplied import Panels
 from gradrepl.tui.talk import Talk
 
 SCAN = 2000
@@ -31,19 +28,6 @@ PLOTTED = 200
 """Nodes of which the newest norms are plotted, at most."""
 REMEMBERED = 1000
 """Nodes of one backward whose gradients are kept as their stops told them."""
-
-
-class Panels:
-    """The panels that are supplied."""
-
-    def __init__(self) -> None:
-        self.ops = OpList("ops")
-        self.nodes = NodeList("nodes")
-        self.inspect = Inspector("inspect")
-        self.flow = Flow("flow")
-        self.source = SourcePane("source")
-        self.side = Side("side")
-        self.watches = Watches("watches")
 
 
 class Supply:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gradrepl import model, protocol
+from gradrepl import model
 from gradrepl.phrases import place
+
+if TYPE_CHECKING:
+    from gradrepl import protocol
 
 
 class Talk(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 from hand_made import FakeConversation, node_stop
 from screens import Seen, on_screen
@@ -146,3 +148,39 @@ def test_help_is_not_cut_where_it_is_narrow() -> None:
         assert "Next: over child modules; over leaves and views" in text
 
     on_screen(body, size=(60, 15))
+
+
+def test_the_first_frame_is_styled_and_laid_out_for_its_size_at_once() -> None:
+    async def body(seen: Seen) -> None:
+        main = seen.app.main
+        assert {"-wide", "-tall", "-fwd", "-idle", "-typing"} <= main.classes
+        assert "palette" in seen.lines[-1]
+        styled: list[int] = []
+        update = seen.app.stylesheet.update_nodes
+
+        def counting(nodes: object, animate: bool = False) -> None:
+            known = list(nodes)  # type: ignore[call-overload]
+            styled.append(len(known))
+            update(known, animate)
+
+        seen.app.stylesheet.update_nodes = counting  # type: ignore[method-assign]
+        await seen.pilot.resize_terminal(150, 50)  # the same classes
+        await seen.settle()
+        assert not any(count > 10 for count in styled)
+        await seen.pilot.resize_terminal(80, 24)
+        await seen.settle()
+        assert any(count > 10 for count in styled)
+
+    on_screen(body, size=(160, 45))
+
+
+def test_nothing_that_the_first_frame_does_not_need_is_imported_before_it() -> None:
+    program = "import sys, gradrepl.tui.app; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    late = {"gradrepl.protocol", "gradrepl.commands", "gradrepl.link", "gradrepl.render",
+            "gradrepl.tui.supply", "gradrepl.tui.dialogs", "gradrepl.tui.palette", "rich.ansi",
+            "rich.markdown", "tree_sitter", "pygments.lexers"}  # fmt: skip
+    assert not late & loaded

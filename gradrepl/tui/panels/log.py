@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.ansi import AnsiDecoder
-from rich.console import Console
+from rich.style import Style
 from textual.geometry import Size
 
 from gradrepl.tui import ink
@@ -13,19 +13,31 @@ from gradrepl.tui.ink import Line, span
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.ring import Printed, Ring
 
-_console = Console(color_system="truecolor", force_terminal=True, width=10_000)
+if TYPE_CHECKING:
+    from rich.ansi import AnsiDecoder
+    from rich.console import Console
+
+
+@cache
+def _decoder() -> tuple[AnsiDecoder, Console]:
+    from rich.ansi import AnsiDecoder
+    from rich.console import Console
+
+    return AnsiDecoder(), Console(color_system="truecolor", force_terminal=True, width=10_000)
 
 
 def decode(text: str) -> Line:
     """Return ``text`` with its escape codes for colours as styles; others are dropped."""
     if "\x1b" not in text:
         return [span(text)]
-    decoded = next(iter(AnsiDecoder().decode(text)), None)
+    decoder, console = _decoder()
+    decoder.style = Style.null()
+    decoded = next(iter(decoder.decode(text)), None)
     if decoded is None:
         return []
     return [
         (ink.clean(part.text), part.style or "")
-        for part in decoded.render(_console)
+        for part in decoded.render(console)
         if part.text and not part.control
     ]
 
