@@ -149,11 +149,28 @@ def test_unknown_words_give_the_nearest():
     no = "! there is no command"
     assert typed(":stpe", "contineu", "brek op relu", ":zzzz", "unknown", **SCRIPT)[1:] == [
         f"{no} 'stpe'. Did you mean ':step'?",
-        f"{no} 'contineu'. Did you mean ':continue'?",
+        f"{no} or name 'contineu'. Did you mean ':continue'?",
         f"{no} 'brek'. Did you mean ':break'?",
         f"{no} 'zzzz'. ':help' lists all commands.",
         "! NameError: name 'unknown' is not defined",
     ]
+
+
+def test_unknown_words_at_the_idle_prompt():
+    assert typed("contineu", "contineu = 1", "contineu", "prin", "print", "unknown") == [
+        "! there is no command or name 'contineu'. Did you mean ':continue'?", "1",
+        "! there is no command or name 'prin'. Did you mean ':print'?",
+        "! 'print' needs EXPR. Write: print EXPR",
+        "! NameError: name 'unknown' is not defined",
+    ]  # fmt: skip
+
+
+def test_pythons_own_way_to_leave():
+    async def scene(stage):
+        seen = await stage.lines("exit = lambda: 7", "exit()", "del exit", "exit()")
+        return seen, stage.talk.finished, stage.talk.exit_code
+
+    assert play(scene) == (["7"], True, 0)
 
 
 def test_two_semicolons_separate():

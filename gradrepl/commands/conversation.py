@@ -126,10 +126,9 @@ class Conversation:
 
     async def quit(self) -> None:
         """End the debuggee: ask it, then terminate, then kill; after that ``finished``."""
-        if self.state == "exception" and self._script_code is None:
-            self._script_code = 1
+        failed = self.state == "exception"
         if await self._end() and self._script_code is None:
-            self._script_code = 0  # we forced it: the signal is not the script's own end
+            self._script_code = int(failed)  # we forced it: the signal is not the script's own end
         self.finished = True
         self.on_change()
 

@@ -105,6 +105,15 @@ def split_entries(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+LEAVING = ("exit()", "quit()")
+"""Python's own ways to leave a prompt."""
+
+
+async def _is_free(talk: Conversation, word: str) -> bool:
+    """Is ``word`` no name of the user's?"""
+    return talk.state == "gone" or await talk.ask(protocol.Bound(word=word)) is None
+
+
 def shadowed(word: str) -> model.Notice:
     """Say that ``word`` was taken as Python."""
     return model.Notice(message=f"'{word}' is a name here; ':{word}' is the command.")
@@ -126,6 +135,8 @@ async def understand(talk: Conversation, text: str) -> Meaning:
         return Code(source) if source.strip() else None
     if stripped == "?":
         return _command("help")
+    if stripped in LEAVING and not talk.interacting and await _is_free(talk, stripped[:-2]):
+        return _command("quit")
     if all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n")):
         return None
     if talk.interacting:
@@ -147,9 +158,9 @@ async def _word(talk: Conversation, text: str, state: str) -> Meaning:
         if "\n" not in text.strip() and nearest(word):
             raise unknown(word)
         return Code(text)
-    if word and not rest and word not in WORDS and talk.stopped and nearest(word):
-        if await talk.ask(protocol.Bound(word=word)) is None and not hasattr(builtins, word):
-            raise unknown(word)
+    if text.strip() == word and word not in WORDS and nearest(word) and talk.state != "gone":
+        if await _is_free(talk, word) and not hasattr(builtins, word):
+            raise unknown(word, "there is no command or name")
         return Code(text)
     if word not in WORDS or ("\n" in text.strip() and not WORDS[word].takes_block):
         return Code(text)

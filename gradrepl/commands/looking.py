@@ -25,7 +25,7 @@ Found = model.Record | None
 
 @command("print", "p", group=GROUP, key="p")
 async def print_(talk: Conversation, expression: Expression) -> Found:
-    """Show the value of an expression in short: of a tensor its shape and figures."""
+    """Show the value of an expression in short: of a large tensor its shape and figures."""
     return await talk.ask(protocol.Print(expression=expression))
 
 
@@ -63,7 +63,7 @@ async def args(talk: Conversation) -> Found:
 
 @command("display", group=GROUP, key="D")
 async def display(talk: Conversation, expression: Expression = "") -> Found:
-    """Show EXPR at every stop, when it has changed; without EXPR list what is displayed."""
+    """Show EXPR at every stop, and what it was; without EXPR list what is displayed."""
     if not expression:
         body = "\n".join(talk.memory.displays) or "nothing"
         return model.Text(title="displayed at every stop", body=body)

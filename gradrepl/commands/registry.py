@@ -202,11 +202,11 @@ def find(word: str) -> Command:
     raise unknown(word)
 
 
-def unknown(word: str) -> UsageError:
+def unknown(word: str, what: str = "there is no command") -> UsageError:
     """Return the refusal of a word that is no command, with the nearest that is."""
     like = nearest(word)
     hint = f"Did you mean ':{like}'?" if like else "':help' lists all commands."
-    return UsageError(f"there is no command '{word}'.", hint)
+    return UsageError(f"{what} '{word}'.", hint)
 
 
 _FIRST = re.compile(r"[A-Za-z_]\w*")

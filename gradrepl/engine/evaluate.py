@@ -58,7 +58,8 @@ def compiled(source: str) -> tuple[CodeType | None, CodeType | None]:
     name = f"<typed {next(_numbers)}>"
     with suppress(tokenize.TokenError, IndentationError):  # the compiler says it better
         source = without_dollars(source)
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    lines = [f"{line}\n" for line in source.split("\n")]  # carets count on the last one's end
+    linecache.cache[name] = (len(source), None, lines, name)
     tree = compile(source, name, "exec", FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True)
     last = None
     if tree.body and isinstance(tree.body[-1], ast.Expr):
@@ -158,14 +159,37 @@ def error(exception: BaseException) -> Error:
     except Exception:  # the user's own __str__
         text = "(its message cannot be shown)"
     kind = type(exception).__name__
+    message = f"{kind}: {text}" if text else kind
     if isinstance(exception, SyntaxError):
         shown = "".join(traceback.format_exception_only(exception))
     elif tb is None:
         shown = ""
     else:
-        shown = "".join(traceback.format_list(traceback.extract_tb(tb)))
-        shown = f"Traceback (most recent call last):\n{shown}{kind}: {text}\n"
-    return Error(message=f"{kind}: {text}" if text else kind, kind=kind, traceback=shown)
+        shown = _origins(exception, {id(exception)}) + _listed(exception, tb)
+    return Error(message=message, kind=kind, traceback=shown)
+
+
+ORIGINS = 20
+"""How many exceptions back an error is followed."""
+CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
+CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+
+def _origins(exception: BaseException, seen: set[int]) -> str:
+    """Return the tracebacks of what ``exception`` came from, in Python's words, the first first."""
+    cause = exception.__cause__
+    before = cause if exception.__suppress_context__ else exception.__context__
+    if before is None or id(before) in seen or len(seen) > ORIGINS:
+        return ""
+    seen.add(id(before))
+    own = _listed(before, users(before.__traceback__, last=True))
+    return _origins(before, seen) + own + (CONTEXT if cause is None else CAUSE)
+
+
+def _listed(exception: BaseException, tb: TracebackType | None) -> str:
+    """Return one exception as Python prints it, without what it came from."""
+    whole = traceback.TracebackException(type(exception), exception, tb)
+    return "".join(whole.format(chain=False))
 
 
 # -- values --------------------------------------------------------------------------------------
@@ -217,12 +241,12 @@ def tensor_text(tensor: Any) -> str:
 
     from gradrepl.engine import tensors
 
-    if tensor.numel() <= 64 and tensors.readable(tensor):
-        try:
-            with torch._C.DisableTorchFunction():
+    with torch._C.DisableTorchFunction():
+        if tensor.numel() <= 64 and tensors.readable(tensor):
+            try:
                 return repr(tensor)
-        except Exception as problem:  # the repr of a subclass of the user's
-            return f"<{type(tensor).__name__}; its repr raised {type(problem).__name__}>"
+            except Exception as problem:  # the repr of a subclass of the user's
+                return f"<{type(tensor).__name__}; its repr raised {type(problem).__name__}>"
     info = tensors.describe(tensor, figures=False)
     shape = "x".join(map(str, info.shape))
     return f"<tensor {shape} {info.dtype} {info.device}>"
@@ -232,9 +256,11 @@ def brief(value: Any) -> str:
     """Return one short line about a value."""
     torch = torch_module()
     if torch is not None and isinstance(value, torch.Tensor):
-        shape = "(" + ", ".join(map(str, value.shape)) + ("," if value.dim() == 1 else "") + ")"
-        dtype = str(value.dtype).removeprefix("torch.")
-        return f"{shape} {dtype}{' requires_grad' if value.requires_grad else ''}"
+        from gradrepl.engine import tensors
+
+        with torch._C.DisableTorchFunction():
+            needs = " requires_grad" if value.requires_grad else ""
+            return f"{tensors.shape(value)} {tensors.short(value.dtype)}{needs}"
     if torch is not None and isinstance(value, torch.nn.Module):
         return type(value).__name__
     line = " ".join(text_of(value).split())

@@ -58,11 +58,11 @@ def check(tensor: torch.Tensor, expression: str, cuts: Cuts) -> None:
         )
     if tensor.numel() != 1:
         shape = tuple(tensor.shape)
+        whole = expression if expression.isidentifier() else f"({expression})"
         raise AutogradError(
             f"'{expression}' has shape {shape}, and a backward can start by itself only from a "
             "single number.",
-            f"Use ({expression}).sum() or .mean(), or "
-            f":step ({expression}).backward(torch.ones{shape}).",
+            f"Use {whole}.sum() or .mean(), or :step {whole}.backward(torch.ones{shape}).",
         )
     _check_not_freed(tensor, expression)
 

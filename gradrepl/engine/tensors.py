@@ -140,6 +140,15 @@ def sizes(numbers: Iterable[Any]) -> tuple[int, ...]:
     return found if plain else tuple(s if type(s) is int else -1 for s in found)
 
 
+def shape(tensor: torch.Tensor) -> tuple[int, ...]:
+    """Return a tensor's shape as plain numbers, also of a lazy parameter, whose class refuses."""
+    try:
+        return sizes(tensor.shape)
+    except RuntimeError:
+        with torch._C.DisableTorchFunction():
+            return sizes(tensor.size())
+
+
 @cache
 def short(dtype: torch.dtype) -> str:
     """Return 'float32' for ``torch.float32``."""
@@ -174,13 +183,26 @@ def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def node_name(tensor: torch.Tensor) -> str | None:
-    """Return the name of ``grad_fn``, or None; of a stale view of a leaf torch refuses it."""
+def node_of(tensor: torch.Tensor) -> Any:
+    """Return ``grad_fn``; None where torch refuses it: a view made under no_grad, then written."""
     try:
-        fn = tensor.grad_fn
+        return tensor.grad_fn
     except RuntimeError:
         return None
+
+
+def node_name(tensor: torch.Tensor) -> str | None:
+    """Return the name of the node behind ``tensor``, or None."""
+    fn = node_of(tensor)
     return None if fn is None else str(fn.name())
+
+
+def is_leaf(tensor: torch.Tensor) -> bool:
+    """Return ``is_leaf``; False where torch refuses it, which is of a view only."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False
 
 
 def _nbytes(tensor: torch.Tensor) -> int:
@@ -194,10 +216,10 @@ def describe(tensor: torch.Tensor, name: str = "", *, figures: bool = True) -> T
     """Return what may be said of ``tensor``; with ``figures``, also statistics and values."""
     with torch._C.DisableTorchFunction():
         strided = tensor.layout is torch.strided
-        grad = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+        grad = tensor.grad if is_leaf(tensor) or tensor.retains_grad else None
         return TensorInfo(
             name=name,
-            shape=sizes(tensor.shape),
+            shape=shape(tensor),
             dtype=short(tensor.dtype),
             device=str(tensor.device),
             layout=short(tensor.layout),  # type: ignore[arg-type]
@@ -205,7 +227,7 @@ def describe(tensor: torch.Tensor, name: str = "", *, figures: bool = True) -> T
             offset=int(tensor.storage_offset()) if strided else 0,
             nbytes=_nbytes(tensor),
             requires_grad=tensor.requires_grad,
-            is_leaf=tensor.is_leaf,
+            is_leaf=is_leaf(tensor),
             grad_fn=node_name(tensor),
             grad=stats(grad) if figures and grad is not None else None,
             has_grad=grad is not None,

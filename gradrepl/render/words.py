@@ -8,12 +8,16 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gradrepl import model
+from gradrepl.phrases import figures
 from gradrepl.render.pieces import Look, fit, line, render
 
 
 @render.register
 def _(record: model.Value, look: Look) -> RenderableType:
-    return fit(Text(record.text), look)
+    text = record.text
+    if record.tensor is not None and text.startswith("<tensor "):  # too large for its elements
+        text = "  ".join(filter(None, (text, figures(record.tensor.stats))))
+    return fit(Text(text), look)
 
 
 @render.register
@@ -32,7 +36,9 @@ def _(record: model.Error, look: Look) -> RenderableType:
     trace = record.traceback.rstrip()
     if trace:
         lines.append(fit(Text(trace), look))
-    told = bool(record.kind) and trace.rpartition("\n")[2].startswith(record.kind)
+    last = trace.rpartition("\n")[2]
+    message = record.message.partition("\n")[0]  # in a trace, notes may follow it
+    told = bool(record.kind) and (last.startswith(record.kind) or message in trace)
     if not told:
         lead = "" if trace or record.message.startswith(record.kind + ":") else "Error: "
         lines.append(line(look, (lead + record.message, "red")))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 
 import pytest
 from debuggee import debuggee
@@ -93,6 +96,31 @@ def test_traceback_names_the_users_lines(d):
     assert (code[2], code[4]) == ("f(y)", "return x.nosuch")
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise ValueError('mine') from e",
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    [][0]",
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    raise KeyError from None",
+        "try:\n    import nosuch\nfinally:\n    assert 0",
+        "e = ValueError('mine')\ne.add_note('a note')\nraise e",
+        "raise KeyboardInterrupt",
+        "raise ExceptionGroup('two', [ValueError(1), TypeError(2)])",
+    ],
+)
+def test_traceback_is_pythons(d, source, tmp_path):
+    script = tmp_path / "typed.py"
+    script.write_text(source)
+    alone = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    expected = alone.stderr.replace(str(script), "typed")
+    assert re.sub(r"<typed \d+>", "typed", d.type(source).traceback) == expected
+
+
+def test_a_long_chain_of_errors_is_bounded(d):
+    d.type("def g(n):\n    try:\n        raise ValueError(n)\n    finally:\n        if n: g(n - 1)")
+    assert d.type("g(100)").traceback.count("ValueError: ") == 21
+
+
 def test_a_hint_for_errors_of_autograd(d):
     error = d.type("torch.ones(2).sum().backward()")
     assert error.kind == "RuntimeError"
@@ -106,6 +134,17 @@ def test_a_small_tensor_is_shown_whole(d):
     value = d.type("torch.tensor([1.0, 2.0])")
     assert (value.text, value.kind) == ("tensor([1., 2.])", "Tensor")
     assert (value.tensor.shape, value.tensor.stats.norm) == ((2,), pytest.approx(5**0.5))
+
+
+def test_a_lazy_parameter_is_shown(d):
+    d.type("lazy = nn.LazyLinear(3)")
+    assert d.type("lazy.weight").text == "<UninitializedParameter>"
+    assert d.value("lazy.bias") == "<UninitializedParameter>"
+    d.type("def f(w):\n    w.data\n    return torch.ones(1)\n")
+    assert {stop.op.name for stop in d.walk("f(lazy.weight)")} >= {"data", "ones"}
+    d.type("weight = lazy.weight")
+    rows = {row.name: row.text for row in d.look(protocol.Names(limit=9)).rows}
+    assert rows["weight"] == "(0,) float32 requires_grad"
 
 
 def test_a_large_tensor_is_shown_as_a_summary(d):
