@@ -14,6 +14,8 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 TRIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "chain_rule_paths": ("b 41\nc\n:terms loss\n:addends loss w\n:paths deep a\n:paths L a",
+                         {"type": "Paths", "count": 3, "total": 36.0, "grad": 36.0}),
     "custom_function": ("b node PowerBackward\nc\np saved\ns\nb 26",
                         {"type": "Breakpoint", "text": "custom_function.py:26"}),
     "dataset_loader": ("b op mse_loss, epoch == 1\nc\n:t points", {"shape": [20, 1]}),

@@ -1,0 +1,183 @@
+"""A function's Jacobian by its backward and by finite differences, in float64, on copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from gradrepl.engine.calls import tensors_in
+from gradrepl.engine.chain.unseen import contained
+from gradrepl.errors import StateError
+from gradrepl.model import Checked
+
+STEP, ABSOLUTE, RELATIVE = 1e-6, 1e-5, 1e-3
+"""As ``torch.autograd.gradcheck`` has them."""
+INPUTS, OUTPUTS = 256, 64
+"""Elements of each input and output that are compared; evenly spread where there are more."""
+
+
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+
+
+class Copies:
+    """Arguments of a call as float64 copies that nothing of the user's knows."""
+
+    def __init__(self, args: Any, kwargs: Any, name_of: Callable[[Any], str]) -> None:
+        self._args, self._kwargs = args, kwargs
+        found = list(dict.fromkeys(tensors_in((args, kwargs))))
+        if any(tensor.is_complex() for tensor in found):
+            raise StateError("complex inputs are not checked.", "Check the real part alone.")
+        floats = [tensor for tensor in found if tensor.is_floating_point()]
+        wanted = [tensor for tensor in floats if tensor.requires_grad] or floats
+        self._copied: dict[int, torch.Tensor] = {}
+        self.inputs: list[torch.Tensor] = []
+        self.names: list[str] = []
+        for tensor in found:
+            copy = tensor.detach().clone(memory_format=torch.contiguous_format)
+            copy = copy.to(torch.float64) if tensor.is_floating_point() else copy
+            self._copied[id(tensor)] = copy
+            if any(tensor is each for each in wanted):
+                self.names.append(name_of(tensor) or f"input {len(self.names)}")
+                self.inputs.append(copy.requires_grad_())
+
+    def fresh(self) -> tuple[Any, Any]:
+        """Return arguments that may be written to in place."""
+        copies = {key: copy.clone() for key, copy in self._copied.items()}
+        return _replaced(self._args, copies), _replaced(self._kwargs, copies)
+
+
+def _replaced(value: Any, copies: dict[int, torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        return copies[id(value)]
+    if isinstance(value, (list, tuple)):
+        made = [_replaced(item, copies) for item in value]
+        return type(value)(*made) if hasattr(value, "_fields") else type(value)(made)
+    if isinstance(value, dict):
+        return {key: _replaced(item, copies) for key, item in value.items()}
+    return torch.float64 if isinstance(value, torch.dtype) and value in _FLOATS else value
+
+
+class Function:
+    """A function of copies, run as often as it takes."""
+
+    def __init__(self, function: Callable[..., Any], copies: Copies) -> None:
+        self._function, self.copies = function, copies
+        self.runs = 0
+
+    def __call__(self) -> list[torch.Tensor]:
+        """Return the outputs of floating point."""
+        self.runs += 1
+        args, kwargs = self.copies.fresh()
+        try:
+            result = self._function(*args, **kwargs)
+        except RuntimeError as error:
+            text = str(error).partition("\n")[0]
+            raise StateError(f"it cannot run in float64: {text}") from error
+        return [each for each in tensors_in(result) if each.is_floating_point()]
+
+
+def compare(function: Function) -> list[Checked]:
+    """Return for each input and output how far the two Jacobians are apart.
+
+    Raises:
+        StateError: there is nothing to compare, or the function is not the same each time.
+    """
+    with contained(), torch.inference_mode(False), torch.enable_grad():
+        outputs = function()
+        _check(function, outputs)
+        made = [number for number, each in enumerate(outputs)
+                if each.requires_grad and each.numel()]  # fmt: skip
+        count = range(len(function.copies.inputs))
+        # The backward first: it wants the inputs as they were.
+        analytic = {(i, o): _analytic(function, i, outputs[o]) for i in count for o in made}
+        found = []
+        for which, name in enumerate(function.copies.names):
+            if not function.copies.inputs[which].numel():
+                continue
+            numeric = _numeric(function, which, outputs)
+            for number in made:
+                label = f"output {number}" if len(outputs) > 1 else "output"
+                found.append(
+                    _worst(function, which, name, label, outputs[number],
+                           analytic[which, number], numeric[number])
+                )  # fmt: skip
+    return found
+
+
+def _check(function: Function, outputs: list[torch.Tensor]) -> None:
+    if not function.copies.inputs:
+        raise StateError("none of its inputs is of floating point: there is no derivative.")
+    if not any(output.requires_grad for output in outputs):
+        raise StateError("nothing that it returns has a derivative.")
+    again = function()
+    pairs = zip(outputs, again, strict=True)
+    if not all(torch.equal(a, b) or bool((a.isnan() & b.isnan()).any()) for a, b in pairs):
+        raise StateError("it is random: not checked.", "Fix its mask, or take it in eval mode.")
+
+
+def _chosen(size: int, most: int) -> list[int]:
+    return list(range(size)) if size <= most else [n * size // most for n in range(most)]
+
+
+def _numeric(function: Function, which: int, like: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return, for each output, rows of its chosen elements by columns of the input's."""
+    flat = function.copies.inputs[which].detach().view(-1)
+    columns: list[list[torch.Tensor]] = [[] for _ in like]
+    for element in _chosen(flat.numel(), INPUTS):
+        kept = float(flat[element])
+        with torch.no_grad():
+            flat[element] = kept + STEP
+            above = [output.detach().clone() for output in function()]
+            flat[element] = kept - STEP
+            below = [output.detach() for output in function()]
+            flat[element] = kept
+        for number, (high, low) in enumerate(zip(above, below, strict=True)):
+            change = (high.double() - low.double()).reshape(-1) / (2 * STEP)
+            columns[number].append(change[_chosen(change.numel(), OUTPUTS)])
+    return [torch.stack(each, 1) if each else torch.empty(0) for each in columns]
+
+
+def _analytic(function: Function, which: int, output: torch.Tensor) -> torch.Tensor:
+    tensor = function.copies.inputs[which]
+    picked = _chosen(tensor.numel(), INPUTS)
+    rows = []
+    for element in _chosen(output.numel(), OUTPUTS):
+        unit = torch.zeros_like(output)
+        unit.view(-1)[element] = 1
+        (grad,) = torch.autograd.grad(
+            output, tensor, unit, retain_graph=True, allow_unused=True
+        )  # fmt: skip
+        rows.append(torch.zeros(len(picked), dtype=torch.float64) if grad is None
+                    else grad.reshape(-1)[picked].double())  # fmt: skip
+    return torch.stack(rows)
+
+
+def _worst(
+    function: Function, which: int, name: str, label: str, output: torch.Tensor,
+    analytic: torch.Tensor, numeric: torch.Tensor,
+) -> Checked:  # fmt: skip
+    tensor = function.copies.inputs[which]
+    apart = (analytic - numeric).abs().nan_to_num(nan=math.inf)
+    row, column = divmod(int(apart.argmax()), apart.shape[1])
+    error, exact = float(apart[row, column]), float(numeric[row, column])
+    inside = _chosen(tensor.numel(), INPUTS)[column]
+    outside = _chosen(output.numel(), OUTPUTS)[row]
+    return Checked(
+        input=name, output=label, max_error=error if math.isfinite(error) else None,
+        relative=error / abs(exact) if exact and math.isfinite(error) else None,
+        index=_index(inside, tensor.shape), output_index=_index(outside, output.shape),
+        analytic=float(analytic[row, column]), numeric=exact, elements=apart.numel(),
+        complete=apart.numel() == tensor.numel() * output.numel(),
+        passed=bool((apart <= ABSOLUTE + RELATIVE * numeric.abs()).all()),
+    )  # fmt: skip
+
+
+def _index(place: int, shape: Any) -> tuple[int, ...]:
+    found = []
+    for size in reversed(tuple(shape)):
+        place, inner = divmod(place, int(size))
+        found.append(inner)
+    return tuple(reversed(found))

@@ -1,0 +1,162 @@
+"""What the user means by a root and a leaf: expressions, '#N', or the backward that is paused."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+import torch
+
+from gradrepl.engine import tensors
+from gradrepl.engine.answers import tensor_at
+from gradrepl.engine.chain.local import outputs_of, seed
+from gradrepl.engine.chain.ways import Start
+from gradrepl.engine.gate import Place
+from gradrepl.engine.session import Session
+from gradrepl.errors import AutogradError, StateError, UsageError
+
+_ENGINE = torch.autograd.graph._engine_run_backward.__code__
+
+
+class Root(NamedTuple):
+    """Where paths begin."""
+
+    name: str
+    starts: list[Start]
+
+
+class Target(NamedTuple):
+    """Where paths end: an output of a node."""
+
+    name: str
+    node: Any
+    number: int
+
+
+def paused(session: Session, place: Place) -> Any:
+    """Return the backward that is paused here, or None."""
+    found = getattr(place.event, "backward", None)
+    passes = session.stepper.passes
+    return found or (passes[-1] if passes else None)
+
+
+def root(text: str, session: Session, place: Place) -> Root:
+    """Return what ``text`` names; empty: the root of the backward that is paused.
+
+    Raises:
+        StateError: there is no backward.
+        AutogradError: no gradient can start there.
+    """
+    if not text:
+        return _own_root(session, place)
+    if text.startswith("#"):
+        return _node_root(text, session, place)
+    tensor = tensor_at(text, session, place)
+    edge = _edge(tensor, text, session)
+    if tensor.numel() != 1:
+        raise AutogradError(
+            f"'{text}' has shape {tuple(tensor.shape)}: paths need a root that is one number.",
+            f"Use ({text}).sum(), or at a backward stop leave the root out: then they start with "
+            "that backward's own gradient.",
+        )
+    with tensors.quiet():
+        ones = torch.ones_like(tensor, memory_format=torch.preserve_format)
+    return Root(text, [Start(edge.node, edge.output_nr, ones)])
+
+
+def _own_root(session: Session, place: Place) -> Root:
+    backward = paused(session, place)
+    if backward is None:
+        raise StateError(
+            "no backward is paused here: say where to start, too.", "Write ':paths LOSS LEAF'."
+        )
+    roots, grads = _call(backward)
+    starts = []
+    for each, grad in zip(roots, grads, strict=True):
+        edge = each if not isinstance(each, torch.Tensor) else _quiet_edge(each)
+        starts.append(Start(edge.node, edge.output_nr, grad))
+    return Root(backward.root or "the root", starts)
+
+
+def _call(backward: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return roots and gradients of a running backward, from the call that started it."""
+    frame = sys._current_frames().get(backward.thread.ident)
+    while frame is not None:
+        if frame.f_code is _ENGINE:
+            roots, args = frame.f_locals["t_outputs"], frame.f_locals["args"]
+            if roots and roots[0] is backward._root:
+                return tuple(roots), tuple(args[0])
+        frame = frame.f_back
+    raise StateError("this backward is over.", "Write ':paths LOSS LEAF'.")
+
+
+def _node_root(text: str, session: Session, place: Place) -> Root:
+    index = node_index(text, session, place)
+    backward = paused(session, place)
+    node = backward.graph.nodes[index]
+    label = f"{text} {backward.name(index)}"
+    event = place.event
+    if getattr(event, "node", None) == index and event.grad_in:
+        grads = event.grad_in
+        return Root(label, [Start(node, n, g) for n, g in enumerate(grads) if g is not None])
+    if outputs_of(node) == 1 and node._input_metadata[0].shape in ([], ()):
+        return Root(label, [Start(node, 0, seed(node, 0))])
+    raise StateError(
+        f"the gradient that arrives at {label} is not known here.",
+        f"Go there first ('until {text}'), or leave the root out.",
+    )
+
+
+def node_index(text: str, session: Session, place: Place) -> int:
+    """Return the index of node '#N' in the graph of the backward that is paused.
+
+    Raises:
+        UsageError, StateError: there is no such node, or no backward.
+    """
+    backward = session.backward_here(place)
+    try:
+        found = backward.order.at(int(text[1:]))
+    except ValueError:
+        raise UsageError(f"'{text}' is no node.", "Write it as '#7'.") from None
+    if found is None:
+        raise UsageError(
+            f"there is no node {text}: this backward has {backward.order.total}.",
+            "':nodes' lists them.",
+        )
+    return found
+
+
+def target(text: str, session: Session, place: Place) -> Target:
+    """Return the output of a node that ``text`` names: a tensor, a parameter's name, '#N'."""
+    if text.startswith("#"):
+        index = node_index(text, session, place)
+        backward = session.backward_here(place)
+        name = backward.leaf(index) or f"{text} {backward.name(index)}"
+        return Target(name, backward.graph.nodes[index], 0)
+    parameter = session.names(place.frame).parameters.get(text)
+    tensor = tensor_at(text, session, place) if parameter is None else parameter
+    edge = _edge(tensor, text, session)
+    return Target(text, edge.node, edge.output_nr)
+
+
+def _edge(tensor: Any, text: str, session: Session) -> Any:
+    if not tensor.requires_grad:
+        how = session.stepper.recorder.cuts.of(tensor) if session.stepper.torch_here else ""
+        raise AutogradError(
+            f"'{text}' does not require a gradient" + (f": {how} cut it off." if how else "."),
+            "':t NAME' tells about a tensor.",
+        )
+    return _quiet_edge(tensor)
+
+
+def _quiet_edge(tensor: Any) -> Any:
+    with tensors.quiet():
+        return torch.autograd.graph.get_gradient_edge(tensor)
+
+
+def unreached(root: Root, target: Target) -> AutogradError:
+    """Return the sentence that no path leads from ``root`` to ``target``."""
+    return AutogradError(
+        f"no path leads from '{root.name}' to '{target.name}': its gradient from there is None.",
+        "':t NAME' tells how a tensor was made and where it was cut off.",
+    )

@@ -1,0 +1,229 @@
+"""``:rule``: the derivative rule of a backward function, with the numbers that it works on."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gradrepl.engine import nodes, tensors
+from gradrepl.engine.chain import origin, table
+from gradrepl.engine.chain.labels import Labels, size
+from gradrepl.engine.chain.local import Grads, Runner, is_custom, is_real_number, outputs_of, seed
+from gradrepl.engine.chain.paths import SMALL
+from gradrepl.engine.chain.unseen import contained
+from gradrepl.engine.evaluate import text_of
+from gradrepl.engine.gate import Place
+from gradrepl.engine.session import Session
+from gradrepl.errors import GradreplError, StateError, UsageError
+from gradrepl.model import Formula, Gain, Rule
+
+CODE = 60
+"""Lines of a custom backward's source that are shown."""
+
+
+def answer(what: str, session: Session, place: Place) -> Rule:
+    """Return the rule of a node, or of a backward function by its name.
+
+    Raises:
+        UsageError, StateError: ``what`` has none.
+    """
+    node = find(what, session, place)
+    if isinstance(node, str):
+        return _of_name(node)
+    labels = Labels(session, place)
+    forward, formulas, source, code = _written(node)
+    grads, said = _arriving(node, place)
+    notes: list[str] = []
+    gains: tuple[Gain, ...] = ()
+    if grads is not None:
+        gains = _gains(node, grads, labels, place, notes)
+    return Rule(
+        node=labels.node(node), forward=forward, formulas=formulas, source=source, code=code,
+        saved=tuple(_saved(node)), arriving=said, gains=gains, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def find(what: str, session: Session, place: Place) -> Any:
+    """Return the node that ``what`` names, or its name where it is only one of the table's.
+
+    Raises:
+        UsageError, StateError: it names none.
+    """
+    if not what:
+        return _here(place)
+    if what.startswith("#"):
+        index = origin.node_index(what, session, place)
+        return session.backward_here(place).graph.nodes[index]
+    known = table.named(what)
+    try:
+        value = session.evaluate(what, place)
+    except GradreplError:
+        raise
+    except Exception:  # what the user typed: perhaps no Python at all
+        if known:
+            return what
+        raise
+    if isinstance(value, torch.Tensor):
+        if not value.requires_grad:
+            raise UsageError(
+                f"'{what}' does not require a gradient: no backward function made it.",
+                "':t NAME' tells why.",
+            )
+        return origin._quiet_edge(value).node
+    if hasattr(value, "next_functions"):
+        return value
+    if known or (known := table.named(getattr(value, "__name__", ""))):
+        return what if what in known else known[0]
+    raise UsageError(
+        f"'{what}' is no tensor, node or backward function.", "':rule mul', ':rule h', ':rule #7'."
+    )
+
+
+def _here(place: Place) -> Any:
+    event = place.event
+    if getattr(event, "kind", "") == "node":
+        looking = place.looking if place.looking is not None else event.node
+        return event.backward.graph.nodes[looking]
+    made = event.made() if getattr(event, "kind", "") == "op" and event.when == "after" else []
+    for tensor in made:
+        if tensor.requires_grad:
+            return origin._quiet_edge(tensor).node
+    raise StateError(
+        "no node is at hand here.", "Write ':rule NAME', ':rule TENSOR' or ':rule #7'."
+    )
+
+
+def _of_name(name: str) -> Rule:
+    first, *others = table.named(name)
+    entry = table.table()[first]
+    notes = [f"also {each}: {table.table()[each].signature}" for each in others[:8]]
+    return Rule(
+        node=first, forward=entry.signature, formulas=_formulas(entry), source=_source(),
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _formulas(entry: table.Entry) -> tuple[Formula, ...]:
+    return tuple(Formula(name, text) for name, text in entry.formulas.items())
+
+
+def _source() -> str:
+    return f"torch {torch.__version__}, derivatives.yaml"
+
+
+def _written(node: Any) -> tuple[str, tuple[Formula, ...], str, str]:
+    """Return (forward, formulas, source, code) of a node's rule."""
+    if hasattr(node, "variable"):
+        text = "becomes .grad" if node.variable.grad is None else "is added to .grad"
+        return "a leaf", (Formula(".grad", f"grad {text}"),), "torch's AccumulateGrad", ""
+    if is_custom(node):
+        return _of_custom(type(node)._forward_cls)
+    entry = table.table().get(nodes.name(node))
+    if entry is not None:
+        return entry.signature, _formulas(entry), _source(), ""
+    why = "torch has its table, but this function is written by hand in C++ and not in it"
+    return "", (), why if table.table() else "this torch came without its derivative table", ""
+
+
+def _of_custom(function: Any) -> tuple[str, tuple[Formula, ...], str, str]:
+    name = f"{function.__name__}.forward, in Python"
+    backward = function.backward
+    if backward is torch.autograd.Function.backward:
+        backward = function.vjp
+    backward = inspect.unwrap(backward)
+    try:
+        lines, first = inspect.getsourcelines(backward)
+        file = Path(inspect.getsourcefile(backward) or "").name
+    except (OSError, TypeError):
+        return name, (), f"{function.__name__}.backward, whose source is not to be had", ""
+    return name, (), f"{file}:{first}", inspect.cleandoc("\n" + "".join(lines[:CODE]))
+
+
+def _arriving(node: Any, place: Place) -> tuple[Grads | None, str]:
+    """Return the gradients that arrive at a node, if they are known, and their text."""
+    event = place.event
+    if getattr(event, "kind", "") == "node" and event.backward.graph.nodes[event.node] is node:
+        return list(event.grad_in), _texts(event.grad_in)
+    if not hasattr(node, "variable") and outputs_of(node) == 1 and is_real_number(node, 0):
+        return [seed(node, 0)], "1, as if a backward started here"
+    return None, ""
+
+
+def _texts(grads: Any) -> str:
+    return "; ".join(_text(grad) or f"{tuple(grad.shape)}" for grad in grads if grad is not None)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return tensors.values(value) if value.numel() <= SMALL else ""
+    return "" if value is None else text_of(value)[:60]
+
+
+def _saved(node: Any) -> list[tuple[str, str]]:
+    """Return what a node saved, where it is small; no hook of anybody's runs."""
+    found = []
+    with torch._C.DisableTorchFunction():
+        for name, value, state in nodes.saved(node):
+            if isinstance(value, int) and value >= 2**63:
+                value -= 2**64  # torch hands out -1 unsigned
+            text = _text(value) if state == "ok" else state
+            if text:
+                found.append((name, text))
+    return found[:16]
+
+
+def _gains(
+    node: Any, grads: Grads, labels: Labels, place: Place, notes: list[str]
+) -> tuple[Gain, ...]:
+    if hasattr(node, "variable"):
+        return ()
+    leaving = _known_out(node, place)
+    if leaving is None:
+        runner = Runner()
+        with contained():
+            leaving = runner.run_node(node, grads)
+        notes += runner.notes()
+    before = sum((size(grad) or 0.0) ** 2 for grad in grads) ** 0.5
+    found = []
+    for (target, number), grad, name in zip(
+        node.next_functions, leaving, _inputs(node), strict=False
+    ):
+        if target is None:
+            continue
+        after = size(grad)
+        known = labels.made(target, int(number))
+        found.append(Gain(
+            to=f"{name} ({known})" if name else known, norm_in=before, norm_out=after,
+            gain=after / before if before and after is not None else None, values=_text(grad),
+        ))  # fmt: skip
+    return tuple(found)
+
+
+def _known_out(node: Any, place: Place) -> Grads | None:
+    event = place.event
+    if getattr(event, "kind", "") != "node" or event.when != "after":
+        return None
+    if event.backward.graph.nodes[event.node] is not node:
+        return None
+    return list(event.grad_out)
+
+
+def _inputs(node: Any) -> list[str]:
+    """Return the names of the inputs that the edges are for; '' where that is not clear."""
+    edges = len(node.next_functions)
+    entry = table.table().get(nodes.name(node))
+    names = []
+    with suppress(AttributeError):
+        names = inputs_of(entry) if entry is not None else []
+    return names if len(names) == edges else [""] * edges
+
+
+def inputs_of(entry: table.Entry) -> list[str]:
+    """Return the inputs that have a gradient, in order; none where one is a list of tensors."""
+    wanted = {name for key in entry.formulas for name in key.replace(" ", "").split(",")}
+    found = [(kind, name) for kind, name in table.arguments(entry.signature) if name in wanted]
+    return [] if any("[]" in kind for kind, _ in found) else [name for _, name in found]

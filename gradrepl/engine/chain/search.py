@@ -1,0 +1,299 @@
+"""The largest paths of a graph, without enumerating the others.
+
+Where every local derivative is one number, the best paths of a node are merged from the best of
+those that its edges lead to, each found only when it is asked for (the recursive enumeration of
+Jimenez and Marzal), which is exact. For tensors the size of a product is known only when it has
+been multiplied: a best-first search follows the norms, guided by the gains measured on the sum.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, NamedTuple
+
+from gradrepl.engine import tensors
+from gradrepl.engine.chain.local import Runner, seed
+from gradrepl.engine.chain.sums import Port
+from gradrepl.engine.chain.ways import Hop, Ways
+
+LISTED = 50
+"""Paths that are listed at the most."""
+RUNS = 4_000
+"""Nodes that a best-first search runs at the most."""
+HELD = 1 << 28
+"""Bytes of gradients that it holds at the most."""
+ZERO, ENDLESS = -1e9, 1e9
+"""Stand for the logarithms of 0, and of what is not finite."""
+
+
+class Step(NamedTuple):
+    """One node of a path."""
+
+    node: int
+    number: int
+    """The output that the path enters by."""
+    hop: Hop
+    """The edge that it leaves by."""
+    size: float | None
+    """Norm of the gradient that leaves on this path alone."""
+
+
+Route = tuple[Step, ...]
+"""From the root on."""
+
+
+def log(value: float) -> float:
+    """Return the logarithm of a magnitude, finite whatever it is."""
+    size = abs(value)
+    if not math.isfinite(size):
+        return ENDLESS
+    return math.log(size) if size else ZERO
+
+
+class Derivatives:
+    """Local derivatives of scalar nodes, each node run once an output."""
+
+    def __init__(self, ways: Ways, runner: Runner) -> None:
+        self._ways, self._runner = ways, runner
+        self._known: dict[Port, dict[int, float]] = {}
+
+    def at(self, port: Port) -> dict[int, float]:
+        """Return, by edge, the derivative of this output by the node's inputs."""
+        found = self._known.get(port)
+        if found is None:
+            node, number = port
+            unit = seed(self._ways.graph.nodes[node], number)
+            leaving = self._runner.single(node, number, unit)
+            found = {
+                hop.edge: 0.0 if leaving[hop.edge] is None else float(leaving[hop.edge].item())
+                for hop in self._ways.hops(node)
+            }
+            self._known[port] = found
+        return found
+
+
+Found = tuple[float, int, int]
+"""(minus the logarithm of the product, which of the hops, which path from there on)"""
+
+
+class _Stream:
+    """The paths of one port, largest first, as far as anybody asked."""
+
+    __slots__ = ("done", "found", "last", "waiting")
+
+    def __init__(self) -> None:
+        self.found: list[Found] = []
+        self.waiting: list[Found] = []
+        self.last: Found | None = None
+        """The one found last, whose successor through the same edge is not waiting yet."""
+        self.done = False
+
+
+class Largest:
+    """The paths with the largest products of derivatives, found one by one."""
+
+    def __init__(self, ways: Ways, derivatives: Derivatives) -> None:
+        self._ways, self._derivatives = ways, derivatives
+        self._streams: dict[Port, _Stream] = {}
+        entered: dict[int, set[int]] = {}
+        for node, number, _ in ways.starts:
+            entered.setdefault(node, set()).add(number)
+        for node in ways.order:
+            for hop in ways.hops(node):
+                entered.setdefault(hop.node, set()).add(hop.number)
+        for node in reversed(ways.order):
+            for number in sorted(entered[node]):
+                self._begin((node, number))
+
+    def _begin(self, port: Port) -> None:
+        """Find the largest path of a port; the ports ahead have theirs."""
+        stream = self._streams[port] = _Stream()
+        for which in range(len(self._ways.hops(port[0]))):
+            self._enter(stream, port, which, 0)
+        self._take(stream)
+
+    def _enter(self, stream: _Stream, port: Port, which: int, rank: int) -> None:
+        """Have path ``rank`` of the port that an edge leads to wait for its turn."""
+        hop = self._ways.hops(port[0])[which]
+        ahead = (hop.node, hop.number)
+        size = -log(self._derivatives.at(port)[hop.edge])
+        if self._ways.ends(ahead):
+            if rank == 0:
+                heapq.heappush(stream.waiting, (size, which, rank))
+        elif rank < len(self._streams[ahead].found):
+            size += self._streams[ahead].found[rank][0]
+            heapq.heappush(stream.waiting, (size, which, rank))
+
+    def _take(self, stream: _Stream) -> None:
+        if stream.waiting:
+            stream.last = heapq.heappop(stream.waiting)
+            stream.found.append(stream.last)
+        else:
+            stream.done = True
+
+    def _reach(self, port: Port, rank: int) -> bool:
+        """Find the path of this rank, from 0; False where there are not so many."""
+        todo = [(port, rank)]
+        while todo:
+            at, wanted = todo[-1]
+            stream = self._streams[at]
+            if stream.done or wanted < len(stream.found):
+                todo.pop()
+                continue
+            if stream.last is not None:
+                _, which, below = stream.last
+                hop = self._ways.hops(at[0])[which]
+                ahead = self._streams.get((hop.node, hop.number))
+                if ahead is not None and not ahead.done and below + 1 >= len(ahead.found):
+                    todo.append(((hop.node, hop.number), below + 1))
+                    continue
+                stream.last = None
+                self._enter(stream, at, which, below + 1)
+            self._take(stream)
+        return rank < len(self._streams[port].found)
+
+    def routes(self, most: int) -> list[tuple[int, Route]]:
+        """Return the largest ``most`` paths as (which of the starts, route), largest first."""
+        heads = []
+        for start, (node, number, grad) in enumerate(self._ways.starts):
+            if (node, number) in self._streams and self._reach((node, number), 0):
+                heads.append(self._head(start, 0, float(grad.item())))
+        heapq.heapify(heads)
+        found: list[tuple[int, Route]] = []
+        while heads and len(found) < most:
+            _, start, rank = heapq.heappop(heads)
+            node, number, grad = self._ways.starts[start]
+            found.append((start, self._route((node, number), rank, float(grad.item()))))
+            if self._reach((node, number), rank + 1):
+                heapq.heappush(heads, self._head(start, rank + 1, float(grad.item())))
+        return found
+
+    def _head(self, start: int, rank: int, factor: float) -> Found:
+        node, number, _ = self._ways.starts[start]
+        size = self._streams[node, number].found[rank][0]
+        return (size - log(factor), start, rank)
+
+    def _route(self, port: Port, rank: int, product: float) -> Route:
+        route = []
+        while not self._ways.ends(port):
+            _, which, rank = self._streams[port].found[rank]
+            hop = self._ways.hops(port[0])[which]
+            product *= self._derivatives.at(port)[hop.edge]
+            route.append(Step(port[0], port[1], hop, abs(product)))
+            port = (hop.node, hop.number)
+        return tuple(route)
+
+
+class Gains:
+    """What each edge did to the norm of the gradient in the sum over all paths."""
+
+    def __init__(self, ways: Ways) -> None:
+        self._ways = ways
+        self._gain: dict[tuple[int, int], float] = {}
+        self._ahead: dict[Port, float] = {}
+
+    def see(self, node: int, hop: Hop, arrived: list[Any], leaving: Any) -> None:
+        """Note one edge, on the way."""
+        size = math.hypot(*(tensors.norm(g) or 0.0 for g in arrived if g is not None))
+        after = 0.0 if leaving is None else tensors.norm(leaving) or 0.0
+        self._gain[node, hop.edge] = log(after) - log(size)
+
+    def look_ahead(self) -> None:
+        """Work out the largest gain from each port to the target."""
+        for node in reversed(self._ways.order):
+            self._ahead_of(node)
+
+    def _ahead_of(self, node: int) -> None:
+        best = ZERO
+        for hop in self._ways.hops(node):
+            beyond = self.ahead((hop.node, hop.number))
+            best = max(best, self._gain.get((node, hop.edge), 0.0) + beyond)
+        self._ahead[node, -1] = best
+
+    def ahead(self, port: Port) -> float:
+        """Return the logarithm of that gain."""
+        return 0.0 if self._ways.ends(port) else self._ahead.get((port[0], -1), ZERO)
+
+
+class Walked(NamedTuple):
+    """A path, or its beginning, with the gradient that has come along it."""
+
+    start: int
+    route: Any
+    """Linked backwards: (route before, step), or None."""
+    port: Port
+    grad: Any
+    size: float | None
+    """Norm of ``grad``."""
+
+    def steps(self) -> Route:
+        """Return the route from the root on."""
+        found, link = [], self.route
+        while link is not None:
+            link, step = link
+            found.append(step)
+        return tuple(reversed(found))
+
+
+def begin(ways: Ways) -> Iterator[Walked]:
+    """Yield the beginnings of all paths."""
+    for start, (node, number, grad) in enumerate(ways.starts):
+        if ways.paths_from(node, number):
+            yield Walked(start, None, (node, number), grad, tensors.norm(grad))
+
+
+def further(ways: Ways, runner: Runner, walked: Walked) -> Iterator[Walked]:
+    """Yield the paths that are one edge longer."""
+    node, number = walked.port
+    nothing = walked.grad is None
+    leaving = [] if nothing else runner.single(node, number, walked.grad)
+    for hop in ways.hops(node):
+        grad = leaving[hop.edge] if hop.edge < len(leaving) else None
+        size = None if grad is None else tensors.norm(grad)
+        link = (walked.route, Step(node, number, hop, size))
+        yield Walked(walked.start, link, (hop.node, hop.number), grad, size)
+
+
+def every(ways: Ways, runner: Runner) -> Iterator[Walked]:
+    """Yield all paths, each with its contribution; for few of them."""
+    todo = list(begin(ways))[::-1]
+    while todo:
+        walked = todo.pop()
+        if ways.ends(walked.port):
+            yield walked
+        else:
+            todo += list(further(ways, runner, walked))[::-1]
+
+
+def best_first(ways: Ways, runner: Runner, gains: Gains, most: int) -> list[Walked]:
+    """Return up to ``most`` paths that a best-first search finds; bounded in time and memory."""
+    order = count()
+
+    def entry(walked: Walked) -> tuple[float, int, Walked]:
+        size = walked.size or 0.0
+        # Of equals the newest, so that paths are ended before others are begun.
+        return (-(log(size) + gains.ahead(walked.port)), -next(order), walked)
+
+    waiting = [entry(walked) for walked in begin(ways)]
+    heapq.heapify(waiting)
+    found: list[Walked] = []
+    runs = 0
+    while waiting and len(found) < most and runs < RUNS:
+        walked = heapq.heappop(waiting)[2]
+        if ways.ends(walked.port):
+            found.append(walked)
+            continue
+        runs += 1
+        for longer in further(ways, runner, walked):
+            heapq.heappush(waiting, entry(longer))
+        room = max(most, HELD // max(1, _bytes(walked.grad)))
+        if len(waiting) > 2 * room:
+            waiting = heapq.nsmallest(room, waiting)
+    return found
+
+
+def _bytes(grad: Any) -> int:
+    return 0 if grad is None else int(grad.numel() * grad.element_size())

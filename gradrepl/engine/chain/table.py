@@ -1,0 +1,129 @@
+"""torch's own table of derivatives, read from the installed torch once, when first asked for.
+
+It lies beside torchgen as YAML of a very regular kind; a parser of YAML is not among torch's
+requirements, so the lines are read here. The names of backward functions are made as torchgen
+makes them: ``mul.Tensor`` and ``mul.Scalar`` are MulBackward0 and MulBackward1, in file order.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = "packaged/autograd/derivatives.yaml"
+_KEY = re.compile(r"( +)([\w, ]+):(?: +(.*))?$")
+
+
+class Entry(NamedTuple):
+    """One backward function."""
+
+    signature: str
+    """'mul.Tensor(Tensor self, Tensor other) -> Tensor'."""
+    formulas: dict[str, str]
+    """By input, or by inputs ('self, weight') that share one."""
+
+    @property
+    def schema(self) -> str:
+        """'mul.Tensor'."""
+        return self.signature.partition("(")[0]
+
+
+class _Raw(NamedTuple):
+    signature: str
+    sections: dict[str, dict[str, list[str]]]
+    """By dispatch key, the values by name, in pieces."""
+
+
+def _entries(lines: list[str]) -> Iterator[_Raw]:
+    entry: _Raw | None = None
+    section, depth, value = "Default", 2, None
+    for line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line.startswith("- name:"):
+            if entry is not None:
+                yield entry
+            entry = _Raw(line.removeprefix("- name:").strip(), {})
+            section, depth, value = "Default", 2, None
+            continue
+        if entry is None:
+            continue
+        found = _KEY.match(line)
+        indent = len(found[1]) if found else -1
+        if found and indent == 2 and found[2] == "dispatch":
+            depth = 6
+        elif found and depth == 6 and indent == 4:
+            section = found[2]
+        elif found and indent == depth:
+            value = entry.sections.setdefault(section, {}).setdefault(found[2], [])
+            value.append(found[3] or "")
+        elif found and indent == 2:  # after a dispatch: of the entry as a whole
+            value = None
+        elif value is not None:
+            value.append(line.strip())
+    if entry is not None:
+        yield entry
+
+
+def arguments(signature: str) -> list[tuple[str, str]]:
+    """Return (type, name) of each argument of a signature."""
+    inside = signature.partition("(")[2].rpartition("->")[0].strip().removesuffix(")")
+    parts = re.split(r",\s*(?![^(\[]*[)\]])", inside)
+    words = [part.split("=")[0].split() for part in parts]
+    return [(" ".join(each[:-1]), each[-1]) for each in words if len(each) > 1]
+
+
+def _class_name(signature: str) -> str:
+    name = re.split(r"[.(]", signature, maxsplit=1)[0]
+    camel = "".join(part.title() for part in name.split("_"))
+    return (camel + "Backward").replace("ForwardBackward", "Backward")
+
+
+def parse(text: str) -> dict[str, Entry]:
+    """Return the entries of the table by the names of their backward functions."""
+    found: dict[str, Entry] = {}
+    numbers: Counter[str] = Counter()
+    for raw in _entries(text.splitlines()):
+        names = {name for _, name in arguments(raw.signature)}
+        for section, values in raw.sections.items():
+            formulas = {
+                key: " ".join(" ".join(pieces).split()).strip('"')
+                for key, pieces in values.items()
+                if names.issuperset(key.replace(" ", "").split(","))
+            }
+            formulas = {k: text for k, text in formulas.items() if text != "non_differentiable"}
+            if formulas:
+                prefix = _class_name(raw.signature) + ("" if section == "Default" else section)
+                found[f"{prefix}{numbers[prefix]}"] = Entry(raw.signature, formulas)
+                numbers[prefix] += 1
+    return found
+
+
+@cache
+def table() -> dict[str, Entry]:
+    """Return the table of the installed torch; empty where it has none."""
+    place = importlib.util.find_spec("torchgen")
+    if place is None or place.origin is None:
+        return {}
+    file = Path(place.origin).parent / FILE
+    try:
+        return parse(file.read_text())
+    except OSError:
+        return {}
+
+
+def named(name: str) -> list[str]:
+    """Return the backward functions that ``name`` may mean: 'MulBackward0', 'mul', 'mul.Tensor'."""
+    known = table()
+    if name in known:
+        return [name]
+    like = [each for each, entry in known.items() if entry.schema == name]
+    return like or [
+        each for each, entry in known.items()
+        if name in (entry.schema.partition(".")[0], each.rstrip("0123456789"))
+    ]  # fmt: skip

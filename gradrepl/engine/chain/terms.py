@@ -1,0 +1,214 @@
+"""``:terms``: a sum of losses, split at its additions, and what each does to each parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torch.autograd.graph import GradientEdge
+
+from gradrepl.engine import nodes, tensors
+from gradrepl.engine.chain import origin, sums, unseen
+from gradrepl.engine.chain.labels import Labels, amount, projection, size
+from gradrepl.engine.chain.local import Grads, Runner, is_custom, outputs_of, sentence
+from gradrepl.engine.gate import Place
+from gradrepl.engine.graph import Graph, Order
+from gradrepl.engine.session import Session
+from gradrepl.errors import AutogradError, StateError
+from gradrepl.model import Term, TermRow, Terms
+
+LISTED = 24
+"""Terms listed."""
+ROWS = 40
+"""Parameters listed."""
+ADDS = frozenset(["Add", "Sub", "Rsub", "Neg"])
+WEIGHTS = frozenset(["Mul", "Div"])
+"""A constant's part in these is a weight."""
+GATHERS = frozenset(["Stack", "Cat"])
+REDUCES = frozenset(["Sum", "Mean"])
+PASSES = frozenset(["View", "Squeeze", "Unsqueeze", "Reshape", "ToCopy", "Alias", "Clone"])
+
+
+class Split(NamedTuple):
+    """One term: an output of a node, and the gradient that arrives there."""
+
+    node: Any
+    number: int
+    seed: Any
+
+
+def kind(node: Any) -> str:
+    """Return 'Add' for AddBackward0."""
+    return nodes.name(node).rstrip("0123456789").removesuffix("Backward")
+
+
+def adds_up(node: Any, scalar: bool) -> bool:
+    """Is this node's output a weighted sum of its inputs, so that a loss is split at it?"""
+    inputs = [target for target, _ in node.next_functions if target is not None]
+    name = kind(node)
+    if name in GATHERS:
+        return True  # only reached from a sum of it
+    if not scalar or is_custom(node):
+        return False
+    if name in REDUCES:
+        return kind(inputs[0]) in GATHERS
+    return name in ADDS or name in PASSES or (name in WEIGHTS and len(inputs) == 1)
+
+
+def split(root: origin.Root, graph: Graph, runner: Runner) -> list[Split]:
+    """Return the terms of ``root`` in the order in which they are met."""
+    waiting: dict[int, Grads] = {}
+    found = []
+
+    def arrive(place: int, number: int, grad: Any) -> None:
+        grads = waiting.setdefault(place, [None] * outputs_of(graph.nodes[place]))
+        grads[number] = sums.add(grads[number], grad)
+
+    for start in root.starts:
+        arrive(graph.index[start.node], start.number, start.seed)
+    order = Order(graph, None)
+    at = 0
+    while waiting and (place := order.at(at := at + 1)) is not None:
+        grads = waiting.pop(place, None)
+        if grads is None:
+            continue
+        node = graph.nodes[place]
+        scalar = all(grad is None or grad.numel() == 1 for grad in grads)
+        if not adds_up(node, scalar):
+            found += [Split(node, n, g) for n, g in enumerate(grads) if g is not None]
+            continue
+        leaving = runner.run(place, grads)
+        for (target, number), grad in zip(node.next_functions, leaving, strict=False):
+            if target is not None and grad is not None:
+                arrive(graph.index[target], int(number), grad)
+    return found
+
+
+def answer(text: str, session: Session, place: Place) -> Terms:
+    """Return the record of a loss's terms.
+
+    Raises:
+        AutogradError, StateError, UsageError: the loss has no gradient, or none can be had here.
+    """
+    session.stepper.check_nested_backward()
+    root = origin.root(text, session, place)
+    graph = Graph(list(dict.fromkeys(start.node for start in root.starts)))
+    runner = Runner(graph)
+    notes = runner.check(range(len(graph)))
+    parts = split(root, graph, runner)
+    leaves = [node for node in graph.nodes if hasattr(node, "variable")]
+    if not leaves:
+        raise AutogradError(f"'{root.name}' reaches no parameter.", "':t NAME' tells why.")
+    whole, listed, left, said = _ask(root, parts, leaves)
+    for node in filter(is_custom, graph.nodes):
+        name = type(node).__name__.removesuffix("Backward")
+        notes.append(f"the backward of {name} was run again for the loss and for its terms.")
+    if len(parts) < 2:
+        notes.append("this loss is no sum: it has one term.")
+    table = _Table(Labels(session, place), leaves, [size(grad) for grad in whole])
+    agrees, apart = _agree(whole, left)
+    return Terms(
+        root=root.name, terms=tuple(table.term(*each) for each in listed),
+        parameters=tuple(table.names[n] for n in table.order),
+        norms=tuple(table.norms[n] for n in table.order), count=len(leaves),
+        unlisted=len(parts) - len(listed), norm=_norm(table.norms),
+        agrees=agrees, max_difference=apart, notes=tuple(dict.fromkeys([*notes, *said])),
+    )  # fmt: skip
+
+
+Asked = tuple[list[Any], list[tuple["Split", "Figures"]], list[Any], list[str]]
+"""The loss's gradients, each term's figures, what the terms leave of the gradients, notes."""
+
+
+def _ask(root: origin.Root, parts: Sequence[Split], leaves: Sequence[Any]) -> Asked:
+    """Ask torch for the gradients of the loss and of each term; one at a time is held."""
+    listed: list[tuple[Split, Figures]] = []
+    with unseen.unseen() as muted:
+        asked = _Gradients(leaves)
+        whole = left = asked.of(root.starts)
+        for part in parts:
+            grads = asked.of([part])
+            left = [sums.subtract(a, b) for a, b in zip(left, grads, strict=True)]
+            if len(listed) < LISTED:
+                listed.append((part, _figures(grads, whole)))
+    return whole, listed, left, muted.notes()
+
+
+class _Gradients:
+    """Asks torch for the gradients of all leaves."""
+
+    def __init__(self, leaves: Sequence[Any]) -> None:
+        self._inputs = [(leaf, 0) for leaf in leaves]
+
+    def of(self, starts: Sequence[Any]) -> list[Any]:
+        outputs = [GradientEdge(start.node, start.number) for start in starts]
+        seeds = [start.seed for start in starts]
+        try:
+            return list(unseen.gradients(outputs, seeds, self._inputs))
+        except StateError:
+            raise
+        except Exception as error:  # a custom backward is user code
+            raise sentence("the backward", error) from error
+
+
+Figures = list[tuple[float | None, float | None]]
+"""For each leaf, the norm of the term's gradient, and its inner product with the whole one divided
+by that one's norm."""
+
+
+def _figures(grads: Sequence[Any], whole: Sequence[Any]) -> Figures:
+    found: Figures = []
+    for part, total in zip(grads, whole, strict=True):
+        norm = size(total)
+        shared = projection(part, total, norm) if total is not None else None
+        inner = None if shared is None or norm is None else shared * norm
+        found.append((size(part), inner))
+    return found
+
+
+def _norm(norms: Any) -> float | None:
+    known = [norm for norm in norms if norm is not None]
+    return float(sum(norm * norm for norm in known)) ** 0.5 if known else None
+
+
+class _Table:
+    """Terms by parameters, the parameters with the largest gradients first."""
+
+    def __init__(self, labels: Labels, leaves: Sequence[Any], norms: list[float | None]) -> None:
+        self._labels, self.norms = labels, norms
+        self.names = [labels.leaf(node) for node in leaves]
+        self.order = sorted(range(len(leaves)), key=lambda n: -(norms[n] or 0.0))[:ROWS]
+
+    def term(self, part: Split, figures: Figures) -> Term:
+        """Return the record of one term."""
+        labels = self._labels
+        held = labels.variable(part.node, part.number)
+        with tensors.quiet():
+            value = amount(held[1].detach()) if held is not None else None
+        weight = amount(part.seed)
+        rows = tuple(
+            TermRow(parameter=self.names[n], norm=figures[n][0], cosine=_cosine(*figures[n]))
+            for n in self.order
+        )
+        norm, whole = _norm(norm for norm, _ in figures), _norm(self.norms)
+        pairs = zip(figures, self.norms, strict=True)
+        inner = sum(inner * norm for (_, inner), norm in pairs if inner is not None and norm)
+        return Term(
+            name=labels.made(part.node, part.number), node=labels.node(part.node),
+            line=labels.line(part.node), weight=weight if isinstance(weight, float) else None,
+            value=value if isinstance(value, float) else None, norm=norm,
+            cosine=_cosine(norm, inner / whole if whole else None), rows=rows,
+        )  # fmt: skip
+
+
+def _cosine(norm: float | None, inner: float | None) -> float | None:
+    return None if not norm or inner is None else max(-1.0, min(1.0, inner / norm))
+
+
+def _agree(whole: Sequence[Any], left: Sequence[Any]) -> tuple[bool, float]:
+    """Do the terms leave nothing of the whole but rounding?"""
+    apart = max((sums.biggest(rest) for rest in left if rest is not None), default=0.0)
+    scale = max((sums.biggest(grad) for grad in whole if grad is not None), default=0.0)
+    dtypes = [grad.dtype for grad in whole if grad is not None]
+    slack = max((sums.tolerance(dtype) for dtype in dtypes), default=0.0)
+    return apart <= slack * scale * 16, apart

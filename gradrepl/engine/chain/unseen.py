@@ -1,0 +1,189 @@
+"""Ask torch's engine for a gradient so that nothing of it stays in the user's program.
+
+A plain ``torch.autograd.grad`` runs the user's hooks, writes ``.grad`` of tensors that retain it,
+and may use random numbers where a backward is user code. Here hooks are muted while our own
+thread asks (those that would have run are told), retained gradients and generators are put
+back, and a ``backward()`` inside of somebody's backward is refused, as it writes ``.grad``.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.autograd.graph import GradientEdge
+
+from gradrepl.engine import nodes
+from gradrepl.errors import StateError
+
+_autograd: Any = torch.autograd
+SHOWN = 8
+
+
+class Muted:
+    """Which hooks were muted where they would have run."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.hooks: dict[tuple[int, str], tuple[Any, str]] = {}
+
+    def met(self, hook: Any) -> None:
+        """A hook of the user's would run now."""
+        node = torch._C._current_autograd_node()  # type: ignore[attr-defined]
+        name = nodes.name(node) if node is not None else "a leaf"
+        self.hooks.setdefault((id(hook), name), (hook, name))
+
+    def notes(self) -> list[str]:
+        """Say which hooks did not run."""
+        told = [f"{_named(hook)} on {name}" for hook, name in self.hooks.values()]
+        if not told:
+            return []
+        more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+        return [
+            f"hooks not run: {', '.join(told[:SHOWN])}{more}; a real backward runs them, and what "
+            "they return takes the gradient's place."
+        ]
+
+
+class _Mute:
+    """Stands in for one hook: silent in our own thread."""
+
+    def __init__(self, hook: Any, muted: Muted) -> None:
+        self.hook, self.muted = hook, muted
+
+    def __call__(self, *grads: Any) -> Any:
+        if threading.get_ident() != self.muted.thread:
+            return self.hook(*grads)
+        if not _ours(self.hook):
+            self.muted.met(self.hook)
+        return None
+
+
+def _ours(hook: Any) -> bool:
+    function = getattr(hook, "func", hook)
+    return str(getattr(function, "__module__", "")).startswith("gradrepl.")
+
+
+def _named(hook: Any) -> str:
+    code = getattr(hook, "__code__", None)
+    name = getattr(hook, "__name__", type(hook).__name__)
+    return f"{name} ({Path(code.co_filename).name}:{code.co_firstlineno})" if code else name
+
+
+def _heap() -> tuple[list[Any], list[OrderedDict[int, Any]]]:
+    """Return the tensors that retain a gradient, and the dictionaries of hooks that C++ holds."""
+    kinds: dict[type, bool] = {}
+    retaining, tables = [], []
+    for each in gc.get_objects():
+        kind = type(each)
+        if kind is OrderedDict:
+            if each and _is_hooks(each):
+                tables.append(each)
+            continue
+        tensor = kinds.get(kind)
+        if tensor is None:
+            tensor = kinds[kind] = issubclass(kind, torch.Tensor)
+        if tensor and each.retains_grad:
+            retaining.append(each)
+    return retaining, _held_by_cpp(tables)
+
+
+def _is_hooks(table: OrderedDict[Any, Any]) -> bool:
+    return all(type(key) is int and callable(value) for key, value in table.items())
+
+
+def _held_by_cpp(tables: list[OrderedDict[int, Any]]) -> list[OrderedDict[int, Any]]:
+    """Return those that no Python object but a tensor holds: all hooks of nodes are such."""
+    if not tables:
+        return []
+    elsewhere: set[int] = set()
+    known = {id(table) for table in tables}
+    for holder in gc.get_referrers(*tables):
+        if holder is tables or issubclass(type(holder), torch.Tensor):
+            continue
+        elsewhere |= known & {id(each) for each in gc.get_referents(holder)}
+    return [table for table in tables if id(table) not in elsewhere]
+
+
+@contextmanager
+def unseen() -> Iterator[Muted]:
+    """Mute hooks and put back gradients, for a run of torch's engine in this thread."""
+    muted = Muted()
+    with torch._C.DisableTorchFunction():
+        retaining, tables = _heap()
+        before = [(tensor, tensor.grad) for tensor in retaining]
+    stood: list[tuple[OrderedDict[int, Any], int, Any, _Mute]] = []
+    for table in tables:
+        for key, hook in list(table.items()):
+            table[key] = mute = _Mute(hook, muted)
+            stood.append((table, key, hook, mute))
+    try:
+        with contained():
+            yield muted
+    finally:
+        for table, key, hook, mute in stood:
+            if table.get(key) is mute:
+                table[key] = hook
+        with torch._C.DisableTorchFunction():
+            for tensor, grad in before:
+                if tensor.grad is not grad:
+                    tensor.grad = grad
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Let user code (a custom backward) run with random numbers put back and no accumulation."""
+    states: list[tuple[Any, Any]] = [
+        (torch.set_rng_state, torch.get_rng_state()),
+        (random.setstate, random.getstate()),
+    ]
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        states.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+    numbers = sys.modules.get("numpy")
+    if numbers is not None:
+        states.append((numbers.random.set_state, numbers.random.get_state()))
+    engine = _autograd._engine_run_backward
+    guard = _autograd._engine_run_backward = _guarded(engine)
+    try:
+        yield
+    finally:
+        if _autograd._engine_run_backward is guard:
+            _autograd._engine_run_backward = engine
+        for put_back, state in states:
+            put_back(state)
+
+
+def _guarded(engine: Callable[..., Any]) -> Callable[..., Any]:
+    thread = threading.get_ident()
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("accumulate_grad") and threading.get_ident() == thread:
+            raise StateError(
+                "a custom backward calls backward() itself: run for a look, it would write .grad.",
+                "Take a root or a leaf on this side of it.",
+            )
+        return engine(*args, **kwargs)
+
+    return run
+
+
+def gradients(
+    outputs: Sequence[Any], seeds: Sequence[Any], inputs: Sequence[tuple[Any, int]]
+) -> tuple[Any, ...]:
+    """Return ``torch.autograd.grad`` of the outputs by (node, number) pairs; inside ``unseen``.
+
+    What it raises where the graph was freed or changed in place is left to the caller.
+    """
+    edges = [GradientEdge(node, number) for node, number in inputs]
+    found: tuple[Any, ...] = torch.autograd.grad(
+        tuple(outputs), edges, grad_outputs=list(seeds), retain_graph=True, allow_unused=True
+    )  # type: ignore[arg-type]
+    return found

@@ -1,0 +1,196 @@
+"""``:verify``: is a local derivative right? Compared with finite differences in float64.
+
+The inputs are those of the op that we stand behind, those of a call that is typed, or what a node
+saved: of torch's own nodes by the names of their forward's arguments, of a custom Function's where
+each edge's tensor is among the saved ones. Where they are not to be had, it is said.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from gradrepl.engine import nodes
+from gradrepl.engine.chain import origin, rule, table
+from gradrepl.engine.chain.differences import Copies, Function, compare
+from gradrepl.engine.chain.local import is_custom
+from gradrepl.engine.gate import Place
+from gradrepl.engine.session import Session
+from gradrepl.errors import StateError, UsageError
+from gradrepl.model import Verified
+
+
+class Application(NamedTuple):
+    """A function and what it is called with."""
+
+    name: str
+    function: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    notes: tuple[str, ...] = ()
+
+
+def answer(what: str, session: Session, place: Place) -> Verified:
+    """Return the record of the comparison.
+
+    Raises:
+        StateError, UsageError: the inputs are not to be had, or there is no derivative.
+    """
+    applied = _find(what, session, place)
+    names = session.names(place.frame)
+    with torch._C.DisableTorchFunction():
+        copies = Copies(applied.args, applied.kwargs, names.tensor)
+    function = Function(applied.function, copies)
+    checks = compare(function)
+    parts = [] if all(each.complete for each in checks) else ["not every element was compared."]
+    return Verified(
+        what=applied.name, passed=all(each.passed for each in checks), checks=tuple(checks),
+        notes=(*applied.notes, *parts, f"run {function.runs} times on copies in float64."),
+    )  # fmt: skip
+
+
+def _find(what: str, session: Session, place: Place) -> Application:
+    event = place.event
+    if not what and getattr(event, "kind", "") == "op":
+        return _of_op(event)
+    if not what or what.startswith("#"):
+        node = rule.find(what, session, place)
+        return _of_node(node, what)
+    return _of_call(what, session, place)
+
+
+def _of_op(event: Any) -> Application:
+    call = event.call
+    if event.when == "after" and (call.bumped or call.name == "__setitem__"):
+        raise StateError(
+            f"{call.name} has written over its input: what it was applied to is gone.",
+            "Write it as a call: ':verify F.relu(x.clone())'.",
+        )
+    return Application(call.name, call.function, call.args, call.kwargs)
+
+
+def _of_call(what: str, session: Session, place: Place) -> Application:
+    try:
+        tree = ast.parse(what.strip(), mode="eval").body
+    except SyntaxError:
+        tree = None
+    if not isinstance(tree, ast.Call):
+        raise UsageError(
+            f"'{what}' is no call.", "Write ':verify F.gelu(x)', ':verify #7', or stop at the op."
+        )
+    given = [ast.unparse(each) for each in tree.args]
+    given += [f"{k.arg}={ast.unparse(k.value)}" if k.arg else f"**{ast.unparse(k.value)}"
+              for k in tree.keywords]  # fmt: skip
+    args, kwargs = session.evaluate(f"(lambda *a, **k: (a, k))({', '.join(given)})", place)
+    if isinstance(tree.func, ast.Attribute):
+        holder = session.evaluate(ast.unparse(tree.func.value), place)
+        if isinstance(holder, torch.Tensor):
+            method = getattr(type(holder), tree.func.attr)
+            return Application(what, method, (holder, *args), kwargs)
+    function = session.evaluate(ast.unparse(tree.func), place)
+    if isinstance(function, torch.nn.Module):
+        return _of_module(what, function, args, kwargs)
+    return Application(what, function, args, kwargs)
+
+
+def _of_module(what: str, module: torch.nn.Module, args: Any, kwargs: Any) -> Application:
+    """Apply a module as a function of its inputs and of its parameters, which stay as they are."""
+    held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+    def run(held: Any, args: Any, kwargs: Any) -> Any:
+        return torch.func.functional_call(module, held, args, kwargs)
+
+    return Application(what, run, (held, args, kwargs), {}, ("hooks of the module ran, too.",)
+                       if module._forward_hooks or module._forward_pre_hooks else ())  # fmt: skip
+
+
+def _of_node(node: Any, what: str) -> Application:
+    if hasattr(node, "variable"):
+        raise StateError("this is a leaf: nothing was computed there.")
+    name = f"{what} {nodes.name(node)}".strip()
+    found = _custom_inputs(node) if is_custom(node) else _saved_inputs(node)
+    if found is None:
+        raise StateError(
+            f"the inputs of {name} were not kept.",
+            "Stop after the op that made it and say ':verify', or write the call: "
+            "':verify F.gelu(x)'.",
+        )
+    function, args, notes = found
+    return Application(name, function, args, {}, notes)
+
+
+Recorded = tuple[Callable[..., Any], tuple[Any, ...], tuple[str, ...]]
+
+
+def _custom_inputs(node: Any) -> Recorded | None:
+    """Find the inputs of a custom Function among what it saved, by the edges they belong to."""
+    if not all(node.needs_input_grad) or len(node.needs_input_grad) != len(node.next_functions):
+        return None
+    values = [v for _, v, state in nodes.saved(node) if state == "ok"]
+    held = [v for v in values if isinstance(v, torch.Tensor) and v.requires_grad]
+    edges = {}
+    for tensor in held:
+        edge = origin._quiet_edge(tensor)
+        edges[edge.node, edge.output_nr] = tensor
+    found = tuple(edges.get((target, number)) for target, number in node.next_functions)
+    if any(tensor is None for tensor in found):
+        return None
+    return type(node)._forward_cls.apply, found, ()
+
+
+def _saved_inputs(node: Any) -> Recorded | None:
+    """Make up the call of torch's own op from what its node saved."""
+    entry = table.table().get(nodes.name(node))
+    if entry is None:
+        return None
+    with torch._C.DisableTorchFunction():
+        states = list(nodes.saved(node))
+    saved = {name: value for name, value, state in states if state == "ok"}
+    if len(saved) < len(states):
+        return None
+    base, _, overload = entry.schema.partition(".")
+    function = getattr(getattr(torch.ops.aten, base, None), overload or "default", None)
+    if function is None or base.endswith("_"):
+        return None
+    args, missing = _arguments(node, function, saved, rule.inputs_of(entry))
+    if args is None or (missing and any(name.startswith("result") for name in saved)):
+        return None
+    note = f"{', '.join(missing)} was not saved, as the rule does not need it: random numbers."
+    return _strict(function), tuple(args), (note,) if missing else ()
+
+
+def _strict(function: Any) -> Callable[..., Any]:
+    return lambda *args: function(*args)
+
+
+def _arguments(
+    node: Any, function: Any, saved: dict[str, Any], inputs: list[str]
+) -> tuple[list[Any] | None, list[str]]:
+    """Return the arguments in order, and those that had to be made up; None if it cannot be."""
+    edges = dict(zip(inputs, node.next_functions, strict=False))
+    args: list[Any] = []
+    missing = []
+    for argument in function._schema.arguments:
+        name = argument.name
+        target, number = edges.get(name, (None, 0))
+        if name in saved:
+            value = saved[name]
+            args.append(value - 2**64 if isinstance(value, int) and value >= 2**63 else value)
+        elif target is not None:
+            args.append(_stand_in(target, int(number)))
+            missing.append(name)
+        elif argument.has_default_value() and not argument.kwarg_only:
+            args.append(argument.default_value)
+        elif not argument.kwarg_only:
+            return None, missing
+    return args, missing
+
+
+def _stand_in(target: Any, number: int) -> torch.Tensor:
+    about = target._input_metadata[number]
+    dice = torch.Generator().manual_seed(0)
+    made = torch.rand(tuple(about.shape), generator=dice, dtype=torch.float64)
+    return made.requires_grad_()
