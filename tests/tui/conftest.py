@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gradrepl.tui.panels.base import Panel
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # samples that other tests have, too
 
 
 @pytest.fixture(autouse=True)
