@@ -19,7 +19,13 @@ from typing import Any
 from gradrepl import protocol
 from gradrepl.conditions import Continue, Verb
 from gradrepl.errors import Aborted
-from gradrepl.model import Record
+from gradrepl.model import Error, Record
+
+
+RUNS_ON = Error(
+    message="the program runs on.", hint="Ask again at the next stop.", kind="StateError"
+)
+"""The answer to what was asked too late for a stop."""
 
 
 class Quitting(BaseException):
@@ -77,13 +83,17 @@ class Gate:
         self.detached = False
         self._quitting = False
         """``quit`` was said: code that swallows it meets it again at the next stop."""
+        self.quitting: type[BaseException] = Quitting
+        """What ``quit`` raises out of a stop: Quitting, or a kind of it."""
 
     # -- who is asked ------------------------------------------------------------------------
 
-    def put(self, ask: protocol.Ask) -> None:
-        """Hand a request to the innermost place; in the link thread."""
+    def put(self, ask: protocol.Ask) -> bool:
+        """Hand a request to the innermost place, in the link thread; False if there is none."""
         with self._stack:
-            self.places[-1].inbox.put(ask)
+            if self.places:
+                self.places[-1].inbox.put(ask)
+            return bool(self.places)
 
     @property
     def waiting(self) -> bool:
@@ -102,6 +112,10 @@ class Gate:
         with self._stack:
             for place in self.places:
                 place.inbox.put(None)
+
+    def attach(self) -> None:
+        """A face is there again: threads may park."""
+        self.detached = self._quitting = False
 
     # -- who may park ------------------------------------------------------------------------
 
@@ -138,7 +152,7 @@ class Gate:
 
     def _serve(self, place: Place) -> Verb:
         if self._quitting:
-            raise Quitting
+            raise self.quitting
         if self.detached and place.state != "idle":
             return Continue()
         with self._stack:
@@ -153,8 +167,12 @@ class Gate:
         with self._stack:
             self.places.remove(place)
             outer = self.places[-1] if self.places else None
-            while outer is not None and not place.inbox.empty():
-                outer.inbox.put(place.inbox.get())
+            left = [] if place.inbox.empty() else _emptied(place.inbox)
+            for ask in left if outer is not None else ():
+                outer.inbox.put(ask)  # type: ignore[union-attr]
+        for ask in left if outer is None else ():
+            if ask is not None:
+                self._send(protocol.Answer(id=ask.id, record=RUNS_ON))
         if outer is not None and outer.waiting:
             self.prompt(outer)
 
@@ -173,6 +191,8 @@ class Gate:
                     self.prompt(place)
                     continue
                 self._quitting = isinstance(request, protocol.Quit)
+                if self._quitting:
+                    raise self.quitting
                 return _leave(request)
             stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
             free = place.state == "idle" or stepped
@@ -197,9 +217,11 @@ class Gate:
         self._send(protocol.Prompt(state=place.state, depth=self.places.index(place)))
 
 
+def _emptied(inbox: SimpleQueue[protocol.Ask | None]) -> list[protocol.Ask | None]:
+    return [inbox.get() for _ in range(inbox.qsize())]
+
+
 def _leave(request: Any) -> Verb:
-    if isinstance(request, protocol.Quit):
-        raise Quitting
     if isinstance(request, protocol.Abort):
         if request.interrupt:
             raise KeyboardInterrupt

@@ -152,17 +152,18 @@ def _post_mortem(session: Session, error: BaseException) -> None:
     found.reverse()
     if not found:
         return
-    place = Place("exception", found)
-    record = evaluate.error(error)
-    session.tell(
-        Stop(
-            phase="exception",
-            reason=record.message,
-            site=frames.site(found[0]),
-            exception=record.message,
-            when="after",
-            depth=len(session.gate.places),
-            watches=session.watches(place),
+    with session.stop():
+        place = Place("exception", found)
+        record = evaluate.error(error)
+        session.tell(
+            Stop(
+                phase="exception",
+                reason=record.message,
+                site=frames.site(found[0]),
+                exception=record.message,
+                when="after",
+                depth=len(session.gate.places),
+                watches=session.news(place),
+            )
         )
-    )
-    session.gate.serve(place)
+        session.gate.serve(place)

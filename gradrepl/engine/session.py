@@ -8,7 +8,8 @@ import os
 import re
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +49,17 @@ class Session:
         """The name space of the idle prompt: that of ``__main__``."""
         self.shown: dict[str, str | None] = {}
         """Displayed expressions, with their text at the last stop."""
+        self.looks: dict[str, Callable[[Session, Place], list[Watch]]] = {}
+        """By who asked: what else looks at every stop, and says what is new."""
         self.exit_code = 0
         self.script = ""
         """Path of the script that is running or was run."""
         self.running_script = False
+        self.before_stop: Callable[[], None] = lambda: None
+        self.after_stop: Callable[[], None] = lambda: None
+        """Called around each stop in the thread that parks, before anything is told of it."""
         self._torch_watch = TorchWatch(self._torch_arrived)
-        self._torch_watch.install()
+        self.watch_for_torch()
         self._warming: threading.Thread | None = None
 
     # -- talking -----------------------------------------------------------------------------
@@ -82,7 +88,26 @@ class Session:
         self._torch_watch.remove()
         self.stepper.disarm()
 
+    @contextmanager
+    def stop(self) -> Iterator[None]:
+        """Be at a stop: one thread at a time, and with a face to show it to."""
+        with self.gate.turn():
+            self.before_stop()
+            try:
+                yield
+            finally:
+                self.after_stop()
+
     # -- torch -------------------------------------------------------------------------------
+
+    def watch_for_torch(self) -> None:
+        """Hear when torch is imported; now, if it is there."""
+        if self.stepper.torch_here:
+            return
+        if torch_module() is None:
+            self._torch_watch.install()
+        else:
+            self._torch_arrived()
 
     def _torch_arrived(self) -> None:
         import torch
@@ -169,6 +194,11 @@ class Session:
             was = before if before is not None and before != text else None
             found.append(Watch(expression, text, was))
         return tuple(found)
+
+    def news(self, place: Place) -> tuple[Watch, ...]:
+        """Return what a stop tells besides where it is: the displays, and what others look for."""
+        looked = (line for look in self.looks.values() for line in look(self, place))
+        return (*self.watches(place), *looked)
 
     # -- what was recorded -------------------------------------------------------------------
 

@@ -55,7 +55,9 @@ class Stepper:
         self.typed = False
         """Something typed at the idle prompt is running: it is recorded, to name its nodes."""
         self.running = False
-        """Code of the user's runs in the main thread, or is parked in it."""
+        """Code of the user's runs in the stepped thread, or is parked in it."""
+        self.thread = threading.main_thread()
+        """The thread whose ops and lines are seen."""
         self.records = False
         """Must ops be seen at all?"""
         self.wants_passes = False
@@ -128,8 +130,8 @@ class Stepper:
             self.watcher.remove()
 
     def place_recorder(self) -> None:
-        """Have recorder and line tracer in the main thread exactly while they are needed."""
-        if not self.torch_here or threading.current_thread() is not threading.main_thread():
+        """Have recorder and line tracer in the stepped thread exactly while they are needed."""
+        if not self.torch_here or threading.current_thread() is not self.thread:
             return
         watched = self.armed.lines() if self.running else ([], frozenset[str]())
         self.lines.watch(*watched)
@@ -177,7 +179,7 @@ class Stepper:
         """Stop at ``event`` until the user says how far to go on."""
         from gradrepl.engine import stops, tensors
 
-        with self.gate.turn():
+        with self.session.stop():
             self.armed.rest()
             self.pausing = False
             self.leaf_names.clear()
@@ -186,7 +188,7 @@ class Stepper:
             place = Place(state, users, extras=event.extra_quietly, event=event)
             for backward in self.passes:
                 backward.parked = True
-            watches = self.session.watches(place)
+            watches = self.session.news(place)
             with tensors.quiet():
                 record = stops.stop(self.session, event, hit, place, watches)
             self.session.tell(record)
@@ -222,10 +224,11 @@ class Stepper:
             event = PlaceEvent(self, self.armed.anchor, frame)
             self.park(event, Hit(reason))
             return
-        place = Place("forward", frames.user_frames(frame))
-        site = frames.site(place.frames[0]) if place.frames else None
-        self.session.tell(Stop(phase="forward", reason=reason, site=site, when="before"))
-        self.go(self._serve(place))
+        with self.session.stop():
+            place = Place("forward", frames.user_frames(frame))
+            site = frames.site(place.frames[0]) if place.frames else None
+            self.session.tell(Stop(phase="forward", reason=reason, site=site, when="before"))
+            self.go(self._serve(place))
 
     def pass_ended(self, record: model.Pass) -> None:
         """A backward is over."""

@@ -88,11 +88,15 @@ class Prompt(Message, frozen=True, kw_only=True):
     depth: int = 0
 
 
+class Resumed(Message, frozen=True, kw_only=True):
+    """The user's code runs on; said to the faces that did not ask for it themselves."""
+
+
 class Input(Message, frozen=True, kw_only=True):
     """The user's code waits for a line of standard input."""
 
 
-Messages = Hello | Welcome | Ready | Ask | Answer | Tell | Prompt | Input
+Messages = Hello | Welcome | Ready | Ask | Answer | Tell | Prompt | Resumed | Input
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Messages)

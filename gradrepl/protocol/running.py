@@ -46,6 +46,14 @@ class Abort(Request, frozen=True, kw_only=True):
     """Raise KeyboardInterrupt instead of ``gradrepl.Aborted``."""
 
 
+class Interrupt(Request, frozen=True, kw_only=True):
+    """KeyboardInterrupt in the user's main thread; answered while code runs."""
+
+
+class Detach(Request, frozen=True, kw_only=True):
+    """This face goes; the program runs on without a stop."""
+
+
 class Quit(Request, frozen=True, kw_only=True):
     """End the debuggee as ``sys.exit`` would."""
 
