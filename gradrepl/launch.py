@@ -17,12 +17,12 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from gradrepl.errors import TargetError
+from gradrepl.streams import Streams
 
 VARIABLE = "GRADREPL_DEBUGGEE"
 """The one environment variable that a debuggee is started with; it removes it at once."""
 STACK = 1 << 30
 """Bytes of stack for the debuggee: freeing a graph of a million nodes recurses in C."""
-PIECE = 1 << 16
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,23 +123,13 @@ class Debuggee:
         token: str,
         on_output: Callable[[str, bytes], None] = lambda stream, data: None,
     ) -> None:
-        self._on_output = on_output
         self._loop = asyncio.get_running_loop()
-        self._outputs: dict[int, str] = {}
-        self._input: asyncio.WriteTransport | None = None
-        self._feeding: int | None = None
+        self.streams = Streams(on_output)
         self.ended: asyncio.Future[int] = self._loop.create_future()
         """How it ended, as in ``subprocess``: negative for a signal."""
         self._process = self._start(options, path, token)
         self.pid = self._process.pid
         threading.Thread(target=self._reap, name="gradrepl-reap", daemon=True).start()
-
-    async def open_input(self) -> None:
-        """Make ``feed`` possible; only with ``stdin='asked'``."""
-        if self._feeding is not None:
-            pipe = open(self._feeding, "wb", buffering=0)  # noqa: SIM115  # the transport owns it
-            self._feeding = None
-            self._input, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, pipe)
 
     def signal(self, number: int) -> None:
         """Send a signal, unless the process is over."""
@@ -147,46 +137,18 @@ class Debuggee:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def feed(self, data: bytes) -> None:
-        """Write to its standard input; empty data ends it."""
-        if self._input is None:
-            return
-        if data:
-            self._input.write(data)
-        else:
-            self._input.close()
-            self._input = None
-
-    def drain(self) -> None:
-        """Pass on the output that has been written so far."""
-        for descriptor in list(self._outputs):
-            self._read(descriptor)
-
-    def close(self) -> None:
-        """Let go of the pipes; the process must be over."""
-        self.drain()
-        for descriptor in list(self._outputs):
-            self._forget(descriptor)
-        if self._input is not None:
-            self._input.close()
-            self._input = None
-        if self._feeding is not None:
-            os.close(self._feeding)
-            self._feeding = None
-
     def _start(self, options: Options, path: str, token: str) -> subprocess.Popen[bytes]:
         ours: list[int] = []
         streams: list[int | None] = [None, None, None]
         if options.stdin == "asked":
-            streams[0], self._feeding = os.pipe()
+            streams[0], feeding = os.pipe()
+            self.streams.write_to(feeding)
         if options.output == "piped":
             for index, name in ((1, "stdout"), (2, "stderr")):
                 read, streams[index] = os.pipe()
-                os.set_blocking(read, False)
-                self._outputs[read] = name
-                self._loop.add_reader(read, self._read, read)
+                self.streams.read_from(read, name)
             ours = [os.dup(number) for number in (0, 1, 2)]
-        keep = list(self._outputs)
+        keep = self.streams.outputs
         about = {
             "socket": path, "token": token, "stdin": options.stdin, "keep": keep, "fallback": ours,
             "warm": not options.target,
@@ -218,19 +180,3 @@ class Debuggee:
     def _set_ended(self, code: int) -> None:
         if not self.ended.done():
             self.ended.set_result(code)
-
-    def _read(self, descriptor: int) -> None:
-        """Read what there is, but no more than a piece, so that a flood cannot hold the face."""
-        try:
-            data = os.read(descriptor, PIECE)
-        except BlockingIOError:
-            return
-        if data:
-            self._on_output(self._outputs[descriptor], data)
-        else:
-            self._forget(descriptor)
-
-    def _forget(self, descriptor: int) -> None:
-        self._loop.remove_reader(descriptor)
-        os.close(descriptor)
-        del self._outputs[descriptor]

@@ -58,7 +58,7 @@ class Peer:
         except GradreplError:
             listener.close()
             raise
-        await self._process.open_input()
+        await self._process.streams.open_input()
         self._serving = asyncio.create_task(self._serve(self._process, listener))
 
     def send(self, request: protocol.Request, reply: Reply) -> None:
@@ -81,7 +81,7 @@ class Peer:
     def feed(self, data: bytes) -> None:
         """Write to its standard input; empty data ends it."""
         if self._process is not None:
-            self._process.feed(data)
+            self._process.streams.feed(data)
 
     async def end(self) -> bool:
         """End the process, gently first; True if it had to be forced."""
@@ -115,7 +115,7 @@ class Peer:
             meeting.cancel()
             listener.close()
             self._link = None
-        process.close()
+        process.streams.close()
         self._lost(code)
         replies, self._replies = self._replies, {}
         for reply in replies.values():
@@ -127,7 +127,7 @@ class Peer:
         process.ended.add_done_callback(lambda _: loop.call_later(LINGER, link.close))
         try:
             while (message := await link.receive()) is not None:
-                process.drain()
+                process.streams.drain()
                 if isinstance(message, protocol.Answer):
                     reply = self._replies.pop(message.id, None)
                     if reply is not None:
