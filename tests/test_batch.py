@@ -128,6 +128,12 @@ def test_numbers_that_are_not_finite_are_strings(shell):
     assert (stats["nans"], stats["infs"]) == (1, 2)
 
 
+def test_a_script_loaded_while_torch_is_imported_stops_at_its_first_op(shell, script):
+    found = records(shell("--json", typed=f":load {script(TRAIN)}\ns\n"))
+    stops = [each for each in found if each["type"] == "Stop"]
+    assert [(stop["phase"], stop["op"]["name"]) for stop in stops] == [("forward", "tensor")] * 2
+
+
 def test_input_takes_the_next_line(shell, script):
     done = shell(script("print('got', input('? '))\n"), typed="the answer\n'typed'\n")
     assert done.stdout.startswith("? got the answer\n")

@@ -40,7 +40,16 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
         session.exit_code = script.exit_status(error)
         raise Quitting from None
     except BaseException as error:  # what the user typed may raise anything
-        return hints.explain(evaluate.error(error))
+        return _explained(hints.explain(evaluate.error(error)), session, place)
+
+
+def _explained(error: model.Error, session: Session, place: Place) -> model.Error:
+    """Return ``error`` with what only torch and the recorder know of it."""
+    if not session.stepper.torch_here:
+        return error
+    from gradrepl.engine.memory.overwritten import name_the_write
+
+    return name_the_write(error, session, place)
 
 
 def _aborted(session: Session) -> str:
@@ -136,6 +145,7 @@ def tensor_at(expression: str, session: Session, place: Place) -> Any:
 
 @on(p.Run)
 def _(request: p.Run, session: Session, place: Place) -> Answer:
+    session.warmed()  # else the script would wait for it unseen, in its own import
     return script.run(session, request.target, request.args, module=request.module)
 
 

@@ -159,7 +159,7 @@ class Call:
         """Keep shape and dtype of the first output, and return it."""
         first = next(tensors_in(self.result), None)
         if first is not None:
-            self.shape = tensors.sizes(first.shape)
+            self.shape = tensors.shape(first)
             self.dtype = tensors.short(first.dtype)
         return first
 

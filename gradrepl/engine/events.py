@@ -62,7 +62,7 @@ class _Event:
         return (self.module,)
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
-        return [tensors.sizes(tensor.shape) for tensor in self.made()]
+        return [tensors.shape(tensor) for tensor in self.made()]
 
     def norms(self) -> Sequence[float]:
         found = (tensors.norm(tensor) for tensor in self.made())

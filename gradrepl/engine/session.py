@@ -133,12 +133,16 @@ class Session:
         """Wait until torch is there, unless typed ``codes`` can do without it."""
         if codes is not None and all(_plain(code, self.space) for code in codes if code):
             return
+        if self._warming is None and codes is None and not self.stepper.torch_here:
+            import torch  # noqa: F401
+        self.warmed()
+
+    def warmed(self) -> None:
+        """Wait for an import of torch that has begun in the background."""
         if self._warming is not None:
             self._warming.join()
             self._warming = None
             self.stepper.deliver_interrupt()
-        elif codes is None and not self.stepper.torch_here:
-            import torch  # noqa: F401
 
     # -- evaluating --------------------------------------------------------------------------
 
