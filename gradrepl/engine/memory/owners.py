@@ -9,13 +9,13 @@ a walk of its own (``savings``). Nothing here runs a hook or a property of the u
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from gradrepl.engine import frames, nodes
+from gradrepl.engine import frames, nodes, tensors
 from gradrepl.engine.names import opens
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Owners:
             self._add(each)
         for each in inner:
             self._add(each)
-        for tensor in [each.value for each in self.tensors]:
+        for tensor in {id(each.value): each.value for each in self.tensors}.values():
             self._add_gradient(tensor)
         for name, optimizer in self._optimizers.values():
             self._add_optimizer(name, optimizer)
@@ -106,7 +106,7 @@ class Owners:
             self.tensors.append(each)
         elif isinstance(each.value, torch.optim.Optimizer):
             self._optimizers.setdefault(id(each.value), (each.name, each.value))
-        elif _is_array(each.value):
+        elif is_array(each.value):
             self.arrays.append(each)
 
     def _cut(self, said: str) -> None:
@@ -120,7 +120,7 @@ class Owners:
             self._add(Owned(prefix + path, BUFFER, buffer))
 
     def _add_gradient(self, tensor: torch.Tensor) -> None:
-        if not (tensor.is_leaf or tensor.retains_grad):
+        if not (tensors.is_leaf(tensor) or tensor.retains_grad):
             return
         grad = tensor.grad
         if grad is not None:
@@ -147,7 +147,8 @@ class Owners:
 
     def graph(self) -> list[Any]:
         """Return the nodes that can be reached from here, at most ``NODES`` of them."""
-        starts = [each.value.grad_fn for each in self.tensors if _has_node(each.value)]
+        held = (each.value for each in self.tensors if each.value.requires_grad)
+        starts = [tensors.node_of(tensor) for tensor in held]
         if self._pass is not None:
             starts += self._pass.graph.nodes[:NODES]
         found = list(dict.fromkeys(node for node in starts if node is not None))
@@ -163,10 +164,6 @@ class Owners:
         return found
 
 
-def _has_node(tensor: torch.Tensor) -> bool:
-    return bool(tensor.requires_grad) and not tensor.is_leaf
-
-
 def _saved(node: Any) -> Iterator[Saving]:
     for attribute, value, state in nodes.saved(node):
         if state == "ok" and isinstance(value, torch.Tensor) and not attribute.startswith("ctx."):
@@ -177,24 +174,33 @@ def _saved(node: Any) -> Iterator[Saving]:
 
 
 def _stale(node: Any, attribute: str) -> Iterator[Saving]:
-    """Yield what was saved and changed since then: unpacking it raises, its data can be had."""
-    raw = getattr(node, f"_raw_{attribute}" if _is_function(node) else f"_raw_saved_{attribute}")
-    several = isinstance(raw, (list, tuple))
-    for place, each in enumerate(raw if several else (raw,)):
+    """Yield what was saved and changed since then: reading it raises, its data can be had."""
+    function = isinstance(node, torch.autograd.function.BackwardCFunction)
+    whole = attribute if function else f"_saved_{attribute}"
+    said = _refusal(lambda: getattr(node, whole))
+    raw = getattr(node, f"_raw_{attribute}" if function else f"_raw{whole}", None)
+    if not isinstance(raw, (list, tuple)):
+        value = getattr(raw, "data", None)
+        if isinstance(value, torch.Tensor):
+            yield Saving(node, attribute, value, _expected(said, value), said)
+        return
+    for place, each in enumerate(raw):
+        alone = _refusal(each.unpack)
+        # An output of the node cannot be unpacked alone: it is meant if none before it was.
+        stale = alone if nodes.STALE in alone else said if alone else ""
         value = getattr(each, "data", None)
-        if not isinstance(value, torch.Tensor):
-            continue
-        said = ""
-        try:
-            each.unpack()
-        except RuntimeError as error:
-            said = str(error)
-        name = f"{attribute}[{place}]" if several else attribute
-        yield Saving(node, name, value, _expected(said, value), said)
+        if stale and isinstance(value, torch.Tensor):
+            yield Saving(node, f"{attribute}[{place}]", value, _expected(stale, value), stale)
+            said = ""
 
 
-def _is_function(node: Any) -> bool:
-    return isinstance(node, torch.autograd.function.BackwardCFunction)
+def _refusal(read: Callable[[], Any]) -> str:
+    """Return why torch refuses to read something that was saved, or ''."""
+    try:
+        read()
+    except RuntimeError as error:
+        return str(error)
+    return ""
 
 
 def _expected(said: str, value: torch.Tensor) -> int | None:
@@ -203,7 +209,8 @@ def _expected(said: str, value: torch.Tensor) -> int | None:
     return int(number) if number.isdecimal() else value._version
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
+    """Is this a NumPy array of plain elements?"""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray) and not value.dtype.hasobject
 

@@ -12,6 +12,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from gradrepl.engine import tensors
 from gradrepl.engine.calls import Call, tensors_in
+from gradrepl.engine.memory.layout import Layout
 
 if TYPE_CHECKING:
     from gradrepl.engine.roots import Cuts
@@ -20,15 +21,23 @@ KEPT = 20_000
 """Writes of which it is known where they went."""
 
 
+def layout_of(tensor: torch.Tensor) -> Layout:
+    """Return which bytes a strided tensor uses, from the begin of its storage."""
+    item = tensor.element_size()
+    strides = tuple(stride * item for stride in tensor.stride())
+    return Layout(int(tensor.storage_offset()) * item, tensors.sizes(tensor.shape), strides, item)
+
+
 class Write:
     """One tensor that one recorded op wrote to."""
 
-    __slots__ = ("after", "before", "call", "cut", "storage", "tensor", "view")
+    __slots__ = ("after", "before", "call", "cut", "layout", "storage", "tensor", "view")
 
     def __init__(self, call: Call, tensor: torch.Tensor, before: int, cut: str) -> None:
         self.call = call
         self.storage = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
         self.tensor: ref[torch.Tensor] | None = ref(tensor)
+        self.layout = layout_of(tensor)
         self.view = tensor._is_view()
         self.before = before
         self.after = int(tensor._version)

@@ -1,0 +1,82 @@
+"""Which tensors have one version counter: what tells ``detach()`` from ``.data``.
+
+Torch says only each counter's value. Different values are different counters, and a view has the
+counter of its ``_base``; where neither decides, the counters are set to numbers of their own, read
+and set back, in one breath: exact, and nobody sees it, unless another thread writes to the very
+tensors within these microseconds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+Setter = Callable[[Sequence[torch.Tensor], Sequence[int]], None]
+
+
+def _setter() -> Setter | None:
+    """Return what sets the counters of several tensors; None where this torch has nothing."""
+    unsafe: Any = getattr(torch._C._autograd, "_unsafe_set_version_counter", None)
+    if unsafe is None:
+        return None
+
+    def one_by_one(several: Sequence[torch.Tensor], versions: Sequence[int]) -> None:
+        for tensor, version in zip(several, versions, strict=True):
+            unsafe(tensor, version)
+
+    def at_once(several: Sequence[torch.Tensor], versions: Sequence[int]) -> None:
+        unsafe(tuple(several), tuple(versions))
+
+    try:
+        unsafe((torch.empty(0),), (0,))
+    except TypeError:  # torch before 2.7 takes one tensor
+        return one_by_one
+    return at_once
+
+
+_set = _setter()
+
+
+def groups(tensors: Sequence[torch.Tensor]) -> list[int | None]:
+    """Return a number for each tensor, equal where the counter is; None where there is none.
+
+    The number is the place of the first tensor with this counter. Call it only inside of
+    ``tensors.quiet()``.
+    """
+    found: list[int | None] = [None] * len(tensors)
+    by_version: dict[int, list[int]] = defaultdict(list)
+    for place, tensor in enumerate(tensors):
+        if not tensor.is_inference():
+            by_version[tensor._version].append(place)
+    for places in by_version.values():
+        for place, number in zip(places, _told_apart([tensors[p] for p in places]), strict=True):
+            found[place] = places[number]
+    return found
+
+
+def same(a: torch.Tensor, b: torch.Tensor) -> bool | None:
+    """Have the two one counter? None where one has none."""
+    first, second = groups([a, b])
+    return None if first is None or second is None else first == second
+
+
+def _told_apart(several: list[torch.Tensor]) -> list[int]:
+    """Return for each of tensors of equal version the place of the first with its counter."""
+    roots = [tensor._base if tensor._is_view() else tensor for tensor in several]
+    leads: dict[int, int] = {}
+    by_root = [leads.setdefault(id(root), place) for place, root in enumerate(roots)]
+    if len(leads) == 1 or _set is None:
+        return by_root
+    version = several[0]._version
+    before = [version] * len(several)
+    marks = range(version + 1, version + 1 + len(several))
+    try:
+        _set(several, marks)
+        read = [tensor._version for tensor in several]
+    finally:
+        _set(several, before)
+    leads.clear()
+    return [leads.setdefault(mark, place) for place, mark in enumerate(read)]

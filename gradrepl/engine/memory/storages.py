@@ -1,0 +1,218 @@
+"""Tensors by storage: which lie in one memory, where in it, and how they share."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any
+
+import torch
+
+from gradrepl.engine import nodes, tensors
+from gradrepl.engine.memory import counters, kinds
+from gradrepl.engine.memory.identity import Ids
+from gradrepl.engine.memory.owners import SAVED, VARIABLE, Owned, Owners, Saving
+from gradrepl.engine.memory.pieces import Piece, pieces
+from gradrepl.model import Member, Site, Storage
+
+MEMBERS = 64
+"""Members of one storage that are sent."""
+SAVINGS = 8
+"""Of these, values saved for backward."""
+
+SiteOf = Callable[[Any], Site | None]
+"""The recorded line of the op that made a node."""
+
+
+class Group:
+    """Pieces that lie in one memory: in one storage, or in several over the same bytes."""
+
+    def __init__(self, found: list[Piece]) -> None:
+        self.pieces = found
+        self.base = 0
+        if len(found) == 1:
+            self.begin, self.size, self.device = found[0].begin(), found[0].size, found[0].device
+            return
+        self.base = kinds.base_of(found)
+        owners = [piece for piece in found if piece.storage is not None] or found
+        self.begin = min(piece.begin() for piece in owners)
+        self.size = max(piece.end() for piece in owners) - self.begin
+        self.device = found[self.base].device
+
+    @property
+    def storage(self) -> torch.UntypedStorage | None:
+        """The storage that gives the group its number; None for arrays only."""
+        return self.pieces[self.base].storage
+
+    def names(self) -> int:
+        """Return how many names it has beside those that only the graph has."""
+        return sum(piece.owner != SAVED for piece in self.pieces)
+
+    def shared(self) -> str:
+        """Say whether other processes or devices reach this memory."""
+        storage = self.storage
+        if storage is None or self.device == "meta":
+            return "no bytes" if self.device == "meta" else ""
+        if storage.device.type != "cpu":
+            return ""
+        if storage.is_shared():
+            return "shared file"
+        pinned = torch.cuda.is_initialized() and storage.is_pinned()  # type: ignore[no-untyped-call]
+        return "pinned" if pinned else ""
+
+    def record(self, ids: Ids, site_of: SiteOf) -> Storage:
+        """Return its record."""
+        shown, saved = [], 0
+        for place, piece in enumerate(self.pieces):
+            saved += piece.owner == SAVED
+            stale = piece.saving is not None and bool(piece.saving.stale)
+            if piece.owner != SAVED or saved <= SAVINGS or stale:
+                shown.append(place)
+        shown.sort(key=lambda place: place != self.base)
+        return Storage(
+            id=ids.of(self.storage) if self.storage is not None else "",
+            nbytes=self.size,
+            device=self.device,
+            shared=self.shared(),
+            members=tuple(self._members(shown[:MEMBERS], site_of)),
+            names=len(self.pieces),
+        )
+
+    def _members(self, shown: list[int], site_of: SiteOf) -> Iterable[Member]:
+        alive = [place for place in shown if self.pieces[place].storage is not None]
+        numbers = dict(
+            zip(alive, counters.groups([self.pieces[at].value for at in alive]), strict=True)
+        )
+        first: dict[int, int] = {}
+        for place in shown:
+            piece = self.pieces[place]
+            number = numbers.get(place)
+            kind, of = kinds.BASE, ""
+            lead = self._lead(place, first)
+            if lead is not None:
+                known = number is not None and numbers.get(lead) is not None
+                same = number == numbers.get(lead) if known else None
+                kind, of = kinds.relation(piece, self.pieces[lead], same), self.pieces[lead].name
+            elif piece.storage is not None and piece.value._is_view():
+                kind = kinds.EXPAND if kinds.repeats(piece.value) else kinds.VIEW
+            first.setdefault(id(piece.value), place)
+            yield _member(piece, self.begin, kind, of, number, site_of)
+
+    def _lead(self, place: int, first: dict[int, int]) -> int | None:
+        """Return the piece that this one is told in relation to; None for the base."""
+        value = self.pieces[place].value
+        if id(value) in first:
+            return first[id(value)]
+        if place == self.base:
+            return None
+        if self.pieces[place].storage is not None:
+            base = id(kinds.root(value))
+            if base != id(value) and base in first:
+                return first[base]
+        return self.base
+
+
+def grouped(found: Sequence[Piece]) -> list[Group]:
+    """Return the pieces grouped by memory, in the order in which they were found.
+
+    Arrays are kept only where they share with a tensor. Call it only inside of
+    ``tensors.quiet()``.
+    """
+    by_key: dict[int, list[Piece]] = {}
+    arrays = []
+    for piece in found:
+        if piece.storage is None:
+            arrays.append(piece)
+        else:
+            by_key.setdefault(piece.key, []).append(piece)
+    together = _joined(list(by_key.values()))
+    if arrays:
+        _add_arrays(together, arrays)
+    return [Group(members) for members in together]
+
+
+def _add_arrays(together: list[list[Piece]], arrays: list[Piece]) -> None:
+    spans = sorted(
+        (min(m.begin() for m in members), max(m.end() for m in members), place)
+        for place, members in enumerate(together)
+        if members[0].device == "cpu" and members[0].address
+    )
+    starts = [start for start, _, _ in spans]
+    for array in arrays:
+        place = bisect_right(starts, array.begin()) - 1
+        if place >= 0 and array.begin() < spans[place][1]:
+            together[spans[place][2]].append(array)
+
+
+def _joined(groups: list[list[Piece]]) -> list[list[Piece]]:
+    """Join the storages that lie over the same bytes: ``from_numpy``, dlpack."""
+    order = sorted(
+        (place for place, members in enumerate(groups) if members[0].address and members[0].size),
+        key=lambda place: (groups[place][0].device, groups[place][0].address),
+    )
+    gone = set()
+    last, end = -1, 0
+    for place in order:
+        head = groups[place][0]
+        if last >= 0 and groups[last][0].device == head.device and head.address < end:
+            keep, drop = sorted((last, place))
+            groups[keep].extend(groups[drop])
+            gone.add(drop)
+            last = keep
+            end = max(end, head.end())
+        else:
+            last, end = place, head.end()
+    return [members for place, members in enumerate(groups) if place not in gone]
+
+
+def _member(
+    piece: Piece, begin: int, kind: str, of: str, number: int | None, site_of: SiteOf
+) -> Member:
+    layout = piece.layout(begin)
+    ranges, exact, density = layout.listed()
+    common: dict[str, Any] = {
+        "name": piece.name, "kind": kind, "of": of, "owner": piece.owner,
+        "offset": layout.span()[0], "shape": layout.shape, "ranges": ranges, "exact": exact,
+        "density": density, "nbytes": prod(layout.shape) * layout.itemsize,
+        "stride": tuple(stride // max(1, layout.itemsize) for stride in layout.strides),
+    }  # fmt: skip
+    if piece.storage is None:
+        return Member(**common, dtype=str(piece.value.dtype))
+    tensor, saving = piece.value, piece.saving
+    return Member(
+        **common,
+        version=tensors.version(tensor),
+        counter=number,
+        dtype=tensors.short(tensor.dtype),
+        requires_grad=tensor.requires_grad,
+        is_leaf=tensors.is_leaf(tensor),
+        grad_fn=tensors.node_name(tensor),
+        saved_version=saving.version if saving else None,
+        stale=bool(saving and saving.stale),
+        site=site_of(saving.node) if saving else None,
+    )
+
+
+def everything(owners: Owners) -> list[Piece]:
+    """Return where everything lies that can be named, what the graph saved included.
+
+    Call it only inside of ``tensors.quiet()``.
+    """
+    found = [piece for each in (*owners.tensors, *owners.arrays) for piece in pieces(each)]
+    for saving in owners.savings():
+        found += saved_pieces(saving)
+    return found
+
+
+def saved_pieces(saving: Saving) -> Iterable[Piece]:
+    """Return where a saved value lies."""
+    name = f"{nodes.name(saving.node)}.{saving.attribute}"
+    return pieces(Owned(name, SAVED, saving.value), saving)
+
+
+def asked(expression: str, value: Any, known: Sequence[Piece]) -> list[Piece]:
+    """Return where the value of a typed expression lies: the known piece, where there is one."""
+    mine = (piece for piece in known if piece.value is value and piece.owner != SAVED)
+    first = next(mine, None)
+    return [first] if first else list(pieces(Owned(expression, VARIABLE, value)))

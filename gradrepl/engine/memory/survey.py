@@ -1,0 +1,140 @@
+"""All memory in reach of one place, for one answer: names, pieces, groups, and what is stale."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradrepl.engine import nodes
+from gradrepl.engine.calls import Call
+from gradrepl.engine.memory import counters, identity, storages
+from gradrepl.engine.memory.owners import SAVED, Owners, Saving
+from gradrepl.engine.memory.pieces import Piece
+from gradrepl.engine.memory.writes import Write
+from gradrepl.model import Site, Stale
+
+if TYPE_CHECKING:
+    from gradrepl.engine.gate import Place
+    from gradrepl.engine.session import Session
+
+STALE = 64
+"""Stale values that are told of one by one."""
+
+
+class Survey:
+    """What is found by one look. Make and use it inside of ``tensors.quiet()`` only."""
+
+    def __init__(self, session: Session, place: Place) -> None:
+        self.recorder = session.stepper.recorder
+        self.known = identity.known(session)
+        self.owners = Owners(session, place)
+        self.pieces = storages.everything(self.owners)
+
+    @cached_property
+    def groups(self) -> list[storages.Group]:
+        """The pieces by memory, in the order in which they were found."""
+        return storages.grouped(self.pieces)
+
+    def include(self, found: list[Piece]) -> None:
+        """Count in what was typed and has no name of its own; before ``groups`` is asked for."""
+        have = {id(piece) for piece in self.pieces}
+        self.pieces += [piece for piece in found if id(piece) not in have]
+
+    def site_of(self, node: Any) -> Site | None:
+        """Return the recorded line of the op that made ``node``."""
+        op = self.op_of(node)
+        return op.site if op is not None else None
+
+    def op_of(self, node: Any) -> Call | None:
+        """Return the recorded op that made ``node``."""
+        number = int(node._sequence_nr())
+        return None if number >= nodes.NO_SEQUENCE else self.recorder.op_of(number)
+
+    def group_of(self, key: int) -> storages.Group | None:
+        """Return the group that the storage with this identity is in."""
+        found = (g for g in self.groups if any(piece.key == key for piece in g.pieces))
+        return next(found, None)
+
+    def id_of(self, group: storages.Group) -> str:
+        """Return '@3'."""
+        return self.known.ids.of(group.storage) if group.storage is not None else ""
+
+    # -- what is stale -----------------------------------------------------------------------
+
+    @cached_property
+    def stale(self) -> tuple[Stale, ...]:
+        """The saved values that were changed in place since they were saved; one a node."""
+        found: dict[tuple[int, int], Stale] = {}
+        for place, group in enumerate(self.groups):
+            for piece in group.pieces:
+                saving = piece.saving
+                key = place, id(saving.node) if saving else 0
+                if saving and saving.stale and key not in found and len(found) < STALE:
+                    found[key] = self._stale(piece, saving, group)
+        return tuple(found.values())
+
+    def _stale(self, piece: Piece, saving: Saving, group: storages.Group) -> Stale:
+        now = saving.value._version
+        name = self.name_in(group, piece)
+        writes = self.between(group, saving.version or 0, now)
+        by = written(writes[0], self.owners) if writes else ""
+        node = nodes.name(saving.node)
+        site = self.site_of(saving.node)
+        where = f" ({place_of(site)})" if site else ""
+        return Stale(
+            node=node, saved=saving.attribute, name=name, storage=self.id_of(group),
+            saved_version=saving.version, version=now, site=site, written_by=by,
+            sentence=f"{node}{where} saved {name or saving.attribute} at version "
+            f"{saving.version}, it is now at {now}"
+            + (f", written by {by}" if by else "")
+            + f": backward through {node} will raise.",
+        )  # fmt: skip
+
+    def stale_sentence(self, piece: Piece, group: storages.Group) -> str:
+        """Return what happened to a stale value, as something that is over."""
+        assert piece.saving is not None
+        told = self._stale(piece, piece.saving, group)
+        return told.sentence.rpartition(": backward")[0] + "."
+
+    def name_in(self, group: storages.Group, piece: Piece) -> str:
+        """Return the user's name of what ``piece`` saved: of the same bytes and counter."""
+        layout = piece.layout(group.begin)
+        alike = [
+            each
+            for each in group.pieces
+            if each.owner != SAVED and each.storage is not None
+            and each.layout(group.begin) == layout
+        ]  # fmt: skip
+        by_counter = [each for each in alike if counters.same(each.value, piece.value)]
+        named = sorted(by_counter, key=lambda each: not each.value.requires_grad)
+        return named[0].name if named else ""
+
+    def between(self, group: storages.Group, first: int, last: int) -> list[Write]:
+        """Return the recorded writes into a group that took versions from ``first`` to ``last``."""
+        keys = {piece.key for piece in group.pieces if piece.key}
+        return [w for w in self.recorder.writes.to(keys) if first <= w.before and w.after <= last]
+
+
+def written(write: Write, owners: Owners) -> str:
+    """Return 'zero_ (train.py:36) through wd'."""
+    through = alias(write, owners)
+    where = f" ({place_of(write.call.site)})" if write.call.site else ""
+    return f"{write.call.name}{where}" + (f" through {through}" if through else "")
+
+
+def alias(write: Write, owners: Owners) -> str:
+    """Return the name of what was written through, or what kind of tensor it was."""
+    tensor = write.alive()
+    name = owners.name(tensor) if tensor is not None else ""
+    if name:
+        return name
+    cut = write.cut.partition(" ")[0]
+    if cut:
+        return "its .data" if cut == "data" else f"its {cut}()"
+    return "a view" if write.view else ""
+
+
+def place_of(site: Site | None) -> str:
+    """Return 'train.py:36'."""
+    return f"{Path(site.file).name}:{site.line}" if site else ""
