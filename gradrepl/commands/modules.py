@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from typing import Annotated
+
 from gradrepl import model, protocol
 from gradrepl.commands.conversation import Conversation
-from gradrepl.commands.registry import Expression, command
+from gradrepl.commands.registry import BACKWARD, Argument, Expression, command
+from gradrepl.errors import UsageError
 
 GROUP = "Modules"
 LOOKING = "Looking"
+
+GraphWords = Annotated[
+    str, Argument("[EXPR] [DEPTH] [MODULE...] [/TEXT]", complete="python", rest=True)
+]
+Target = Annotated[str, Argument("EXPR|#N", complete="python", rest=True)]
 
 Found = model.Record | None
 
@@ -41,3 +51,57 @@ async def mods(talk: Conversation, expression: Expression = "") -> Found:
     if words and words[-1].isdecimal():
         depth, expression = int(words[-1]), " ".join(words[:-1])
     return await talk.ask(protocol.ModuleRows(expression=expression, depth=depth))
+
+
+@command("fn", group=GROUP)
+async def fn(talk: Conversation, target: Target = "") -> Found:
+    """Show a Function: the node of EXPR or node #N, beside the module whose call made it.
+
+    A Function keeps no weights, a Module does. Of a custom Function: its source, what it put on
+    ctx, what it saved. At a backward stop the node where we stand may be left out.
+    """
+    if not target and talk.state == BACKWARD and talk.stop is not None and talk.stop.node:
+        target = f"#{talk.stop.node.id}"
+    if not target:
+        raise UsageError("'fn' needs EXPR or #N.", "Write: fn loss")
+    return await talk.ask(protocol.FunctionOf(target=target))
+
+
+@command("graph", group=GROUP)
+async def graph(talk: Conversation, words: GraphWords = "") -> Found:
+    """Show the graph of EXPR, or of this backward, as lanes, folded by module; nothing runs.
+
+    DEPTH is how deep modules are unfolded (0: each model is one row), MODULE one that is unfolded
+    all the same, /TEXT finds rows by node, op, variable or module: graph loss 1 encoder.0, graph
+    loss /relu. Without DEPTH as much is unfolded as fits.
+    """
+    return await talk.ask(graph_request(words))
+
+
+def graph_request(words: str) -> protocol.GraphRows:
+    """Return what ':graph WORDS' asks for: what follows the expression is split off its end."""
+    depth, pattern = None, ""
+    unfold: list[str] = []
+    rest = words.strip()
+    while rest:
+        head, _, last = rest.rpartition(" ")
+        if last.startswith("/") and len(last) > 1:
+            pattern = last[1:]
+        elif last.isdecimal():
+            depth = int(last)
+        elif head and not _python(rest) and re.fullmatch(r"[\w.]+", last):
+            unfold.insert(0, last)
+        else:
+            break
+        rest = head.strip()
+    return protocol.GraphRows(expression=rest, depth=depth, unfold=tuple(unfold), pattern=pattern)
+
+
+def _python(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, "<typed>", "eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True

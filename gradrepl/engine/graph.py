@@ -8,7 +8,7 @@ are broken by the layout of the engine's heap, so the heap is simulated, as libs
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from gradrepl.engine.hooks import without_gc
@@ -205,6 +205,12 @@ class Lanes:
     def __init__(self, next_of: Callable[[int], Iterable[int]], first: int) -> None:
         self._next_of = next_of
         self._open: list[int | None] = [first]
+
+    def merge(self, targets: Container[int], into: int) -> None:
+        """Have the lanes to all of ``targets`` lead to ``into``, which stands for them."""
+        self._open = [
+            into if target is not None and target in targets else target for target in self._open
+        ]
 
     def row(self, node: int, leaf: bool) -> str:
         """Return the lanes of ``node``'s row; rows must be asked for in run order."""

@@ -80,7 +80,8 @@ def _state(error: RuntimeError) -> str:
     return "freed" if FREED in text else "not to be read"
 
 
-def _saved_records(node: Any, names: Any) -> tuple[Saved, ...]:
+def saved_records(node: Any, names: Any) -> tuple[Saved, ...]:
+    """Return what a node saved, at most 24 values, running no hook of anybody's."""
     found = []
     with torch._C.DisableTorchFunction():
         for short, value, state in saved(node):
@@ -117,7 +118,7 @@ def record(backward: Pass, place: int, event: NodeEvent | None = None) -> Node:
         grad_in=_describe(event.grad_in) if event else (),
         grad_out=_describe(event.grad_out) if event else (),
         edges=_edges(backward, place),
-        saved=_saved_records(node, backward.names),
+        saved=saved_records(node, backward.names),
         hooks=_hooks(node),
     )
 
@@ -164,12 +165,12 @@ def row(backward: Pass, place: int, here: int | None, lanes: str) -> NodeRow:
         label=backward.label(place),
         state=state,
         norm=backward.ran.get(place),
-        shape=_shape(backward.graph.nodes[place]),
+        shape=shape(backward.graph.nodes[place]),
         lanes=lanes,
     )
 
 
-def _shape(node: Any) -> tuple[int, ...] | None:
+def shape(node: Any) -> tuple[int, ...] | None:
     """Return the shape of the gradient that arrives, as the node's metadata has it."""
     variable = getattr(node, "variable", None)
     if isinstance(variable, torch.Tensor):

@@ -121,6 +121,8 @@ class FunctionInfo(Record, frozen=True, kw_only=True):
     """'AddmmBackward0'."""
     of: str = ""
     """What was asked about: 'h', '#7'."""
+    label: str = ""
+    """The leaf's name, the variable's that it made, or the module's path."""
     custom: bool = False
     """Is it a ``torch.autograd.Function`` written in Python?"""
     kind: str = ""
@@ -142,7 +144,7 @@ class FunctionInfo(Record, frozen=True, kw_only=True):
 
 
 class GraphRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of a graph, or all those of one folded module."""
+    """One node of a graph, or a run of nodes of one folded module."""
 
     id: int
     """Place in the engine's order, from 1; of a folded module, of its first node."""
@@ -153,24 +155,30 @@ class GraphRow(msgspec.Struct, frozen=True, kw_only=True):
     """The leaf's name, the variable's that it made, or the path of a folded module."""
     module: str = ""
     op: str = ""
+    """'%4 linear': the recorded op that made the node."""
     place: str = ""
+    """'train.py:27'."""
     nodes: int = 1
     """Nodes that this row stands for."""
-    folded: bool = False
     state: str = ""
-    """'done', 'here', 'predicted' at a backward stop; 'freed', 'stale' of what it saved."""
+    """'done', 'here', 'partly', 'predicted' in a backward that is paused; else '', or of what the
+    row's nodes saved 'freed' or 'stale'."""
     shape: tuple[int, ...] | None = None
     """Of the gradient that arrives."""
     norm: float | None = None
     saved: tuple[str, ...] = ()
     """'result (64, 128) v0', at most 4."""
     saved_nbytes: int | None = None
-    """Bytes of what it saved, each storage once; None where that was not worked out."""
+    """Bytes of what it saved, each storage once and those of leaves not at all; None where there
+    are too many nodes to look at."""
     to: tuple[int, ...] = ()
-    """Rows (by id) that its gradients go to, at most 16."""
-    shared: int = 1
-    """Rows whose gradients meet here."""
+    """Rows (by id) that its gradients go to, at most 16, as far as they are worked out."""
     leaf: bool = False
+
+    @property
+    def folded(self) -> bool:
+        """Does it stand for several nodes?"""
+        return self.nodes > 1
 
 
 class GraphView(Record, frozen=True, kw_only=True):
@@ -179,21 +187,20 @@ class GraphView(Record, frozen=True, kw_only=True):
     root: str
     rows: tuple[GraphRow, ...]
     first: int = 0
-    total: int = 0
-    """Rows there are, folded as asked."""
+    total: int | None = None
+    """Rows there are, folded as asked; None where so many nodes are not all worked out."""
     nodes: int = 0
     edges: int = 0
     leaves: int = 0
     saved_nbytes: int | None = None
-    """Bytes saved in the whole graph, each storage once; None where that is too much to ask."""
+    """Bytes that the whole graph has saved, as in a row; None where that is too much to ask."""
     depth: int | None = None
-    """Modules deeper than this are folded; None where nothing is."""
-    unfolded: str = ""
+    """Modules at this depth are one row each; None where nothing is folded."""
+    unfolded: tuple[str, ...] = ()
+    """Modules that are shown all the same."""
     pattern: str = ""
-    found: tuple[int, ...] = ()
-    """Ids of rows that match ``pattern``, at most 100."""
-    found_total: int = 0
-    named: bool = False
-    """Was the forward recorded, so that modules and lines are known?"""
+    """Only the rows are here that have this in them; they have no lanes."""
+    recorded: bool = False
+    """Were ops of its forward recorded, so that modules and lines are known?"""
     live: bool = False
     """Is this the graph of a backward that is paused?"""

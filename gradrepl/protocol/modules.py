@@ -47,7 +47,7 @@ class GraphRows(Request, frozen=True, kw_only=True):
 
     expression: str = ""
     first: int = 0
-    count: int = 60
+    count: int = 40
     depth: int | None = None
     """Modules at this depth of their path and deeper are one row each; None: unfold everything."""
     unfold: tuple[str, ...] = ()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 
 from gradrepl import model
-from gradrepl.phrases import SHORT, figure, place, size, tensor_facts
+from gradrepl.phrases import SHORT, figure, named, place, size, tensor_facts
 from gradrepl.render.pieces import Look, columns, facts, line, render, window
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -176,3 +176,109 @@ def _notes(record: model.Modules) -> Iterator[str]:
         yield f"{each.name} {each.shape} is in no module: {each.why}{lost}"
     if not record.recorded:
         yield "which modules have run is not known: no op of theirs was recorded"
+
+
+# -- Functions ---------------------------------------------------------------------------------
+
+
+@render.register
+def _(record: model.FunctionInfo, look: Look) -> RenderableType:
+    parts: list[RenderableType] = [facts(_function(record), look)]
+    if record.module_class:
+        title = f"{record.module or record.module_class} is a Module: it keeps weights"
+        parts.append(line(look, (title, "bold")))
+        kept = [_kept(each) for each in record.parameters]
+        parts.append(columns(kept, look) if kept else line(look, "  no parameters, no buffers"))
+    if record.nodes:
+        parts.append(line(look, ("its call made these Functions: they keep none", "bold")))
+        made = [(n.name, n.label, n.op, n.place, _bytes(n.saved_nbytes)) for n in record.nodes]
+        parts.append(columns(made, look))
+    for title, source in (("forward", record.forward_source), ("backward", record.backward_source)):
+        if source:
+            parts.append(line(look, (title, "bold")))
+            parts += [line(look, f"  {text}") for text in source.split("\n")]
+    return Group(*parts)
+
+
+def _kept(row: model.ParameterRow) -> tuple[str, ...]:
+    shape = f"{row.shape} {SHORT.get(row.dtype, row.dtype)}"
+    return row.name, shape, _grad(row.grad), _parameter_notes(row)
+
+
+def _function(record: model.FunctionInfo) -> Iterator[tuple[str, str]]:
+    what = "a Function of your own" if record.custom else "a Function of torch's"
+    yield "function", "  ".join(filter(None, (record.of, record.name, record.label)))
+    yield "kind", ", ".join(filter(None, (what, record.kind)))
+    yield "number", "" if record.sequence is None else str(record.sequence)
+    yield "defined", place(record.source_site)
+    for saved in record.saved:
+        if "_sym_" in saved.name:  # sizes that torch keeps in case they are symbols
+            continue
+        yield f"saved {saved.name}", saved_text(saved)
+    for name, value in record.attributes:
+        yield f"ctx.{name}", value
+    needs = (f"{n}: {'yes' if need else 'no'}" for n, need in enumerate(record.needs_input_grad))
+    yield "needs_input_grad", "  ".join(needs)
+
+
+def saved_text(saved: model.Saved) -> str:
+    """Return 'h (64, 128) f32  version 0'."""
+    value = named(saved.tensor) if saved.tensor else saved.value
+    version = saved.tensor.version if saved.tensor else None
+    seen = "" if version is None else f"  version {version}"
+    return value + seen + ("" if saved.state == "ok" else f"  {saved.state}")
+
+
+def _bytes(count: int | None) -> str:
+    return f"saved {size(count)}" if count else ""
+
+
+# -- graphs ------------------------------------------------------------------------------------
+
+
+@render.register
+def _(record: model.GraphView, look: Look) -> RenderableType:
+    here = next((n for n, row in enumerate(record.rows) if row.state == "here"), None)
+    rows = [
+        (row.lanes, f"#{row.id}", row.name, _label(row), row.op, row.place,
+         _norm(row), _bytes(row.saved_nbytes), _state(row))
+        for row in record.rows
+    ]  # fmt: skip
+    return Group(columns(_without_empty(rows), look, here), *_below(record, look))
+
+
+def _label(row: model.GraphRow) -> str:
+    return f"{row.label}  ({row.nodes} nodes)" if row.folded else row.label
+
+
+def _norm(row: model.GraphRow) -> str:
+    return "" if row.norm is None else f"|g| {figure(row.norm)}"
+
+
+def _state(row: model.GraphRow) -> str:
+    stale = "stale: changed in place" if row.state == "stale" else row.state
+    return stale if stale != "predicted" else ""
+
+
+def _without_empty(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Leave out the columns in which nothing stands."""
+    wanted = [any(column) for column in zip(*rows, strict=True)]
+    return [tuple(c for c, keep in zip(row, wanted, strict=True) if keep) for row in rows]
+
+
+def _below(record: model.GraphView, look: Look) -> Iterator[RenderableType]:
+    shown, total = len(record.rows), record.total
+    what = f"rows with '{record.pattern}'" if record.pattern else "rows"
+    if total is None:
+        yield line(look, (f"{record.first + 1}-{record.first + shown} of many {what}", "dim"))
+    elif shown < total or record.pattern:
+        yield window(record.first, shown, total, what, look)
+    saved = "" if record.saved_nbytes is None else f", {size(record.saved_nbytes)} saved"
+    leaves = f" and {record.leaves} leaves" if record.leaves else ""
+    root = f" of {record.root}" if record.root else ""
+    depth = "" if record.depth is None else f", modules folded at depth {record.depth}"
+    text = f"graph{root}: {record.nodes:,} nodes{leaves}, {record.edges:,} edges{saved}{depth}"
+    yield line(look, (text, "dim"))
+    if not record.recorded:
+        text = "its forward was not recorded: modules and lines are not known"
+        yield line(look, (text, "dim"))

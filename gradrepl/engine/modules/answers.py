@@ -6,10 +6,11 @@ from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import tensors
 from gradrepl.engine.answers import Answer, on, tensor_at
+from gradrepl.engine.arrival import torch_module
 from gradrepl.engine.gate import Place
-from gradrepl.engine.modules import facts, listing
+from gradrepl.engine.modules import facts, functions, graphs, listing
 from gradrepl.engine.session import Session
-from gradrepl.errors import AutogradError
+from gradrepl.errors import AutogradError, StateError, UsageError
 
 
 @on(p.Retain)
@@ -62,3 +63,51 @@ def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
 @on(p.ModuleRows)
 def _(request: p.ModuleRows, session: Session, place: Place) -> Answer:
     return listing.modules(request, session, place)
+
+
+@on(p.FunctionOf)
+def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
+    target = request.target.strip()
+    if target.startswith("#"):
+        node, source = functions.place_of(target, session, place)
+        with tensors.quiet():
+            return functions.function(node, target, source, session, place)
+    value = session.evaluate(target, place)
+    if functions.is_function(value):
+        return functions.of_class(value, target)
+    with tensors.quiet():
+        node = value if functions.is_node(value) else _node_of(value, target, session, place)
+        source = functions.walked(node, session, place)
+        return functions.function(node, target, source, session, place)
+
+
+def _node_of(value: object, name: str, session: Session, place: Place) -> object:
+    torch = torch_module()
+    if torch is None or not isinstance(value, torch.Tensor):
+        raise UsageError(
+            f"'{name}' is a {type(value).__name__}, neither a tensor nor a node nor a Function.",
+            "Name a tensor that was computed, or #N at a backward stop.",
+        )
+    node = facts.node_of(value)
+    if node is None:
+        why = facts.everything(value, name, session, place).leaf_why
+        raise AutogradError(
+            f"'{name}' has no grad_fn: it is {why}", "Name a tensor that was computed from it."
+        )
+    return node
+
+
+@on(p.GraphRows)
+def _(request: p.GraphRows, session: Session, place: Place) -> Answer:
+    if not request.expression:
+        try:
+            backward = session.backward_here(place)
+        except StateError as error:
+            raise StateError(str(error), "':graph EXPR' shows the graph of a tensor.") from None
+        with tensors.quiet():
+            return graphs.view(request, backward, backward.root, live=True)
+    tensor = tensor_at(request.expression, session, place)
+    with tensors.quiet():
+        source = graphs.source_of(tensor, request.expression, session, place)
+        name = source.names.tensor(tensor) or request.expression
+        return graphs.view(request, source, name, live=False)

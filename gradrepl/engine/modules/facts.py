@@ -58,7 +58,7 @@ def _everything(tensor: torch.Tensor, expression: str, session: Session, place: 
         sequence=_sequence(tensor),
         inputs=tuple(_inputs(tensor, names)),
         storage=_storage(tensor, session),
-        storage_nbytes=_storage_bytes(tensor),
+        storage_nbytes=storage_bytes(tensor),
         shares=tuple(other for other, _ in living[:LISTED]),
         hooks=hooks.of_tensor(tensor),
         made_by=op_ref(made) if made else None,
@@ -144,7 +144,8 @@ def storage_key(tensor: torch.Tensor) -> int | None:
         return None
 
 
-def _storage_bytes(tensor: torch.Tensor) -> int:
+def storage_bytes(tensor: torch.Tensor) -> int:
+    """Return the size of the storage; 0 where there is none."""
     try:
         return int(tensor.untyped_storage().nbytes())
     except (RuntimeError, NotImplementedError):

@@ -43,8 +43,7 @@ def _window(
     tree = Tree(roots, optimizers, ran)
     shown = tree.shown(request.depth)
     first = max(0, min(request.first, len(shown) - 1))
-    places = [(spot.path, spot.module) for spot in tree.spots if spot.depth or len(roots) > 1]
-    places += [("", spot.module) for spot in tree.spots if not spot.depth and len(roots) == 1]
+    places = [(spot.prefix.rstrip("."), spot.module) for spot in tree.spots]
     lost = strays(places, spaces, names, optimizers, frozenset(tree.parameters))
     known = names.tensors.keys() | tree.parameters.keys() | ids_in(spaces)
     missed = tree.missed()

@@ -1,0 +1,221 @@
+"""The answer to ``:fn``: a node, what it is made of, and the module whose call made it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from gradrepl.engine import frames, nodes, tensors
+from gradrepl.engine import names as engine_names
+from gradrepl.engine.calls import Call
+from gradrepl.engine.evaluate import text_of
+from gradrepl.engine.gate import Place
+from gradrepl.engine.modules import facts
+from gradrepl.engine.modules.reach import Optimizers
+from gradrepl.engine.modules.tree import Tree
+from gradrepl.engine.modules.walked import Walked
+from gradrepl.engine.names import Names
+from gradrepl.engine.session import Session
+from gradrepl.errors import UsageError
+from gradrepl.model import FunctionInfo, FunctionNode, ParameterRow, Site
+
+SOURCE = 4_000
+"""Characters of a source that are shown."""
+LISTED = 64
+NEAR = 2_000
+"""Ops before and after one that are looked at for those of the same call of a module."""
+MADE = 20_000
+"""Nodes searched for those that a module's call made."""
+
+
+def is_node(value: Any) -> bool:
+    """Is this an autograd node?"""
+    return hasattr(value, "next_functions") and hasattr(value, "_sequence_nr")
+
+
+def is_function(value: Any) -> bool:
+    """Is this a class of Functions that the user wrote?"""
+    return isinstance(value, type) and issubclass(value, torch.autograd.Function)
+
+
+def of_class(function: Any, of: str) -> FunctionInfo:
+    """Return what a Function is, before it has made any node."""
+    forward, backward, site = _sources(function)
+    return FunctionInfo(
+        name=f"{function.__name__}Backward", of=of, custom=True, kind=_kind(function),
+        forward_source=forward, backward_source=backward, source_site=site,
+    )  # fmt: skip
+
+
+def function(node: Any, of: str, source: Any, session: Session, place: Place) -> FunctionInfo:
+    """Return what a node is; ``source`` is the graph in which it lies."""
+    names: Names = source.names
+    number = int(node._sequence_nr())
+    recorder = session.stepper.recorder
+    op = recorder.op_of(number) if number < nodes.NO_SEQUENCE else None
+    at = source.graph.index[node]
+    path = source.module(at)
+    module = _module(path, names)
+    made: tuple[FunctionNode, ...] = ()
+    if op is not None and op.module:
+        made = tuple(_nodes(source, _call_of(op, recorder.ops)))
+    custom = isinstance(node, torch.autograd.function.BackwardCFunction)
+    forward, backward, site = _sources(_class_of(node)) if custom else ("", "", None)
+    saved = nodes.saved_records(node, names)
+    return FunctionInfo(
+        name=nodes.name(node), of=of, label=source.label(at), custom=custom,
+        kind=_kind(_class_of(node)) if custom else "",
+        sequence=None if number >= nodes.NO_SEQUENCE else number,
+        module=path if module is not None else "",
+        module_class=type(module).__name__ if module is not None else "",
+        parameters=_parameters(path, module, session, place),
+        nodes=made,
+        saved=tuple(each for each in saved if not each.name.startswith("ctx.")),
+        attributes=tuple(_attributes(node)) if custom else (),
+        needs_input_grad=tuple(map(bool, getattr(node, "needs_input_grad", ()))),
+        forward_source=forward, backward_source=backward, source_site=site,
+    )  # fmt: skip
+
+
+def _module(path: str, names: Names) -> Any:
+    """Return the module that is known by ``path``, or None."""
+    for prefix, root in names.roots:
+        if names.modules[id(root)] == path:
+            return root
+        for below, module in root.named_modules():
+            if below and prefix + below == path:
+                return module
+    return None
+
+
+def _parameters(
+    path: str, module: Any, session: Session, place: Place
+) -> tuple[ParameterRow, ...]:  # fmt: skip
+    if module is None:
+        return ()
+    optimizers = Optimizers(engine_names.namespaces(place.frame, session.space))
+    tree = Tree([(path, f"{path}.", module)], optimizers, None)
+    return tree.kept(tree.spots[0])
+
+
+def _call_of(op: Call, ops: list[Call]) -> range:
+    """Return the sequence numbers that the module call around ``op`` used."""
+    place = next((at for at in range(len(ops) - 1, -1, -1) if ops[at] is op), None)
+    if place is None:
+        return range(op.seq, op.seq_end)
+    first = last = place
+    while first > max(0, place - NEAR) and _inside(ops[first - 1].module, op.module):
+        first -= 1
+    while last < min(len(ops) - 1, place + NEAR) and _inside(ops[last + 1].module, op.module):
+        last += 1
+    return range(ops[first].seq, ops[last].seq_end)
+
+
+def _inside(path: str, module: str) -> bool:
+    return path == module or path.startswith(f"{module}.")
+
+
+def _nodes(source: Any, numbers: range) -> Iterator[FunctionNode]:
+    """Yield the nodes of a graph that have these sequence numbers, in the order of the forward."""
+    graph = source.graph
+    found = [at for at in range(min(len(graph), MADE)) if graph.sequence(at) in numbers]
+    for at in sorted(found, key=graph.sequence)[:LISTED]:
+        op = source.op(at)
+        site = op.site if op is not None else None
+        label = source.label(at)
+        yield FunctionNode(
+            name=source.name(at),
+            label="" if op is not None and label == op.module else label,
+            op=f"%{op.id} {op.name}" if op is not None else "",
+            place=f"{os.path.basename(site.file)}:{site.line}" if site else "",
+            saved_nbytes=_bytes(graph.nodes[at]),
+        )
+
+
+def _bytes(node: Any) -> int:
+    sizes = {}
+    for _, value, _ in nodes.saved(node):
+        if isinstance(value, torch.Tensor):
+            key = facts.storage_key(value)
+            if key is not None:
+                sizes[key] = facts.storage_bytes(value)
+    return sum(sizes.values())
+
+
+# -- custom Functions --------------------------------------------------------------------------
+
+
+def _class_of(node: Any) -> Any:
+    return getattr(type(node), "_forward_cls", type(node))
+
+
+def _kind(function: Any) -> str:
+    module = getattr(function, "__module__", "")
+    name = getattr(function, "__qualname__", str(function))
+    return name if module in ("__main__", "builtins") else f"{module}.{name}"
+
+
+def _attributes(node: Any) -> Iterator[tuple[str, str]]:
+    """Yield what the author of a Function put on ctx."""
+    for name, value in list(vars(node).items())[:LISTED]:
+        if not name.startswith("_"):
+            yield name, _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"tensor {tensors.sizes(value.shape)} {tensors.short(value.dtype)}"
+    return text_of(value)[:200]
+
+
+def _sources(function: Any) -> tuple[str, str, Site | None]:
+    """Return the sources of forward (with setup_context, if there is one) and backward."""
+    forward, site = _source(function, "forward")
+    setup, _ = _source(function, "setup_context")
+    backward, _ = _source(function, "backward")
+    if not backward:
+        backward, _ = _source(function, "vjp")
+    return "\n".join(filter(None, (forward, setup))), backward, site
+
+
+def _source(function: Any, name: str) -> tuple[str, Site | None]:
+    """Return the text of one method of the user's own, and where it begins."""
+    method = inspect.getattr_static(function, name, None)
+    method = getattr(method, "__func__", method)
+    code = getattr(method, "__code__", None)
+    if code is None or frames.kind(code) == frames.TORCH:
+        return "", None
+    try:
+        lines, line = inspect.getsourcelines(method)
+    except (OSError, TypeError, IndentationError):
+        return "", Site(code.co_filename, code.co_firstlineno, code.co_name, "")
+    text = inspect.cleandoc("\n" + "".join(lines)) if lines else ""
+    site = Site(code.co_filename, line, code.co_name, lines[0].strip() if lines else "")
+    return text[:SOURCE], site
+
+
+def place_of(target: str, session: Session, place: Place) -> tuple[Any, Any]:
+    """Return (node, graph) for '#7', a node of the backward that is paused.
+
+    Raises:
+        UsageError: there is no such node.
+        StateError: no backward is paused.
+    """
+    backward = session.backward_here(place)
+    number = target[1:]
+    node = backward.order.at(int(number)) if number.isdecimal() and int(number) else None
+    if node is None:
+        raise UsageError(
+            f"there is no node {target}: this backward has {backward.order.total}.",
+            "':nodes' lists them.",
+        )
+    return backward.graph.nodes[node], backward
+
+
+def walked(node: Any, session: Session, place: Place) -> Walked:
+    """Return the graph that begins at ``node``."""
+    return Walked(node, session.names(place.frame), session)
