@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pexpect
+import pytest
+from terminal import Terminal
 
 from gradrepl import model
 from gradrepl.commands.conversation import Conversation
@@ -31,6 +35,7 @@ LINES = [
     "1 / 0",
     ":frobnicate",
 ]
+ROOT = Path(__file__).parent.parent
 TIMES = {"duration": 0.0, "seconds": 0.0}
 
 
@@ -112,3 +117,47 @@ def test_three_faces_one_answer(tmp_path: Path) -> None:
     assert at_the_prompt(tmp_path) == batch
 
 
+TRAIN = """\
+import os, sys, torch
+open('face', 'w').write(str(os.getppid()))
+w = torch.ones(2, requires_grad=True)
+for i in range(5):
+    (w * i).sum().backward()
+print('to its end', flush=True)
+left = [torch._C._len_torch_function_stack(), sys.gettrace()]
+left += [torch.autograd.graph._engine_run_backward.__module__]
+open('end', 'w').write(repr((w.grad.tolist(), left)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("face", "then", "stopped"),
+    [([], "c", "[2 Bwd]"), (["--repl"], "c\r", "#2  MulBackward0")],
+    ids=["screen", "prompt"],
+)
+def test_a_killed_face_lets_the_script_run_on(
+    tmp_path: Path, face: list[str], then: str, stopped: str
+) -> None:
+    """Inside a backward, with a breakpoint set, the face goes: the script ends as it does alone."""
+    (tmp_path / "train.py").write_text(TRAIN)
+    subprocess.run([sys.executable, "train.py"], cwd=tmp_path, check=True, capture_output=True)
+    alone = (tmp_path / "end").read_text()
+    (tmp_path / "end").unlink()
+    environment = {
+        **os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    words = [sys.executable, "-m", "gradrepl", *face, "-c", "b node Mul*", "train.py"]
+    # A shell between: killing the leader of a terminal's session would hang up its terminal.
+    program = f"{shlex.join(words)}; echo $? > code"
+    t = Terminal(["-c", program], environment, rows=40, columns=120, program="/bin/sh")
+    t.wait("node Mul*")
+    t.wait("PAUSED")
+    t.type(then)
+    t.wait(stopped)
+    os.kill(int((tmp_path / "face").read_text()), signal.SIGKILL)
+    t.draw_until(lambda: (tmp_path / "code").exists() and (tmp_path / "end").exists(), "the end")
+    assert (tmp_path / "end").read_text() == alone
+    assert (tmp_path / "code").read_text() == "137\n"
+    t.wait("to its end")
+    t.child.close(force=True)

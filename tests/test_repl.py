@@ -2,69 +2,13 @@
 
 import os
 import signal
-import sys
-import time
 from pathlib import Path
 
-import pexpect
-import pyte
 import pytest
+from terminal import Terminal
 
 HOUSE = Path(__file__).parent.parent
-SECONDS = 30
 ENTER, TAB, CTRL_C, CTRL_D, UP, CTRL_R = "\r", "\t", "\x03", "\x04", "\x1b[A", "\x12"
-
-
-class Terminal:
-    """A program on a pseudo-terminal, and the screen that it has drawn."""
-
-    def __init__(self, args, env, rows=24, columns=80):
-        self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
-        self.child = pexpect.spawn(
-            sys.executable, ["-m", "gradrepl", *args], dimensions=(rows, columns), env=env,
-            cwd=env["HOME"], timeout=SECONDS,
-        )  # fmt: skip
-        self.child.delaybeforesend = None
-        self.screen.write_process_input = self.child.send  # answers where the cursor is
-
-    @property
-    def lines(self):
-        """Lines of the screen that are not empty."""
-        return [line.rstrip() for line in self.screen.display if line.strip()]
-
-    @property
-    def text(self):
-        """The whole screen, without the blanks at the ends of lines."""
-        return "\n".join(self.lines)
-
-    def wait(self, text):
-        """Draw until ``text`` is on the screen."""
-        end = time.monotonic() + SECONDS
-        while text not in self.text:
-            assert time.monotonic() < end, f"waited for {text!r}:\n{self.text}"
-            try:
-                self._stream.feed(self.child.read_nonblocking(65536, timeout=0.2))
-            except pexpect.TIMEOUT:
-                continue
-            except pexpect.EOF:
-                assert text in self.text, f"ended before {text!r}:\n{self.text}"
-
-    def type(self, text):
-        """Press keys."""
-        self.child.send(text)
-
-    def enter(self, text, then):
-        """Type a line, and wait for what it brings."""
-        self.type(text + ENTER)
-        self.wait(then)
-
-    def code(self):
-        """Wait for its end; negative for a signal."""
-        self.child.expect(pexpect.EOF)
-        self.child.close()
-        status = self.child.signalstatus
-        return -status if status is not None else self.child.exitstatus
 
 
 @pytest.fixture
@@ -84,7 +28,7 @@ def start(env):
     started = []
 
     def run(*args, **more):
-        terminal = Terminal(["--repl", *args], {**env, **more})
+        terminal = Terminal(["-m", "gradrepl", "--repl", *args], {**env, **more})
         started.append(terminal)
         return terminal
 
@@ -263,7 +207,7 @@ def test_a_dumb_terminal_works(start):
 
 
 def test_the_screen_is_left_alone_where_it_does_not_fit(env):
-    t = Terminal([], env, rows=10, columns=50)
+    t = Terminal(["-m", "gradrepl"], env, rows=10, columns=50)
     t.wait(">>>")
     t.type(CTRL_D)
     assert t.code() == 0
