@@ -7,15 +7,32 @@ import os
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradrepl.commands.conversation import Conversation
     from gradrepl.launch import Options
 
 
 PATIENCE = 5.0
 """Seconds that leaving may take when the terminal is gone."""
+FRAMES = 120
+"""Times a second that a changed screen may be painted: a key waits for the next."""
+
+
+@contextmanager
+def _frames(number: int) -> Iterator[None]:
+    """Let Textual read the number of frames while it is imported, and nobody after."""
+    ours = "TEXTUAL_FPS" not in os.environ
+    os.environ.setdefault("TEXTUAL_FPS", str(number))
+    try:
+        yield
+    finally:
+        if ours:
+            del os.environ["TEXTUAL_FPS"]
 
 
 def _leave(talk: Conversation, number: int) -> None:
@@ -37,8 +54,9 @@ def run(options: Options) -> int:
 
     import msgspec
 
-    from gradrepl.tui.app import GradreplApp
-    from gradrepl.tui.talk import Show, Talk
+    with _frames(FRAMES):
+        from gradrepl.tui.app import GradreplApp
+        from gradrepl.tui.talk import Show, Talk
 
     options = msgspec.structs.replace(options, stdin="asked", output="piped")
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 
+import pytest
 from hand_made import FakeConversation, node_stop
 from screens import Seen, on_screen
 
-from gradrepl import model
+from gradrepl import model, tui
 from gradrepl.tui import ink
 from gradrepl.tui.panels.base import Paper
 
@@ -184,3 +186,14 @@ def test_nothing_that_the_first_frame_does_not_need_is_imported_before_it() -> N
             "gradrepl.tui.supply", "gradrepl.tui.dialogs", "gradrepl.tui.palette", "rich.ansi",
             "rich.markdown", "tree_sitter", "pygments.lexers"}  # fmt: skip
     assert not late & loaded
+
+
+def test_the_rate_of_frames_is_textuals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEXTUAL_FPS", raising=False)
+    with tui._frames(120):
+        assert os.environ["TEXTUAL_FPS"] == "120"
+    assert "TEXTUAL_FPS" not in os.environ
+    monkeypatch.setenv("TEXTUAL_FPS", "30")
+    with tui._frames(120):
+        assert os.environ["TEXTUAL_FPS"] == "30"
+    assert os.environ["TEXTUAL_FPS"] == "30"
