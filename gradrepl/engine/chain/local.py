@@ -17,7 +17,7 @@ import torch
 
 from gradrepl.engine import nodes, tensors
 from gradrepl.engine.graph import Graph
-from gradrepl.errors import AutogradError, StateError
+from gradrepl.errors import AutogradError, GradreplError, StateError
 
 Grads = list[Any]
 CHECKPOINT = "torch.utils.checkpoint"
@@ -72,6 +72,8 @@ class Runner:
         """Do the same for a node of any graph."""
         try:
             found = self._custom(node, grads) if is_custom(node) else self._own(node, grads)
+        except GradreplError:
+            raise
         except Exception as error:  # a custom backward is user code
             raise sentence(nodes.name(node), error) from error
         with tensors.quiet():

@@ -118,14 +118,10 @@ def _of_node(node: Any, what: str) -> Application:
             "Stop after the op that made it and say ':verify', or write the call: "
             "':verify F.gelu(x)'.",
         )
-    function, args, notes = found
-    return Application(name, function, args, {}, notes)
+    return found._replace(name=name)
 
 
-Recorded = tuple[Callable[..., Any], tuple[Any, ...], tuple[str, ...]]
-
-
-def _custom_inputs(node: Any) -> Recorded | None:
+def _custom_inputs(node: Any) -> Application | None:
     """Find the inputs of a custom Function among what it saved, by the edges they belong to."""
     if not all(node.needs_input_grad) or len(node.needs_input_grad) != len(node.next_functions):
         return None
@@ -138,10 +134,10 @@ def _custom_inputs(node: Any) -> Recorded | None:
     found = tuple(edges.get((target, number)) for target, number in node.next_functions)
     if any(tensor is None for tensor in found):
         return None
-    return type(node)._forward_cls.apply, found, ()
+    return Application("", type(node)._forward_cls.apply, found, {})
 
 
-def _saved_inputs(node: Any) -> Recorded | None:
+def _saved_inputs(node: Any) -> Application | None:
     """Make up the call of torch's own op from what its node saved."""
     entry = table.table().get(nodes.name(node))
     if entry is None:
@@ -155,38 +151,47 @@ def _saved_inputs(node: Any) -> Recorded | None:
     function = getattr(getattr(torch.ops.aten, base, None), overload or "default", None)
     if function is None or base.endswith("_"):
         return None
-    args, missing = _arguments(node, function, saved, rule.inputs_of(entry))
-    if args is None or (missing and any(name.startswith("result") for name in saved)):
+    made = _arguments(node, function, saved, rule.inputs_of(entry))
+    if made is None or (made.missing and any(name.startswith("result") for name in saved)):
         return None
-    note = f"{', '.join(missing)} was not saved, as the rule does not need it: random numbers."
-    return _strict(function), tuple(args), (note,) if missing else ()
+    note = f"{', '.join(made.missing)} was not saved, as the rule does not need it: random numbers."
+    return Application("", function, made.args, made.kwargs, (note,) if made.missing else ())
 
 
-def _strict(function: Any) -> Callable[..., Any]:
-    return lambda *args: function(*args)
+class Arguments(NamedTuple):
+    """The arguments of a recorded call."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+    missing: list[str]
+    """Those that had to be made up."""
 
 
 def _arguments(
     node: Any, function: Any, saved: dict[str, Any], inputs: list[str]
-) -> tuple[list[Any] | None, list[str]]:
-    """Return the arguments in order, and those that had to be made up; None if it cannot be."""
+) -> Arguments | None:
+    """Return the arguments that a node's forward had, or None if they cannot be had."""
     edges = dict(zip(inputs, node.next_functions, strict=False))
-    args: list[Any] = []
-    missing = []
+    found = Arguments([], {}, [])
     for argument in function._schema.arguments:
         name = argument.name
         target, number = edges.get(name, (None, 0))
-        if name in saved:
-            value = saved[name]
-            args.append(value - 2**64 if isinstance(value, int) and value >= 2**63 else value)
+        value = saved.get(name)
+        if name in saved and (value is not None or str(argument.type) != "Tensor"):
+            if isinstance(value, int) and value >= 2**63:
+                value -= 2**64  # torch hands out -1 unsigned
         elif target is not None:
-            args.append(_stand_in(target, int(number)))
-            missing.append(name)
-        elif argument.has_default_value() and not argument.kwarg_only:
-            args.append(argument.default_value)
-        elif not argument.kwarg_only:
-            return None, missing
-    return args, missing
+            value = _stand_in(target, int(number))
+            found.missing.append(name)
+        elif argument.has_default_value():
+            value = argument.default_value
+        else:
+            return None
+        if argument.kwarg_only:
+            found.kwargs[name] = value
+        else:
+            found.args.append(value)
+    return found
 
 
 def _stand_in(target: Any, number: int) -> torch.Tensor:
