@@ -128,6 +128,9 @@ async def jump(talk: Conversation, where: Words = "") -> model.Record | None:
 
 @command("bw", group=GROUP, states=WAITING)
 async def bw(talk: Conversation, expression: Expression) -> model.Record | None:
-    """Run EXPR.backward(), stopped at its first node."""
+    """Run EXPR.backward(), stopped at its first node.
+
+    What ``backward`` is to be called with comes after a comma: ``bw loss, retain_graph=True``.
+    """
     await talk.run(protocol.Backward(expression=expression))
     return None

@@ -40,16 +40,19 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
         session.exit_code = script.exit_status(error)
         raise Quitting from None
     except BaseException as error:  # what the user typed may raise anything
-        return _explained(hints.explain(evaluate.error(error)), session, place)
+        return _explained(hints.explain(evaluate.error(error)), error, session, place)
 
 
-def _explained(error: model.Error, session: Session, place: Place) -> model.Error:
+def _explained(
+    error: model.Error, raised: BaseException, session: Session, place: Place
+) -> model.Error:
     """Return ``error`` with what only torch and the recorder know of it."""
     if not session.stepper.torch_here:
         return error
     from gradrepl.engine.memory.overwritten import name_the_write
+    from gradrepl.engine.modules.wrongs import name_the_tensor
 
-    return name_the_write(error, session, place)
+    return name_the_write(name_the_tensor(error, raised, session, place), session, place)
 
 
 def _aborted(session: Session) -> str:
@@ -61,7 +64,7 @@ def _aborted(session: Session) -> str:
     return f"aborted: {names}{more} had accumulated a gradient."
 
 
-ROOMS = ("memory", "chain", "modules")
+ROOMS = ("memory", "chain", "modules", "health")
 """Packages of the engine whose ``answers`` are loaded when the first of them is asked."""
 
 
@@ -97,9 +100,19 @@ def _(request: p.Execute, session: Session, place: Place) -> Answer:
             result = _run_free(session, place, codes, space, local, stepped=request.stepped)
     sys.stdout.flush()
     if result is None:
-        return None
+        return _no_gradient(request.source, session, place)
     session.keep(result)
     return evaluate.value_of(result)
+
+
+def _no_gradient(source: str, session: Session, place: Place) -> Answer:
+    """Say why a gradient that was typed is None; anything else that is None is silent."""
+    if not source.rstrip().endswith(".grad") or torch_module() is None:
+        return None
+    from gradrepl.engine.modules.wrongs import none_grad
+
+    why = none_grad(source, session, place)
+    return model.Notice(message=why) if why else None
 
 
 def _run_free(
@@ -120,10 +133,13 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
     from gradrepl.engine import roots
 
     with session.stepper.code(typed=True), session.grad_as_typed(place):
-        tensor = tensor_at(request.expression, session, place)
-        roots.check(tensor, request.expression, session.stepper.recorder.cuts)
+        expression, more = roots.split(request.expression)
+        tensor = tensor_at(expression, session, place)
+        given, named = session.evaluate(f"(lambda *a, **k: (a, k))({more})", place)
+        start = given[0] if given else named.get("gradient")
+        roots.check(tensor, expression, session.stepper.recorder.cuts, start)
         session.stepper.go(c.FirstNode())
-        torch.Tensor.backward(tensor)  # type: ignore[no-untyped-call]
+        torch.Tensor.backward(tensor, *given, **named)  # type: ignore[no-untyped-call]
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import weakref
 from collections.abc import Iterable
 
@@ -44,8 +45,20 @@ class Cuts:
         return how if held is not None and held() is tensor else ""
 
 
-def check(tensor: torch.Tensor, expression: str, cuts: Cuts) -> None:
-    """Refuse a root from which ``backward()`` cannot start.
+def split(text: str) -> tuple[str, str]:
+    """Split ``loss, retain_graph=True`` into the root and what its ``backward`` is called with."""
+    try:
+        call = ast.parse(f"_({text})", mode="eval").body
+    except SyntaxError:
+        return text, ""
+    if not isinstance(call, ast.Call) or not call.args or len(call.args + call.keywords) == 1:
+        return text, ""
+    more = [*map(ast.unparse, call.args[1:]), *map(ast.unparse, call.keywords)]
+    return ast.unparse(call.args[0]), ", ".join(more)
+
+
+def check(tensor: torch.Tensor, expression: str, cuts: Cuts, start: object = None) -> None:
+    """Refuse a root from which ``backward()`` cannot start, given the gradient ``start`` or none.
 
     Raises:
         AutogradError: it does not require a gradient, is no single number, or is of a freed graph.
@@ -56,13 +69,13 @@ def check(tensor: torch.Tensor, expression: str, cuts: Cuts) -> None:
             f"{_why_cut(tensor, cuts)}.",
             "Give a leaf requires_grad=True before the forward; ':t NAME' tells about a tensor.",
         )
-    if tensor.numel() != 1:
+    if tensor.numel() != 1 and start is None:
         shape = tuple(tensor.shape)
         whole = expression if expression.isidentifier() else f"({expression})"
         raise AutogradError(
             f"'{expression}' has shape {shape}, and a backward can start by itself only from a "
             "single number.",
-            f"Use {whole}.sum() or .mean(), or :step {whole}.backward(torch.ones{shape}).",
+            f"Use {whole}.sum() or .mean(), or :bw {expression}, torch.ones({shape}).",
         )
     _check_not_freed(tensor, expression)
 
@@ -84,5 +97,5 @@ def _check_not_freed(tensor: torch.Tensor, expression: str) -> None:
                 f"the graph of '{expression}' was freed by an earlier backward: "
                 f"{nodes.name(node)} has lost what it saved.",
                 "Run the forward again, or step the first one with "
-                f":step {expression}.backward(retain_graph=True).",
+                f":bw {expression}, retain_graph=True.",
             )

@@ -550,7 +550,7 @@ def test_a_hook_of_the_users_that_raises(d):
     d.backward("L")
     ended, error = d.cont()
     assert (ended.outcome, error.message) == ("raised ValueError: mine", "ValueError: mine")
-    assert 'line 2, in bad' in error.traceback
+    assert "line 2, in bad" in error.traceback
 
 
 def test_a_backward_inside_a_hook_of_the_users(d):
@@ -640,3 +640,34 @@ def test_names_in_a_function_at_a_backward_stop(d):
     d.go(c.FirstNode())
     assert d.value("rate") == "7"
     assert [f.site.function for f in d.look(protocol.FrameStack()).frames] == ["train", "<module>"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        ("y, torch.tensor([1.0, -2.0])", "y.backward(torch.tensor([1.0, -2.0]))"),
+        ("y, gradient=torch.ones(2), inputs=[a]", "y.sum().backward()"),
+        ("(y * 3).sum(), retain_graph=True", "(y * 3).sum().backward()"),
+    ],
+)
+def test_bw_passes_arguments_on(d, typed, same):
+    make = "a = torch.tensor([1.0, 2.0], requires_grad=True)\ny = a ** 2\n"
+    expected = d.type(make + same + "\na.grad").text
+    d.type(make)
+    stop = d.backward(typed)
+    assert (stop.phase, stop.position) == ("backward", 1)
+    d.cont()
+    assert d.value("a.grad") == expected
+    kept = "retain" in typed
+    assert isinstance(d.backward("y.sum()"), model.Stop if kept else model.Error)
+
+
+def test_what_a_freed_graph_asks_for_can_be_typed(d):
+    d.type("a = torch.ones(2, requires_grad=True)\ny = (a ** 2).sum()")
+    d.backward("y, retain_graph=True")
+    d.cont()
+    d.backward("y")
+    d.cont()
+    assert ":bw y, retain_graph=True" in d.backward("y").hint
+    assert ":bw a, torch.ones((2,))" in d.backward("a").hint
+    assert d.backward("a, torch.ones((2,))").node.name == "AccumulateGrad"
