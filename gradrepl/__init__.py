@@ -20,6 +20,14 @@ _HOMES = {
     "StateError": "gradrepl.errors",
     "TargetError": "gradrepl.errors",
     "UsageError": "gradrepl.errors",
+    "embed": "gradrepl.guest.api",
+    "listen": "gradrepl.guest.api",
+    "pm": "gradrepl.guest.api",
+    "post_mortem": "gradrepl.guest.api",
+    "run": "gradrepl.guest.api",
+    "runcall": "gradrepl.guest.api",
+    "runeval": "gradrepl.guest.api",
+    "set_trace": "gradrepl.guest.api",
 }
 
 __all__ = ["__version__", *_HOMES]  # built from the table above

@@ -16,17 +16,24 @@ from msgspec.structs import replace
 
 from gradrepl import __version__
 from gradrepl.errors import GradreplError, UsageError
-from gradrepl.launch import Options, check_target
+from gradrepl.launch import Options, check_target, exec_listening
+from gradrepl.screen import has_screen, is_tty
 
 USAGE = """\
 usage: gradrepl [options] [script.py [args...]]
        gradrepl [options] -m module [args...]
+       gradrepl [options] attach [ADDRESS, PID or name]
 
 Step through PyTorch's forward and backward, node by node, on the real engine.
 Without a script: an interactive session.
 
   -m MODULE      run a module, as python -m does
   -c COMMAND     a line to run before the first prompt; may be given several times
+  --listen[=ADDRESS]
+                 run as without gradrepl, and let 'gradrepl attach' come in: through a
+                 private socket, a path, or tcp://HOST:PORT
+  --wait-for-client
+                 with --listen: wait for the first to attach
   --repl         the line prompt, not the screen
   --plain        the line prompt with one fact a line: no colour, no boxes
   --json         read lines from standard input, print one JSON object per reply
@@ -36,9 +43,6 @@ Without a script: an interactive session.
   -h, --help     print this
 
 In the session: '?' lists the commands, 'q' leaves, ':examples' lists scripts to try."""
-
-COLUMNS, ROWS = 60, 15
-"""The smallest terminal that the screen is drawn on."""
 
 
 def parse(argv: list[str]) -> Options:
@@ -61,6 +65,12 @@ def parse(argv: list[str]) -> Options:
                     options = replace(options, module=True)
                     break
                 commands.append(rest.pop(0))
+            case "--wait-for-client":
+                options = replace(options, waits=True)
+            case _ if word == "--listen" or word.startswith("--listen="):
+                options = replace(options, listens=True, address=word[9:])
+                if rest and rest[0].startswith("tcp://") and not options.address:
+                    options = replace(options, address=rest.pop(0))
             case "--repl":
                 options = replace(options, face="repl")
             case "--plain":
@@ -81,9 +91,9 @@ def parse(argv: list[str]) -> Options:
 
 def choose_face(options: Options) -> Options:
     """Return ``options`` with the face that this terminal can have."""
-    if options.json or not _is_tty(0):
+    if options.json or not is_tty(0):
         return replace(options, face="batch", stdin="lines")
-    if options.face == "repl" or options.plain or not _has_screen():
+    if options.face == "repl" or options.plain or not (has_screen(1) and has_screen(2)):
         return replace(options, face="repl", stdin="tty")
     return replace(options, face="tui", stdin="asked", output="piped")
 
@@ -100,21 +110,6 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _is_tty(descriptor: int) -> bool:
-    try:
-        return os.isatty(descriptor)
-    except OSError:
-        return False  # closed
-
-
-def _has_screen() -> bool:
-    """Can the screen be drawn? Textual draws on standard error."""
-    if not (_is_tty(1) and _is_tty(2)) or os.environ.get("TERM", "dumb") in ("dumb", ""):
-        return False
-    columns, rows = os.get_terminal_size(1)
-    return columns >= COLUMNS and rows >= ROWS
-
-
 def _speaks_utf8() -> bool:
     encoding = getattr(sys.stdout, "encoding", None) or locale.getpreferredencoding(False)
     return encoding.lower().replace("-", "") == "utf8"
@@ -129,19 +124,26 @@ def main(argv: list[str] | None = None) -> int:
         if asked:
             print(asked)
             return 0
-        options = choose_face(parse(words))
+        if words[:1] == ["attach"]:
+            from gradrepl.visit import attach
+
+            return attach(words[1:])
+        options = parse(words)
         if options.target and not options.module:
             check_target(options.target)
-        code: int = import_module(_FACES[options.face]).run(options)
+        if options.listens:
+            exec_listening(options)
+        options = choose_face(options)
+        code: int = import_module(FACES[options.face]).run(options)
     except GradreplError as error:
         print(f"gradrepl: {error}", file=sys.stderr)
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         return 2
-    return code if code >= 0 else _die_by(-code)
+    return code if code >= 0 else die_by(-code)
 
 
-_FACES = {
+FACES = {
     "tui": "gradrepl.tui",
     "repl": "gradrepl.repl.prompt",
     "batch": "gradrepl.repl.batch",
@@ -160,7 +162,7 @@ def _early(words: list[str]) -> str:
     return ""
 
 
-def _die_by(number: int) -> int:
+def die_by(number: int) -> int:
     """End as the script did, so that our caller sees the same signal."""
     sys.stdout.flush()
     sys.stderr.flush()

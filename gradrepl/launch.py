@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from gradrepl.errors import TargetError
+from gradrepl.errors import TargetError, UsageError
+from gradrepl.meeting import Meeting
 from gradrepl.streams import Streams
 
 VARIABLE = "GRADREPL_DEBUGGEE"
@@ -51,6 +52,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     json: bool = False
     ascii: bool = False
     color: bool = True
+    listens: bool = False
+    """Run it as without gradrepl, and let faces attach."""
+    address: str = ""
+    """Where it listens; empty for a private socket."""
+    waits: bool = False
+    """Do not begin before a face has attached."""
+    meeting: Meeting | None = None
+    """A debuggee that runs already, instead of one that is to be started."""
 
 
 def check_target(path: str) -> None:
@@ -85,6 +94,24 @@ def check_target(path: str) -> None:
         ) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise TargetError(f"'{path}' is not Python: {error}.", "Is it the right file?") from None
+
+
+def exec_listening(options: Options) -> None:
+    """Become the process that runs the target and listens; returns never.
+
+    Raises:
+        UsageError: there is no target.
+    """
+    if not options.target:
+        raise UsageError("--listen needs a script.", "gradrepl --listen train.py")
+    setup = {
+        "target": options.target, "args": options.args, "module": options.module,
+        "address": options.address, "wait": options.waits,
+    }  # fmt: skip
+    code = options.engine[1].replace("engine.__main__", "guest.script")
+    environment = {**os.environ, "GRADREPL_LISTEN": json.dumps(setup)}
+    with _large_stack():
+        os.execve(options.python, [options.python, "-c", code], environment)
 
 
 @contextmanager

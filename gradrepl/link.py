@@ -28,6 +28,7 @@ import msgspec
 
 from gradrepl import protocol
 from gradrepl.errors import LinkError, RefusedError
+from gradrepl.meeting import PATH_LIMIT
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,8 +39,6 @@ HELLO_SECONDS = 10.0
 """How long a peer may take for its first frame."""
 HIGH = 800
 """Number from which on the engine's end looks for a free descriptor."""
-PATH_LIMIT = 100
-"""Bytes in the path of a Unix socket that every system accepts."""
 
 
 def _length(header: bytes, limit: int) -> int:
@@ -54,6 +53,26 @@ def _message(body: bytes) -> protocol.Messages:
         return protocol.decode(body)
     except msgspec.MsgspecError as error:
         raise LinkError(f"a malformed message came over the link: {error}.") from None
+
+
+def _check(hello: protocol.Messages | None, token: str) -> None:
+    if not isinstance(hello, protocol.Hello):
+        raise RefusedError("the peer did not begin with Hello.")
+    if not hmac.compare_digest(hello.token.encode(), token.encode()):
+        raise RefusedError("the peer did not show the token of this session.")
+    if hello.version != protocol.VERSION:
+        raise RefusedError(f"the peer speaks version {hello.version} of the protocol.")
+
+
+def _received(sock: socket.socket, count: int) -> bytes:
+    """Return exactly ``count`` bytes."""
+    data = b""
+    while len(data) < count:
+        piece = sock.recv(count - len(data))
+        if not piece:
+            raise LinkError("the link ended in the middle of a message.")
+        data += piece
+    return data
 
 
 def _out_of_the_way(sock: socket.socket) -> socket.socket:
@@ -112,6 +131,27 @@ class BlockingLink:
         if not isinstance(link.receive(), protocol.Welcome):
             link.close()
             raise RefusedError("the face refused the token or the version of the protocol.")
+        return link
+
+    @classmethod
+    def accepted(cls, sock: socket.socket, token: str) -> BlockingLink:
+        """Return the link to a face that connected to us, once it has shown ``token``.
+
+        Raises:
+            LinkError: it talks nonsense, or nothing at all.
+            RefusedError: it did not show the token; it is told so.
+        """
+        sock.settimeout(HELLO_SECONDS)
+        length = _length(_received(sock, 4), HELLO_LIMIT)
+        hello = _message(_received(sock, length))
+        try:
+            _check(hello, token)
+        except RefusedError as error:
+            sock.sendall(protocol.encode(protocol.Refused(why=str(error))))
+            raise
+        sock.settimeout(None)
+        link = cls(sock)
+        link.send(protocol.Welcome(pid=os.getpid()))
         return link
 
     def send(self, message: protocol.Message) -> None:
@@ -201,6 +241,31 @@ class Link:
             raise LinkError("the debuggee is gone.", "':restart' starts a new one.")
         self._writer.write(protocol.encode(message))
 
+    @classmethod
+    async def connect(cls, sock: socket.socket, token: str = "") -> Link:
+        """Return the link over ``sock``; with a ``token``, show it and wait for the welcome.
+
+        Raises:
+            RefusedError: the debuggee did not take the token.
+            LinkError: it answers nonsense, or nothing.
+        """
+        import asyncio
+
+        link = cls(*await asyncio.open_connection(sock=sock))
+        if not token:
+            return link
+        link.send(protocol.Hello(token=token, pid=os.getpid()))
+        try:
+            answer = await asyncio.wait_for(link.receive(), HELLO_SECONDS)
+        except TimeoutError:
+            answer = None
+        if isinstance(answer, protocol.Welcome):
+            return link
+        link.close()
+        if isinstance(answer, protocol.Refused):
+            raise RefusedError(answer.why, "Is it the right process, and a token of today?")
+        raise LinkError("the debuggee does not answer.", "Has the program ended?")
+
     async def receive(self, limit: int = protocol.LIMIT) -> protocol.Messages | None:
         """Wait for the next message; None at the end of the stream.
 
@@ -266,18 +331,10 @@ class Listener:
         link = Link(reader, writer)
         try:
             hello = await asyncio.wait_for(link.receive(HELLO_LIMIT), HELLO_SECONDS)
-            self._check(hello)
+            _check(hello, self.token)
         except (LinkError, TimeoutError):
             link.close()
             return
         assert isinstance(hello, protocol.Hello)
         assert self._accepted is not None
         self._accepted.put_nowait((link, hello))
-
-    def _check(self, hello: protocol.Messages | None) -> None:
-        if not isinstance(hello, protocol.Hello):
-            raise RefusedError("the peer did not begin with Hello.")
-        if not hmac.compare_digest(hello.token.encode(), self.token.encode()):
-            raise RefusedError("the peer did not show the token of this session.")
-        if hello.version != protocol.VERSION:
-            raise RefusedError(f"the peer speaks version {hello.version} of the protocol.")

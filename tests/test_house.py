@@ -38,6 +38,8 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),
         ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),
         ("gradrepl.engine.backward, gradrepl.engine.forward", SCREEN),
+        ("gradrepl.guest.api, gradrepl.guest.script", {"torch", *SCREEN}),
+        ("gradrepl.visit, gradrepl.commands.visit", {"torch", *SCREEN}),
     ],
 )
 def test_each_wing_loads_only_its_own(wing: str, forbidden: set[str]) -> None:
@@ -59,6 +61,7 @@ def test_directions(file: Path) -> None:
     wing = file.relative_to(ROOT).parts[1]
     strangers = {
         "engine": ("gradrepl.tui", "gradrepl.repl", "gradrepl.commands", "gradrepl.render"),
+        "guest": ("gradrepl.tui", "gradrepl.repl", "gradrepl.commands", "gradrepl.render"),
         "tui": ("gradrepl.engine", "gradrepl.repl"),
         "repl": ("gradrepl.engine", "gradrepl.tui"),
         "commands": ("gradrepl.engine", "gradrepl.tui", "gradrepl.repl"),
@@ -87,6 +90,7 @@ def test_public_face() -> None:
     assert sorted(gradrepl.__all__) == [
         "Aborted", "AutogradError", "ConditionError", "GradreplError", "LinkError",
         "RefusedError", "StateError", "TargetError", "UsageError", "__version__",
+        "embed", "listen", "pm", "post_mortem", "run", "runcall", "runeval", "set_trace",
     ]  # fmt: skip
     for name in gradrepl.__all__:
         assert getattr(gradrepl, name) is not None

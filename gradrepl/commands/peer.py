@@ -13,6 +13,7 @@ from gradrepl.commands.refusals import failure, gone_error
 from gradrepl.errors import GradreplError, LinkError
 from gradrepl.launch import Debuggee, Options
 from gradrepl.link import Link, Listener
+from gradrepl.streams import Streams
 
 PATIENCE = 3.0
 """Seconds that a debuggee gets to quit, and again to terminate."""
@@ -126,15 +127,19 @@ class Peer:
         loop = asyncio.get_running_loop()
         process.ended.add_done_callback(lambda _: loop.call_later(LINGER, link.close))
         try:
-            while (message := await link.receive()) is not None:
-                process.streams.drain()
-                if isinstance(message, protocol.Answer):
-                    reply = self._replies.pop(message.id, None)
-                    if reply is not None:
-                        reply(message.record)
-                else:
-                    self._hear(message)
+            await self._hear_all(link, process.streams)
         except LinkError as error:
             self._hear(protocol.Tell(record=failure(error)))
             process.signal(signal.SIGTERM)
         link.close()
+
+    async def _hear_all(self, link: Link, streams: Streams) -> None:
+        """Hear messages to the end of the link, each after the output that came before it."""
+        while (message := await link.receive()) is not None:
+            streams.drain()
+            if isinstance(message, protocol.Answer):
+                reply = self._replies.pop(message.id, None)
+                if reply is not None:
+                    reply(message.record)
+            else:
+                self._hear(message)

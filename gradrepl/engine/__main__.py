@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from gradrepl import protocol
-from gradrepl.engine import frames, stdio
+from gradrepl.engine import current, frames, stdio
 from gradrepl.engine.gate import Place, Quitting
 from gradrepl.engine.interrupts import Interrupts
 from gradrepl.engine.session import Session
@@ -29,7 +29,7 @@ def main() -> int:
     sys.modules["__main__"] = namespace
     namespace.__dict__["__builtins__"] = sys.modules["builtins"]
     link = BlockingLink.connect(setup["socket"], setup["token"], platform.python_version())
-    session = Session(link)
+    session = current.session = Session(link)
     interrupts = Interrupts(session)
     interrupts.install()
     _share_streams(session, setup)

@@ -21,7 +21,6 @@ from gradrepl.conditions import Continue, Verb
 from gradrepl.errors import Aborted
 from gradrepl.model import Error, Record
 
-
 RUNS_ON = Error(
     message="the program runs on.", hint="Ask again at the next stop.", kind="StateError"
 )
@@ -112,6 +111,10 @@ class Gate:
         with self._stack:
             for place in self.places:
                 place.inbox.put(None)
+
+    def left(self) -> bool:
+        """Was ``quit`` said, and nobody attached since?"""
+        return self._quitting
 
     def attach(self) -> None:
         """A face is there again: threads may park."""

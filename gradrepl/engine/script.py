@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
 
-def run(session: Session, target: str, args: tuple[str, ...], *, module: bool) -> Ended:
-    """Run it, stopped before its first op, and return how it ended.
+def run(
+    session: Session, target: str, args: tuple[str, ...], *, module: bool, stopped: bool = True
+) -> Ended:
+    """Run it, ``stopped`` before its first op, and return how it ended.
 
     Raises:
         TargetError: it cannot be found or compiled.
@@ -37,7 +39,8 @@ def run(session: Session, target: str, args: tuple[str, ...], *, module: bool) -
     status = 0
     try:
         with session.stepper.code(typed=False):
-            session.stepper.go(c.First())
+            if stopped:
+                session.stepper.go(c.First())
             exec(code, main.__dict__)
     except SystemExit as left:
         status = exit_status(left)
@@ -50,7 +53,7 @@ def run(session: Session, target: str, args: tuple[str, ...], *, module: bool) -
         _flush()
     session.exit_code = status
     if error is not None and not isinstance(error, Aborted):
-        _post_mortem(session, error)
+        post_mortem(session, error, error.__traceback__)
     said = evaluate.error(error).message if error is not None else ""
     return Ended(code=status, script=target, exception=said)
 
@@ -139,28 +142,25 @@ def _report(error: BaseException) -> int:
     return status
 
 
-def _post_mortem(session: Session, error: BaseException) -> None:
+def post_mortem(session: Session, error: BaseException | None, tb: TracebackType | None) -> None:
     """Stop at the user's frame that raised, with its locals to look at."""
     found = []
-    tb: TracebackType | None = error.__traceback__
-    lines = {}
     while tb is not None:
         if frames.kind(tb.tb_frame.f_code) == frames.USER:
             found.append(tb.tb_frame)
-            lines[tb.tb_frame] = tb.tb_lineno
         tb = tb.tb_next
     found.reverse()
     if not found:
         return
     with session.stop():
         place = Place("exception", found)
-        record = evaluate.error(error)
+        message = evaluate.error(error).message if error is not None else "post_mortem()"
         session.tell(
             Stop(
                 phase="exception",
-                reason=record.message,
+                reason=message,
                 site=frames.site(found[0]),
-                exception=record.message,
+                exception=message,
                 when="after",
                 depth=len(session.gate.places),
                 watches=session.news(place),

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import conditions as c
 from gradrepl import protocol
@@ -29,17 +29,23 @@ if TYPE_CHECKING:
     from gradrepl.engine.calls import Call
     from gradrepl.engine.events import _Event
     from gradrepl.engine.names import Names
-    from gradrepl.link import BlockingLink
 
 
 Scope = tuple[dict[str, Any], dict[str, Any]]
 """(globals, locals)"""
 
 
+class Link(Protocol):
+    """What carries what is told: one face's socket, or all of them."""
+
+    def send(self, message: protocol.Message) -> None:
+        """Send, or raise LinkError."""
+
+
 class Session:
     """One debuggee."""
 
-    def __init__(self, link: BlockingLink) -> None:
+    def __init__(self, link: Link) -> None:
         from gradrepl.engine import answers, looking  # noqa: F401  (looking registers its own)
 
         self.link = link
@@ -58,6 +64,8 @@ class Session:
         self.before_stop: Callable[[], None] = lambda: None
         self.after_stop: Callable[[], None] = lambda: None
         """Called around each stop in the thread that parks, before anything is told of it."""
+        self.ready: protocol.Ready | None = None
+        """What was told of torch when it came."""
         self._torch_watch = TorchWatch(self._torch_arrived)
         self.watch_for_torch()
         self._warming: threading.Thread | None = None
@@ -85,8 +93,12 @@ class Session:
 
     def face_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
-        self._torch_watch.remove()
+        self.rest()
         self.stepper.disarm()
+
+    def rest(self) -> None:
+        """Nothing is armed and nobody looks: listen for nothing either."""
+        self._torch_watch.remove()
 
     @contextmanager
     def stop(self) -> Iterator[None]:
@@ -114,7 +126,8 @@ class Session:
 
         self.stepper.torch_arrived()
         device = "cuda:0" if torch.cuda.is_available() else "cpu"
-        self.send(protocol.Ready(torch=str(torch.__version__), device=device))
+        self.ready = protocol.Ready(torch=str(torch.__version__), device=device)
+        self.send(self.ready)
 
     def warm_up(self) -> None:
         """Import torch in the background: the prompt of an interactive session is there already."""

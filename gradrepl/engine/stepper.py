@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.backward import Pass
     from gradrepl.engine.events import _Event
     from gradrepl.engine.forward import Recorder
+    from gradrepl.engine.health.watch import HealthWatch
     from gradrepl.engine.session import Session
     from gradrepl.engine.watcher import Watcher
 
@@ -63,6 +64,8 @@ class Stepper:
         self.wants_passes = False
         self.asks_before_ops = self.asks_after_ops = False
         self.asks_before_nodes = self.asks_after_nodes = False
+        self.health: HealthWatch | None = None
+        """What watches the gradients; None until somebody asks for it."""
 
     def torch_arrived(self) -> None:
         """Torch is imported: bring in what needs it, and put in place what is armed."""
@@ -86,6 +89,8 @@ class Stepper:
         self.leaf_names.clear()
         if self.torch_here:
             self.recorder.forget_paths()
+        if self.health is not None:
+            self.health.clock.restart()
         self.rearm()
         nested = self.torch_here and self.recorder.held_back()
         try:
@@ -104,6 +109,8 @@ class Stepper:
     def go(self, verb: c.Verb, anchor: Anchor | None = None) -> None:
         """Arm ``verb``, as the user's code is about to run on."""
         self.armed.go(verb, anchor or Anchor())
+        if self.health is not None:
+            self.health.clock.restart()
         self.rearm()
         if self.torch_here:
             self.recorder.opening = isinstance(verb, c.Into)
@@ -124,10 +131,27 @@ class Stepper:
             return
         for each in self.passes:
             each.rearm()
-        if self.wants_passes or self.typed:
+        if self.wants_passes or self.typed or self._watches():
             self.watcher.install()
         elif not self.passes:
             self.watcher.remove()
+
+    def _watches(self) -> bool:
+        """Are gradients watched? Has what watches them in place."""
+        breakpoints = self.armed.wants(c.WATCH)
+        if self.health is None and breakpoints:
+            self.start_health()
+        if self.health is not None:
+            self.health.place(breakpoints)
+        return self.health is not None and self.health.on
+
+    def start_health(self) -> HealthWatch:
+        """Return what watches the gradients."""
+        if self.health is None:
+            from gradrepl.engine.health.watch import HealthWatch
+
+            self.health = HealthWatch(self)
+        return self.health
 
     def place_recorder(self) -> None:
         """Have recorder and line tracer in the stepped thread exactly while they are needed."""
@@ -145,6 +169,8 @@ class Stepper:
     def disarm(self) -> None:
         """Forget everything: the face is gone, or this is a forked child."""
         self.armed = Armed()
+        if self.health is not None:
+            self.health.asked = model.Watching()
         self.typed = False
         self.rearm()
 
@@ -159,6 +185,13 @@ class Stepper:
         from gradrepl.engine.events import OpEvent
 
         self.event(OpEvent(self, self.armed.anchor, call, when))
+
+    def judged(self, health: HealthWatch) -> None:
+        """A watched backward is over: some parameters may have another verdict."""
+        if health.new and self.armed.wants(c.WATCH):
+            from gradrepl.engine.events import WatchEvent
+
+            self.event(WatchEvent(self, self.armed.anchor, health.new))
 
     def line_event(self, frame: FrameType, entered: bool) -> None:
         """A watched line is about to run."""
@@ -183,7 +216,7 @@ class Stepper:
             self.armed.rest()
             self.pausing = False
             self.leaf_names.clear()
-            state = "backward" if event.kind in ("node", "pass") else "forward"
+            state = "backward" if event.kind in ("node", "pass", "watch") else "forward"
             users = frames.user_frames(event.frame)
             place = Place(state, users, extras=event.extra_quietly, event=event)
             for backward in self.passes:
@@ -225,6 +258,7 @@ class Stepper:
             self.park(event, Hit(reason))
             return
         with self.session.stop():
+            self.pausing = False
             place = Place("forward", frames.user_frames(frame))
             site = frames.site(place.frames[0]) if place.frames else None
             self.session.tell(Stop(phase="forward", reason=reason, site=site, when="before"))

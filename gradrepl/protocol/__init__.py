@@ -18,6 +18,7 @@ from gradrepl import model
 from gradrepl.model.base import kinds_of
 from gradrepl.protocol.breaking import *
 from gradrepl.protocol.chain import *
+from gradrepl.protocol.health import *
 from gradrepl.protocol.looking import *
 from gradrepl.protocol.memory import *
 from gradrepl.protocol.modules import *
@@ -51,6 +52,13 @@ class Welcome(Message, frozen=True, kw_only=True):
     """The answer to a good Hello."""
 
     version: int = VERSION
+    pid: int = 0
+
+
+class Refused(Message, frozen=True, kw_only=True):
+    """The answer to a Hello that is not good."""
+
+    why: str
 
 
 class Ready(Message, frozen=True, kw_only=True):
@@ -96,7 +104,7 @@ class Input(Message, frozen=True, kw_only=True):
     """The user's code waits for a line of standard input."""
 
 
-Messages = Hello | Welcome | Ready | Ask | Answer | Tell | Prompt | Resumed | Input
+Messages = Hello | Welcome | Refused | Ready | Ask | Answer | Tell | Prompt | Resumed | Input
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Messages)

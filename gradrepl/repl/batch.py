@@ -12,6 +12,7 @@ import select
 import signal
 
 from gradrepl.commands import Conversation
+from gradrepl.commands.visit import converse
 from gradrepl.launch import Options
 from gradrepl.repl.output import Output
 
@@ -25,7 +26,7 @@ def run(options: Options) -> int:
 
 
 async def _serve(options: Options) -> int:
-    talk = Conversation(options, Output(options).show)
+    talk = converse(options, Output(options).show)
     pass_signals(talk)
     try:
         await talk.start()

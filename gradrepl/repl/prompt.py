@@ -33,6 +33,7 @@ from gradrepl.commands import Conversation
 from gradrepl.commands.completion import fragment
 from gradrepl.commands.history import History
 from gradrepl.commands.registry import PROMPTS
+from gradrepl.commands.visit import converse
 from gradrepl.launch import Options
 from gradrepl.phrases import place
 from gradrepl.repl.batch import pass_signals
@@ -58,7 +59,7 @@ class LinePrompt:
         self._output = Output(options)
         self._was_empty = True
         self._asked_at = 0.0
-        self.talk = Conversation(options, self._show)
+        self.talk = converse(options, self._show)
         self.talk.on_change = self._changed
         self._session: PromptSession[str] = PromptSession(
             self._message,
@@ -79,7 +80,11 @@ class LinePrompt:
     async def serve(self) -> int:
         """Ask and answer until the end; return the exit code."""
         talk = self.talk
-        print(banner())
+        meeting = talk.options.meeting
+        if meeting is None:
+            print(banner())
+        elif meeting.link < 0:  # not on the program's own terminal: Ctrl-C comes to us alone
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, talk.interrupt)
         pass_signals(talk)
         try:
             await talk.start()
@@ -92,6 +97,8 @@ class LinePrompt:
     async def _turn(self) -> None:
         """One entry, or one key that ends the line."""
         await self.talk.settled()
+        if self.talk.finished:
+            return
         self._begin_line()
         self._asked_at = time.monotonic()
         try:

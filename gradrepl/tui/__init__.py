@@ -73,14 +73,14 @@ def run(options: Options) -> int:
         gc.enable()
         import asyncio
 
-        from gradrepl.commands.conversation import Conversation
+        from gradrepl.commands.visit import converse
 
-        talk = Conversation(options, show)
+        talk = converse(options, show)
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, _leave, talk, number)
         return talk
 
-    app = GradreplApp(make, typing=not options.target, ascii=ascii_only)
+    app = GradreplApp(make, typing=not (options.target or options.meeting), ascii=ascii_only)
     if kept is not None:
         os.environ["NO_COLOR"] = kept
     code = app.run()

@@ -1,0 +1,6 @@
+"""gradrepl as a guest: the engine in a process that the user started.
+
+``set_trace()`` brings in the engine's session, lends the terminal to a face that is a child of
+this process, and takes it back when the program goes on; ``listen()`` lets faces come from other
+terminals. Between stops, with nothing armed, nothing of ours is in the user's way.
+"""

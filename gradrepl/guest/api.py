@@ -1,0 +1,144 @@
+"""What a program may call: pdb's functions, on this engine, and ``listen``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import CodeType, FrameType, TracebackType
+from typing import Any, TypeVar
+
+from gradrepl.engine import current
+from gradrepl.errors import StateError
+from gradrepl.guest import workers
+from gradrepl.guest.home import BdbQuit, Home
+
+Result = TypeVar("Result")
+
+
+def set_trace(*, header: str = "") -> None:
+    """Stop here, in this thread: a face takes over the terminal until the program runs on.
+
+    ``c`` runs on with whatever is armed, ``q`` raises ``bdb.BdbQuit``. Without a terminal the
+    thread waits for ``gradrepl attach``; with ``GRADREPL_NO_TTY=continue`` it goes on.
+    """
+    _stop_at(sys._getframe(1), header or "set_trace()")
+
+
+def embed(*, header: str = "") -> None:
+    """Open a prompt here, among the caller's variables; the same as :func:`set_trace`."""
+    _stop_at(sys._getframe(1), header or "embed()")
+
+
+def _stop_at(frame: FrameType, reason: str) -> None:
+    session = current.session
+    if session is not None:  # started by ``gradrepl script.py``: it has its face
+        if not session.gate.detached and not session.gate.answering():
+            session.stepper.pause_here(frame, reason)
+    elif not workers.refuses(frame, reason):
+        Home.get().pause(frame, reason)
+
+
+def post_mortem(tb: TracebackType | None = None) -> None:
+    """Look at where an exception was raised: of ``tb``, or of the one that is being handled.
+
+    Raises:
+        ValueError: there is neither.
+    """
+    error = sys.exc_info()[1]
+    if tb is None:
+        tb = error.__traceback__ if error is not None else None
+    if tb is None:
+        raise ValueError("post_mortem() needs a traceback: no exception is being handled.")
+    last = getattr(sys, "last_value", None)
+    known = [each for each in (error, last) if each is not None and each.__traceback__ is tb]
+    _look_at(known[0] if known else None, tb)
+
+
+def pm() -> None:
+    """Look at where the last exception that nobody caught was raised.
+
+    Raises:
+        StateError: there was none.
+    """
+    error: BaseException | None = getattr(sys, "last_value", None)
+    if error is None or error.__traceback__ is None:
+        raise StateError("there is no last exception.", "pm() is for after an uncaught one.")
+    _look_at(error, error.__traceback__)
+
+
+def _look_at(error: BaseException | None, tb: TracebackType) -> None:
+    from gradrepl.engine import script
+
+    if current.session is not None:
+        script.post_mortem(current.session, error, tb)
+    elif not workers.refuses(tb.tb_frame, "post_mortem()"):
+        home = Home.get()
+        home.wake()
+        with suppress(BdbQuit):
+            script.post_mortem(home.session, error, tb)
+        home.finish()
+
+
+def run(
+    statement: str | CodeType,
+    globals: dict[str, Any] | None = None,
+    locals: dict[str, Any] | None = None,
+) -> None:
+    """Run a statement (by default in ``__main__``), stopped at its first line."""
+    space, local = _spaces(globals, locals)
+    code = compile(statement, "<string>", "exec") if isinstance(statement, str) else statement
+    _stepped(lambda: exec(code, space, local))
+
+
+def runeval(
+    expression: str | CodeType,
+    globals: dict[str, Any] | None = None,
+    locals: dict[str, Any] | None = None,
+) -> Any:
+    """Return the value of an expression (by default in ``__main__``), stopped at its first line."""
+    space, local = _spaces(globals, locals)
+    code = compile(expression, "<string>", "eval") if isinstance(expression, str) else expression
+    return _stepped(lambda: eval(code, space, local))
+
+
+def runcall(function: Callable[..., Result], *args: Any, **keywords: Any) -> Result | None:
+    """Return what ``function`` returns, stopped at its first line; None if it was left by ``q``."""
+    return _stepped(lambda: function(*args, **keywords))
+
+
+def _spaces(
+    space: dict[str, Any] | None, local: dict[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    if space is None:
+        space = sys.modules["__main__"].__dict__
+    return space, space if local is None else local
+
+
+def _stepped(work: Callable[[], Result]) -> Result | None:
+    frame = sys._getframe(2)
+    if current.session is not None or workers.refuses(frame, "run()"):
+        return work()
+    home = Home.get()
+    home.wake()
+    home.stop_at_first_line()
+    with suppress(BdbQuit):
+        try:
+            return work()
+        finally:
+            home.finish()
+    return None
+
+
+def listen(address: str = "") -> str:
+    """Let faces attach from other terminals, and return where: ``gradrepl attach`` finds it.
+
+    A private Unix socket, or ``tcp://HOST:PORT`` if that is asked for (port 0: any free one).
+    The program runs as before until somebody attaches, and again after they detach.
+
+    Raises:
+        LinkError: nobody can listen there.
+    """
+    if current.session is not None:
+        raise StateError("this program has its face already.", "listen() is for others.")
+    return Home.get().listen(address).address

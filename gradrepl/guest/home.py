@@ -1,0 +1,370 @@
+"""The engine's session in a process that the user started, and the faces that come to it."""
+
+from __future__ import annotations
+
+import atexit
+import bdb
+import builtins
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any, ClassVar
+
+from gradrepl import conditions as c
+from gradrepl import protocol
+from gradrepl.engine import frames
+from gradrepl.engine.gate import Quitting
+from gradrepl.engine.interrupts import Interrupts
+from gradrepl.engine.session import Session
+from gradrepl.guest import main_thread, terminal
+from gradrepl.guest.door import Door, own_name
+from gradrepl.guest.hub import Face, Hub
+from gradrepl.guest.terminal import Terminal
+from gradrepl.link import BlockingLink
+from gradrepl.model import Notice
+
+NO_TTY = "GRADREPL_NO_TTY"
+"""Set to 'continue', a stop without a terminal is passed by; else it waits for ``attach``."""
+_NOTHING: Any = object()
+
+
+class BdbQuit(Quitting, bdb.BdbQuit):
+    """``q`` at a stop: what pdb raises into the user's code."""
+
+
+BdbQuit.__module__, BdbQuit.__qualname__ = "bdb", "BdbQuit"
+
+
+class Home:
+    """One process's session: there is at most one, made at the first stop or ``listen()``."""
+
+    here: ClassVar[Home | None] = None
+
+    @classmethod
+    def get(cls) -> Home:
+        """Return this process's home; make it if there is none."""
+        if cls.here is None or cls.here.pid != os.getpid():
+            cls.here = Home()
+            os.register_at_fork(after_in_child=cls.here.forked)
+            atexit.register(cls.here.at_exit)
+        return cls.here
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.hub = Hub(self._asked, self._face_went)
+        self.session = Session(self.hub)
+        self.session.gate.quitting = BdbQuit
+        self.session.before_stop, self.session.after_stop = self._stops, self._runs_on
+        self.interrupts = Interrupts(self.session)
+        self.terminal: Terminal | None = None
+        self.door: Door | None = None
+        self._child: Face | None = None
+        self._handler: Any = None
+        """Who had SIGINT before us; None while we do not have it."""
+        self._underscore: Any = _NOTHING
+        self._has_come = threading.Event()
+        self.session.gate.detached = True  # until somebody stops, or a face comes
+        self._rest()
+
+    # -- stops -------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Let threads park, from now on; the calling thread is the one that is stepped."""
+        stepper = self.session.stepper
+        self.session.gate.attach()
+        if not self.armed():
+            stepper.thread = threading.current_thread()
+        stepper.running = self.session.running_script = True
+        self.session.watch_for_torch()
+
+    def pause(self, frame: FrameType | None, reason: str) -> None:
+        """Stop the calling thread at ``frame``."""
+        if self.session.gate.answering():
+            self.session.tell(Notice(message=f"{reason} passed by: typed code does not stop."))
+            return
+        self.wake()
+        self.session.stepper.pause_here(frame, reason)
+
+    def stop_at_first_line(self) -> None:
+        """Stop the calling thread at the first line, op or node of what it calls next."""
+        stepper = self.session.stepper
+        stepper.pausing = True
+        stepper.go(c.First())
+        if sys.gettrace() is None:
+            Landing(self).set([])
+
+    def finish(self) -> None:
+        """What was run to be stepped is over: the terminal goes back."""
+        stepper = self.session.stepper
+        stepper.pausing = False
+        stepper.armed.rest()
+        stepper.rearm()
+        stepper.place_recorder()
+        if sys.gettrace() is not None and isinstance(
+            getattr(sys.gettrace(), "__self__", None), Landing
+        ):
+            sys.settrace(None)
+        if not self.session.gate.places:
+            self._part()
+
+    def await_face(self) -> None:
+        """Wait until a face has come."""
+        self._has_come.wait()
+
+    def armed(self) -> bool:
+        """Is there anything to stop at?"""
+        armed = self.session.stepper.armed
+        return bool(armed.breakpoints) or not isinstance(armed.verb, c.Continue)
+
+    def _stops(self) -> None:
+        """A thread is about to park: have a face to show it to."""
+        if self.hub.faces or self.session.gate.detached:
+            return
+        if self._underscore is _NOTHING:
+            self._underscore = vars(builtins).get("_", None), "_" in vars(builtins)
+        name = terminal.path()
+        if name:
+            self._lend(name)
+        elif os.environ.get(NO_TTY) == "continue":
+            self.say(f"a stop is passed by: there is no terminal, and {NO_TTY}=continue.")
+            self._let_go()
+        else:
+            self.listen()
+            self.say(
+                f"stopped, and there is no terminal: waiting for 'gradrepl attach {own_name()}'"
+                f" ({NO_TTY}=continue goes on instead)."
+            )
+
+    def _lend(self, name: str) -> None:
+        try:
+            lent = Terminal(name, lambda: self.session.send(protocol.Input()))
+        except OSError as error:
+            self.say(f"no face could be started ({error.strerror or error}): the program runs on.")
+            self.session.gate.detach()
+            self._forget()
+            return
+        self.terminal = lent
+        self._take_sigint()
+        self._child = self.hub.join(BlockingLink(lent.link), self.session.ready)
+
+    def _runs_on(self) -> None:
+        """A thread left its stop: give the terminal back, unless the face is still needed."""
+        session = self.session
+        if session.gate.places:
+            return
+        if session.gate.left():
+            self._forget()
+            session.gate.attach()
+        session.stepper.place_recorder()
+        self.hub.resumed()
+        if isinstance(session.stepper.armed.verb, c.Continue):
+            self._part()
+
+    def _part(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            self.hub.part(child)
+            if child.thread is not threading.current_thread():
+                child.thread.join(1)
+        self._return_terminal()
+        if not self.armed():
+            self._rest()
+
+    def _return_terminal(self) -> int:
+        lent, self.terminal = self.terminal, None
+        if lent is None:
+            return 0
+        status = lent.take_back()
+        self._give_sigint()
+        return status
+
+    def _rest(self) -> None:
+        """Nothing is armed: have nothing of ours in the process."""
+        self.session.rest()
+        if self._underscore is not _NOTHING:
+            value, had = self._underscore
+            self._underscore = _NOTHING
+            if had:
+                vars(builtins)["_"] = value
+            else:
+                vars(builtins).pop("_", None)
+
+    def _forget(self) -> None:
+        """Disarm everything, in the thread where it is armed if that can be had."""
+        self.session.face_gone()
+        if threading.current_thread() is not self.session.stepper.thread:
+            main_thread.call_soon(self.session.stepper.place_recorder)
+
+    # -- faces -------------------------------------------------------------------------------
+
+    def listen(self, address: str = "", script: str = "") -> Door:
+        """Let faces come from elsewhere; returns where.
+
+        Raises:
+            LinkError: nobody can listen there.
+        """
+        if self.door is None:
+            self.door = Door(address, script, self._came)
+        return self.door
+
+    def _came(self, link: BlockingLink) -> None:
+        """A face has come through the door; in a thread of the door's."""
+        first = not self.hub.faces
+        if first:
+            self.session.gate.attach()
+            self.session.stepper.running = self.session.running_script = True
+            main_thread.call_soon(self.session.watch_for_torch)
+        self.hub.join(link, self.session.ready)
+        self._has_come.set()
+        if first and not self.session.gate.places:
+            self._pause_soon()
+
+    def _face_went(self, face: Face, why: str) -> None:
+        """The link of ``face`` has ended; in its own thread."""
+        if face.leaving:
+            return
+        status = 0
+        if face is self._child:
+            self._child = None
+            status = self._return_terminal()
+        if not self.hub.faces:
+            how = why.removesuffix(".") or (f"exit status {status}" if status else "it is closed")
+            self.say(f"the face is gone ({how}): the program runs on, with no stop.")
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self.session.gate.detach()
+        self._forget()
+
+    def _asked(self, face: Face, ask: protocol.Ask) -> None:
+        """Do or hand on what a face asks; in its own thread."""
+        match ask.request:
+            case protocol.Pause() if self._handler is not None:
+                self.interrupts.pause()
+            case protocol.Pause():
+                self._pause_soon()
+            case protocol.Interrupt():
+                os.kill(os.getpid(), signal.SIGINT)
+            case protocol.Status():
+                self.hub.send(protocol.Answer(id=ask.id, record=self.session.status()))
+                return
+            case protocol.Detach():
+                self._detach(face, ask)
+                return
+            case _:
+                if self.session.gate.put(ask):
+                    return
+                if isinstance(ask.request, protocol.Quit):
+                    self._detach(face, ask)
+                    return
+        self.hub.send(protocol.Answer(id=ask.id))
+
+    def _detach(self, face: Face, ask: protocol.Ask) -> None:
+        self.hub.send(protocol.Answer(id=ask.id))
+        self.hub.part(face)
+        if face is self._child:
+            self._child = None
+            self._return_terminal()
+        if not self.hub.faces:
+            self._let_go()
+
+    # -- Ctrl-C ------------------------------------------------------------------------------
+
+    def _pause_soon(self) -> None:
+        """Stop at the main thread's next event: an op, a node, or a line of the user's."""
+        if not self.session.gate.main_waits():
+            main_thread.call_soon(self._arm_pause)
+
+    def _arm_pause(self) -> None:
+        stepper = self.session.stepper
+        if self.session.gate.detached or self.session.gate.places:
+            return
+        stepper.pausing = True
+        stepper.go(c.First())
+        if sys.gettrace() is None:
+            Landing(self).set(frames.user_frames(sys._getframe(0)))
+
+    def _take_sigint(self) -> None:
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._handler = signal.signal(signal.SIGINT, self.interrupts.handle)
+
+    def _give_sigint(self) -> None:
+        before, self._handler = self._handler, None
+        if before is None:
+            return
+        if threading.current_thread() is threading.main_thread():
+            if signal.getsignal(signal.SIGINT) == self.interrupts.handle:
+                signal.signal(signal.SIGINT, before)
+        else:
+            self._handler = before
+            main_thread.call_soon(self._give_sigint)
+
+    # -- the process -------------------------------------------------------------------------
+
+    def say(self, sentence: str) -> None:
+        """Say something to whoever reads the program's standard error."""
+        print(f"gradrepl: {sentence}", file=sys.stderr, flush=True)
+
+    def forked(self) -> None:
+        """In a forked child: no faces, no hooks, no stops of the parent's."""
+        if Home.here is not self:
+            return
+        Home.here = None
+        self.session.gate.detached = True
+        self.hub.drop()
+        for held in (self.terminal, self.door):
+            if held is not None:
+                held.abandon()
+        self.session.stepper.disarm()
+
+    def at_exit(self) -> None:
+        """The process ends: the terminal goes back, the door is shut."""
+        if self.pid != os.getpid():
+            return
+        self.session.gate.detached = True
+        for face in list(self.hub.faces):
+            self.hub.part(face)
+        self._child = None
+        self._return_terminal()
+        if self.door is not None:
+            self.door.close()
+            self.door = None
+
+
+class Landing:
+    """A trace function that stops at the next line of the user's, once."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def set(self, running: list[FrameType]) -> None:
+        """Trace the frames that are ``running``, and new ones."""
+        sys.settrace(self._call)
+        self._frames = running
+        for frame in running:
+            frame.f_trace = self._line
+
+    def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if not self._home.session.stepper.pausing:
+            self._remove()
+            return None
+        return self._line if frames.kind(frame.f_code) == frames.USER else None
+
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event != "line":
+            return self._line
+        self._remove()
+        if self._home.session.stepper.pausing and self._home.session.stepper.sees():
+            self._home.session.stepper.pause_here(frame, "pause")
+        return None
+
+    def _remove(self) -> None:
+        if sys.gettrace() == self._call:
+            sys.settrace(None)
+        for frame in self._frames:
+            if frame.f_trace == self._line:
+                frame.f_trace = None
+        self._frames = []
