@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from gradrepl import model
 from gradrepl import protocol as p
@@ -97,7 +98,8 @@ def tensors_or_array(value: Any) -> bool:
 def _(request: p.AskCopies, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
     with tensors.quiet():
-        if not tensors.readable(tensor) or tensor.layout is not torch.strided:
+        plain = tensor.layout is torch.strided and not tensor.is_nested and not is_lazy(tensor)
+        if not plain or not tensors.readable(tensor):
             raise UsageError(
                 f"'{request.expression}' cannot be copied to try it: its layout is "
                 f"{tensors.short(tensor.layout)}, its device {tensor.device}.",

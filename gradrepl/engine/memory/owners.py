@@ -96,6 +96,8 @@ class Owners:
 
     def _add(self, each: Owned) -> None:
         if isinstance(each.value, torch.Tensor):
+            if each.owner == STOP and id(each.value) in self._seen:
+                return  # what has a name of its own needs none of ours
             known = self._names.setdefault(each.name, id(each.value))
             if known == id(each.value) and self._seen.get(known) == each.name:
                 return
@@ -118,6 +120,10 @@ class Owners:
             self._add(Owned(prefix + path, PARAMETER, parameter))
         for path, buffer in root.named_buffers(remove_duplicate=False):
             self._add(Owned(prefix + path, BUFFER, buffer))
+        for path, module in root.named_modules():
+            for name, value in list(vars(module).items()):  # neither parameter nor buffer
+                if isinstance(value, torch.Tensor):
+                    self._add(Owned(prefix + (f"{path}." if path else "") + name, INNER, value))
 
     def _add_gradient(self, tensor: torch.Tensor) -> None:
         if not (tensors.is_leaf(tensor) or tensor.retains_grad):
@@ -167,8 +173,7 @@ class Owners:
 def _saved(node: Any) -> Iterator[Saving]:
     for attribute, value, state in nodes.saved(node):
         if state == "ok" and isinstance(value, torch.Tensor) and not attribute.startswith("ctx."):
-            version = None if value.is_inference() else value._version
-            yield Saving(node, attribute, value, version, "")
+            yield Saving(node, attribute, value, tensors.version(value), "")
         elif state == "changed in place":
             yield from _stale(node, attribute)
 
@@ -185,13 +190,14 @@ def _stale(node: Any, attribute: str) -> Iterator[Saving]:
             yield Saving(node, attribute, value, _expected(said, value), said)
         return
     for place, each in enumerate(raw):
+        name, value = f"{attribute}[{place}]", getattr(each, "data", None)
+        if not isinstance(value, torch.Tensor):
+            continue
         alone = _refusal(each.unpack)
         # An output of the node cannot be unpacked alone: it is meant if none before it was.
         stale = alone if nodes.STALE in alone else said if alone else ""
-        value = getattr(each, "data", None)
-        if stale and isinstance(value, torch.Tensor):
-            yield Saving(node, f"{attribute}[{place}]", value, _expected(stale, value), stale)
-            said = ""
+        yield Saving(node, name, value, _expected(stale, value), stale)
+        said = "" if stale else said
 
 
 def _refusal(read: Callable[[], Any]) -> str:
@@ -204,9 +210,9 @@ def _refusal(read: Callable[[], Any]) -> str:
 
 
 def _expected(said: str, value: torch.Tensor) -> int | None:
-    """Return the version that torch's message says it expected."""
+    """Return the version that torch's message says it expected; without one that it has."""
     number = said.partition("expected version ")[2].partition(" ")[0]
-    return int(number) if number.isdecimal() else value._version
+    return int(number) if number.isdecimal() else tensors.version(value)
 
 
 def is_array(value: Any) -> bool:
@@ -222,7 +228,9 @@ def _variables(session: Session, place: Place) -> Iterator[Owned]:
     """
     spaces: list[tuple[str, Mapping[str, Any]]] = []
     users = frames.user_frames(place.frame)
-    spaces += [(f" (in {frame.f_code.co_name})", frame.f_locals) for frame in users]
+    for frame in users:
+        if frame.f_locals is not frame.f_globals:
+            spaces.append((f" (in {frame.f_code.co_name})", frame.f_locals))
     spaces += [(" (global)", frame.f_globals) for frame in users[:1] + users[-1:]]
     spaces.append((" (global)", session.space))
     taken: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -12,11 +13,12 @@ import torch
 from gradrepl.engine import nodes, tensors
 from gradrepl.engine.memory import counters, kinds
 from gradrepl.engine.memory.identity import Ids
+from gradrepl.engine.memory.layout import Layout
 from gradrepl.engine.memory.owners import SAVED, VARIABLE, Owned, Owners, Saving
 from gradrepl.engine.memory.pieces import Piece, pieces
 from gradrepl.model import Member, Site, Storage
 
-MEMBERS = 64
+MEMBERS = 256
 """Members of one storage that are sent."""
 SAVINGS = 8
 """Of these, values saved for backward."""
@@ -48,6 +50,13 @@ class Group:
     def names(self) -> int:
         """Return how many names it has beside those that only the graph has."""
         return sum(piece.owner != SAVED for piece in self.pieces)
+
+    @cached_property
+    def named(self) -> list[tuple[Layout, Piece]]:
+        """Tensors that have a name of the user's, with their places; those with gradient first."""
+        found = [each for each in self.pieces if each.owner != SAVED and each.storage is not None]
+        found.sort(key=lambda each: not each.value.requires_grad)
+        return [(each.layout(self.begin), each) for each in found]
 
     def shared(self) -> str:
         """Say whether other processes or devices reach this memory."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradrepl.engine import nodes
 from gradrepl.engine.calls import Call
 from gradrepl.engine.memory import counters, identity, storages
-from gradrepl.engine.memory.owners import SAVED, Owners, Saving
+from gradrepl.engine.memory.owners import Owners, Saving
 from gradrepl.engine.memory.pieces import Piece
 from gradrepl.engine.memory.writes import Write
 from gradrepl.model import Site, Stale
@@ -88,7 +88,7 @@ class Survey:
             sentence=f"{node}{where} saved {name or saving.attribute} at version "
             f"{saving.version}, it is now at {now}"
             + (f", written by {by}" if by else "")
-            + f": backward through {node} will raise.",
+            + f": backward through {node} will raise{_when(saving)}.",
         )  # fmt: skip
 
     def stale_sentence(self, piece: Piece, group: storages.Group) -> str:
@@ -100,20 +100,18 @@ class Survey:
     def name_in(self, group: storages.Group, piece: Piece) -> str:
         """Return the user's name of what ``piece`` saved: of the same bytes and counter."""
         layout = piece.layout(group.begin)
-        alike = [
-            each
-            for each in group.pieces
-            if each.owner != SAVED and each.storage is not None
-            and each.layout(group.begin) == layout
-        ]  # fmt: skip
-        by_counter = [each for each in alike if counters.same(each.value, piece.value)]
-        named = sorted(by_counter, key=lambda each: not each.value.requires_grad)
-        return named[0].name if named else ""
+        alike = (each for where, each in group.named if where == layout)
+        return next((e.name for e in alike if counters.same(e.value, piece.value)), "")
 
     def between(self, group: storages.Group, first: int, last: int) -> list[Write]:
         """Return the recorded writes into a group that took versions from ``first`` to ``last``."""
         keys = {piece.key for piece in group.pieces if piece.key}
         return [w for w in self.recorder.writes.to(keys) if first <= w.before and w.after <= last]
+
+
+def _when(saving: Saving) -> str:
+    """Return when a stale value makes backward raise: a custom backward may not read it."""
+    return " when it reads it" if saving.attribute.startswith("saved_tensors") else ""
 
 
 def written(write: Write, owners: Owners) -> str:

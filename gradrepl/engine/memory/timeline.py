@@ -65,7 +65,7 @@ class Timeline:
             storage=self.survey.id_of(self.group),
             version=self.version,
             moments=tuple(moments[-LISTED:]),
-            dropped=max(0, len(moments) - LISTED),
+            dropped=max(0, len(moments) - LISTED) + max(0, len(self.savings) - LISTED),
             stale=self.stale(watched),
             content=watched.how,
             began=began,
@@ -118,11 +118,15 @@ class Timeline:
 
     def _saved(self) -> list[Placed]:
         found: list[Placed] = []
-        for piece in self.savings:
+        done = set()
+        for piece in self.savings[-LISTED:]:
             saving = piece.saving
             assert saving is not None
-            op = self.survey.op_of(saving.node)
             version = saving.version
+            if (saving.node, version) in done:  # w * w saves w twice
+                continue
+            done.add((saving.node, version))
+            op = self.survey.op_of(saving.node)
             moment = Moment(
                 kind="save", op=op.id if op else None,
                 what=f"{nodes.name(saving.node)}.{saving.attribute}",
@@ -158,7 +162,7 @@ class Timeline:
         """Return the values saved from this memory that are not what they were."""
         found = [s for s in self.survey.stale if s.storage == self.survey.id_of(self.group)]
         nodes_told = set()
-        for piece in self.savings:
+        for piece in self.savings[-LISTED:]:
             assert piece.saving is not None
             node = piece.saving.node
             if node not in nodes_told and not piece.saving.stale:
