@@ -25,6 +25,35 @@ HINTS = {
     "so with dtype=torch.float32.",
     "Can't call numpy() on Tensor that requires grad": "Use .detach().numpy(): the array shares "
     "memory, so a write to it changes the tensor unseen.",
+    "support the deepcopy protocol": "A tensor that is no leaf cannot be deep-copied: detach it, "
+    "or drop it before the copy.",
+    "can't optimize a non-leaf Tensor": "It was computed (.to, * or another op): give the "
+    "optimizer the leaf itself; ':leaf NAME' tells about one.",
+    "optimizer got an empty parameter list": "Layers in a plain list are not seen: use "
+    "nn.ModuleList; ':mods' shows which parameters are in no module.",
+    "attempting to assign a gradient of size": "A gradient has the shape of its tensor.",
+    "attempting to assign a gradient with dtype": "A gradient has the dtype of its tensor.",
+    "nference tensors cannot be saved for backward": "Clone it outside of inference_mode, or "
+    "make it under torch.no_grad().",
+    "nplace update to inference tensor": "Clone it outside of inference_mode, or make it under "
+    "torch.no_grad().",
+    "function that returns multiple views": "Write out of place, or clone this one of the views "
+    "(split, unbind, chunk) first.",
+    "A view was created in no_grad mode": "Make the view and write to it both inside "
+    "torch.no_grad(), or both outside.",
+    "This view was created inside a custom Function": "Clone it before the write, or do not write "
+    "in place (inplace=False).",
+    "incorrect number of gradients": "backward returns one gradient, or None, for each argument "
+    "of forward.",
+    "returned an invalid gradient at index": "A gradient has the shape of its input: sum over "
+    "the dimensions along which the forward broadcast it.",
+    "as parameter '": "A Parameter stays one: write into it under torch.no_grad() with copy_(), "
+    "or wrap the new value in nn.Parameter.",
+    "differentiated Tensors does not require grad": "':leaf NAME' tells why one does not.",
+    "can't retain_grad on Tensor": "':leaf NAME' tells why it does not require a gradient.",
+    "cannot register a hook on a tensor that doesn't": "':leaf NAME' tells why it does not.",
+    "hooks cannot be registered on non-leaf tensors": "register_hook is for tensors that are no "
+    "leaves.",
     "Expected all tensors to be on the same device": "Move the odd one with .to(device); "
     "':t NAME' shows each tensor's device.",
     "must have the same dtype": "Cast one with .to(dtype); numpy's default is float64.",
