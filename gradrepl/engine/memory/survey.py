@@ -98,10 +98,17 @@ class Survey:
         return told.sentence.rpartition(": backward")[0] + "."
 
     def name_in(self, group: storages.Group, piece: Piece) -> str:
-        """Return the user's name of what ``piece`` saved: of the same bytes and counter."""
-        layout = piece.layout(group.begin)
-        alike = (each for where, each in group.named if where == layout)
-        return next((e.name for e in alike if counters.same(e.value, piece.value)), "")
+        """Return the user's name of what ``piece`` saved: of its bytes, or where they lie in."""
+        mine = piece.layout(group.begin)
+        low, high = mine.span()
+        alike = [name for where, name in group.named if where == mine]
+        around = [
+            name
+            for where, name in group.named
+            if where != mine and where.span()[0] <= low and high <= where.span()[1]
+        ]
+        found = (e.name for e in alike + around if counters.same(e.value, piece.value))
+        return next(found, "")
 
     def between(self, group: storages.Group, first: int, last: int) -> list[Write]:
         """Return the recorded writes into a group that took versions from ``first`` to ``last``."""

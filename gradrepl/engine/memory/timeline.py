@@ -226,7 +226,7 @@ def _gap(before: int, after: int) -> Moment:
 
 def told(stale: Stale) -> str:
     """Return what identifies a stale value from stop to stop."""
-    return f"{stale.node}.{stale.saved} {stale.saved_version} {stale.site}"
+    return f"{stale.node}.{stale.saved} {stale.saved_version} {stale.site} {stale.silent}"
 
 
 def lies_in(group: Group, watched: Watch) -> Any:
