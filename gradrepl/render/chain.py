@@ -146,7 +146,11 @@ def _step_lines(step: model.PathStep, look: Look) -> Iterator[Text]:
     if step.value is not None:
         yield line(look, lead + name, figure(step.value), where)
     elif step.jacobian is not None:
-        rows = [" ".join(figure(value) for value in row) for row in step.jacobian]
+        short = _diagonal(step.jacobian)
+        if short:
+            yield line(look, lead + name, short, where)
+            return
+        rows = [" ".join(figure(value + 0.0) for value in row) for row in step.jacobian]
         if len(rows) * len(step.jacobian[0]) <= INLINE:
             yield line(look, lead + name, f"[{'; '.join(rows)}]", where)
             return
@@ -155,6 +159,18 @@ def _step_lines(step: model.PathStep, look: Look) -> Iterator[Text]:
     else:
         gain = f"gain {figure(step.gain)}" if step.gain is not None else ""
         yield line(look, lead + name, f"|g| {figure(step.norm)}", gain, where)
+
+
+def _diagonal(matrix: tuple[tuple[float, ...], ...]) -> str:
+    """Return a diagonal matrix in short, and '' for any other."""
+    if len(matrix) != len(matrix[0]) or any(
+        value != 0 for i, row in enumerate(matrix) for j, value in enumerate(row) if i != j
+    ):
+        return ""
+    diagonal = [row[i] for i, row in enumerate(matrix)]
+    if all(value == 1 for value in diagonal):
+        return "identity"
+    return f"diag({', '.join(figure(value + 0.0) for value in diagonal)})"
 
 
 # -- terms and addends -----------------------------------------------------------------------------

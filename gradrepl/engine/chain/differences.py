@@ -151,8 +151,8 @@ def _analytic(function: Function, which: int, output: torch.Tensor) -> torch.Ten
         (grad,) = torch.autograd.grad(
             output, tensor, unit, retain_graph=True, allow_unused=True
         )  # fmt: skip
-        rows.append(torch.zeros(len(picked), dtype=torch.float64) if grad is None
-                    else grad.reshape(-1)[picked].double())  # fmt: skip
+        grad = torch.zeros_like(tensor) if grad is None else grad
+        rows.append(grad.reshape(-1)[picked].double())
     return torch.stack(rows)
 
 

@@ -145,7 +145,7 @@ def ask_torch(ways: Ways, runner: Runner, session: Session) -> Truth:
         if is_custom(ways.graph.nodes[node]):
             runner.count(ways.graph.nodes[node])
     try:
-        grad, notes = sums.true_gradient(ways)
+        grad, notes = sums.true_gradient(ways, user_code=False)  # we are contained
     except RuntimeError as error:
         text = str(error).partition("\n")[0]
         return Truth(None, False, [f"torch.autograd.grad raised: {text}"])

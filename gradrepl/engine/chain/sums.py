@@ -69,12 +69,12 @@ def subtract(left: Any, right: Any) -> Any:
         return -right if left is None else left - right
 
 
-def true_gradient(ways: Ways, muted: unseen.Muted | None = None) -> tuple[Any, list[str]]:
+def true_gradient(ways: Ways, user_code: bool = True) -> tuple[Any, list[str]]:
     """Return ``torch.autograd.grad`` of the same, and what is to be said of it."""
     outputs = [GradientEdge(ways.graph.nodes[n], number) for n, number, _ in ways.starts]
     seeds = [seed for _, _, seed in ways.starts]
     target = ways.graph.nodes[ways.target]
-    with unseen.unseen() as muted:
+    with unseen.unseen(user_code) as muted:
         (found,) = unseen.gradients(outputs, seeds, [(target, ways.number)])
     return found, muted.notes()
 

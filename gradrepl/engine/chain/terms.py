@@ -99,8 +99,9 @@ def answer(text: str, session: Session, place: Place) -> Terms:
     leaves = [node for node in graph.nodes if hasattr(node, "variable")]
     if not leaves:
         raise AutogradError(f"'{root.name}' reaches no parameter.", "':t NAME' tells why.")
-    whole, listed, left, said = _ask(root, parts, leaves)
-    for node in filter(is_custom, graph.nodes):
+    custom = list(filter(is_custom, graph.nodes))
+    whole, listed, left, said = _ask(root, parts, leaves, bool(custom or notes))
+    for node in custom:
         name = type(node).__name__.removesuffix("Backward")
         notes.append(f"the backward of {name} was run again for the loss and for its terms.")
     if len(parts) < 2:
@@ -120,10 +121,12 @@ Asked = tuple[list[Any], list[tuple["Split", "Figures"]], list[Any], list[str]]
 """The loss's gradients, each term's figures, what the terms leave of the gradients, notes."""
 
 
-def _ask(root: origin.Root, parts: Sequence[Split], leaves: Sequence[Any]) -> Asked:
+def _ask(
+    root: origin.Root, parts: Sequence[Split], leaves: Sequence[Any], user_code: bool
+) -> Asked:
     """Ask torch for the gradients of the loss and of each term; one at a time is held."""
     listed: list[tuple[Split, Figures]] = []
-    with unseen.unseen() as muted:
+    with unseen.unseen(user_code) as muted:
         asked = _Gradients(leaves)
         whole = left = asked.of(root.starts)
         for part in parts:

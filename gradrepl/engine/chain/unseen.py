@@ -114,19 +114,23 @@ def _held_by_cpp(tables: list[OrderedDict[int, Any]]) -> list[OrderedDict[int, A
 
 
 @contextmanager
-def unseen() -> Iterator[Muted]:
-    """Mute hooks and put back gradients, for a run of torch's engine in this thread."""
+def unseen(user_code: bool) -> Iterator[Muted]:
+    """Mute hooks and put back gradients, for a run of torch's engine in this thread.
+
+    With ``user_code`` (a custom backward is among the nodes) random numbers are put back, too.
+    """
     muted = Muted()
     with torch._C.DisableTorchFunction():
         retaining, tables = _heap()
         before = [(tensor, tensor.grad) for tensor in retaining]
     stood: list[tuple[OrderedDict[int, Any], int, Any, _Mute]] = []
-    for table in tables:
-        for key, hook in list(table.items()):
-            table[key] = mute = _Mute(hook, muted)
-            stood.append((table, key, hook, mute))
     try:
-        with contained():
+        for table in tables:
+            for key, hook in list(table.items()):
+                mute = _Mute(hook, muted)
+                stood.append((table, key, hook, mute))
+                table[key] = mute
+        with contained(user_code):
             yield muted
     finally:
         for table, key, hook, mute in stood:
@@ -139,17 +143,12 @@ def unseen() -> Iterator[Muted]:
 
 
 @contextmanager
-def contained() -> Iterator[None]:
-    """Let user code (a custom backward) run with random numbers put back and no accumulation."""
-    states: list[tuple[Any, Any]] = [
-        (torch.set_rng_state, torch.get_rng_state()),
-        (random.setstate, random.getstate()),
-    ]
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        states.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
-    numbers = sys.modules.get("numpy")
-    if numbers is not None:
-        states.append((numbers.random.set_state, numbers.random.get_state()))
+def contained(user_code: bool = True) -> Iterator[None]:
+    """Let nothing accumulate, and with ``user_code`` put random numbers back.
+
+    Without any the generators are left alone: other threads may be using them.
+    """
+    states = _generators() if user_code else []
     engine = _autograd._engine_run_backward
     guard = _autograd._engine_run_backward = _guarded(engine)
     try:
@@ -159,6 +158,20 @@ def contained() -> Iterator[None]:
             _autograd._engine_run_backward = engine
         for put_back, state in states:
             put_back(state)
+
+
+def _generators() -> list[tuple[Any, Any]]:
+    """Return what puts back each random generator, and its state."""
+    found: list[tuple[Any, Any]] = [
+        (torch.set_rng_state, torch.get_rng_state()),
+        (random.setstate, random.getstate()),
+    ]
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        found.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+    numbers = sys.modules.get("numpy")
+    if numbers is not None:
+        found.append((numbers.random.set_state, numbers.random.get_state()))
+    return found
 
 
 def _guarded(engine: Callable[..., Any]) -> Callable[..., Any]:

@@ -198,4 +198,4 @@ def _stand_in(target: Any, number: int) -> torch.Tensor:
     about = target._input_metadata[number]
     dice = torch.Generator().manual_seed(0)
     made = torch.rand(tuple(about.shape), generator=dice, dtype=torch.float64)
-    return made.requires_grad_()
+    return made.to(about.device).requires_grad_()
