@@ -272,7 +272,8 @@ class GradreplApp(Printing):
         self.screen_class("-typing", self.dock.typing)
         state, place = state_of(talk), place_of(talk)
         if looking is not None:
-            state, place = "VIEW", [f"{looking[0]} of {looking[1]}", *place[1:]]
+            state = "VIEW"
+            place = [f"{looking[0]} of {looking[1]}", f"live at {place[0]}", place[1]]
         self.header.say(self.view, state, place)
         self.footer.say(keys.FEET[self.mode_of()])
         doing = {"STARTING": "starting", "RUNNING": "running"}.get(state, "")

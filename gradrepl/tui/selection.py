@@ -106,7 +106,8 @@ class Selection(Browse):
         """Copy the text of the pane."""
         text = self.pane().text()
         self.copy_to_clipboard(text)
-        self.say(f"Copied {len(text.splitlines())} lines.")
+        count = len(text.splitlines())
+        self.say(f"Copied {count} line{'' if count == 1 else 's'}.")
 
     def action_copy_python(self) -> None:
         """Copy the pane as Python: rows as tuples, tensors as expressions that make them."""

@@ -63,8 +63,11 @@ def _effects(op: model.Op, width: int) -> list[Line]:
     return [*lines, [], *tensor_lines.pack(tail, width)] if tail else lines
 
 
-def draw_node(node: model.Node, width: int) -> list[Line]:
-    """Return a node: its line, its rule, gradients in and out, where they go, what was saved."""
+def draw_node(node: model.Node, width: int, here: bool = True) -> list[Line]:
+    """Return a node: its line, its rule, gradients in and out, where they go, what was saved.
+
+    Where we stand before it (``here``) a step computes what goes out.
+    """
     lines: list[Line] = []
     if node.site:
         lines += code(node.site.text, width)
@@ -74,7 +77,7 @@ def draw_node(node: model.Node, width: int) -> list[Line]:
         lines += ink.wrap([("rule ", "dim"), span(node.rule, "code")], width, 5)
     lines.append(tensor_lines.section("IN", "grad_output" if node.grad_in else UNSEEN, width))
     lines += [_gradient(info, index, width) for index, info in enumerate(node.grad_in)]
-    lines += _outgoing(node, width)
+    lines += _outgoing(node, width, here)
     if node.saved:
         lines.append(tensor_lines.section("SAVED", "", width))
         lines += [_saved(saved, width) for saved in node.saved]
@@ -101,11 +104,12 @@ def _norm(info: model.TensorInfo) -> Line:
     return [*end, span(f" {bad} !", "bad")] if bad else end
 
 
-def _outgoing(node: model.Node, width: int) -> list[Line]:
+def _outgoing(node: model.Node, width: int, here: bool) -> list[Line]:
     """Return one line for each edge: what goes along it, and to where."""
     if not node.edges and not node.grad_out:
         return []
-    note = "grad_input" if node.grad_out else "not computed yet: s" if node.grad_in else UNSEEN
+    soon = "not computed yet: s" if here and node.grad_in else UNSEEN
+    note = "grad_input" if node.grad_out else soon
     lines = [tensor_lines.section("OUT", note, width)]
     for index in range(max(len(node.edges), len(node.grad_out))):
         info = node.grad_out[index] if index < len(node.grad_out) else None
@@ -218,7 +222,7 @@ class Inspector(Paper):
             case model.Op():
                 return draw_op(self.record, width, self.when)
             case model.Node():
-                return draw_node(self.record, width)
+                return draw_node(self.record, width, here=not self.note)
             case model.Stop():
                 return draw_exception(self.record, width)
             case model.TensorInfo():

@@ -65,7 +65,8 @@ class LogPane(Paper):
         recent = (lines[index] for index in range(max(0, len(lines) - visible), len(lines)))
         longest = max((len(line.text) + 2 for line in recent), default=0)
         fallen = self.ring.seen - len(lines)
-        note = f"{self.ring.seen} lines" + (f", the last {len(lines)} kept" if fallen else "")
+        note = f"{self.ring.seen} line{'' if self.ring.seen == 1 else 's'}"
+        note += f", the last {len(lines)} kept" if fallen else ""
         if lines:
             note += "   ! stderr"
         self.caption("Output", note if self.ring.seen else "nothing printed yet")

@@ -38,7 +38,7 @@ def columns(width: int, lanes: int, digits: int = 3) -> tuple[int, int, int, int
         return graph, rest, 0, 0
     rest -= 1  # a cell of air at the edge
     shape = 15
-    node = max(min(rest - shape - 8, 24), min(rest - shape - 24, 38))
+    node = max(min(rest - shape - 8, 24), min(rest - shape - 18, 38))
     label = min(rest - shape - node, 30)
     return graph, node, label, shape
 
