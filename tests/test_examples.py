@@ -24,6 +24,7 @@ TRIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gan": ("b leaf critic.0.weight\nc\nw\n:t fake", {"shape": [128, 1]}),
     "leaves": ("b leaf weight\nc\nu", {"type": "Node"}),
     "lstm": ("b op lstm\nc\nwhatis out", {"type": "Value"}),
+    "memory_sharing": ("b 39\nc\n:versions weight\ns\n:mem weight hidden", {"kind": "data"}),
     "modules": ("b mod blocks.1.fc2\nc", {"module": "blocks.1.fc2"}),
     "nan_hunt": ("b nan\nc\np step", {"text": "3"}),
     "two_paths": ("b leaf a\nc\ns\n:bw a.sin() * a", {"phase": "backward"}),

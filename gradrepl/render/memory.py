@@ -16,6 +16,11 @@ CELLS = 48
 ALONE = 20
 """Storages with a single name that are listed; the largest ones."""
 NAME = 22
+NOTES = {
+    "unrecorded": "not recorded: by an optimizer, or by code that ran with nothing armed",
+    "content": "changed unseen: through .data, NumPy or C, by what was not recorded",
+}
+"""What a timeline's words mean, said once below it."""
 
 
 def bar(member: model.Member, nbytes: int, ascii_only: bool = False, cells: int = CELLS) -> str:
@@ -43,7 +48,7 @@ def _how(member: model.Member) -> str:
 
 def _version(member: model.Member) -> str:
     if member.saved_version is not None:
-        return f"saved at v{member.saved_version}" + (" STALE" if member.stale else "")
+        return f"saved v{member.saved_version}" + (" STALE" if member.stale else "")
     return "" if member.version is None else f"v{member.version}"
 
 
@@ -170,14 +175,16 @@ def _(record: model.Versions, look: Look) -> RenderableType:
     since = "compared from now on, at every stop" if record.began else "compared at every stop"
     content = record.content
     told = f"content is compared {content}" if "not at all" in content else f"{since}: {content}"
-    return Group(*parts, *table, *stale, line(look, (told, "dim")))
+    present = {each.kind for each in record.moments}
+    notes = [line(look, (text, "dim")) for kind, text in NOTES.items() if kind in present]
+    return Group(*parts, *table, *notes, *stale, line(look, (told, "dim")))
 
 
 def _moment(m: model.Moment, look: Look) -> tuple[str, ...]:
     arrow = f"v{m.before} -> v{m.after}"
     op = f"%{m.op}" if m.op is not None else ""
     where = line_of(m.site) if look.plain else place(m.site)
-    through = f"through {m.through}" if m.through else ""
+    through = f"via {m.through}" if m.through else ""
     match m.kind:
         case "save":
             note = "STALE" if m.stale else ""
@@ -190,10 +197,10 @@ def _moment(m: model.Moment, look: Look) -> tuple[str, ...]:
                 note,
             )
         case "unrecorded":
-            return arrow, "not recorded", "", "", "", "an optimizer, or nothing was armed"
+            return arrow, "not recorded", "", "", "", ""
         case "content":
-            return f"still v{m.after}", "bytes changed", "", "", "", "unseen: .data, NumPy or C"
-    note = "" if m.seen else "its own counter: unseen" if m.seen is False else "counter not known"
+            return f"still v{m.after}", "changed unseen", "", "", "", ""
+    note = "" if m.seen else "own counter" if m.seen is False else "counter?"
     return arrow, m.what, through, op, where, note
 
 

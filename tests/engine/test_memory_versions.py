@@ -120,10 +120,10 @@ def test_a_stop_tells_what_is_new(d: Debuggee) -> None:
     stops = d.step_through()
     news = [(stop.op.name, watch) for stop in stops for watch in stop.watches]
     assert [(op, watch.expression, watch.was) for op, watch in news] == [
-        ("add_", "memory of w", ""), ("mul_", "memory of w", "version 0"),
+        ("add_", "memory of w", "version 0"), ("mul_", "memory of w", "version 0"),
     ]  # fmt: skip
     first, second = (watch.text for _, watch in news)
-    assert first.startswith("version 0; its bytes changed unseen by the version counter; ")
+    assert first.startswith("version 0 still, but its bytes changed unseen by the counter; ")
     assert "its gradient will be wrong, and nothing will say so" in first
     assert second.startswith("version 1; ")
     assert "will raise" in second

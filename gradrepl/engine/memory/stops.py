@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gradrepl.engine import tensors
 from gradrepl.engine.memory import identity, timeline
-from gradrepl.engine.memory.survey import Survey
+from gradrepl.engine.memory.survey import Survey, alias
 from gradrepl.engine.memory.timeline import Timeline
 from gradrepl.model import Watch
 
@@ -31,12 +31,21 @@ def look(session: Session, place: Place) -> list[Watch]:
             tensor = timeline.lies_in(group, watched)
             before, version = watched.version, tensors.version(tensor)
             silent = watched.look(version, timeline.now(survey))
-            stale = Timeline(survey, tensor, watched.name, group).stale(watched)
+            history = Timeline(survey, tensor, watched.name, group)
+            for write, _ in history.writes:
+                alias(write, survey.owners)  # asked for now, as the tensor may soon be gone
+            stale = history.stale(watched)
             new = [each.sentence for each in stale if timeline.told(each) not in watched.told]
             watched.told = frozenset(map(timeline.told, stale))
-            said = [f"version {version}"] if version is not None else []
-            said += ["its bytes changed unseen by the version counter"] if silent else []
-            if silent or new or version != before:
-                was = f"version {before}" if version != before else ""
-                found.append(Watch(f"memory of {watched.name}", "; ".join([*said, *new]), was))
+            if not silent and not new and version == before:
+                continue
+            said = [_version(version)]
+            if silent:
+                said = [f"{_version(version)} still, but its bytes changed unseen by the counter"]
+            text = "; ".join([*said, *new])
+            found.append(Watch(f"memory of {watched.name}", text, _version(before)))
     return found
+
+
+def _version(version: int | None) -> str:
+    return "no version" if version is None else f"version {version}"

@@ -131,9 +131,9 @@ def written(write: Write, owners: Owners) -> str:
 def alias(write: Write, owners: Owners) -> str:
     """Return the name of what was written through, or what kind of tensor it was."""
     tensor = write.alive()
-    name = owners.name(tensor) if tensor is not None else ""
-    if name:
-        return name
+    write.name = write.name or (owners.name(tensor) if tensor is not None else "")
+    if write.name:
+        return write.name
     cut = write.cut.partition(" ")[0]
     if cut:
         return "its .data" if cut == "data" else f"its {cut}()"

@@ -134,12 +134,12 @@ class Timeline:
                 through=self.survey.name_in(self.group, piece), before=version, after=version,
                 seen=counters.same(saving.value, self.tensor), stale=bool(saving.stale),
             )  # fmt: skip
-            found.append((float(op.id) if op else self._at(version), moment))
+            found.append((float(op.id) if op else self._at(saving.node), moment))
         return found
 
-    def _at(self, version: int | None) -> float:
-        """Return where among the ops the counter left ``version``."""
-        later = (w.call.id for w, seen in self.writes if seen and w.before >= (version or 0))
+    def _at(self, node: Any) -> float:
+        """Return where among the ops a node was made that was not recorded."""
+        later = (w.call.id for w, _ in self.writes if _before(node, w))
         return min(later, default=inf) - 0.25
 
     # -- what no counter saw -----------------------------------------------------------------
@@ -176,15 +176,15 @@ class Timeline:
         """Return how a saved value was changed without its counter, if it was."""
         saving = piece.saving
         assert saving is not None
-        op = self.survey.op_of(saving.node)
         where = layout_of(saving.value)
         for write, _ in self.writes:
-            if op is None or write.call.id <= op.id or not layout.overlap(where, write.layout)[0]:
+            if not _before(saving.node, write) or not layout.overlap(where, write.layout)[0]:
                 continue
             through = write.alive()
-            own = counters.same(through, saving.value) is False if through is not None else (
-                write.cut.startswith("data")
-            )  # fmt: skip
+            if through is not None:
+                own = counters.same(through, saving.value) is False
+            else:
+                own = write.cut.startswith("data") or _passed_by(write, saving.version)
             if own:
                 by = f"{write.call.name} ({place_of(write.call.site)})"
                 name = alias(write, self.survey.owners)
@@ -218,6 +218,16 @@ class Timeline:
             sentence=f"{node}{where} saved {name or saving.attribute} at version "
             f"{saving.version}; its bytes were {changed}, unseen by the version counter: {end}.",
         )  # fmt: skip
+
+
+def _before(node: Any, write: Write) -> bool:
+    """Was the node made before the write? Its number was given out before the write began."""
+    return bool(node._sequence_nr() < write.call.seq)
+
+
+def _passed_by(write: Write, version: int | None) -> bool:
+    """Was a later write counted elsewhere: on the counter of what was saved it would be higher."""
+    return version is not None and write.after <= version
 
 
 def _gap(before: int, after: int) -> Moment:

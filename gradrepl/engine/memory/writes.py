@@ -31,7 +31,7 @@ def layout_of(tensor: torch.Tensor) -> Layout:
 class Write:
     """One tensor that one recorded op wrote to."""
 
-    __slots__ = ("after", "before", "call", "cut", "layout", "storage", "tensor", "view")
+    __slots__ = ("after", "before", "call", "cut", "layout", "name", "storage", "tensor", "view")
 
     def __init__(self, call: Call, tensor: torch.Tensor, before: int, cut: str) -> None:
         self.call = call
@@ -43,6 +43,8 @@ class Write:
         self.after = int(tensor._version)
         self.cut = cut
         """How the tensor had left the graph: 'detach (train.py:3)', or ''."""
+        self.name = ""
+        """The name of what was written through, once somebody has asked for it."""
 
     def alive(self) -> torch.Tensor | None:
         """Return the tensor that was written through, if it is still there."""
