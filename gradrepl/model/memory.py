@@ -82,7 +82,7 @@ class Stale(msgspec.Struct, frozen=True, kw_only=True):
     site: Site | None = None
     """The line whose op saved it."""
     written_by: str = ""
-    """The write that did it: 'zero_ (train.py:36) through wd'; '' where not recorded."""
+    """The write that did it: 'zero_ (train.py:36) through wd', or what is known of it, or ''."""
     sentence: str = ""
 
 

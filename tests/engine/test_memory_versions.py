@@ -192,7 +192,7 @@ opt.step()
 """)
     error = d.type("loss.backward()")
     assert "saved 1.weight at version" in error.hint
-    assert "it is now at" in error.hint
+    assert "written by what was not recorded: opt.step() since that forward?" in error.hint
 
 
 def test_mem_tells_what_is_stale(d: Debuggee) -> None:
@@ -208,3 +208,22 @@ def test_swapping_tensors_works_as_without_us(d: Debuggee) -> None:
     d.type("a, b = torch.zeros(2), torch.ones(2)\na.add_(5)")
     versions(d, "a")
     assert d.type("torch.utils.swap_tensors(a, b)\na.tolist()").text == "[1.0, 1.0]"
+
+
+def test_what_the_users_classes_raise_does_not_reach_the_program(d: Debuggee) -> None:
+    d.type("""
+class Odd(torch.optim.SGD):
+    @property
+    def param_groups(self):
+        raise ValueError("not today")
+    @param_groups.setter
+    def param_groups(self, value):
+        pass
+w = torch.zeros(3)
+""")
+    versions(d)
+    d.type("odd = Odd.__new__(Odd)")
+    stop = d.type("x = torch.ones(2)", stepped=True)
+    assert [watch.text for watch in stop.watches] == ["** ValueError: not today **"]
+    d.cont()
+    assert d.value("x") == "tensor([1., 1.])"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ import torch
 Setter = Callable[[Sequence[torch.Tensor], Sequence[int]], None]
 
 
+@cache
 def _setter() -> Setter | None:
     """Return what sets the counters of several tensors; None where this torch has nothing."""
     unsafe: Any = getattr(torch._C._autograd, "_unsafe_set_version_counter", None)
@@ -35,9 +37,6 @@ def _setter() -> Setter | None:
     except TypeError:  # torch before 2.7 takes one tensor
         return one_by_one
     return at_once
-
-
-_set = _setter()
 
 
 def groups(tensors: Sequence[torch.Tensor]) -> list[int | None]:
@@ -68,15 +67,16 @@ def _told_apart(several: list[torch.Tensor]) -> list[int]:
     roots = [tensor._base if tensor._is_view() else tensor for tensor in several]
     leads: dict[int, int] = {}
     by_root = [leads.setdefault(id(root), place) for place, root in enumerate(roots)]
-    if len(leads) == 1 or _set is None:
+    set_versions = _setter()
+    if len(leads) == 1 or set_versions is None:
         return by_root
     version = several[0]._version
     before = [version] * len(several)
     marks = range(version + 1, version + 1 + len(several))
     try:
-        _set(several, marks)
+        set_versions(several, marks)
         read = [tensor._version for tensor in several]
     finally:
-        _set(several, before)
+        set_versions(several, before)
     leads.clear()
     return [leads.setdefault(mark, place) for place, mark in enumerate(read)]

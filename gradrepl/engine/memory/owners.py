@@ -146,6 +146,14 @@ class Owners:
                     if isinstance(value, torch.Tensor):
                         self._add(Owned(f"{name}.{key}[{of}]", OPTIMIZER, value))
 
+    def optimizer(self, tensor: torch.Tensor) -> str:
+        """Return the name of an optimizer that updates ``tensor``, or ''."""
+        for name, optimizer in self._optimizers.values():
+            groups = optimizer.param_groups
+            if any(each is tensor for group in groups for each in group["params"]):
+                return name
+        return ""
+
     def savings(self) -> Iterator[Saving]:
         """Yield what the live graph saved, from the ``grad_fn`` of every tensor in reach."""
         for node in self.graph():

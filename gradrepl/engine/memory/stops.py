@@ -21,6 +21,13 @@ def look(session: Session, place: Place) -> list[Watch]:
     known.forget_the_dead()
     if not known.watched:
         return []
+    try:
+        return _news(session, place, known)
+    except Exception as problem:  # the user's own classes, asked for what they hold
+        return [Watch("memory", f"** {type(problem).__name__}: {problem} **"[:200])]
+
+
+def _news(session: Session, place: Place, known: identity.Known) -> list[Watch]:
     found = []
     with tensors.quiet():
         survey = Survey(session, place)

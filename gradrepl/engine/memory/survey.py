@@ -78,7 +78,7 @@ class Survey:
         now = saving.value._version
         name = self.name_in(group, piece)
         writes = self.between(group, saving.version or 0, now)
-        by = written(writes[0], self.owners) if writes else ""
+        by = written(writes[0], self.owners) if writes else self._updated(group)
         node = nodes.name(saving.node)
         site = self.site_of(saving.node)
         where = f" ({place_of(site)})" if site else ""
@@ -90,6 +90,12 @@ class Survey:
             + (f", written by {by}" if by else "")
             + f": backward through {node} will raise{_when(saving)}.",
         )  # fmt: skip
+
+    def _updated(self, group: storages.Group) -> str:
+        """Return the optimizer that may have written to a group, as nobody else was seen to."""
+        names = (self.owners.optimizer(piece.value) for _, piece in group.named)
+        found = next(filter(None, names), "")
+        return f"what was not recorded: {found}.step() since that forward?" if found else ""
 
     def stale_sentence(self, piece: Piece, group: storages.Group) -> str:
         """Return what happened to a stale value, as something that is over."""

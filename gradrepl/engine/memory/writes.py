@@ -17,7 +17,7 @@ from gradrepl.engine.memory.layout import Layout
 if TYPE_CHECKING:
     from gradrepl.engine.roots import Cuts
 
-KEPT = 20_000
+KEPT = 10_000
 """Writes of which it is known where they went."""
 
 
