@@ -1,0 +1,254 @@
+"""``set_trace()`` on a real terminal: it comes, it goes, and nothing of it stays."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from terminal import Terminal
+
+HERE = Path(__file__).parent / "ways"
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def env(tmp_path):
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": f"{ROOT}:{HERE}", "TMPDIR": str(tmp_path),
+        "TERM": "xterm-256color", "LANG": "C.UTF-8", "PROMPT_TOOLKIT_NO_CPR": "1",
+        "PYTHONBREAKPOINT": "gradrepl.set_trace", "GRADREPL_FACE": "repl",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def start(env, tmp_path):
+    """Start a program on a terminal; its text is written to a file first if it is not one."""
+    started = []
+
+    def run(program, *args, **more):
+        if "\n" in str(program):
+            (tmp_path / "program.py").write_text(program)
+            program = "program.py"
+        terminal = Terminal(
+            [str(each) for each in (program, *args)], {**env, **more}, rows=40, columns=120
+        )
+        started.append(terminal)
+        return terminal
+
+    yield run
+    for terminal in started:
+        terminal.child.close(force=True)
+
+
+def known(path):
+    """Return what a program has left, without what differs from run to run."""
+    found = json.loads(path.read_text())
+    found["descriptors"] = {
+        number: to.partition("[")[0].rstrip("0123456789")
+        for number, to in found["descriptors"].items()
+    }
+    return found
+
+
+def stepped(t):
+    """Drive train.py at the line prompt through its two stops, with every kind of word."""
+    t.wait("(grad)")
+    t.enter("loss.item() > 0", "True")
+    t.enter(":w", "train.py:")
+    t.enter("b node AddmmBackward*", "Breakpoint 1")
+    t.enter("s", "MeanBackward0")
+    t.enter("c", "AddmmBackward0")
+    t.enter("cl 1", "(grad:bw)")
+    t.enter("c", "(grad)")
+    t.wait("set_trace()")
+    t.enter("display i", "i")
+    t.enter("undisplay", "(grad)")
+    t.enter("c", "losses 5")
+
+
+def stepped_on_the_screen(t):
+    """The same with keys."""
+    t.wait("train.py:17")
+    t.type("s")
+    t.wait("MeanBackward0")
+    t.type("c")
+    t.draw_until(lambda: "set_trace()" in t.text and "Mean" not in t.text, "the second stop")
+    t.type("c")
+
+
+@pytest.mark.parametrize("face", ["repl", "tui"])
+def test_the_program_is_the_same_to_the_bit_and_nothing_stays(start, tmp_path, face):
+    bare = start(HERE / "train.py", tmp_path / "bare", PYTHONBREAKPOINT="0")
+    assert bare.code() == 0
+    t = start(HERE / "train.py", tmp_path / "with", GRADREPL_FACE=face)
+    (stepped if face == "repl" else stepped_on_the_screen)(t)
+    assert t.code() == 0
+    assert known(tmp_path / "with") == known(tmp_path / "bare")
+
+
+def test_redirected_streams_stay_redirected(start, tmp_path):
+    (tmp_path / "program.py").write_text(
+        "import sys\nx = 41\nprint('one')\nbreakpoint()\nprint('two', x, sys.stdin.read())\n"
+    )
+    (tmp_path / "in").write_text("typed before")
+    t = start("-c", "import os, sys; os.dup2(0, 9); f = os.open('in', 0); os.dup2(f, 0);"
+              "g = os.open('out', os.O_CREAT | os.O_WRONLY); os.dup2(g, 1); os.dup2(g, 2);"
+              "os.execv(sys.executable, [sys.executable, 'program.py'])")  # fmt: skip
+    t.wait("(grad)")
+    t.type("x += 1\r")
+    t.enter("x", "42")
+    t.type("c\r")
+    assert t.code() == 0
+    assert (tmp_path / "out").read_text() == "one\ntwo 42 typed before\n"
+
+
+def test_q_raises_bdbquit_as_pdb_does(start):
+    t = start(
+        "import bdb, torch\n"
+        "try:\n    breakpoint()\nexcept bdb.BdbQuit:\n    print('left by q')\n"
+        "breakpoint()\n"
+        "print('not here')\n"
+    )
+    t.wait("(grad)")
+    t.enter("q", "left by q")
+    t.wait("program.py:6")
+    t.enter("q", "bdb.BdbQuit")
+    assert t.code() == 1
+    assert "not here" not in t.text
+
+
+def test_before_torch_is_imported(start):
+    t = start(
+        "import sys\nbreakpoint()\nprint('torch' in sys.modules)\nimport torch\n"
+        "y = torch.ones(2, requires_grad=True).exp()\nprint(y.sum().item() > 5)\n"
+    )
+    t.wait("(grad)")
+    t.enter("b op exp", "Breakpoint 1")
+    t.enter("c", "%")
+    t.wait("exp")
+    t.enter("out.shape", "torch.Size([2])")
+    t.enter("c", "True")
+    assert t.code() == 0
+    assert "False" in t.text
+
+
+PLACES = {
+    "hook": "x.register_hook(lambda g: breakpoint() and None)\n(x * 2).sum().backward()\n",
+    "function": (
+        "class F(torch.autograd.Function):\n"
+        "    @staticmethod\n    def forward(ctx, x):\n        return x * 2\n"
+        "    @staticmethod\n    def backward(ctx, g):\n"
+        "        breakpoint()\n        return g * 2\n"
+        "F.apply(x).sum().backward()\n"
+    ),
+    "inference": "with torch.inference_mode():\n    y = x * 2\n    breakpoint()\n",
+    "thread": (
+        "import threading\n"
+        "def work():\n    y = x * 2\n    breakpoint()\n    z = y * 3\n    z.sum().backward()\n"
+        "t = threading.Thread(target=work, name='worker-thread')\nt.start()\nt.join()\n"
+    ),
+    "task": (
+        "import asyncio\n"
+        "async def work():\n    await asyncio.sleep(0)\n    breakpoint()\n"
+        "async def main():\n    await asyncio.gather(work(), asyncio.sleep(0.01))\n"
+        "asyncio.run(main())\n"
+    ),
+    "lock": (
+        "import logging, threading\n"
+        "lock = threading.Lock()\n"
+        "def other():\n    with lock:\n        print('other', flush=True)\n"
+        "t = threading.Thread(target=other)\n"
+        "logging.getLogger().handlers or logging.basicConfig()\n"
+        "with lock, logging.getLogger().handlers[0].lock:\n"
+        "    t.start()\n    breakpoint()\n    y = x * 2\n"
+        "t.join()\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_odd_places(start, where):
+    t = start(
+        "import torch\nx = torch.tensor([1.0, 2.0], requires_grad=True)\n"
+        f"{PLACES[where]}print('grad', x.grad)\nprint('the end')\n"
+    )
+    t.wait("(grad)")
+    t.enter("p x.sum().item()", "3.0")
+    t.enter("s", "(grad")
+    t.enter("c", "the end")
+    assert t.code() == 0
+    assert "Traceback" not in t.text
+
+
+def test_a_thread_is_stepped_too(start):
+    t = start(f"import torch\nx = torch.tensor([1.0, 2.0], requires_grad=True)\n{PLACES['thread']}")
+    t.wait("(grad)")
+    t.enter("s", "z = y * 3")
+    t.enter("c", "")
+    assert t.code() == 0
+
+
+def test_a_worker_is_told_and_goes_on(start):
+    t = start(
+        "import torch\nfrom torch.utils.data import DataLoader, Dataset\n"
+        "class Data(Dataset):\n"
+        "    def __len__(self):\n        return 4\n"
+        "    def __getitem__(self, i):\n        breakpoint()\n        return i\n"
+        "print([b.tolist() for b in DataLoader(Data(), batch_size=2, num_workers=1)])\n"
+    )
+    t.wait("[[0, 1], [2, 3]]")
+    assert t.code() == 0
+    said = t.text.replace("\n", " ")
+    assert "set_trace() at program.py:7 is passed by in DataLoader worker" in said
+    assert said.count("num_workers=0") == 1
+
+
+@pytest.mark.parametrize(("face", "shown"), [("tui", "PAUSED"), ("repl", "(grad)")])
+def test_a_killed_face_gives_the_terminal_back(start, tmp_path, face, shown):
+    bare = start(HERE / "train.py", tmp_path / "bare", PYTHONBREAKPOINT="0")
+    assert bare.code() == 0
+    t = start(HERE / "train.py", tmp_path / face, GRADREPL_FACE=face)
+    t.wait(shown)
+    first = child_of(t.child.pid)
+    os.kill(first, signal.SIGKILL)
+    t.screen.reset()
+    t.wait(shown)  # the second stop has a face again
+    os.kill(child_of(t.child.pid, but=first), signal.SIGKILL)
+    t.wait("losses 5")
+    t.wait("the program runs on, with no stop")
+    assert t.code() == 0
+    assert known(tmp_path / face) == known(tmp_path / "bare")
+
+
+def child_of(pid, but=0):
+    """Return the process that ``pid`` has started."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for found in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            if int(found) != but:
+                return int(found)
+    raise AssertionError("it has no child")
+
+
+def test_ctrl_c_pauses_what_runs_and_afterwards_is_the_programs(start):
+    t = start(
+        "import time, torch\nbreakpoint()\n"
+        "try:\n    print('waits', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('interrupted')\n"
+        "breakpoint()\nprint('the end')\n"
+    )
+    t.wait("(grad)")
+    t.enter("c", "waits")
+    t.type("\x03")
+    t.wait("interrupted")
+    t.wait("program.py:8")
+    t.enter("s [time.sleep(0.02) for _ in range(200)] and 6 * 7", "")
+    time.sleep(1)
+    t.type("\x03")
+    t.wait("interrupt")
+    t.enter("c", "42")
+    t.enter("c", "the end")
+    assert t.code() == 0
