@@ -8,7 +8,7 @@ from gradrepl.tui import keys, themes
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.selection import Selection
 
-VIEWS = ("fwd", "bwd", "log")
+VIEWS = ("fwd", "bwd", "mem", "log")
 STEPS = ("step", "next", "return", "continue", "into", "finish")
 """Words whose stop says enough: they leave no echo when they come from a key."""
 OPENING = ("type", "prefill", "find", "keep", "change")
@@ -106,6 +106,9 @@ class Actions(Selection):
         if view == "log":
             self._back = before
             self.header.news = False
+        if view == "mem" and not self.panels.memory.is_attached:
+            self.main.query_one("#top").mount(self.panels.memory)
+            self.main.query_one("#bottom").mount(self.panels.map)
         for name in VIEWS:
             self.screen_class(f"-{name}", name == view)
         if not typing:
@@ -159,6 +162,7 @@ class Actions(Selection):
 
     def restore(self) -> None:
         """Show all panes again."""
+        self._unfolded = False
         for part in self.main.query(".-hidden, .-maximised"):
             part.remove_class("-hidden", "-maximised")
 

@@ -217,6 +217,7 @@ class GradreplApp(Printing):
             self._unpainted.close()
             self._unpainted.enter_context(self.batch_update())
         self.dock.transcript.show(record)
+        self.unfold(record)
         match record:
             case model.Stop(phase="backward"):
                 self.turn("bwd")
@@ -231,7 +232,7 @@ class GradreplApp(Printing):
     def turn(self, view: str) -> None:
         """Switch to ``view`` because of a stop, unless the user types in the Log."""
         self.screen_class("-idle", False)
-        if self.view != view and not (self.view == "log" and self.dock.typing):
+        if self.view not in (view, "mem") and not (self.view == "log" and self.dock.typing):
             self.set_view(view)
 
     def changed(self) -> None:
@@ -284,14 +285,16 @@ class GradreplApp(Printing):
         talk = self.talk
         if self.finder.has_focus:
             return "finding"
+        if self.reading:
+            return "reading"
         if self.dock.typing:
             return "input" if talk.waiting_input else "typing"
         if talk.gone is not None:
             return "gone"
         if talk.prompt is None:
             return "running"
-        if self.view == "log":
-            return "log"
+        if self.view in ("log", "mem"):
+            return self.view
         state = talk.prompt.state
         if state in ("idle", "exception"):
             return state
@@ -362,7 +365,7 @@ class GradreplApp(Printing):
 
     @on(messages.Opened)
     def _opened(self) -> None:
-        self.maximise(self.panels.inspect)
+        self.action_open_here()
 
     @on(messages.KeyClicked)
     async def _key_clicked(self, message: messages.KeyClicked) -> None:

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual import on
 
+from gradrepl import model
 from gradrepl.tui import messages
 from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.parts import Parts
 
+BRIEF = (model.Stop, model.Pass, model.Notice, model.Error, model.Ended, model.Gone)
+"""Records that never take the screen for themselves."""
+
 
 class Browse(Parts):
     """Actions that look and move, and change nothing of the program."""
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    _unfolded = False
+    """Was the dock given the whole height for an answer that is longer than it?"""
+
+    def unfold(self, record: model.Record) -> None:
+        """Give a long answer the whole height; the next stop takes it back."""
+        transcript = self.dock.transcript
+        if isinstance(record, model.Stop) and self._unfolded:
+            self.restore()
+        if isinstance(record, BRIEF) or transcript.newest() <= max(3, transcript.size.height):
+            return
+        self.maximise(self.dock)
+        self._unfolded = True
+        self.call_after_refresh(transcript.show_newest)
+
+    def maximise(self, target: Any) -> None:
+        """Hide everything but ``target``."""
+        raise NotImplementedError
+
+    def restore(self) -> None:
+        """Show all panes again."""
+        raise NotImplementedError
 
     # -- moving -----------------------------------------------------------------------------------
 

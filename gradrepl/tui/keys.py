@@ -87,6 +87,12 @@ LOOKING = (
     _ask("undisplay", "X", "Stop watching"),
     _send("breakpoints", "B", "List the breakpoints"),
     _send("longlist", "S", "Source of the whole function"),
+    Key("look.chain", "H", "chain", "chain", "How: every path from the loss to here", "Look"),
+    Key("look.verify", "V", "verify_here", "verify-here",
+        "Verify: compare this derivative with finite differences", "Look"),
+    Key("look.versions", "v", "versions_here", "versions-here",
+        "Versions: who wrote to this tensor, who saved it", "Look"),
+    _send("mods", "M", "Modules: parameters, gradients, hooks, ties"),
     Key("look.find", "slash", "find", "find", "Find in the list", "Look"),
     Key("look.hit", "full_stop", "hit(1)", "hit +1", "Next hit", "Look"),
     Key("look.hit_back", "comma", "hit(-1)", "hit -1", "Previous hit", "Look"),
@@ -119,6 +125,8 @@ MOVING = (
 SCREENS = (
     Key("screen.fwd", "1", "view('fwd')", "fwd", "Forward ops", "Screen"),
     Key("screen.bwd", "2", "view('bwd')", "bwd", "Backward graph", "Screen"),
+    Key("screen.mem", "3", "view('mem')", "mem-screen", "Tensors by the memory they share",
+        "Screen"),
     Key("screen.log", "6", "view('log')", "log", "Program output", "Screen"),
     Key("screen.output", "o", "output", "output", "Program output and back", "Screen"),
     Key("screen.type", "i", "type('')", "type", "Type in the REPL", "Screen"),
@@ -133,7 +141,7 @@ SCREENS = (
     Key("screen.suspend", "ctrl+z", "suspend_process", "suspend", "Suspend gradrepl", "Screen"),
     Key("screen.theme", "T", "next_theme", "theme", "Dark or light", "Screen"),
     Key("screen.quit", "q", "ask_quit", "quit", "Quit", "Screen"),
-)
+)  # fmt: skip
 KEYS = (*STEPPING, *LOOKING, *MOVING, *SCREENS)
 TYPING = (
     ("Enter", "run the entry when it is complete, else a new line"),
@@ -183,6 +191,7 @@ TYPE = Foot("i", "Type", "type('')")
 MAXIMISE = Foot("m", "Maximise", "maximise")
 COPY = Foot("y", "Copy", "copy_pane")
 PALETTE = Foot("^p", "palette", "command_palette")
+VERSIONS = Foot("v", "Versions", "versions_here")
 LEAVE = Foot("esc", "Leave", "leave")
 LIVE = Foot("L", "Live", "live")
 KEEP = Foot("K", "Keep", "keep")
@@ -191,6 +200,8 @@ FEET: dict[str, tuple[Foot, ...]] = {
     "fwd": (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT),
     "bwd": (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT),
     "away": (LIVE, STEP, BREAK, TO_CURSOR, FIND, COMMAND, HELP, QUIT),
+    "mem": (Foot("enter", "Map", "open_here"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
+    "reading": (Foot("esc", "Back", "leave"), Foot("j k", "Move", "move(1)"), FIND, COPY, TYPE),
     "log": (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT),
     "idle": (TYPE, COMMAND, BREAK, FIND, HELP, QUIT),
     "exception": (Foot("ud", "Frames", "send('up')"), Foot("p", "Print", "prefill('print')"),

@@ -87,17 +87,28 @@ class Parts(App[int]):
 
     def list_here(self) -> RowList[Any]:
         """Return the long list of this view."""
+        if self.view == "mem":
+            return self.panels.memory
         return self.panels.nodes if self.view == "bwd" else self.panels.ops
 
     @property
     def looking(self) -> tuple[int, int] | None:
         """Number of the row that the cursor looks at, and of how many; None where we stand."""
         panel = self.list_here()
-        away = self.view != "log" and panel.here >= 0 and panel.cursor not in (-1, panel.here)
+        away = (
+            self.view in ("fwd", "bwd") and panel.here >= 0 and panel.cursor not in (-1, panel.here)
+        )
         return (panel.cursor + 1, panel.total) if away else None
+
+    @property
+    def reading(self) -> bool:
+        """Is a long answer being read, in the dock's full height?"""
+        return self.dock.has_class("-maximised") and not self.dock.typing
 
     def pane(self) -> Panel:
         """Return the pane that keys act on."""
+        if self.reading:
+            return self.dock.transcript
         focused = self.main.focused
         if isinstance(focused, Panel):
             return focused

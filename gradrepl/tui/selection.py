@@ -66,6 +66,8 @@ class Selection(Browse):
         row = panel.rows.get(panel.cursor)
         if row is None:
             return ""
+        if self.view == "mem":
+            return f"name {row.member.name}" if row.member is not None else ""
         if self.view == "bwd":
             leaf = row.name == "AccumulateGrad" and row.label
             return f"leaf {row.label}" if leaf else f"node {row.name}"
@@ -99,6 +101,40 @@ class Selection(Browse):
             self.say(NO_EDIT, 3)
         else:
             self.begin_entry(f"!{target(stop)}")
+
+    # -- ask about it -----------------------------------------------------------------------------
+
+    def action_open_here(self) -> None:
+        """Give the details of the selection all the room."""
+        self.maximise(self.panels.map if self.view == "mem" else self.panels.inspect)
+
+    def action_chain(self) -> None:
+        """Show every path from the loss to the selected node."""
+        panel = self.panels.nodes
+        row = panel.rows.get(panel.cursor)
+        if self.view == "bwd" and row is not None:
+            self.action_send(f"paths #{row.id}")
+        else:
+            self.begin_entry(":paths ")
+
+    def action_verify_here(self) -> None:
+        """Compare the derivative of the selected node, or of the op, with finite differences."""
+        panel = self.panels.nodes
+        row = panel.rows.get(panel.cursor)
+        self.action_send(f"verify #{row.id}" if self.view == "bwd" and row else "verify")
+
+    def action_versions_here(self) -> None:
+        """Show who wrote to the selected tensor."""
+        name = ""
+        if self.view == "mem":
+            row = self.panels.memory.chosen()
+            name = row.member.name if row is not None and row.member is not None else ""
+        elif target(self.talk.stop).startswith("out."):
+            name = "out"
+        if name:
+            self.action_send(f"versions {name}")
+        else:
+            self.begin_entry(":versions ")
 
     # -- copy, edit the file ----------------------------------------------------------------------
 

@@ -61,7 +61,8 @@ class Supply:
         self._show_stop(stop, moved)
         jobs = [self._ops(moved)] if view == "fwd" else []
         jobs += [self._nodes(moved)] if view == "bwd" else []
-        if view != "log":
+        jobs += [self._memory()] if view == "mem" else []
+        if view not in ("log", "mem"):
             jobs += [self._source(), self._side(), self._flow()]
         await asyncio.gather(*jobs)
 
@@ -143,6 +144,12 @@ class Supply:
             last = max(0, min(answer.run, answer.total) - 1)
             panel.stand(panel.here if here else last, quietly=raised)
 
+    async def _memory(self) -> None:
+        generation = self.generation
+        answer = await self.ask(protocol.AskStorages())
+        if generation == self.generation and isinstance(answer, model.Storages):
+            self.panels.memory.show(answer)
+
     async def window(self, name: str, first: int, count: int) -> None:
         """Supply the rows that a list is about to show."""
         generation = self.generation
@@ -208,6 +215,10 @@ class Supply:
     async def select(self, name: str, id: int) -> None:
         """Show the op or node on which the cursor of a list has come."""
         stop, inspect = self._stop, self.panels.inspect
+        if name == "memory":
+            memory = self.panels.memory
+            self.panels.map.show(memory.chosen(), memory.found)
+            return
         if stop is not None and stop.phase != "exception":
             here = stop.op if name == "ops" else stop.node
             if here is not None and here.id == id:
@@ -238,7 +249,9 @@ class Supply:
         self, panel: RowList[Any], text: str, first: int, count: int, step: int
     ) -> int | None:
         rows: Sequence[Any] = ()
-        if panel is self.panels.ops:
+        if panel not in (self.panels.ops, self.panels.nodes):  # it holds all of its rows
+            rows = [panel.rows[index] for index in range(first, first + count)]
+        elif panel is self.panels.ops:
             answer = await self.ask(protocol.OpRows(first=first, count=count))
             rows = answer.rows if isinstance(answer, model.Ops) else ()
         else:

@@ -16,7 +16,7 @@ from gradrepl.tui.ink import Line, span
 from gradrepl.tui.keys import FIRST, PALETTE, Foot
 from gradrepl.tui.panels.base import Panel
 
-TABS = (("fwd", "1 Fwd"), ("bwd", "2 Bwd"), ("log", "6 Log"))
+TABS = (("fwd", "1 Fwd"), ("bwd", "2 Bwd"), ("mem", "3 Mem"), ("log", "6 Log"))
 STATES = {
     "READY": "state-ready", "RUNNING": "state-running", "PAUSED": "state-paused",
     "ENDED": "state-ended", "STARTING": "state-running", "RAISED": "state-ended",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from gradrepl.tui.panels.flow import Flow
 from gradrepl.tui.panels.inspector import Inspector
 from gradrepl.tui.panels.nodes import NodeList
@@ -9,6 +12,9 @@ from gradrepl.tui.panels.ops import OpList
 from gradrepl.tui.panels.side import Side
 from gradrepl.tui.panels.source import SourcePane
 from gradrepl.tui.panels.watches import Watches
+
+if TYPE_CHECKING:
+    from gradrepl.tui.panels.memory import MemoryList, MemoryMap
 
 
 class Panels:
@@ -22,3 +28,17 @@ class Panels:
         self.source = SourcePane("source")
         self.side = Side("side")
         self.watches = Watches("watches")
+
+    @cached_property
+    def memory(self) -> MemoryList:
+        """The list of storages; made when its screen is opened, as the map is."""
+        from gradrepl.tui.panels.memory import MemoryList
+
+        return MemoryList("memory")
+
+    @cached_property
+    def map(self) -> MemoryMap:
+        """The bytes of the storage that is selected there."""
+        from gradrepl.tui.panels.memory import MemoryMap
+
+        return MemoryMap("map")

@@ -111,6 +111,14 @@ class Transcript(Paper, can_focus=False):
         """Scroll to the newest line."""
         self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
 
+    def newest(self) -> int:
+        """Return how many lines the newest entry has."""
+        return self._sizes[-1] if self._sizes else 0
+
+    def show_newest(self) -> None:
+        """Scroll so that the newest entry is read from its first line."""
+        self.scroll_to(y=len(self.lines) - self.newest(), animate=False, immediate=True, force=True)
+
     def _wrapped(self, draw: Draw) -> list[Line]:
         width = max(20, self.room)
         return [part for line in draw(width) for part in ink.wrap(line, width)]

@@ -1,0 +1,122 @@
+"""The Mem screen, and long answers that take the height of the dock."""
+
+from __future__ import annotations
+
+import pytest
+from hand_made import FakeConversation
+from screens import Seen, on_screen
+
+from gradrepl import model, protocol
+from gradrepl.model.memory import Member, Stale, Storage
+from gradrepl.tui import ink
+from gradrepl.tui.panels.memory import bar, draw, draw_map, head, rows_of
+
+W = Member(
+    name="w", kind="base", nbytes=200, version=1, shape=(5, 10), requires_grad=True,
+    ranges=((0, 200),),
+)  # fmt: skip
+ROW = Member(
+    name="row[/b]", kind="view", of="w", nbytes=40, version=1, shape=(10,), is_leaf=False,
+    requires_grad=True, grad_fn="SelectBackward0", ranges=((40, 80),),
+)  # fmt: skip
+SAVED = Member(
+    name="PowBackward0.self", kind="alias", of="w", nbytes=200, version=1, shape=(5, 10),
+    saved_version=0, stale=True, ranges=((0, 200),),
+)  # fmt: skip
+ONE = Storage(id="@1", nbytes=200, device="cpu", members=(W, ROW, SAVED), names=3)
+TWO = Storage(
+    id="@2", nbytes=8, device="cpu", names=1,
+    members=(Member(name="step", kind="base", nbytes=8, version=0, ranges=((0, 8),)),),
+)  # fmt: skip
+STALE = Stale(
+    node="PowBackward0", saved="self", name="w", storage="@1",
+    sentence="PowBackward0 saved w at version 0, it is now at 1: it will raise.",
+)  # fmt: skip
+FOUND = model.Storages(storages=(ONE, TWO), total=2, tensors=3, nbytes=208, stale=(STALE,))
+
+
+class Shares(FakeConversation):
+    """A conversation that knows who shares memory."""
+
+    async def ask(self, request: protocol.Request) -> model.Record | None:
+        if isinstance(request, protocol.AskStorages):
+            self.asked.append(request)
+            return FOUND
+        return await super().ask(request)
+
+
+def test_a_bar_is_to_scale() -> None:
+    assert bar(ROW, ONE, 10) == "──██──────"
+    assert bar(W, ONE, 10) == "█" * 10
+    tiny = Member(name="t", kind="view", ranges=((199, 200),))
+    assert bar(tiny, ONE, 10) == "─" * 9 + "█"  # what is there is never invisible
+
+
+@pytest.mark.parametrize("width", [40, 78, 158])
+def test_every_row_fits_and_says_how(width: int) -> None:
+    rows = rows_of(FOUND)
+    lines = [ink.plain(draw(row, width)) for row in rows]
+    assert all(ink.width([(line, "")]) <= width for line in [ink.plain(head(width)), *lines])
+    assert "@1 200 B" in lines[0]
+    assert lines[0].endswith("! stale" if width < 60 else "! saved value changed")
+    assert "view of w" in lines[2]
+    assert "saved at v0" in lines[3]
+    assert lines[3].startswith("!")
+    assert [row.id for row in rows] == list(range(6))
+
+
+def test_the_map_says_what_was_changed_first() -> None:
+    lines = [ink.plain(line) for line in draw_map(ONE, "w", (STALE,), 78)]
+    assert lines[0].startswith("! PowBackward0 saved w at version 0")
+    assert any("row[/b]" in line and "40 B  view of w" in line for line in lines)
+
+
+def test_the_screen_asks_only_when_it_is_open() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "s")
+        assert not any(isinstance(each, protocol.AskStorages) for each in seen.talk.asked)
+        await seen.press("3")
+        assert "[3 Mem]" in seen.text
+        assert "2 storages  208 B" in seen.text
+        assert "row[/b]" in seen.text
+        await seen.press("j", "v")
+        assert seen.talk.entered[-1] == ":versions row[/b]"
+        await seen.press("s")
+        assert "[3 Mem]" in seen.text  # a step is looked at from here
+        await seen.press("slash", *"step", "enter")
+        assert seen.app.panels.memory.chosen().member.name == "step"
+        await seen.press("1")
+        assert "[1 Fwd]" in seen.text
+
+    on_screen(body, make=Shares)
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 35), (160, 45)])
+def test_at_every_size(size: tuple[int, int]) -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "3")
+        assert "@1 200 B" in seen.text
+        assert all(len(line) <= size[0] for line in seen.lines)
+
+    on_screen(body, size=size, make=Shares)
+
+
+def test_a_long_answer_takes_the_height_and_a_stop_gives_it_back() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape")
+        body_text = "\n".join(f"line {number}" for number in range(1, 60))
+        seen.app.show(model.Text(title="long", body=body_text))
+        await seen.settle()
+        assert "line 1\n" in "".join(line.strip(" │▆▇█") + "\n" for line in seen.lines)
+        assert "Ops" not in seen.text
+        await seen.press("G")
+        assert "line 59" in seen.text
+        await seen.press("escape")
+        assert "Ops" in seen.text
+        seen.app.show(model.Text(title="long", body=body_text))
+        await seen.press("s")
+        assert "Ops" in seen.text
+
+    on_screen(body)
