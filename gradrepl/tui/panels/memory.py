@@ -90,7 +90,7 @@ def draw(row: MemoryRow, width: int) -> Line:
         (ink.pad(figures.shape(member.shape), shape), ""),
         *made,
         (
-            ink.right(grad, 5) + ink.right(leaf, 5),
+            ink.right(grad, flags // 2) + ink.right(leaf, flags // 2),
             "leaf" if member.requires_grad and member.is_leaf else "dim",
         ),
         (ink.right(version, 5), "number"),
@@ -101,9 +101,7 @@ def head(width: int) -> Line:
     """Return the titles of the columns."""
     name, kind, shape, node, flags = columns(width)
     text = "  " + ink.pad("name", name - 2) + ink.pad("how", kind) + ink.pad("shape", shape)
-    text += (
-        ink.pad("made by", node) + ink.right("grad", 5) + ink.right("leaf", 5) + ink.right("ver", 5)
-    )
+    text += ink.pad("made by", node) + " grad leaf"[:flags] + "  ver"
     return [(text, "title")]
 
 
