@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 from gradrepl import conditions as c
 from gradrepl.errors import ConditionError
+from gradrepl.model.health import NO_GRAD, VERDICTS
 
 KINDS = (
     "LINE, FILE:LINE, FUNCTION, op PATTERN, node PATTERN, mod PATH, leaf NAME, name VARIABLE, "
-    "nan, inf, norm > X, none, shape (64, -1); joined by 'and', 'or'; then ', PYTHON'"
+    "nan, inf, norm > X, none, verdict WORD, shape (64, -1); joined by 'and', 'or'; then ', PYTHON'"
 )
 
 
@@ -107,6 +108,15 @@ def _shape(rest: str) -> c.Condition:
     raise ConditionError(f"'shape {rest}' is not a shape.", "Write: b shape (64, -1)")
 
 
+def _verdict(rest: str) -> c.Condition:
+    word = " ".join(rest.lower().split())
+    word = {"none": NO_GRAD, "no-grad": NO_GRAD, "no_grad": NO_GRAD}.get(word, word)
+    if word not in (*VERDICTS, c.BAD):
+        known = ", ".join((*VERDICTS, c.BAD))
+        raise ConditionError(f"'{rest}' is not a verdict.", f"One of {known}.")
+    return c.VerdictIs(word)
+
+
 _WITH_ARGUMENT: dict[str, Callable[[str], c.Condition]] = {
     "op": c.OpIs,
     "node": c.NodeIs,
@@ -117,6 +127,7 @@ _WITH_ARGUMENT: dict[str, Callable[[str], c.Condition]] = {
     "norm": _norm,
     "grad-norm": _norm,
     "shape": _shape,
+    "verdict": _verdict,
 }
 
 

@@ -56,6 +56,9 @@ class Event(Protocol):
     def missing(self) -> Sequence[str]:
         """At the end of a pass: parameters that got no gradient."""
 
+    def verdicts(self) -> Sequence[str]:
+        """At the end of a watched backward: the verdicts that parameters have got by it."""
+
     def evaluate(self, expression: str) -> bool:
         """Truth of a Python expression at this event."""
 

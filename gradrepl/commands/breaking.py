@@ -27,7 +27,8 @@ async def break_(talk: Conversation, condition: ConditionText = "") -> Found:
 
     A condition is LINE, FILE:LINE, FUNCTION, ``op relu``, ``node Addmm*``, ``mod encoder.0``,
     ``leaf fc1.weight``, ``name h``, ``nan``, ``inf``, ``norm > 10``, ``none`` (a parameter got no
-    gradient), ``shape (64, -1)``. Join them with ``and`` and ``or``; what must be true in Python
+    gradient), ``verdict vanishing`` (a parameter's gradient became so; ``verdict bad`` any that is
+    wrong), ``shape (64, -1)``. Join them with ``and`` and ``or``; what must be true in Python
     comes after a comma: ``b op relu, i > 100``.
     """
     if not condition:

@@ -14,6 +14,8 @@ class Memory:
     def __init__(self) -> None:
         self.breakpoints: dict[int, model.BreakpointInfo] = {}
         self.displays: list[str] = []
+        self.watching = model.Watching()
+        self.limits = model.HealthLimits()
         self._taken: model.Stop | None = None
 
     def note(self, record: model.Record | None) -> None:
@@ -23,11 +25,16 @@ class Memory:
                 self.breakpoints[record.id] = record
             case model.Breakpoints(rows=rows):
                 self.breakpoints = {row.id: row for row in rows}
+            case model.Watching():
+                self.watching = record
+            case model.HealthLimits():
+                self.limits = record
 
     def requests(self) -> Iterator[protocol.Request]:
         """Yield what sets everything again in a fresh debuggee."""
         for expression in self.displays:
             yield protocol.Display(expression=expression)
+        yield from self._watched()
         old, self.breakpoints = self.breakpoints, {}
         for number, known in enumerate(old.values(), 1):
             yield protocol.SetBreakpoint(
@@ -41,6 +48,18 @@ class Memory:
                 )
             if not known.enabled:
                 yield protocol.ChangeBreakpoint(id=number, action="disable")
+
+    def _watched(self) -> Iterator[protocol.Request]:
+        """Yield what watches the same again, with the same limits."""
+        limits, usual = self.limits, model.HealthLimits()
+        for name in limits.__struct_fields__:
+            if getattr(limits, name) != getattr(usual, name):
+                yield protocol.SetHealth(name=name, value=getattr(limits, name))
+        seen = self.watching
+        if seen.grads or seen.nodes:
+            yield protocol.WatchHealth(
+                grads=seen.grads, nodes=seen.nodes, statistics=seen.statistics, every=seen.every
+            )
 
     def commands_of(self, stop: model.Stop) -> list[str]:
         """Return the lines that belong to the breakpoints of ``stop``."""

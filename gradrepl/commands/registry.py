@@ -130,7 +130,9 @@ class Command(msgspec.Struct, frozen=True):
         return values
 
 
-GROUPS = ("Stepping", "Looking", "Memory", "Modules", "Chain rule", "Breakpoints", "Session")
+GROUPS = (
+    "Stepping", "Looking", "Memory", "Modules", "Chain rule", "Breakpoints", "Health", "Session",
+)  # fmt: skip
 """The order in which help, palette and README list the commands."""
 
 COMMANDS: dict[str, Command] = {}

@@ -20,11 +20,13 @@ from gradrepl.conditions.asking import (
     with_file,
 )
 from gradrepl.conditions.kinds import (
+    BAD,
     BOTH,
     LINE,
     NODE,
     OP,
     PASS,
+    WATCH,
     Base,
     Both,
     Condition,
@@ -41,6 +43,7 @@ from gradrepl.conditions.kinds import (
     OpIs,
     ShapeIs,
     Simple,
+    VerdictIs,
     Where,
 )
 from gradrepl.conditions.verbs import (
@@ -58,11 +61,13 @@ from gradrepl.conditions.verbs import (
 )
 
 __all__ = [
+    "BAD",
     "BOTH",
     "LINE",
     "NODE",
     "OP",
     "PASS",
+    "WATCH",
     "Base",
     "Both",
     "Condition",
@@ -90,6 +95,7 @@ __all__ = [
     "Until",
     "UntilCondition",
     "Verb",
+    "VerdictIs",
     "Where",
     "asked",
     "events",

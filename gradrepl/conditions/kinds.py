@@ -8,9 +8,12 @@ from typing import Any, ClassVar
 import msgspec
 
 from gradrepl.event import Event
+from gradrepl.model.health import PROBLEMS
 
-OP, NODE, PASS, LINE = "op", "node", "pass", "line"
+OP, NODE, PASS, LINE, WATCH = "op", "node", "pass", "line", "watch"
 BOTH = frozenset({OP, NODE})
+BAD = "bad"
+"""Any verdict that something is wrong."""
 
 
 class Base(msgspec.Struct, frozen=True, tag_field="type", tag=True):
@@ -161,6 +164,19 @@ class NoGradient(Base, frozen=True):
         return event.kind == PASS and bool(event.missing())
 
 
+class VerdictIs(Base, frozen=True):
+    """At the end of a backward: a parameter has got this verdict, or with ``bad`` a bad one."""
+
+    word: str
+    about: ClassVar[frozenset[str]] = frozenset({WATCH})
+    judges: ClassVar[frozenset[str]] = frozenset({WATCH, PASS})
+
+    def matches(self, event: Event) -> bool:
+        """Is it among the new verdicts?"""
+        wanted = PROBLEMS if self.word == BAD else (self.word,)
+        return any(word in wanted for word in event.verdicts())
+
+
 class ShapeIs(Base, frozen=True):
     """An output or gradient of this shape; -1 is any size."""
 
@@ -212,6 +228,6 @@ class Either(Base, frozen=True):
 
 Simple = (
     Line | InFunction | OpIs | NodeIs | InModule | LeafIs | Named | NonFinite | NormIs
-    | NoGradient | ShapeIs
+    | NoGradient | ShapeIs | VerdictIs
 )  # fmt: skip
 Condition = Simple | Where | Both | Either

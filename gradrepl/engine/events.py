@@ -7,6 +7,7 @@ no condition asks for.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from gradrepl.engine import frames, tensors
 from gradrepl.engine.armed import Anchor
 from gradrepl.engine.calls import Call, tensors_in
 from gradrepl.engine.lines import same_file
+from gradrepl.model.health import VERDICTS
 
 if TYPE_CHECKING:
     from gradrepl.engine.backward import Pass
@@ -73,6 +75,9 @@ class _Event:
         return _shows(self.made(), what, test) and not _shows(self.made_of(), what, test)
 
     def missing(self) -> Sequence[str]:
+        return ()
+
+    def verdicts(self) -> Sequence[str]:
         return ()
 
     def evaluate(self, expression: str) -> bool:
@@ -331,6 +336,33 @@ class PassEvent(_Event):
 
     def missing(self) -> Sequence[str]:
         return self.backward.missing()
+
+    def verdicts(self) -> Sequence[str]:
+        health = self.stepper.health
+        return [] if health is None else [each.word for each, _ in health.new]
+
+    def deeper(self) -> bool:
+        return True
+
+
+class WatchEvent(_Event):
+    """The end of a backward after which parameters have another verdict than before."""
+
+    kind = "watch"
+    name = "end of backward"
+
+    def __init__(self, stepper: Stepper, anchor: Anchor, new: Sequence[Any]) -> None:
+        super().__init__(stepper, anchor)
+        self.new = [each for each, _ in new]
+        self.frame = frames.Walk(sys._getframe(1)).frame
+
+    def verdicts(self) -> Sequence[str]:
+        return [each.word for each in self.new]
+
+    def said(self) -> list[str]:
+        """Return who has got which verdict, at most 8, the bad ones first."""
+        ordered = sorted(self.new, key=lambda each: VERDICTS.index(each.word))
+        return [f"{each.name} {each.label}" for each in ordered[:8]]
 
     def deeper(self) -> bool:
         return True

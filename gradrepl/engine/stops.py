@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gradrepl import conditions as c
 from gradrepl.engine import frames, nodes
 from gradrepl.engine.armed import Anchor
-from gradrepl.engine.events import NodeEvent, OpEvent, PassEvent
+from gradrepl.engine.events import NodeEvent, OpEvent, PassEvent, WatchEvent
 from gradrepl.model import Stop, Watch
 
 if TYPE_CHECKING:
@@ -39,8 +39,11 @@ def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Wa
             return _backward(event.backward, nodes.record(event.backward, event.node, event),
                              event.frame, common)  # fmt: skip
         case PassEvent():
-            reason = f"{hit.reason}: no gradient for {', '.join(event.missing()[:8])}"
+            missing = ", ".join(event.missing()[:8])
+            reason = f"{hit.reason}: no gradient for {missing}" if missing else hit.reason
             return _backward(event.backward, None, event.frame, {**common, "reason": reason})
+        case WatchEvent():
+            common["reason"] = f"{hit.reason}: {', '.join(event.said())}"
     site = frames.site(place.frames[0]) if place.frames else None
     return Stop(**common, site=site, position=session.stepper.recorder.last_id)
 

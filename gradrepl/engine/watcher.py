@@ -45,14 +45,25 @@ class Watcher:
         if stepper.gate.answering():
             stepper.check_nested_backward()
             return original(roots, *args, **kwargs)
+        engine: Callable[[], Any] = partial(original, roots, *args, **kwargs)
+        health = stepper.health
+        if health is not None and health.on:
+            engine = partial(health.around, engine, roots, args, kwargs)
+            if not stepper.records and not stepper.passes:
+                result = engine()  # nothing but gradients is watched
+                stepper.judged(health)
+                return result
+        result = self._pass(engine, roots, args, kwargs)
+        if health is not None:
+            stepper.judged(health)
+        return result
+
+    def _pass(self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any) -> Any:
+        stepper = self.stepper
         stepper.recorder.paths.backward_begins(stepper.recorder.last_id)
         with stepper.recorder.within():
-            if not stepper.wants_passes:
-                return original(roots, *args, **kwargs)
-            backward = _start(stepper, roots, args, kwargs)
-            if backward is None:
-                return original(roots, *args, **kwargs)
-            return backward.run(partial(original, roots, *args, **kwargs))
+            backward = _start(stepper, roots, args, kwargs) if stepper.wants_passes else None
+            return engine() if backward is None else backward.run(engine)
 
 
 def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pass | None:

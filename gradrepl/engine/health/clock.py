@@ -1,0 +1,170 @@
+"""Where the time of a step goes: waiting for data, forward, backward, optimizer.
+
+Nothing but a few readings of the clock at each, and in place only while gradients are watched:
+the hooks for all optimizers that torch has, and a stand-in for the one function that every
+iterator of a DataLoader is asked through.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.utils.data import dataloader
+
+from gradrepl.engine.patches import Patch
+from gradrepl.model import health as h
+
+KEPT = 120
+"""Steps that are kept."""
+now = time.perf_counter
+
+
+class Spent(NamedTuple):
+    """The seconds of one step."""
+
+    total: float
+    data: float
+    backward: float
+    optimizer: float
+    watching: float
+
+
+class Clock:
+    """Reads the time where a step's parts begin and end."""
+
+    def __init__(self, stepped: Callable[[torch.optim.Optimizer], None]) -> None:
+        self._stepped = stepped
+        self.steps = 0
+        """Steps of optimizers so far."""
+        self.closures = False
+        self.kept: deque[Spent] = deque(maxlen=KEPT)
+        self._handles: list[Any] = []
+        self._thread = 0
+        self._waits = 0
+        self._begun: float | None = None
+        self._data = self._backward = self._optimizer = self._watching = 0.0
+        self._step_begun: list[tuple[float, float]] = []
+        clock = self
+        original = vars(dataloader._BaseDataLoaderIter)["__next__"]
+
+        @functools.wraps(original)
+        def __next__(iterator: Any) -> Any:
+            return clock.wait(patch.kept, iterator)
+
+        self._patch = patch = Patch(dataloader._BaseDataLoaderIter, "__next__", __next__)
+
+    def install(self) -> None:
+        """Read the time from now on."""
+        if not self._handles:
+            self._handles = [
+                register_optimizer_step_pre_hook(self._before_step),
+                register_optimizer_step_post_hook(self._after_step),
+            ]
+            self._patch.install()
+
+    def remove(self) -> None:
+        """Take everything away."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._patch.remove()
+        self.restart()
+
+    def restart(self) -> None:
+        """Somebody stopped in this step: its time says nothing."""
+        self._begun = None
+        self._data = self._backward = self._optimizer = self._watching = 0.0
+        self._step_begun.clear()
+
+    # -- readings ------------------------------------------------------------------------------
+
+    def wait(self, original: Callable[[Any], Any], iterator: Any) -> Any:
+        """Ask for the next batch."""
+        if self._waits or threading.get_ident() != self._thread:
+            return original(iterator)
+        self._waits += 1
+        start = now()
+        try:
+            return original(iterator)
+        finally:
+            self._waits -= 1
+            self._data += now() - start
+
+    def passed(self, backward: float, watching: float) -> None:
+        """A backward is over: what it took, and what looking at it took."""
+        self._backward += backward
+        self._watching += watching
+        self._thread = threading.get_ident()
+        if not self.steps:
+            self._close()
+
+    def _inside(self) -> float:
+        return self._backward + self._watching
+
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        start = now()
+        self._stepped(optimizer)
+        self._watching += now() - start
+        self._step_begun.append((now(), self._inside()))
+
+    def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        self._thread = threading.get_ident()
+        self.steps += 1
+        if self.steps == 1:
+            self.kept.clear()  # until now a backward was taken for a step
+        if self._step_begun:
+            start, inside = self._step_begun.pop()
+            self._optimizer += max(0.0, now() - start - (self._inside() - inside))
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        self.closures = self.closures or closure is not None
+        self._close()
+
+    def _close(self) -> None:
+        """A step ends here, and the next begins."""
+        end = now()
+        if self._begun is not None:
+            spent = (self._data, self._backward, self._optimizer, self._watching)
+            self.kept.append(Spent(end - self._begun, *spent))
+        self.restart()
+        self._begun = end
+
+    # -- what came of it -----------------------------------------------------------------------
+
+    def timing(self, limits: h.HealthLimits) -> h.Timing | None:
+        """Return the mean of the steps kept, or None before the first."""
+        kept = list(self.kept)
+        if not kept:
+            return None
+        total, data, backward, optimizer, watching = (
+            sum(column) / len(kept) for column in zip(*kept, strict=True)
+        )
+        forward = max(0.0, total - data - backward - optimizer - watching)
+        parts = {
+            "the forward and the program's own code": forward,
+            "the backward": backward,
+            "the optimizer": optimizer,
+        }
+        return h.Timing(
+            steps=len(kept), data=data, forward=forward, backward=backward, optimizer=optimizer,
+            watching=watching, total=total, closures=self.closures,
+            verdict=_said(data, total, parts, limits),
+        )  # fmt: skip
+
+
+def _said(data: float, total: float, parts: dict[str, float], limits: h.HealthLimits) -> str:
+    if not total:
+        return ""
+    if data / total >= limits.loader:
+        return f"loader-bound: {data / total:.0%} of the step is waiting for data."
+    most = max(parts, key=lambda name: parts[name])
+    return f"{most} takes most of the step: {parts[most] / total:.0%}; data {data / total:.0%}."

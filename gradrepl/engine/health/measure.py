@@ -1,0 +1,153 @@
+"""The figures of gradients and weights, each in one cheap pass, without a trace in the program.
+
+The L2 norm is the cheapest there is and is not finite exactly if an element is not: it is taken
+at every look, and NaN and Inf are counted only where it is not finite. On a CPU each number is
+read at once; from an accelerator they come in one transfer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from gradrepl.engine import tensors
+
+WHOLE = 64 * 1024
+"""Elements up to which a weight is copied whole, to see what a step changes; else a sample."""
+SAMPLE = 4096
+_HALF = (torch.float16, torch.bfloat16)
+_vector_norm = torch.linalg.vector_norm
+
+
+class Copy(NamedTuple):
+    """Some elements of a weight as they were."""
+
+    values: torch.Tensor
+    version: int | None
+    whole: bool
+    steps: int
+    """Steps of optimizers that had been seen then."""
+
+
+def state(grad: torch.Tensor | None) -> tuple[int, int] | None:
+    """Return what changes when a backward writes to a gradient that lives meanwhile."""
+    if grad is None:
+        return None
+    try:
+        return id(grad), grad._version
+    except RuntimeError:  # made under inference mode
+        return id(grad), -1
+
+
+def norms(grads: Sequence[torch.Tensor]) -> list[float | None]:
+    """Return the L2 norm of each; None where it cannot be read. Inside ``tensors.quiet()``."""
+    found: list[float | None] = []
+    far: dict[torch.device, list[int]] = {}
+    for grad in grads:
+        if type(grad) is not torch.Tensor or grad.layout is not torch.strided:
+            found.append(tensors.norm(grad))
+        elif grad.is_cpu:
+            found.append(norm(grad))
+        else:
+            far.setdefault(grad.device, []).append(len(found))
+            found.append(None)
+    for places in far.values():
+        for place, value in zip(places, _transferred([grads[i] for i in places]), strict=True):
+            found[place] = value
+    return found
+
+
+def norm(grad: torch.Tensor) -> float | None:
+    """Return the L2 norm of a plain tensor on the CPU."""
+    try:
+        kind = torch.float32 if grad.dtype in _HALF else None
+        value = _vector_norm(grad, dtype=kind).item()
+    except tensors.UNREADABLE:
+        return tensors.norm(grad)
+    # float32 overflows where the elements do not
+    return value if math.isfinite(value) else tensors.norm(grad)
+
+
+def _transferred(grads: list[torch.Tensor]) -> list[float | None]:
+    """Return norms from one accelerator, in one transfer."""
+    if any(not tensors.readable(grad) for grad in grads):
+        return [tensors.norm(grad) for grad in grads]
+    scalars = [_vector_norm(g, dtype=torch.float32 if g.dtype in _HALF else None) for g in grads]
+    values = torch.stack([scalar.double() for scalar in scalars]).tolist()
+    return [
+        value if math.isfinite(value) else tensors.norm(grad)
+        for value, grad in zip(values, grads, strict=True)
+    ]
+
+
+def figures(grad: torch.Tensor) -> tuple[float | None, float | None, int | None]:
+    """Return minimum, maximum and the count of zeros; of a huge one no zeros, of complex no edges.
+
+    An element that is nan makes both edges nan.
+    """
+    if not tensors.readable(grad) or not grad.numel():
+        return None, None, None
+    try:
+        plain = grad.detach()
+        if plain.layout is not torch.strided:
+            found = tensors.stats(plain)
+            missing = 0 if found is None else grad.numel() - plain.values().numel()
+            edges = (found.min, found.max) if found and not missing else (None, None)
+            return *edges, None if found is None else missing + (found.zeros or 0)
+        low = high = None
+        if not plain.is_complex():
+            low, high = (float(edge.item()) for edge in torch.aminmax(plain))
+        zeros = None
+        if plain.numel() <= tensors.FULL:
+            zeros = plain.numel() - int(torch.count_nonzero(plain))
+        return low, high, zeros
+    except tensors.UNREADABLE:
+        return None, None, None
+
+
+def counts(grad: torch.Tensor) -> tuple[int, int]:
+    """Return how many elements are NaN and how many Inf."""
+    found = tensors.stats(grad)
+    return (0, 0) if found is None else (found.nans or 0, found.infs or 0)
+
+
+def copy(weight: torch.Tensor, steps: int) -> Copy | None:
+    """Keep the weight if it is small, else every so many of its elements; None if it cannot be."""
+    if not tensors.readable(weight) or weight.layout is not torch.strided:
+        return None
+    try:
+        flat, whole = _some(weight.detach())
+        return Copy(flat.clone(), tensors.version(weight), whole, steps)
+    except tensors.UNREADABLE:
+        return None
+
+
+def _some(weight: torch.Tensor) -> tuple[torch.Tensor, bool]:
+    """Return a flat view of the weight, or of a sample of it, and whether it is the whole."""
+    size = weight.numel()
+    if torch._debug_has_internal_overlap(weight) == 0:  # dense, whatever the order of dimensions
+        flat = weight.as_strided((size,), (1,))
+    else:
+        flat = weight.reshape(-1)
+    if size <= WHOLE:
+        return flat, True
+    return flat[:: size // SAMPLE | 1], False  # odd: it meets all columns of an even width
+
+
+def change(weight: torch.Tensor, before: Copy) -> tuple[bool, float | None, int]:
+    """Return whether the weight has changed, by how much of its norm, and on how many elements.
+
+    Of a sample, what tells a change is also the version counter: it may lie beside the sample.
+    """
+    now, _ = _some(weight.detach())
+    if now.shape != before.values.shape or now.dtype != before.values.dtype:
+        return True, None, 0
+    if now.device != before.values.device:
+        return True, None, 0
+    moved = tensors.norm(now - before.values) or 0.0
+    size = tensors.norm(before.values)
+    changed = moved != 0 or (not before.whole and tensors.version(weight) != before.version)
+    return changed, moved / size if size else None, now.numel()

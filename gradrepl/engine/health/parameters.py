@@ -1,0 +1,210 @@
+"""Which parameters are watched, by which names: those in reach, and those that optimizers have.
+
+Looking up names costs more than a look at small gradients: it is done at first, when a parameter
+has gone, and now and then. What was found stays watched while it lives.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradrepl.engine import frames, tensors
+from gradrepl.engine.health import measure
+from gradrepl.engine.health.tracked import Tracked
+
+if TYPE_CHECKING:
+    from gradrepl.engine.session import Session
+
+LIMIT = 20_000
+"""Parameters watched at most."""
+RARELY = 200.0
+"""A search for names may begin after so many times what the last one took."""
+COPIES = 16 * 1024 * 1024
+"""Elements of weights that are copied at most, all parameters together."""
+EMBEDDINGS = (torch.nn.Embedding, torch.nn.EmbeddingBag)
+
+
+class Parameters:
+    """The parameters that are watched."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.known: dict[int, Tracked] = {}
+        """By id, while their tensors live."""
+        self.more = False
+        self.models = 0
+        """Models that were in reach at the last search."""
+        self._searched = self._took = 0.0
+        self._optimizers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._order: list[int] | None = None
+        self._handles: list[Any] = []
+        self.copied = 0
+        self.missing = False
+        """Has any of them no gradient?"""
+        self.ask_rates = True
+        """Learning rates are to be read at the next step."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.stop_order()
+        self.__init__(self._session)  # type: ignore[misc]
+
+    # -- who there is --------------------------------------------------------------------------
+
+    def due(self) -> bool:
+        """Must names be looked up before this backward?"""
+        return not self.known or time.perf_counter() - self._searched > RARELY * self._took
+
+    def search(self, frame: FrameType | None) -> None:
+        """Find the parameters in reach of ``frame``, beside those that are known."""
+        start = time.perf_counter()
+        with torch._C.DisableTorchFunction():
+            try:
+                self._search(frame)
+            finally:
+                frames.release(frames.user_frames(frame))
+        self._searched = time.perf_counter()
+        self._took = self._searched - start
+
+    def _search(self, frame: FrameType | None) -> None:
+        names = self._session.names(frame)
+        self.known = {key: each for key, each in self.known.items() if each.ref() is not None}
+        self.models = sum(next(root.parameters(), None) is not None for _, root in names.roots)
+        aliases: dict[int, list[str]] = {}
+        for prefix, root in names.roots:
+            model = prefix.removesuffix(".")
+            for path, parameter in root.named_parameters(remove_duplicate=False):
+                aliases.setdefault(id(parameter), []).append(prefix + path)
+                self._add(parameter, prefix + path, model)
+            self._mark_embeddings(root)
+        tensor: torch.Tensor
+        for name, tensor in names.variables():
+            if tensor.requires_grad and tensors.is_leaf(tensor):
+                self._add(tensor, name, name)
+        for optimizer in list(self._optimizers):
+            for name, each in _of(optimizer):
+                self._add(each, name, type(optimizer).__name__)
+        for key, found in aliases.items():
+            if len(found) > 1 and key in self.known:
+                own = self.known[key].name
+                self.known[key].also = tuple(name for name in dict.fromkeys(found) if name != own)
+
+    def _add(self, parameter: torch.Tensor, name: str, model: str) -> None:
+        held = self.known.get(id(parameter))
+        if held is not None and held.ref() is parameter:
+            if "[" in held.name and "[" not in name:  # an optimizer's place was all it had
+                held.name, held.model = name, model
+            return
+        if torch.nn.parameter.is_lazy(parameter):
+            return  # it has no shape yet
+        if not (parameter.is_floating_point() or parameter.is_complex()):
+            return
+        if len(self.known) >= LIMIT:
+            self.more = True
+            return
+        self.known[id(parameter)] = Tracked(name, parameter, model)
+
+    def _mark_embeddings(self, root: torch.nn.Module) -> None:
+        for module in root.modules():
+            if isinstance(module, EMBEDDINGS):
+                for parameter in module.parameters(recurse=False):
+                    if id(parameter) in self.known:
+                        self.known[id(parameter)].embedding = True
+
+    def alive(self) -> Iterator[tuple[Tracked, torch.Tensor]]:
+        """Yield each with its tensor; if one has gone, a search is due."""
+        for each in self.known.values():
+            parameter = each.ref()
+            if parameter is None:
+                self._searched = 0.0 if self._took < 0.001 else self._searched
+            else:
+                yield each, parameter
+
+    # -- what optimizers tell ------------------------------------------------------------------
+
+    def stepped(self, optimizer: torch.optim.Optimizer) -> None:
+        """An optimizer is about to step: see whom it has, and who got no gradient for it."""
+        if optimizer in self._optimizers:
+            if not self.missing and not self.ask_rates:
+                return
+        else:
+            self._optimizers.add(optimizer)
+            if any(id(parameter) not in self.known for _, parameter in _of(optimizer)):
+                self._searched = 0.0
+        kind = type(optimizer).__name__
+        for group in optimizer.param_groups:
+            rate = group.get("lr")
+            lr = float(rate) if isinstance(rate, (int, float)) else None
+            for parameter in group["params"]:
+                each = self.known.get(id(parameter))
+                if each is not None:
+                    each.optimizer, each.lr = kind, lr
+                    if not each.has_grad and each.requires_grad:
+                        each.overlooked = parameter.grad is None
+
+    def rates(self) -> tuple[str, ...]:
+        """Return 'AdamW lr 0.0003' of each optimizer that has stepped, at most 8."""
+        found = []
+        for optimizer in list(self._optimizers)[:8]:
+            rates = dict.fromkeys(
+                f"{float(group['lr']):g}" for group in optimizer.param_groups if "lr" in group
+            )
+            found.append(f"{type(optimizer).__name__} lr {', '.join(list(rates)[:4])}")
+        return tuple(sorted(found))
+
+    # -- in which order gradients arrive -------------------------------------------------------
+
+    def start_order(self) -> None:
+        """Have the next backward tell in which order parameters get their gradients."""
+        order: list[int] = []
+        self._order = order
+        for each, parameter in self.alive():
+            if parameter.requires_grad and each.depth is None:
+                key = id(parameter)
+
+                def arrived(_: torch.Tensor, key: int = key) -> None:
+                    order.append(key)
+
+                hook = parameter.register_post_accumulate_grad_hook(arrived)  # type: ignore[no-untyped-call]
+                self._handles.append(hook)
+
+    def stop_order(self) -> None:
+        """Note the order, and take the hooks away."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        order, self._order = self._order, None
+        if order is None:
+            return
+        for depth, key in enumerate(dict.fromkeys(order)):
+            if key in self.known:
+                self.known[key].depth = depth
+
+    # -- samples of weights --------------------------------------------------------------------
+
+    def copy(self, each: Tracked, parameter: torch.Tensor, steps: int) -> None:
+        """Keep some of a weight, to see what the next step changes; while there is room."""
+        if self.copied < COPIES and parameter.requires_grad:
+            each.copy = measure.copy(parameter, steps)
+            if each.copy is not None:
+                self.copied += each.copy.values.numel()
+
+    def drop(self, each: Tracked) -> None:
+        """Let go of what was kept of a weight."""
+        if each.copy is not None:
+            self.copied -= each.copy.values.numel()
+            each.copy = None
+
+
+def _of(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the parameters of an optimizer, by their places in it."""
+    kind = type(optimizer).__name__
+    for number, group in enumerate(optimizer.param_groups):
+        for place, parameter in enumerate(group["params"]):
+            yield f"{kind}[{number}][{place}]", parameter

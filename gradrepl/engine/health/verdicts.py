@@ -1,0 +1,154 @@
+"""The rules: which number must cross which limit for which verdict. Nothing else judges.
+
+The worst verdict that holds is given. What each limit means stands at ``model.HealthLimits``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from gradrepl.model import health as h
+
+
+class Facts(NamedTuple):
+    """What a verdict is given on. Norms have the scale of a GradScaler taken out."""
+
+    numel: int
+    norm: float | None
+    """Of the gradient after the last look; None where it is None or cannot be read."""
+    has_grad: bool
+    seen: bool
+    """Has any watched backward reached it?"""
+    requires_grad: bool
+    level: float
+    """Running mean of the norms before; 0 while there are too few of them."""
+    zeros: int | None
+    """Elements of the gradient that are exactly zero; None where not counted."""
+    nans: int
+    infs: int
+    embedding: bool
+    missed: int
+    """Looks in a row that have not reached it, while it has no gradient."""
+    apart: bool
+    """No parameter of its model was reached either, and no optimizer has missed its gradient."""
+    same: int
+    """Looks that reached it since its weight changed last, when other weights have changed."""
+    bad_for: int
+    """Looks in a row at which the gradient was not finite."""
+    bad_since: int
+    """The backward at which that began."""
+    scale: float | None
+
+
+class Verdict(NamedTuple):
+    """A word of ``model.health.VERDICTS``, how it is shown, why, and the limit that was crossed."""
+
+    word: str
+    label: str
+    why: str
+    limit: str = ""
+
+
+_OK = Verdict(h.OK, h.OK, "")
+FROZEN = Verdict(h.FROZEN, h.FROZEN, "it does not require a gradient.")
+
+
+def judge(facts: Facts, limits: h.HealthLimits) -> Verdict:
+    """Return the worst verdict that holds."""
+    norm = facts.norm
+    if not facts.requires_grad:
+        return FROZEN
+    if not facts.has_grad:
+        return _without(facts, limits)
+    if norm is None and not facts.seen:
+        why = "its gradient is from before: no watched backward has reached it so far."
+        return Verdict(h.UNSEEN, h.UNSEEN, why)
+    if norm is None:
+        return Verdict(h.OK, "not readable", "its gradient has no elements that can be read here.")
+    if not math.isfinite(norm):
+        return _not_finite(facts, limits)
+    if norm > limits.exploding:
+        return _crossed(h.EXPLODING, f"|g| {norm:.3g} is above", limits, "exploding")
+    if facts.level and norm > limits.jump * facts.level:
+        times = f"|g| {norm:.3g} is {norm / facts.level:.3g} times its running mean, above"
+        return _crossed(h.EXPLODING, times, limits, "jump")
+    if 0 < norm < limits.vanishing:
+        return _crossed(h.VANISHING, f"|g| {norm:.3g} is below", limits, "vanishing")
+    return _dead(facts, limits) or _unchanged(facts, limits) or _OK
+
+
+def fine(norm: float, level: float, limits: h.HealthLimits) -> bool:
+    """Does no rule about the norm alone hold? ``level``: the running mean, or 0 for none."""
+    return limits.vanishing <= norm <= limits.exploding and not (
+        level and norm > limits.jump * level
+    )
+
+
+def judge_node(
+    norm: float | None, nans: int | None, limits: h.HealthLimits, scale: float | None
+) -> str:
+    """Return the word for the gradient that arrived at a node."""
+    if norm is None:
+        return h.OK
+    if not math.isfinite(norm):
+        return h.NAN if nans or math.isnan(norm) else h.INF
+    norm /= scale or 1.0
+    if norm > limits.exploding:
+        return h.EXPLODING
+    return h.DEAD if norm == 0 else h.VANISHING if norm < limits.vanishing else h.OK
+
+
+def _crossed(word: str, what: str, limits: h.HealthLimits, limit: str) -> Verdict:
+    return Verdict(word, word, f"{what} health.{limit} {getattr(limits, limit):g}.", limit)
+
+
+def _without(facts: Facts, limits: h.HealthLimits) -> Verdict:
+    """No gradient: not its turn, or never reached."""
+    if facts.seen and facts.missed < limits.patience:
+        return Verdict(h.OK, "not reached", "the last backward did not reach it.")
+    if facts.apart and facts.missed < limits.patience:
+        why = f"no watched backward has reached its model so far, {facts.missed} have run."
+        return Verdict(h.UNSEEN, h.UNSEEN, why)
+    what = f"its gradient is None after {facts.missed} backward{'s' * (facts.missed != 1)}"
+    if facts.apart or facts.seen:
+        return Verdict(h.NO_GRAD, h.NO_GRAD, f"{what}, as many as health.patience "
+                       f"{limits.patience}.", "patience")  # fmt: skip
+    return Verdict(h.NO_GRAD, h.NO_GRAD, f"{what}.")
+
+
+def _not_finite(facts: Facts, limits: h.HealthLimits) -> Verdict:
+    word = h.NAN if facts.nans or math.isnan(facts.norm or 0.0) else h.INF
+    counted = [f"{n} {what}" for n, what in ((facts.nans, "NaN"), (facts.infs, "Inf")) if n]
+    what = f"{' and '.join(counted) or word} of {facts.numel} elements"
+    if facts.scale and facts.scale > 1 and facts.bad_for < limits.patience:
+        why = f"{what}, at scale {facts.scale:g}: the GradScaler skips this step and lowers it."
+        return Verdict(h.OVERFLOW, h.OVERFLOW, why)
+    label = "NaN" if word == h.NAN else "Inf"
+    why = f"{what}; not finite since backward {facts.bad_since}."
+    return Verdict(word, f"{label} @{facts.bad_since}", why)
+
+
+def _dead(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
+    if not facts.numel:
+        return None
+    if facts.norm == 0:
+        return Verdict(h.DEAD, "dead 100%", f"all of its {facts.numel} elements are exactly zero.")
+    if facts.zeros is None or facts.embedding:
+        return None
+    share = facts.zeros / facts.numel
+    if share < limits.dead:
+        return None
+    part = f"{facts.zeros} of {facts.numel} elements are exactly zero, {share:.0%}, not below"
+    found = _crossed(h.DEAD, part, limits, "dead")
+    return found._replace(label=f"dead {share:.0%}")
+
+
+def _unchanged(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
+    if facts.same < limits.patience:
+        return None
+    why = (
+        f"its weight is the same after {facts.same} backwards that reached it, as many as "
+        f"health.patience {limits.patience}, while others changed: no optimizer may have it."
+    )
+    return Verdict(h.UNCHANGED, h.UNCHANGED, why, "patience")

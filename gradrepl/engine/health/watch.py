@@ -1,0 +1,340 @@
+"""Watches the gradients of a training that runs, and looks at them after each backward.
+
+Installed only while something is watched: the stand-in for torch's way into the engine, which
+calls ``around``; two hooks for optimizers, one patch for DataLoaders, one for GradScalers. No
+mode, and unless nodes are watched no hook in the backward.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
+
+from gradrepl.engine import frames, tensors
+from gradrepl.engine.health import measure
+from gradrepl.engine.health.clock import Clock
+from gradrepl.engine.health.nodes import NodeWatch, Run
+from gradrepl.engine.health.parameters import Parameters
+from gradrepl.engine.health.scaling import Scaling
+from gradrepl.engine.health.tracked import KEPT, Tracked
+from gradrepl.model import health as h
+
+if TYPE_CHECKING:
+    from gradrepl.engine.stepper import Stepper
+
+OFTEN = 20.0
+"""Figures may be worked out again after so many times what the last time took."""
+TOLD = 8
+"""Changed verdicts that are told at once."""
+SECOND = 1.0
+"""Between two tellings."""
+
+
+Live = tuple[Tracked, torch.Tensor, Any]
+"""A parameter before a backward, and the state of its gradient."""
+Reached = tuple[Tracked, torch.Tensor, torch.Tensor]
+"""A parameter after a backward that reached it, and its gradient."""
+
+
+class HealthWatch:
+    """What is watched, and what has been seen."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper = stepper
+        self.asked = h.Watching()
+        self.limits = h.HealthLimits()
+        self.parameters = Parameters(stepper.session)
+        self.clock = Clock(self.parameters.stepped)
+        self.scaling = Scaling()
+        self.points: deque[h.HealthPoint] = deque(maxlen=KEPT)
+        self.backwards = 0
+        self.scale: float | None = None
+        self.run: Run | None = None
+        """The nodes of the last watched backward."""
+        self.run_at = 0
+        self.run_scale: float | None = None
+        self.on = False
+        self.urgent = False
+        """A breakpoint waits for a verdict: figures at every look."""
+        self.new: list[tuple[Tracked, str]] = []
+        """Parameters whose verdict is another since the last look, and the word before."""
+        self._lock = threading.Lock()
+        self._figures_end = self._figures_took = self._told_at = 0.0
+        self._untold: dict[str, h.VerdictChange] = {}
+        self._pending = 0
+
+    # -- on and off ----------------------------------------------------------------------------
+
+    def place(self, breakpoints: bool) -> None:
+        """Have in place what is asked for; ``breakpoints``: one waits for a verdict."""
+        asked = self.asked
+        self.urgent = breakpoints
+        on = asked.grads or asked.nodes or breakpoints
+        if on == self.on:
+            return
+        self.on = on
+        if on:
+            self._forget()
+            self.scaling.install()
+            self.clock.install()
+        else:
+            self.clock.remove()
+            self.scaling.remove()
+            self.parameters.stop_order()
+
+    def _forget(self) -> None:
+        """Begin anew."""
+        self.parameters.clear()
+        self.points.clear()
+        self.clock.kept.clear()
+        self.clock.steps = 0
+        self.backwards = self.scaling.skipped = 0
+        self.run = self.scale = None
+        self._figures_end = self._figures_took = 0.0
+        self._untold.clear()
+
+    # -- around a backward ---------------------------------------------------------------------
+
+    def around(
+        self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
+    ) -> Any:  # fmt: skip
+        """Run the engine, and look at what it has left."""
+        if _current_graph_task_id() != -1:  # inside another backward, which is looked at
+            return engine()
+        self.new = []
+        accumulates = bool(kwargs.get("accumulate_grad", False))
+        with self._lock:
+            self.backwards += accumulates
+            number = self.backwards
+            watched = accumulates and number % self.asked.every == 0
+            begun = time.perf_counter()
+            nodes = self._begin(roots, args, kwargs) if watched else None
+            live = self._live() if watched else []
+        started = time.perf_counter()
+        try:
+            result = engine()
+        finally:
+            ended = time.perf_counter()
+            if nodes is not None:
+                nodes.remove()
+            if watched:
+                self.parameters.stop_order()
+        if watched:
+            with self._lock, tensors.quiet():
+                self._end(roots, number, nodes, live)
+        del live
+        self.clock.passed(ended - started, started - begun + time.perf_counter() - ended)
+        return result
+
+    def _begin(self, roots: Sequence[Any], args: Any, kwargs: Any) -> NodeWatch | None:
+        parameters = self.parameters
+        if parameters.due():
+            parameters.search(frames.Walk(sys._getframe(2)).frame)
+            parameters.start_order()
+        if not self.asked.nodes:
+            return None
+        with torch._C.DisableTorchFunction():
+            starts = [_node(root) for root in roots]
+            # (grad_tensors, retain_graph, create_graph, ...): as torch.autograd calls it
+            keeps = bool(args[1] if len(args) > 1 else kwargs.get("retain_graph"))
+            grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
+            usable = [node for node in starts if node is not None]
+            return NodeWatch(usable, self.asked.statistics, keeps, grows) if usable else None
+
+    def _live(self) -> list[Live]:
+        """Return the parameters with what tells whether a backward writes to their gradients."""
+        with torch._C.DisableTorchFunction():
+            return [
+                (each, parameter, measure.state(parameter.grad))
+                for each, parameter in self.parameters.alive()
+            ]
+
+    def _end(
+        self, roots: Sequence[Any], number: int, nodes: NodeWatch | None, live: list[Live]
+    ) -> None:  # fmt: skip
+        """Look at the gradients."""
+        reached: list[Reached] = []
+        models: dict[str, bool] = {}
+        idle: list[Tracked] = []
+        missing = False
+        for each, parameter, before in live:
+            grad = parameter.grad
+            each.requires_grad = parameter.requires_grad
+            if grad is not None and measure.state(grad) != before:
+                each.has_grad = True
+                reached.append((each, parameter, grad))
+                models[each.model] = True
+            else:
+                each.has_grad = grad is not None
+                missing = missing or (grad is None and each.requires_grad)
+                idle.append(each)
+        self.parameters.missing = missing
+        self.scale = scale = self.scaling.of(roots[0]) if roots else None
+        by = scale or 1.0
+        norms = self._norms(reached, nodes)
+        again = self._figures(reached, norms, number)
+        limits, new = self.limits, self.new
+        for (each, _, _), norm in zip(reached, norms, strict=True):
+            if was := each.arrived(norm, number, by, limits, again):
+                new.append((each, was))
+        several = self.parameters.models > 1
+        for each in idle:
+            apart = several and each.model not in models
+            if was := each.passed_by(number, by, limits, apart):
+                new.append((each, was))
+        self._note(roots, norms, models, number, by)
+        if nodes is not None:
+            names = {key: each.name for key, each in self.parameters.known.items()}
+            self.run, self.run_at, self.run_scale = nodes.ended(names), number, scale
+        if new or self._untold:
+            self._tell(number)
+
+    def _norms(self, reached: list[Reached], nodes: NodeWatch | None) -> list[float | None]:
+        if nodes is None:
+            return measure.norms([grad for _, _, grad in reached])
+        found = [nodes.of_leaf(id(parameter), grad) for _, parameter, grad in reached]
+        rest = [at for at, norm in enumerate(found) if norm is None]
+        for at, norm in zip(rest, measure.norms([reached[at][2] for at in rest]), strict=True):
+            found[at] = norm
+        return found
+
+    def _note(
+        self, roots: Sequence[Any], norms: list[float | None], models: dict[str, bool],
+        number: int, by: float,
+    ) -> None:  # fmt: skip
+        known = [norm for norm in norms if norm is not None]
+        total = math.hypot(*known) / by if known else None
+        several = self.parameters.models > 1
+        loss = _value(roots[0]) if len(roots) == 1 else None
+        self.points.append(
+            h.HealthPoint(
+                backward=number,
+                total=total,
+                loss=None if loss is None else loss / by,
+                models=", ".join(list(models)[:4]) if several else "",
+            )
+        )
+
+    # -- figures -------------------------------------------------------------------------------
+
+    def _figures(self, reached: list[Reached], norms: list[float | None], number: int) -> bool:
+        """Work out, where it is time, what costs more than a norm; return whether anything was."""
+        begun = time.perf_counter()
+        looks = self.limits.figures
+        if self.urgent or looks:
+            due = self.urgent or number // self.asked.every % looks == 0
+        else:
+            due = begun - self._figures_end >= OFTEN * self._figures_took
+        again = False
+        if self._pending and (due or self.clock.steps != self._pending - 1):
+            again = self._compare()
+            self._figures_took += time.perf_counter() - begun
+        for (each, _, grad), norm in zip(reached, norms, strict=True):
+            if norm is not None and norm - norm != 0.0 and (due or not each.bad_for):
+                each.nans, each.infs = measure.counts(grad)
+        if not due:
+            return again
+        for each, parameter, grad in reached:
+            each.low, each.high, each.zeros = measure.figures(grad)
+            each.weight = measure.norms([parameter.detach()])[0]
+            each.figures_at = number
+            if each.copy is None:
+                self.parameters.copy(each, parameter, self.clock.steps)
+        self._pending = self.clock.steps + 1
+        self.parameters.ask_rates = True
+        self._figures_end = time.perf_counter()
+        self._figures_took = self._figures_end - begun
+        return True
+
+    def _compare(self) -> bool:
+        """See how the weights have changed since some of them were kept; return whether any."""
+        steps = self.clock.steps
+        seen = []
+        for each, parameter in self.parameters.alive():
+            if each.copy is not None and each.copy.steps < max(steps, 1):
+                seen.append((each, each.copy, *measure.change(parameter, each.copy)))
+        if not any(changed for _, _, changed, _, _ in seen):
+            return False  # no step in between, of whatever kind: compare later
+        self._pending = 0
+        for each, kept, changed, update, elements in seen:
+            each.update, each.update_of = update, elements
+            each.update_steps = steps - kept.steps
+            self.parameters.drop(each)
+            if changed or not each.has_grad:
+                each.changed_at = each.reaches
+            each.same = each.reaches - each.changed_at
+        return True
+
+    def catch_up(self) -> None:
+        """Work out the figures of gradients that are still those of the last look."""
+        for each, parameter in self.parameters.alive():
+            grad = parameter.grad
+            if grad is None or each.figures_at >= each.reached_at or each.norm is None:
+                continue
+            norm = measure.norms([grad])[0]
+            if norm == each.norm:
+                each.low, each.high, each.zeros = measure.figures(grad)
+                each.weight = measure.norms([parameter.detach()])[0]
+                each.figures_at = each.reached_at
+
+    # -- verdicts ------------------------------------------------------------------------------
+
+    def _tell(self, number: int) -> None:
+        """Tell of new problems, not more often than somebody can read."""
+        for each, was in self.new:
+            verdict = each.verdict
+            if verdict is not None and verdict.word in h.PROBLEMS:
+                self._untold[each.name] = h.VerdictChange(
+                    name=each.name, verdict=verdict.word, label=verdict.label, why=verdict.why,
+                    was=was, backward=number,
+                )  # fmt: skip
+            else:
+                self._untold.pop(each.name, None)
+        moment = time.monotonic()
+        if not self._untold or moment - self._told_at < SECOND or not self.asked.grads:
+            return
+        self._told_at = moment
+        changes = tuple(self._untold.values())
+        self._untold.clear()
+        self.stepper.session.tell(h.Verdicts(changes=changes[:TOLD], total=len(changes)))
+
+    # -- what may be asked ---------------------------------------------------------------------
+
+    def watching(self) -> h.Watching:
+        """Return what is watched."""
+        asked = self.asked
+        return h.Watching(
+            grads=asked.grads, nodes=asked.nodes, statistics=asked.statistics,
+            every=asked.every, breakpoints=self.urgent,
+        )  # fmt: skip
+
+    def rows(self) -> list[h.HealthRow]:
+        """Return all parameters, the worst first, within a verdict as the models list them."""
+        places = {word: place for place, word in enumerate(h.VERDICTS)}
+        rows = [each.row(self.scale or 1.0) for each, _ in self.parameters.alive()]
+        return sorted(rows, key=lambda row: places[row.verdict])
+
+
+def _node(root: Any) -> Any:
+    node = getattr(root, "node", None)
+    if node is not None or not isinstance(root, torch.Tensor) or not root.requires_grad:
+        return node
+    return tensors.node_of(root) or torch.autograd.graph.get_gradient_edge(root).node
+
+
+def _value(root: Any) -> float | None:
+    """Return the value of a root that is a single real number."""
+    if not isinstance(root, torch.Tensor) or root.numel() != 1 or root.is_complex():
+        return None
+    try:
+        return float(root.detach().item()) if tensors.readable(root) else None
+    except tensors.UNREADABLE:
+        return None

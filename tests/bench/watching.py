@@ -1,0 +1,85 @@
+"""What watching gradients costs a training step: ``watching.py W1 SECONDS``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import inside
+import msgspec
+import torch
+from pairs import Context, ratios
+from table import Row, Section, in_child
+from torch.utils._debug_mode import DebugMode
+from workloads import WORKLOADS
+
+from gradrepl import model
+from gradrepl.engine.session import Session
+
+GRADS = "watch grads: every parameter"
+EVERY_LOOK = "the same, all figures at every look"
+TENTH = "watch grads every 10"
+NODES = "watch nodes: norm, NaN/Inf of every node"
+STATISTICS = "watch nodes stats: min and max, too"
+GOALS: dict[str, tuple[float | None, ...]] = {
+    NODES: (1.20, 1.05, 1.03, 1.35),
+    STATISTICS: (1.40, 1.06, 1.08, 1.50),
+}
+NOTES = {
+    EVERY_LOOK: "'set health.figures 1'",
+    "detect_anomaly": "NaN yes or no, only",
+}
+
+
+@contextmanager
+def watching(engine: Session, *, figures: int = 0, **what: bool | int) -> Iterator[None]:
+    """Have gradients watched."""
+    health = engine.stepper.start_health()
+    health.asked = model.Watching(**what)  # type: ignore[arg-type]
+    health.limits = model.HealthLimits(figures=figures)
+    engine.stepper.rearm()
+    try:
+        yield
+    finally:
+        health.asked = model.Watching()
+        engine.stepper.rearm()
+
+
+def variants() -> dict[str, Context]:
+    """Return what is measured, by name."""
+    engine = inside.session()
+    cpu_only = [torch.profiler.ProfilerActivity.CPU]
+    return {
+        GRADS: lambda: watching(engine, grads=True),
+        EVERY_LOOK: lambda: watching(engine, grads=True, figures=1),
+        TENTH: lambda: watching(engine, grads=True, every=10),
+        NODES: lambda: watching(engine, nodes=True),
+        STATISTICS: lambda: watching(engine, nodes=True, statistics=True),
+        "detect_anomaly": lambda: torch.autograd.detect_anomaly(check_nan=True),
+        "torch.profiler": lambda: torch.profiler.profile(activities=cpu_only),
+        "torch's DebugMode": DebugMode,
+    }
+
+
+def measure(seconds: float) -> Section:
+    """Measure all workloads, each in a process of its own."""
+    found = {name: in_child("watching", name, str(seconds)) for name in WORKLOADS}
+    rows = [
+        Row(
+            what,
+            tuple(found[name][what]["median"] for name in WORKLOADS),
+            GOALS.get(what, ()),
+            note=NOTES.get(what, ""),
+            best=tuple(found[name][what]["best"] for name in WORKLOADS),
+        )
+        for what in found["W1"]
+    ]
+    return Section("Watching, CPU time over bare", tuple(WORKLOADS), tuple(rows))
+
+
+if __name__ == "__main__":
+    step = WORKLOADS[sys.argv[1]]()
+    measured = ratios(step, variants(), float(sys.argv[2]))
+    print(json.dumps(msgspec.to_builtins(measured)))
