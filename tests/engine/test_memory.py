@@ -256,6 +256,14 @@ def test_tied_parameters_and_gradients_in_one_sentence(d: Debuggee) -> None:
     assert {m.name for m in asked(d, "s").storages[0].members} >= {"s._indices()"}
 
 
+def test_gradient_flows_through_the_right_output_of_a_node(d: Debuggee) -> None:
+    d.type("w = torch.ones(2, 3, requires_grad=True)\na, b = w.unbind(0)\ny = (b * 2).sum()")
+    told = {name: d.look(p.AskSharing(a=name, b="y")).gradient for name in ("a", "b", "w")}
+    assert told == {"a": "", "b": "y -> b", "w": "y -> w"}
+    grads = "[torch.autograd.grad(y, x, allow_unused=True, retain_graph=True)[0] is None for x in "
+    assert d.value(grads + "(a, b, w)]") == "[True, False, False]"
+
+
 STRANGE = {
     "torch.zeros(2, device='meta')": "meta",
     "torch.eye(2).to_sparse()": "sparse",

@@ -80,6 +80,14 @@ def test_a_recorded_write_through_data_makes_a_saved_value_silently_wrong(
     assert d.value("w.grad.tolist() != [2.0, 2.0, 2.0]") == "True"
 
 
+def test_a_write_before_the_save_is_no_fault(d: Debuggee) -> None:
+    d.type("w = torch.ones(3, requires_grad=True)\nside = w.data")
+    d.type("w.data.add_(1)\nside.add_(1)\ny = (w * w).sum()")
+    record = versions(d)
+    assert [m.kind for m in record.moments] == ["write", "write", "save"]
+    assert record.stale == ()
+
+
 def test_a_write_elsewhere_in_the_storage_is_no_fault(d: Debuggee) -> None:
     d.type("b = torch.ones(8)\nw = b[:4].detach().requires_grad_()\ny = (w * w).sum()")
     d.type("b.data[4:].add_(1)")
