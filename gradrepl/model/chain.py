@@ -64,7 +64,7 @@ class Paths(Record, frozen=True, kw_only=True):
     count: int | str
     """Exact; a string of digits from 2**63 on, '>1e4000' beyond 4,000 digits."""
     method: str
-    """'all', 'the 50 largest', 'best-first search'."""
+    """'all', 'the 50 largest' (fewer where paths are very long), 'best-first search'."""
     paths: tuple[Path, ...]
     """Largest contribution first."""
     rest: Rest | None = None

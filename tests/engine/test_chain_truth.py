@@ -35,6 +35,14 @@ STEPS = st.lists(
 ONE = torch.ones((), dtype=torch.float64)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _whole_routes() -> Iterator[None]:
+    """Have every step of long paths kept, to compare all of them."""
+    before, search.ENDS = search.ENDS, 1000
+    yield
+    search.ENDS = before
+
+
 @contextmanager
 def in_double() -> Iterator[None]:
     torch.set_default_dtype(torch.float64)
@@ -138,7 +146,7 @@ def test_the_50_largest_are_the_largest(seed, size):
     assert found == pytest.approx(every[:50], rel=1e-12, abs=1e-300)
     for each in listed:  # the contribution is that of this very path
         grad = ONE
-        for step in each.route:
+        for step in each.route.head + each.route.tail:
             grad = runner.single(step.node, step.number, grad)[step.hop.edge]
         assert each.grad.item() == pytest.approx(grad.item(), rel=1e-12)
     assert total.item() == pytest.approx(torch.autograd.grad(root, leaf)[0].item())
@@ -168,7 +176,7 @@ def test_jacobians_of_steps_are_torchs():
     ways = ways_to(y, x, torch.ones(3, dtype=torch.float64))
     records = paths._Records(ways, Runner(ways.graph), None, "y", "x")
     (walked,) = search.every(ways, Runner(ways.graph))
-    mine = torch.tensor(records._matrix(walked.steps()[0]), dtype=torch.float64)
+    mine = torch.tensor(records._matrix(walked.steps().head[0]), dtype=torch.float64)
     torch.testing.assert_close(mine, jacobian(lambda t: t.softmax(0), x.detach()))
 
 
@@ -211,7 +219,15 @@ def test_a_million_million_paths():
     assert ways.count == 2**40
     method, listed, total = paths.walk(ways, Runner(ways.graph))
     assert (method, len(listed)) == ("best-first search", 50)
-    assert len({tuple((s.node, s.hop.edge) for s in each.route) for each in listed}) == 50
+    assert (
+        len(
+            {
+                tuple((s.node, s.hop.edge) for s in each.route.head + each.route.tail)
+                for each in listed
+            }
+        )
+        == 50
+    )
     best = math.prod(max(0.6, 0.3 + i / 400) for i in range(40))
     assert listed[0].grad.tolist() == pytest.approx([best, best])
     rest = paths.remainder(listed, total)

@@ -12,7 +12,7 @@ from gradrepl.engine import tensors
 from gradrepl.engine.chain import origin, search, sums
 from gradrepl.engine.chain.labels import Labels, amount, projection, size
 from gradrepl.engine.chain.local import Runner, elements, is_custom, is_real_number, seed
-from gradrepl.engine.chain.search import LISTED, Route, Step
+from gradrepl.engine.chain.search import ENDS, LISTED, Route, Step
 from gradrepl.engine.chain.unseen import contained
 from gradrepl.engine.chain.ways import Ways, written
 from gradrepl.engine.gate import Place
@@ -22,8 +22,6 @@ from gradrepl.model import Path, Paths, PathStep, Rest
 
 SMALL = 8
 """Elements up to which a local derivative is a matrix; and paths that show theirs."""
-ENDS = 12
-"""Nodes shown of each end of a long path."""
 
 
 class Listed(NamedTuple):
@@ -63,6 +61,8 @@ def answer(root_text: str, leaf_text: str, session: Session, place: Place) -> Pa
         norm = size(whole)
         paths = tuple(records.path(n, each, whole, norm) for n, each in enumerate(listed))
     rest = _rest(ways, listed, whole, norm)
+    if not listed:
+        notes.append("the search came to no end within its limits: nothing is listed.")
     agrees, apart = sums.compare(total, truth.grad) if truth.known else (None, None)
     return Paths(
         root=root.name, leaf=target.name, count=written(ways.count), method=method, paths=paths,
@@ -106,7 +106,8 @@ def walk(ways: Ways, runner: Runner) -> tuple[str, list[Listed], Any]:
     if few:
         walked = list(search.every(ways, runner))
     elif scalar:
-        return "the 50 largest", _largest(ways, runner), total
+        listed = _largest(ways, runner)
+        return f"the {len(listed)} largest", listed, total
     else:
         gains = search.Gains(ways)
         total = sums.accumulate(ways, runner, gains.see)
@@ -120,18 +121,14 @@ def walk(ways: Ways, runner: Runner) -> tuple[str, list[Listed], Any]:
 def _largest(ways: Ways, runner: Runner) -> list[Listed]:
     derivatives = search.Derivatives(ways, runner)
     found = []
-    for start, route in search.Largest(ways, derivatives).routes(LISTED):
-        grad = ways.starts[start].seed
+    about = ways.graph.nodes[ways.target]._input_metadata[ways.number]
+    for start, route in search.Largest(ways, derivatives).routes(search.room(ways)):
         with tensors.quiet():
-            for step in route:
-                grad = grad * derivatives.at((step.node, step.number))[step.hop.edge]
-            grad = grad.reshape(tuple(_about(ways).shape)).to(_about(ways).dtype)
+            grad = torch.full(
+                tuple(about.shape), route.product, dtype=about.dtype, device=about.device
+            )
         found.append(Listed(start, route, grad))
     return found
-
-
-def _about(ways: Ways) -> Any:
-    return ways.graph.nodes[ways.target]._input_metadata[ways.number]
 
 
 def ask_torch(ways: Ways, runner: Runner, session: Session) -> Truth:
@@ -195,13 +192,15 @@ class _Records:
 
     def path(self, place: int, listed: Listed, whole: Any, norm: float | None) -> Path:
         """Return the record of one path, the ``place``-th in the list."""
-        route, skipped = listed.route, max(0, len(listed.route) - 2 * ENDS)
-        shown = [*route[:ENDS], *route[-ENDS:]] if skipped else list(route)
-        grad = self._ways.starts[listed.start].seed
-        sizes = dict(zip(route[1:], (step.size for step in route), strict=False))
-        before = {id(step): sizes.get(step, size(grad)) for step in route[1:]}
-        steps = tuple(self._step(s, s is route[0], before.get(id(s), size(grad)), place < SMALL)
-                      for s in shown)  # fmt: skip
+        route = listed.route
+        shown, skipped = [*route.head, *route.tail], route.length - len(route.head + route.tail)
+        arrived = [size(self._ways.starts[listed.start].seed), *(step.size for step in shown)]
+        if skipped:
+            arrived[ENDS] = None  # what arrives behind the gap was not kept
+        steps = tuple(
+            self._step(step, number == 0, before, place < SMALL)
+            for number, (step, before) in enumerate(zip(shown, arrived, strict=False))
+        )
         names = [self._labels.node(self._ways.graph.nodes[step.node]) for step in shown]
         if skipped:
             names.insert(ENDS, "...")
@@ -218,7 +217,7 @@ class _Records:
         whole_root = first and len(self._ways.starts) == 1
         matrix = self._matrix(step) if full else None
         value = matrix[0][0] if matrix and len(matrix) == len(matrix[0]) == 1 else None
-        if value is None and self._is_number(step) and arrived and step.size is not None:
+        if value is None and self._is_number(step):
             matrix = self._matrix(step)
             value = matrix[0][0] if matrix else None
         gain = step.size / arrived if arrived and step.size is not None else None

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -21,8 +22,12 @@ from gradrepl.engine.chain.ways import Hop, Ways
 
 LISTED = 50
 """Paths that are listed at the most."""
-RUNS = 4_000
-"""Nodes that a best-first search runs at the most."""
+RUNS, ROUNDS = 4_000, 2
+"""Nodes that a best-first search runs at the most: so many, or each so many times."""
+STEPS, FEWEST = 200_000, 5
+"""Of a graph of numbers so deep that 50 paths would have more steps, fewer are listed."""
+ENDS = 12
+"""Nodes kept of each end of a long path of numbers."""
 HELD = 1 << 28
 """Bytes of gradients that it holds at the most."""
 ZERO, ENDLESS = -1e9, 1e9
@@ -41,8 +46,26 @@ class Step(NamedTuple):
     """Norm of the gradient that leaves on this path alone."""
 
 
-Route = tuple[Step, ...]
-"""From the root on."""
+class Route(NamedTuple):
+    """A path from the root on; of a long one only the ends are kept."""
+
+    head: tuple[Step, ...]
+    tail: tuple[Step, ...]
+    length: int
+    product: float = 0.0
+    """Of the derivatives and the seed, where they are numbers."""
+
+
+def route(steps: Sequence[Step], product: float = 0.0) -> Route:
+    """Return the route of all ``steps``."""
+    if len(steps) <= 2 * ENDS:
+        return Route(tuple(steps), (), len(steps), product)
+    return Route(tuple(steps[:ENDS]), tuple(steps[-ENDS:]), len(steps), product)
+
+
+def room(ways: Ways) -> int:
+    """Return how many of the largest products are listed."""
+    return max(FEWEST, min(LISTED, STEPS // max(1, len(ways.order))))
 
 
 def log(value: float) -> float:
@@ -177,14 +200,17 @@ class Largest:
         return (size - log(factor), start, rank)
 
     def _route(self, port: Port, rank: int, product: float) -> Route:
-        route = []
+        head: list[Step] = []
+        tail: deque[Step] = deque(maxlen=ENDS)
+        length = 0
         while not self._ways.ends(port):
             _, which, rank = self._streams[port].found[rank]
             hop = self._ways.hops(port[0])[which]
             product *= self._derivatives.at(port)[hop.edge]
-            route.append(Step(port[0], port[1], hop, abs(product)))
+            (head if length < ENDS else tail).append(Step(*port, hop, abs(product)))
             port = (hop.node, hop.number)
-        return tuple(route)
+            length += 1
+        return Route(tuple(head), tuple(tail), length, product)
 
 
 class Gains:
@@ -235,7 +261,7 @@ class Walked(NamedTuple):
         while link is not None:
             link, step = link
             found.append(step)
-        return tuple(reversed(found))
+        return route(found[::-1])
 
 
 def begin(ways: Ways) -> Iterator[Walked]:
@@ -274,14 +300,15 @@ def best_first(ways: Ways, runner: Runner, gains: Gains, most: int) -> list[Walk
 
     def entry(walked: Walked) -> tuple[float, int, Walked]:
         size = walked.size or 0.0
-        # Of equals the newest, so that paths are ended before others are begun.
-        return (-(log(size) + gains.ahead(walked.port)), -next(order), walked)
+        # Of equals (up to rounding) the newest: paths are ended before others are begun.
+        return (-round(log(size) + gains.ahead(walked.port), 6), -next(order), walked)
 
     waiting = [entry(walked) for walked in begin(ways)]
     heapq.heapify(waiting)
     found: list[Walked] = []
     runs = 0
-    while waiting and len(found) < most and runs < RUNS:
+    budget = max(RUNS, ROUNDS * len(ways.order))
+    while waiting and len(found) < most and runs < budget:
         walked = heapq.heappop(waiting)[2]
         if ways.ends(walked.port):
             found.append(walked)
