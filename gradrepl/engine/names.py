@@ -59,6 +59,8 @@ class Names:
         for space in spaces:
             for name, value in reachable(space):
                 if isinstance(value, torch.nn.Module):
+                    if "_modules" not in vars(value):  # Module.__init__ was not called (yet)
+                        continue
                     if id(value) not in roots or roots[id(value)][0].startswith("self"):
                         roots[id(value)] = (name, value)
                 elif isinstance(value, torch.Tensor):

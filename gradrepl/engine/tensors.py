@@ -63,6 +63,15 @@ def _elements(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach()
 
 
+def _once(elements: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Return a large expanded tensor without what it repeats, and how often it does."""
+    if elements.numel() <= FULL or elements.layout is not torch.strided:
+        return elements, 1
+    repeated = [stride == 0 for stride in elements.stride()]
+    once = elements[tuple(slice(0, 1) if again else slice(None) for again in repeated)]
+    return once, elements.numel() // max(1, once.numel())
+
+
 def norm(tensor: torch.Tensor) -> float | None:
     """Return the L2 norm, or None where there is none to compute (see ``readable``).
 
@@ -72,7 +81,8 @@ def norm(tensor: torch.Tensor) -> float | None:
         return None
     try:
         with quiet():
-            return _norm(_elements(tensor))
+            elements, times = _once(_elements(tensor))
+            return _norm(elements) * math.sqrt(times)
     except UNREADABLE:
         return None
 
@@ -107,24 +117,25 @@ def stats(tensor: torch.Tensor) -> Stats | None:
         return None
     try:
         with quiet():
-            return _stats(_elements(tensor))
+            return _stats(*_once(_elements(tensor)))
     except UNREADABLE:
         return None
 
 
-def _stats(elements: torch.Tensor) -> Stats:
-    total = _norm(elements)
+def _stats(elements: torch.Tensor, times: int) -> Stats:
+    """Return the figures of ``elements``, each of which is there ``times`` times."""
+    total = _norm(elements) * math.sqrt(times)
     nans = infs = 0
     if not math.isfinite(total):
-        nans = _count(elements, torch.isnan)
-        infs = _count(elements, torch.isinf)
+        nans = times * _count(elements, torch.isnan)
+        infs = times * _count(elements, torch.isinf)
     size = elements.numel()
     low = high = mean = zeros = None
     if size and not elements.is_complex():
         plain = elements.to(torch.uint8) if elements.dtype == torch.bool else elements
         low, high = (float(edge.item()) for edge in torch.aminmax(plain))
     if size and size <= FULL:
-        zeros = size - int(torch.count_nonzero(elements))
+        zeros = times * (size - int(torch.count_nonzero(elements)))
         if not elements.is_complex():
             wide = torch.float32 if elements.dtype in (torch.float16, torch.bfloat16) else None
             if not elements.is_floating_point():
@@ -146,7 +157,10 @@ def shape(tensor: torch.Tensor) -> tuple[int, ...]:
         return sizes(tensor.shape)
     except RuntimeError:
         with torch._C.DisableTorchFunction():
-            return sizes(tensor.size())
+            try:
+                return sizes(tensor.size())
+            except RuntimeError:  # nested: its rows have different sizes
+                return (-1,) * tensor.dim()
 
 
 @cache
@@ -215,7 +229,7 @@ def _nbytes(tensor: torch.Tensor) -> int:
 def describe(tensor: torch.Tensor, name: str = "", *, figures: bool = True) -> TensorInfo:
     """Return what may be said of ``tensor``; with ``figures``, also statistics and values."""
     with torch._C.DisableTorchFunction():
-        strided = tensor.layout is torch.strided
+        strided = tensor.layout is torch.strided and not tensor.is_nested
         grad = tensor.grad if is_leaf(tensor) or tensor.retains_grad else None
         return TensorInfo(
             name=name,

@@ -206,6 +206,15 @@ def test_bad_questions(d: Debuggee) -> None:
     assert [each.name for each in rows["half"].parameters] == ["weight"]
 
 
+def test_a_module_that_is_not_made_yet(d: Debuggee) -> None:
+    d.type("class Bad(nn.Module):\n    def __init__(self): self.fc = nn.Linear(1, 1)")
+    d.type("bad = nn.Module.__new__(nn.Module); net = nn.Linear(1, 1); w = torch.ones(1)")
+    assert [row.kind for row in tree(d).rows] == ["Linear"]
+    found = d.look(protocol.ModuleRows(expression="bad"))
+    assert found.message == "'bad' is a Module that is not made yet."
+    assert d.look(protocol.Describe(expression="w")).names == ("w",)
+
+
 def grown(depth: int) -> str:
     """Return the source of a random module."""
     kinds = ["nn.Linear(3, 3)", "nn.BatchNorm1d(3)", "nn.ReLU()", "nn.LayerNorm(3)"]

@@ -12,6 +12,7 @@ from debuggee import Debuggee
 
 from gradrepl import model, protocol
 from gradrepl.engine.modules.histogram import BINS, LOOKED_AT, histogram
+from gradrepl.engine.tensors import stats
 
 
 def facts(d: Debuggee, expression: str) -> model.Tensor:
@@ -370,3 +371,47 @@ def test_a_large_tensor_is_sampled_and_says_so() -> None:
     assert max(found.counts) < 1.2 * min(found.counts)
     expanded = torch.ones(1).expand(1 << 40)
     assert histogram(expanded).counts == (histogram(expanded).looked_at,)
+
+
+def test_a_huge_expanded_tensor_is_read_once() -> None:
+    huge = torch.tensor([[3.0], [0.0], [float("nan")]]).expand(3, 1 << 40)
+    found = stats(huge[:2])
+    assert (found.norm, found.min, found.max, found.mean) == (3.0 * 2**20, 0.0, 3.0, 1.5)
+    assert (found.zeros, stats(huge).nans) == (1 << 40, 1 << 40)
+
+
+ODD = """\
+import warnings; warnings.simplefilter("ignore")
+nested = torch.nested.nested_tensor([torch.rand(2), torch.rand(3)])
+csr = torch.eye(3).to_sparse_csr(); coo = torch.eye(3).to_sparse().requires_grad_()
+mk = torch.rand(3, 3).to_mkldnn(); q = torch.quantize_per_tensor(torch.rand(3), .1, 0, torch.qint8)
+meta = torch.empty(3, device="meta", requires_grad=True)
+small = torch.rand(3).to(torch.float8_e4m3fn)
+neg = torch.rand(2, dtype=torch.complex64).conj().imag; lazy = nn.LazyLinear(3).weight
+from torch._subclasses.fake_tensor import FakeTensorMode
+with FakeTensorMode(): fake = torch.rand(3)
+kept = []
+torch.func.vmap(lambda x: (kept.append(x), x * 2)[1])(torch.rand(3, 2)); batched = kept[0]
+class Mine(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, *args): raise ValueError("mine")
+mine = torch.rand(3).as_subclass(Mine)
+w = torch.rand(4, requires_grad=True)
+y = w * 1; refused = y.split(2)[0]
+with torch.no_grad(): y.add_(1)
+base = torch.rand(4); other = base.unbind(0)[0]; base.mul_(w)
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    "nested csr coo mk q meta small neg lazy fake batched mine refused other".split(),  # noqa: SIM905
+)
+def test_odd_tensors_are_told_about(d: Debuggee, name: str) -> None:
+    d.type(ODD)
+    assert facts(d, name).leaf_why
+    assert "no" in why(d, name) or "leaf" in why(d, name) or "torch says" in why(d, name)
+    assert said(d, protocol.Gradient(expression=name)).startswith(f"the gradient of '{name}' is")
+    for request in (protocol.GraphRows(expression=name), protocol.FunctionOf(target=name)):
+        found = d.look(request)
+        assert getattr(found, "kind", "AutogradError") in ("AutogradError", "")

@@ -24,7 +24,7 @@ def _(request: p.Retain, session: Session, place: Place) -> Answer:
                 f"'{name}' will get no gradient: it does not require one. It is {why}",
                 "Give a leaf requires_grad=True before the forward.",
             )
-        if tensor.is_leaf:
+        if tensors.is_leaf(tensor):
             return model.Notice(message=f"'{name}' is a leaf: a leaf keeps its gradient already.")
         if tensor.retains_grad:
             return model.Notice(message=f"'{name}' keeps its gradient already.")
@@ -32,7 +32,7 @@ def _(request: p.Retain, session: Session, place: Place) -> Answer:
     when = "from the next backward on"
     backward = getattr(place.event, "backward", None)
     if backward is not None:
-        at = backward.graph.index.get(facts.node_of(tensor))
+        at = backward.graph.index.get(tensors.node_of(tensor))
         if at is not None and not backward.is_done(at):
             when = "from this backward on"
     return model.Notice(
@@ -45,7 +45,7 @@ def _(request: p.Retain, session: Session, place: Place) -> Answer:
 def _(request: p.Gradient, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
     with tensors.quiet():
-        found = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+        found = tensor.grad if tensors.is_leaf(tensor) or tensor.retains_grad else None
         if found is not None:
             return facts.everything(found, f"{request.expression}.grad", session, place)
         names = session.names(place.frame)
@@ -88,7 +88,7 @@ def _node_of(value: object, name: str, session: Session, place: Place) -> object
             f"'{name}' is a {type(value).__name__}, neither a tensor nor a node nor a Function.",
             "Name a tensor that was computed, or #N at a backward stop.",
         )
-    node = facts.node_of(value)
+    node = tensors.node_of(value)
     if node is None:
         why = facts.everything(value, name, session, place).leaf_why
         raise AutogradError(

@@ -50,7 +50,8 @@ def _everything(tensor: torch.Tensor, expression: str, session: Session, place: 
         kind=type(tensor).__name__,
         memory_format=_memory_format(tensor),
         histogram=histogram(tensor),
-        leaf_why=_gradient_of(tensor, owners)
+        leaf_why=_refused(tensor)
+        or _gradient_of(tensor, owners)
         or why.leaf(tensor, history, recorder.cuts.of(tensor), writer, shared),
         grad_state=state,
         grad_why=reason,
@@ -74,16 +75,8 @@ def op_ref(call: Call, wrote: bool = False) -> OpRef:
     )
 
 
-def node_of(tensor: torch.Tensor) -> Any:
-    """Return ``grad_fn``, or None; of a stale view of a leaf torch refuses it."""
-    try:
-        return tensor.grad_fn
-    except RuntimeError:
-        return None
-
-
 def _sequence(tensor: torch.Tensor) -> int | None:
-    node = node_of(tensor)
+    node = tensors.node_of(tensor)
     return None if node is None else int(node._sequence_nr())
 
 
@@ -105,7 +98,7 @@ def gradient(
     tensor: torch.Tensor, name: str, names: Names, place: Place
 ) -> tuple[str, str]:  # fmt: skip
     """Return the state of ``.grad`` ('none' where there is none) and a sentence about it."""
-    found = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+    found = tensor.grad if tensors.is_leaf(tensor) or tensor.retains_grad else None
     if found is not None:
         state, _ = why.state_of(found)
         said = {"zero": "all of it is zero.", "nan": "it has nan.", "inf": "it has inf."}
@@ -117,7 +110,7 @@ def gradient(
 
 def _leaves_with_grad(names: Names, apart: torch.Tensor) -> Iterator[str]:
     for name, each in [*names.parameters.items(), *names.variables()]:
-        if each is not apart and each.is_leaf and each.grad is not None:
+        if each is not apart and tensors.is_leaf(each) and each.grad is not None:
             yield name
 
 
@@ -164,10 +157,19 @@ def _names(tensor: torch.Tensor, owners: Owners) -> list[str]:
     return sorted(found, key=lambda name: (len(name), name))[:LISTED]
 
 
+def _refused(tensor: torch.Tensor) -> str:
+    """Return what torch says of a view that it refuses to speak of, as a reason."""
+    try:
+        _ = tensor.grad_fn
+    except RuntimeError as error:
+        return f"a view of which torch says: {str(error).partition('. ')[0]}."
+    return ""
+
+
 def _gradient_of(tensor: torch.Tensor, owners: Owners) -> str:
     """Say that ``tensor`` is some tensor's gradient, where it is and has no graph."""
     found = (e.name for e in owners.tensors if e.owner == GRADIENT and e.value is tensor)
-    name = next(found, "") if tensor.is_leaf and not tensor.requires_grad else ""
+    name = next(found, "") if tensors.is_leaf(tensor) and not tensor.requires_grad else ""
     return name and (
         f"a leaf: it is {name}, and gradients have no graph of their own unless backward() was "
         "given create_graph=True."
@@ -185,12 +187,12 @@ def _sharing(tensor: torch.Tensor, owners: Owners) -> list[tuple[str, torch.Tens
 
 
 def _inputs(tensor: torch.Tensor, names: Names) -> Iterator[Input]:
-    node = node_of(tensor)
+    node = tensors.node_of(tensor)
     if node is None:
         return
     made: dict[Any, str] = {}
     for name, each in names.variables():
-        fn = node_of(each)
+        fn = tensors.node_of(each)
         if fn is not None:
             made.setdefault(fn, name)
     for target, number in node.next_functions[:LISTED]:

@@ -35,9 +35,7 @@ def source_of(tensor: torch.Tensor, name: str, session: Session, place: Place) -
         AutogradError: it has none.
     """
     names = session.names(place.frame)
-    start = facts.node_of(tensor)
-    if start is None and tensor.requires_grad and tensor.is_leaf:
-        start = torch.autograd.graph.get_gradient_edge(tensor).node
+    start = tensors.node_of(tensor)
     if start is None:
         why = facts.everything(tensor, name, session, place).leaf_why
         raise AutogradError(

@@ -79,6 +79,11 @@ def _roots(expression: str, names: Names, session: Session, place: Place) -> lis
             )
         return found
     module = session.evaluate(expression, place)
+    if isinstance(module, nn.Module) and "_modules" not in vars(module):
+        raise UsageError(
+            f"'{expression}' is a {type(module).__name__} that is not made yet.",
+            "Call super().__init__() first in its __init__.",
+        )
     if not isinstance(module, nn.Module):
         raise UsageError(
             f"'{expression}' is a {type(module).__name__}, not a module.",

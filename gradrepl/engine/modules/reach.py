@@ -106,7 +106,7 @@ def _leaves(found: Found) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _is_leaf(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.requires_grad and value.is_leaf
+    return isinstance(value, torch.Tensor) and value.requires_grad and tensors.is_leaf(value)
 
 
 def _in_modules(modules: list[tuple[str, nn.Module]], names: Names) -> Iterator[Found]:

@@ -116,7 +116,9 @@ class Tree:
 
     def _states(self) -> Iterator[tuple[int, tuple[str, float | None]]]:
         """Yield for each parameter that requires a gradient its state and norm."""
-        wanting = [(key, p) for key, p in self.parameters.items() if p.requires_grad and p.is_leaf]
+        wanting = [
+            (key, p) for key, p in self.parameters.items() if p.requires_grad and tensors.is_leaf(p)
+        ]
         grads = [(key, p.grad) for key, p in wanting]
         size = sum(grad.numel() for _, grad in grads if grad is not None)
         for key, grad in grads:

@@ -10,7 +10,6 @@ import torch
 from gradrepl.engine import nodes, tensors
 from gradrepl.engine.calls import Call
 from gradrepl.engine.graph import Graph, Order
-from gradrepl.engine.modules.facts import node_of
 from gradrepl.engine.names import Names
 from gradrepl.engine.session import Session
 
@@ -58,7 +57,7 @@ class Walked:
     def _made(self) -> dict[int, str]:
         found: dict[int, str] = {}
         for name, tensor in self.names.variables():
-            node = None if tensor.is_leaf else node_of(tensor)
+            node = None if tensors.is_leaf(tensor) else tensors.node_of(tensor)
             place = self.graph.index.get(node) if node is not None else None
             if place is not None:
                 found.setdefault(place, name)

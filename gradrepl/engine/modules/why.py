@@ -28,7 +28,7 @@ def leaf(tensor: torch.Tensor, history: History, cut: str, writer: Call | None, 
     ``shared`` the name of a tensor with a gradient whose memory it lives in.
     """
     maker = history.maker
-    if not tensor.is_leaf:
+    if not tensors.is_leaf(tensor):
         return _no_leaf(tensor, maker, writer)
     if tensor.requires_grad:
         return _with_grad(tensor, maker, cut)
@@ -104,7 +104,7 @@ def no_grad(tensor: torch.Tensor, name: str, other: str, backward: Any) -> str:
     """
     if not tensor.requires_grad:
         return "none: it does not require a gradient."
-    if not tensor.is_leaf:
+    if not tensors.is_leaf(tensor):
         if tensor.retains_grad:
             return "none yet: the next backward that comes by leaves one here."
         return (

@@ -144,7 +144,7 @@ def name_the_tensor(
 
 
 def _frozen_flag(asked: Asked) -> str:
-    if found := asked.first(lambda t: not t.is_leaf):
+    if found := asked.first(lambda t: not tensors.is_leaf(t)):
         name, tensor = found
         return (
             f"{asked.why(name, tensor)} {name}.detach() is a tensor off the graph; to freeze a "
@@ -178,7 +178,7 @@ def _numpy(asked: Asked) -> str:
 def _in_place(asked: Asked) -> str:
     for name, tensor in asked.line.tensors():
         base = tensor._base if tensor._is_view() else tensor
-        if base is not None and base.is_leaf and base.requires_grad:
+        if base is not None and tensors.is_leaf(base) and base.requires_grad:
             what = "is a leaf" if base is tensor else "is a view of a leaf"
             return (
                 f"'{name}' {what} that requires a gradient: its value would no longer be the one "
@@ -189,20 +189,20 @@ def _in_place(asked: Asked) -> str:
 
 def _deepcopy(asked: Asked) -> str:
     for name, tensor in asked.line.tensors():
-        if not tensor.is_leaf:
+        if not tensors.is_leaf(tensor):
             return f"{asked.why(name, tensor)} Copy {name}.detach() instead."
     for name, root in asked.line.modules():
         for path, module in root.named_modules():
             kept = {**vars(module), **module._buffers, **module._parameters}
             for attribute, each in kept.items():
-                if isinstance(each, torch.Tensor) and not each.is_leaf:
+                if isinstance(each, torch.Tensor) and not tensors.is_leaf(each):
                     where = ".".join(filter(None, (name, path, attribute)))
                     return f"{asked.why(where, each)} Detach or drop it before the copy."
     return ""
 
 
 def _optimize(asked: Asked) -> str:
-    if found := asked.first(lambda t: not t.is_leaf):
+    if found := asked.first(lambda t: not tensors.is_leaf(t)):
         name, tensor = found
         return (
             f"{asked.why(name, tensor)} Give the optimizer the leaf that it was computed from, or "
@@ -300,7 +300,7 @@ def _not_scalar(asked: Asked) -> str:
 
 
 def _not_leaf(asked: Asked) -> str:
-    found = asked.first(lambda t: not t.is_leaf)
+    found = asked.first(lambda t: not tensors.is_leaf(t))
     return asked.why(*found) + " A leaf is the place for this hook." if found else ""
 
 
@@ -364,7 +364,7 @@ def none_grad(source: str, session: Session, place: Place) -> str:
     if not isinstance(tensor, torch.Tensor):
         return ""
     with tensors.quiet():
-        if (tensor.is_leaf or tensor.retains_grad) and tensor.grad is not None:
+        if (tensors.is_leaf(tensor) or tensor.retains_grad) and tensor.grad is not None:
             return ""
         name = ast.unparse(tree.value)
         _, why = facts.gradient(tensor, name, session.names(place.frame), place)
