@@ -17,7 +17,8 @@ from gradrepl.engine.memory import copies, identity, stops, storages, timeline, 
 from gradrepl.engine.memory.owners import SAVED, is_array
 from gradrepl.engine.memory.pieces import Piece
 from gradrepl.engine.memory.sharing import Pair
-from gradrepl.engine.memory.survey import Survey
+from gradrepl.engine.memory.storages import Group
+from gradrepl.engine.memory.survey import STALE, Survey
 from gradrepl.engine.session import Session
 from gradrepl.errors import UsageError
 
@@ -36,13 +37,12 @@ def _(request: p.AskStorages, session: Session, place: Place) -> Answer:
             groups = [g for g in groups if any(id(piece) in mine for piece in g.pieces)]
         listed = sorted(groups, key=lambda group: group.names() < 2)[: request.limit]
         made = tuple(group.record(survey.known.ids, survey.site_of) for group in listed)
-        ids = {each.id for each in made}
         return model.Storages(
             storages=made,
             total=len(groups),
             tensors=len({id(x.value) for g in groups for x in g.pieces if x.owner != SAVED}),
             nbytes=sum(group.size for group in groups),
-            stale=tuple(each for each in _stale(survey) if each.storage in ids),
+            stale=tuple(_stale(survey, listed)),
             cut=tuple(survey.owners.cut),
         )
 
@@ -57,16 +57,17 @@ def _(request: p.AskSharing, session: Session, place: Place) -> Answer:
         return Pair(survey, names, values, a, b).record()
 
 
-def _stale(survey: Survey) -> list[model.Stale]:
+def _stale(survey: Survey, groups: list[Group]) -> list[model.Stale]:
     """Return the stale values, and in what is watched also those that no counter tells."""
-    found = list(survey.stale)
-    for watched in survey.known.watched.values():
-        group = survey.group_of(watched.key)
-        if group is not None:
+    found = []
+    for group in groups:
+        watched = survey.watched(group)
+        if watched is None:
+            found += survey.stale(group)
+        else:
             tensor = timeline.lies_in(group, watched)
-            history = timeline.Timeline(survey, tensor, watched.name, group)
-            found += [each for each in history.stale(watched) if each.silent]
-    return found
+            found += timeline.Timeline(survey, tensor, watched.name, group).stale(watched)
+    return found[:STALE]
 
 
 def lying(text: str, value: Any, known: list[Piece]) -> list[Piece]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradrepl.engine import nodes
 from gradrepl.engine.calls import Call
 from gradrepl.engine.memory import counters, identity, storages
+from gradrepl.engine.memory.content import Watch
 from gradrepl.engine.memory.owners import Owners, Saving
 from gradrepl.engine.memory.pieces import Piece
 from gradrepl.engine.memory.writes import Write
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
 STALE = 64
-"""Stale values that are told of one by one."""
+"""Stale values of one storage that are told of one by one."""
 
 
 class Survey:
@@ -56,23 +57,25 @@ class Survey:
         found = (g for g in self.groups if any(piece.key == key for piece in g.pieces))
         return next(found, None)
 
+    def watched(self, group: storages.Group) -> Watch | None:
+        """Return what compares the content of a group's storage, if that was asked for."""
+        known = self.known.watched
+        return next((known[p.key] for p in group.pieces if p.key in known), None)
+
     def id_of(self, group: storages.Group) -> str:
         """Return '@3'."""
         return self.known.ids.of(group.storage) if group.storage is not None else ""
 
     # -- what is stale -----------------------------------------------------------------------
 
-    @cached_property
-    def stale(self) -> tuple[Stale, ...]:
-        """The saved values that were changed in place since they were saved; one a node."""
-        found: dict[tuple[int, int], Stale] = {}
-        for place, group in enumerate(self.groups):
-            for piece in group.pieces:
-                saving = piece.saving
-                key = place, id(saving.node) if saving else 0
-                if saving and saving.stale and key not in found and len(found) < STALE:
-                    found[key] = self._stale(piece, saving, group)
-        return tuple(found.values())
+    def stale(self, group: storages.Group) -> list[Stale]:
+        """Return what was saved from this memory and changed in place since; one a node."""
+        found: dict[Any, Stale] = {}
+        for piece in group.pieces:
+            saving = piece.saving
+            if saving and saving.stale and saving.node not in found and len(found) < STALE:
+                found[saving.node] = self._stale(piece, saving, group)
+        return list(found.values())
 
     def _stale(self, piece: Piece, saving: Saving, group: storages.Group) -> Stale:
         now = saving.value._version

@@ -20,6 +20,9 @@ from gradrepl.model import Moment, Stale, Versions
 LISTED = 200
 """Moments in one record; the latest ones."""
 
+UNSEEN = 500
+"""Writes that a saved value's counter has not seen and that are looked at; the latest ones."""
+
 Placed = tuple[float, Moment]
 """A moment and its place among the recorded ops."""
 
@@ -160,7 +163,7 @@ class Timeline:
 
     def stale(self, watched: Watch | None) -> tuple[Stale, ...]:
         """Return the values saved from this memory that are not what they were."""
-        found = [s for s in self.survey.stale if s.storage == self.survey.id_of(self.group)]
+        found = self.survey.stale(self.group)
         nodes_told = set()
         for piece in self.savings[-LISTED:]:
             assert piece.saving is not None
@@ -177,7 +180,9 @@ class Timeline:
         saving = piece.saving
         assert saving is not None
         where = layout_of(saving.value)
-        for write, _ in self.writes:
+        own_counter = not counters.same(saving.value, self.tensor)
+        elsewhere = [w for w, seen in self.writes if seen is None or seen is own_counter]
+        for write in elsewhere[-UNSEEN:]:
             if not _before(saving.node, write) or not layout.overlap(where, write.layout)[0]:
                 continue
             through = write.alive()
