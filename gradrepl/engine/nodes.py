@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradrepl.engine import tensors
+from gradrepl.engine.chain import table
 from gradrepl.engine.evaluate import text_of
 from gradrepl.model import Edge, Node, NodeRow, Saved
 
@@ -114,7 +115,7 @@ def record(backward: Pass, place: int, event: NodeEvent | None = None) -> Node:
         site=op.site if op else None,
         module=backward.module(place),
         op=op.id if op else None,
-        rule=_rule(node, op),
+        rule=_rule(node, op, ran=place in backward.ran and not (event and event.when == "before")),
         grad_in=_describe(event.grad_in) if event else (),
         grad_out=_describe(event.grad_out) if event else (),
         edges=_edges(backward, place),
@@ -123,14 +124,18 @@ def record(backward: Pass, place: int, event: NodeEvent | None = None) -> Node:
     )
 
 
-def _rule(node: Any, op: Any) -> str:
-    """Say in words what the node does to a gradient."""
+def _rule(node: Any, op: Any, ran: bool) -> str:
+    """Return what the node does to a gradient: torch's own formula, where it has one."""
     if hasattr(node, "variable"):
-        return "becomes the leaf's .grad" if node.variable.grad is None else (
-            "is added to the leaf's .grad"
-        )  # fmt: skip
+        if ran:
+            return "went into the leaf's .grad"
+        fresh = node.variable.grad is None
+        return "becomes the leaf's .grad" if fresh else "is added to the leaf's .grad"
     if isinstance(node, torch.autograd.function.BackwardCFunction):
         return f"{type(node).__name__.removesuffix('Backward')}.backward, in Python"
+    entry = table.table().get(name(node))
+    if entry is not None:
+        return "; ".join(f"d/d {to} {formula}" for to, formula in entry.formulas.items())
     made = op.name if op else name(node).rstrip("0123456789").removesuffix("Backward").lower()
     return f"derivative of {made}"
 
