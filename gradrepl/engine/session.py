@@ -46,7 +46,9 @@ class Session:
     """One debuggee."""
 
     def __init__(self, link: Link) -> None:
-        from gradrepl.engine import answers, looking  # noqa: F401  (looking registers its own)
+        # looking and wanted register answers of their own
+        from gradrepl.engine import answers, looking  # noqa: F401
+        from gradrepl.engine.health import wanted  # noqa: F401
 
         self.link = link
         self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))

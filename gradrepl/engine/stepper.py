@@ -13,6 +13,8 @@ from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl.engine import frames
@@ -64,8 +66,11 @@ class Stepper:
         self.wants_passes = False
         self.asks_before_ops = self.asks_after_ops = False
         self.asks_before_nodes = self.asks_after_nodes = False
+        self.wanted = model.Watching()
+        """What of the gradients is to be watched."""
+        self.limits = model.HealthLimits()
         self.health: HealthWatch | None = None
-        """What watches the gradients; None until somebody asks for it."""
+        """What watches them; None until somebody asks for it and torch is there."""
 
     def torch_arrived(self) -> None:
         """Torch is imported: bring in what needs it, and put in place what is armed."""
@@ -137,21 +142,20 @@ class Stepper:
             self.watcher.remove()
 
     def _watches(self) -> bool:
-        """Are gradients watched? Has what watches them in place."""
-        breakpoints = self.armed.wants(c.WATCH)
-        if self.health is None and breakpoints:
-            self.start_health()
-        if self.health is not None:
-            self.health.place(breakpoints)
-        return self.health is not None and self.health.on
-
-    def start_health(self) -> HealthWatch:
-        """Return what watches the gradients."""
-        if self.health is None:
+        """Are gradients watched? Has in place what watches them."""
+        watching = self.watching()
+        wanted = watching.grads or watching.breakpoints
+        if self.health is None and wanted:
             from gradrepl.engine.health.watch import HealthWatch
 
             self.health = HealthWatch(self)
-        return self.health
+        if self.health is not None:
+            self.health.place(watching)
+        return wanted
+
+    def watching(self) -> model.Watching:
+        """Return what is watched, for whatever reason."""
+        return replace(self.wanted, breakpoints=self.armed.wants(c.WATCH))
 
     def place_recorder(self) -> None:
         """Have recorder and line tracer in the stepped thread exactly while they are needed."""
@@ -169,8 +173,7 @@ class Stepper:
     def disarm(self) -> None:
         """Forget everything: the face is gone, or this is a forked child."""
         self.armed = Armed()
-        if self.health is not None:
-            self.health.asked = model.Watching()
+        self.wanted = model.Watching()
         self.typed = False
         self.rearm()
 

@@ -166,6 +166,7 @@ class Watching(Record, frozen=True, kw_only=True):
 
     grads: bool = False
     nodes: bool = False
+    """Every node, too."""
     statistics: bool = False
     """Minimum and maximum at every node, too."""
     every: int = 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-import msgspec
-
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import tensors
@@ -18,51 +16,6 @@ from gradrepl.model.health import PROBLEMS
 
 MOST = 1000
 """Rows in one answer at most."""
-
-
-@on(p.WatchHealth)
-def _(request: p.WatchHealth, session: Session, place: Place) -> Answer:
-    health = session.stepper.start_health()
-    asked = health.asked
-    if request.off:
-        asked = model.Watching()
-    else:
-        asked = msgspec.structs.replace(
-            asked,
-            grads=asked.grads or request.grads,
-            nodes=asked.nodes or request.nodes,
-            statistics=request.statistics if request.nodes else asked.statistics,
-            every=asked.every if request.every is None else request.every,
-        )
-    if asked.every < 1:
-        raise UsageError(f"every {asked.every} makes no sense.", "Write: watch grads every 10")
-    health.asked = asked
-    session.stepper.rearm()
-    session.stepper.place_recorder()
-    return health.watching()
-
-
-@on(p.SetHealth)
-def _(request: p.SetHealth, session: Session, place: Place) -> Answer:
-    health = session.stepper.start_health()
-    if not request.name:
-        return health.limits
-    fields = {field.name: field for field in msgspec.structs.fields(model.HealthLimits)}
-    if request.name not in fields:
-        raise UsageError(
-            f"there is no limit 'health.{request.name}'.", f"There are {', '.join(fields)}."
-        )
-    field = fields[request.name]
-    value = field.default if request.value is None else request.value
-    if float(value).is_integer():
-        value = int(value)
-    given = {**msgspec.to_builtins(health.limits), request.name: value}
-    try:
-        health.limits = msgspec.convert(given, model.HealthLimits)
-    except msgspec.ValidationError as error:
-        what = str(error).partition(" - at ")[0]
-        raise UsageError(f"health.{request.name} cannot be {value:g}: {what}.") from None
-    return health.limits
 
 
 def _seen(session: Session) -> HealthWatch:
@@ -91,7 +44,7 @@ def _(request: p.AskHealth, session: Session, place: Place) -> Answer:
     first = max(0, request.first)
     shown = rows[first : first + max(0, min(request.count, MOST))]
     return model.Health(
-        watching=health.watching(), rows=tuple(shown), first=first, total=len(rows),
+        watching=session.stepper.watching(), rows=tuple(shown), first=first, total=len(rows),
         problems=problems, backwards=health.backwards, steps=health.clock.steps,
         points=tuple(health.points), timing=health.clock.timing(health.limits),
         scale=health.scale, skipped=health.scaling.skipped, optimizers=optimizers,

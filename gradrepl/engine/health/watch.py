@@ -50,7 +50,6 @@ class HealthWatch:
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper
         self.asked = h.Watching()
-        self.limits = h.HealthLimits()
         self.parameters = Parameters(stepper.session)
         self.clock = Clock(self.parameters.stepped)
         self.scaling = Scaling()
@@ -73,16 +72,21 @@ class HealthWatch:
 
     # -- on and off ----------------------------------------------------------------------------
 
-    def place(self, breakpoints: bool) -> None:
-        """Have in place what is asked for; ``breakpoints``: one waits for a verdict."""
-        asked = self.asked
-        self.urgent = breakpoints
-        on = asked.grads or asked.nodes or breakpoints
+    @property
+    def limits(self) -> h.HealthLimits:
+        """The limits of the verdicts."""
+        return self.stepper.limits
+
+    def place(self, asked: h.Watching) -> None:
+        """Have in place what is asked for."""
+        self.asked = asked
+        self.urgent = asked.breakpoints
+        on = asked.grads or asked.breakpoints
         if on == self.on:
             return
         self.on = on
         if on:
-            self._forget()
+            self.forget()
             self.scaling.install()
             self.clock.install()
         else:
@@ -90,7 +94,7 @@ class HealthWatch:
             self.scaling.remove()
             self.parameters.stop_order()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Begin anew."""
         self.parameters.clear()
         self.points.clear()
@@ -307,14 +311,6 @@ class HealthWatch:
         self.stepper.session.tell(h.Verdicts(changes=changes[:TOLD], total=len(changes)))
 
     # -- what may be asked ---------------------------------------------------------------------
-
-    def watching(self) -> h.Watching:
-        """Return what is watched."""
-        asked = self.asked
-        return h.Watching(
-            grads=asked.grads, nodes=asked.nodes, statistics=asked.statistics,
-            every=asked.every, breakpoints=self.urgent,
-        )  # fmt: skip
 
     def rows(self) -> list[h.HealthRow]:
         """Return all parameters, the worst first, within a verdict as the models list them."""
