@@ -18,7 +18,7 @@ from gradrepl.commands.memory import Memory
 from gradrepl.commands.peer import Peer
 from gradrepl.commands.refusals import busy, failure, gone_error, refusal
 from gradrepl.commands.registry import RUNNING, WORDS, Command, split_word
-from gradrepl.errors import GradreplError, LinkError
+from gradrepl.errors import GradreplError, LinkError, StateError
 from gradrepl.launch import Options, describe_exit
 
 
@@ -131,6 +131,16 @@ class Conversation:
             self._script_code = int(failed)  # we forced it: the signal is not the script's own end
         self.finished = True
         self.on_change()
+
+    async def detach(self) -> None:
+        """Leave a debuggee that is not ours.
+
+        Raises:
+            StateError: it is ours.
+        """
+        raise StateError(
+            "gradrepl started this program and ends with it.", "'c' runs on, 'q' ends it."
+        )
 
     async def close(self) -> None:
         """Leave nothing behind: no process, no socket, no folder. May be called twice."""

@@ -69,6 +69,13 @@ async def quit_(talk: Conversation) -> Found:
     return None
 
 
+@command("detach", group=GROUP, states=ANY)
+async def detach(talk: Conversation) -> Found:
+    """Leave a program that was attached to or that called us; it runs on, with no stop."""
+    await talk.detach()
+    return None
+
+
 @command("help", "h", "?", group=GROUP, states=ANY, key="?")
 async def help_(talk: Conversation, word: Word = "") -> Found:
     """List the commands, or explain one."""

@@ -76,6 +76,11 @@ def _torch_kind(path: str, function: str) -> str:
     return TORCH
 
 
+def installed(code: CodeType) -> bool:
+    """Is this code of an installed package, not of the user's own files?"""
+    return _SITE_PACKAGES in code.co_filename
+
+
 def forget_kinds() -> None:
     """Forget what was judged before torch was there to be told from the user's code."""
     _kinds.clear()
@@ -98,7 +103,8 @@ def release(found: list[FrameType]) -> None:
     """
     if sys.version_info < (3, 13) and sys.gettrace() is None:
         for frame in found:
-            if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+            # A frame that is being traced gets its variables back from the snapshot.
+            if frame.f_code.co_flags & inspect.CO_OPTIMIZED and frame.f_trace is None:
                 snapshot = frame.f_locals
                 if sys.getrefcount(snapshot) <= _OURS_AND_THE_FRAMES:
                     snapshot.clear()

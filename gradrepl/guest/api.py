@@ -87,7 +87,7 @@ def run(
 ) -> None:
     """Run a statement (by default in ``__main__``), stopped at its first line."""
     space, local = _spaces(globals, locals)
-    code = compile(statement, "<string>", "exec") if isinstance(statement, str) else statement
+    code = compile(statement, "<statement>", "exec") if isinstance(statement, str) else statement
     _stepped(lambda: exec(code, space, local))
 
 
@@ -98,7 +98,7 @@ def runeval(
 ) -> Any:
     """Return the value of an expression (by default in ``__main__``), stopped at its first line."""
     space, local = _spaces(globals, locals)
-    code = compile(expression, "<string>", "eval") if isinstance(expression, str) else expression
+    code = compile(expression, "<statement>", "eval") if isinstance(expression, str) else expression
     return _stepped(lambda: eval(code, space, local))
 
 

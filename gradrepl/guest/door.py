@@ -36,7 +36,7 @@ class Door:
         self._came = came
         self._made: list[Path] = []
         self.token = secrets.token_hex(16)
-        self._file = meeting.folder() / f"{own_name()}-{os.getpid()}.json"
+        self._file = meeting.folder() / f"{os.getpid()}.json"
         try:
             self._socket, self.address = self._bound(address)
         except OSError as error:

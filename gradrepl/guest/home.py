@@ -120,6 +120,7 @@ class Home:
 
     def _stops(self) -> None:
         """A thread is about to park: have a face to show it to."""
+        self.session.watch_for_torch()
         if self.hub.faces or self.session.gate.detached:
             return
         if self._underscore is _NOTHING:
@@ -284,7 +285,8 @@ class Home:
         stepper.pausing = True
         stepper.go(c.First())
         if sys.gettrace() is None:
-            Landing(self).set(frames.user_frames(sys._getframe(0)))
+            running = frames.user_frames(sys._getframe(0))
+            Landing(self).set([each for each in running if _own(each)])
 
     def _take_sigint(self) -> None:
         main = threading.current_thread() is threading.main_thread()
@@ -351,14 +353,18 @@ class Landing:
         if not self._home.session.stepper.pausing:
             self._remove()
             return None
-        return self._line if frames.kind(frame.f_code) == frames.USER else None
+        return self._line if _own(frame) else None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event != "line":
             return self._line
+        self._frames = [each for each in self._frames if each is not frame]
         self._remove()
-        if self._home.session.stepper.pausing and self._home.session.stepper.sees():
-            self._home.session.stepper.pause_here(frame, "pause")
+        session = self._home.session
+        if session.stepper.pausing and session.stepper.sees():
+            session.watch_for_torch()
+            session.stepper.pause_here(frame, "pause")
+        frame.f_trace = None  # only now: while it is set, the variables are the tracing's
         return None
 
     def _remove(self) -> None:
@@ -368,3 +374,10 @@ class Landing:
             if frame.f_trace == self._line:
                 frame.f_trace = None
         self._frames = []
+
+
+def _own(frame: FrameType) -> bool:
+    """Is this the user's own code, where a stop is worth something?"""
+    code = frame.f_code
+    made = code.co_filename == "<string>"  # a dataclass's or a named tuple's
+    return not made and frames.kind(code) == frames.USER and not frames.installed(code)
