@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -170,7 +171,8 @@ def _notes(record: model.Modules) -> Iterator[str]:
         more = f" and {record.missed_total - 8} more" if record.missed_total > 8 else ""
         yield f"not in {names}: {missed}{more}"
     if record.unknown:
-        yield f"{names} has {record.unknown} tensors that nothing in reach has"
+        tensors = "1 tensor" if record.unknown == 1 else f"{record.unknown} tensors"
+        yield f"{names} has {tensors} that nothing in reach has"
     for each in record.strays:
         lost = ", in no optimizer" if each.optimized == "no" else ""
         yield f"{each.name} {each.shape} is in no module: {each.why}{lost}"
@@ -207,7 +209,8 @@ def _kept(row: model.ParameterRow) -> tuple[str, ...]:
 
 def _function(record: model.FunctionInfo) -> Iterator[tuple[str, str]]:
     what = "a Function of your own" if record.custom else "a Function of torch's"
-    yield "function", "  ".join(filter(None, (record.of, record.name, record.label)))
+    label = record.label if record.label != record.of else ""
+    yield "function", "  ".join(filter(None, (record.name, f"of {record.of}", label)))
     yield "kind", ", ".join(filter(None, (what, record.kind)))
     yield "number", "" if record.sequence is None else str(record.sequence)
     yield "defined", place(record.source_site)
@@ -240,8 +243,8 @@ def _bytes(count: int | None) -> str:
 def _(record: model.GraphView, look: Look) -> RenderableType:
     here = next((n for n, row in enumerate(record.rows) if row.state == "here"), None)
     rows = [
-        (row.lanes, f"#{row.id}", row.name, _label(row), row.op, row.place,
-         _norm(row), _bytes(row.saved_nbytes), _state(row))
+        (row.lanes, f"#{row.id}", row.name, _label(row), row.op.partition(" ")[0], row.place,
+         _norm(row), _saved(row), _state(row))
         for row in record.rows
     ]  # fmt: skip
     return Group(columns(_without_empty(rows), look, here), *_below(record, look))
@@ -249,6 +252,12 @@ def _(record: model.GraphView, look: Look) -> RenderableType:
 
 def _label(row: model.GraphRow) -> str:
     return f"{row.label}  ({row.nodes} nodes)" if row.folded else row.label
+
+
+def _saved(row: model.GraphRow) -> str:
+    """Return 'saved 12 B: self v0': what it saved, in which version, without shapes."""
+    what = ", ".join(re.sub(r" \(.*?\)", "", each) for each in row.saved)
+    return ": ".join(filter(None, (_bytes(row.saved_nbytes), what)))
 
 
 def _norm(row: model.GraphRow) -> str:
