@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -40,6 +40,28 @@ def opens(value: Any) -> bool:
     module = type(value).__module__
     plain = module == "__main__" or not module.startswith(("torch", "builtins", "numpy"))
     return plain and isinstance(getattr(value, "__dict__", None), dict)
+
+
+class Walked(NamedTuple):
+    """A module and what is in it."""
+
+    name: str
+    root: torch.nn.Module
+    modules: list[tuple[str, torch.nn.Module]]
+    held: list[tuple[str, torch.Tensor]]
+    """Parameters and buffers."""
+    weighty: bool
+    """Has it parameters?"""
+
+
+def _walked(name: str, root: torch.nn.Module) -> Walked | None:
+    """Return what is in ``root``; None where its methods, the user's own, raise."""
+    try:
+        parameters = list(root.named_parameters())
+        held = [*parameters, *root.named_buffers()]
+        return Walked(name, root, list(root.named_modules()), held, bool(parameters))
+    except Exception:
+        return None
 
 
 class Names:
@@ -75,21 +97,17 @@ class Names:
         return self._plain
 
     def _add_modules(self, found: list[tuple[str, torch.nn.Module]]) -> None:
-        inner = {
-            id(module)
-            for _, root in found
-            for path, module in root.named_modules()
-            if path
-        }  # fmt: skip
-        roots = [(name, root) for name, root in found if id(root) not in inner]
-        weighty = sum(next(root.parameters(), None) is not None for _, root in roots)
-        for name, root in roots:
-            bare = weighty <= 1 and next(root.parameters(), None) is not None
+        walked = [each for name, root in found if (each := _walked(name, root)) is not None]
+        inner = {id(module) for each in walked for path, module in each.modules if path}
+        roots = [each for each in walked if id(each.root) not in inner]
+        weighty = sum(each.weighty for each in roots)
+        for name, root, modules, held, has_weights in roots:
+            bare = weighty <= 1 and has_weights
             prefix = "" if bare else name + "."
-            for path, module in root.named_modules():
+            for path, module in modules:
                 own = prefix + path if path else (type(root).__name__ if bare else name)
                 self.modules.setdefault(id(module), own)
-            for path, tensor in [*root.named_parameters(), *root.named_buffers()]:
+            for path, tensor in held:
                 self.tensors.setdefault(id(tensor), prefix + path)
                 if isinstance(tensor, torch.nn.Parameter):
                     self.parameters.setdefault(prefix + path, tensor)

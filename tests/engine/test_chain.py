@@ -92,7 +92,8 @@ def test_a_backward_that_is_paused(d):
     d.step()
     here = paths(d, "a", "#2")  # from the node where we stand, with what has arrived there
     assert (here.total, here.root) == (240.0, "#2 PowBackward0")
-    assert "has lost what it saved" in error(d, p.PathsTo(leaf="a"))
+    assert paths(d, "a").root == "#2 PowBackward0"  # what is above has been freed
+    assert "has lost what it saved" in error(d, p.PathsTo(root="L", leaf="a"))
     assert d.value("a.grad") == "None"
     d.cont()
     assert d.value("a.grad.item()") == "360.0"
@@ -110,6 +111,23 @@ def test_a_retained_graph_in_the_middle_of_its_backward(d):
     assert (sums.total, sums.grad, sums.agrees) == (36.0, 36.0, True)
     d.cont()
     assert d.value("a.grad.item()") == "36.0"
+
+
+def test_where_the_graph_above_is_freed_paths_start_here(d):
+    d.type("m = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))")
+    d.type("loss = m(torch.ones(5, 3)).square().mean()")
+    d.type("loss.backward(retain_graph=True); true = m[0].bias.grad.clone(); m.zero_grad()")
+    d.backward("loss")
+    d.until("node ReluBackward0")
+    found = d.look(p.PathsTo(root="", leaf="m[0].bias"))
+    assert found.root.endswith("ReluBackward0")
+    assert "these paths start where we stand" in found.notes[0]
+    assert found.agrees
+    d.cont()
+    assert d.value("torch.equal(m[0].bias.grad, true)") == "True"
+    assert found.grad.stats.norm == pytest.approx(float(d.value("true.norm().item()")))
+    above = d.look(p.PathsTo(root="loss", leaf="m[0].bias"))
+    assert "freed that part of the graph" in above.message
 
 
 def test_a_root_that_is_no_number(d):
@@ -235,6 +253,13 @@ def test_a_loss_of_one_term(d):
     found = d.look(p.TermsOf(root="data"))
     assert [term.name for term in found.terms] == ["data"]
     assert "one term" in found.notes[0]
+
+
+def test_a_weighed_term_with_a_name_is_taken_as_it_is(d):
+    d.type("a = torch.tensor(2.0, requires_grad=True); b = a * 3; loss = 0.5 * (b * a + b)")
+    found = d.look(p.TermsOf(root="loss"))
+    assert [(term.name, term.weight) for term in found.terms] == [("mul", 0.5), ("b", 0.5)]
+    assert found.agrees
 
 
 def test_terms_of_a_thousand_additions(d):

@@ -249,6 +249,20 @@ def test_tensors_of_every_kind_are_shown(d, source):
     model.to_json(value)
 
 
+def test_a_module_that_cannot_be_walked_is_left_out(d):
+    d.type("""class Odd(nn.Module):
+    def named_parameters(self, *args, **options):
+        raise ValueError("mine")
+""")
+    d.type("odd = Odd(); m = nn.Linear(2, 1)")
+    stop = d.type("y = m(torch.ones(1, 2))", stepped=True)
+    assert (stop.op.name, stop.op.module) == ("ones", "")
+    d.step()
+    assert d.step().op.inputs[1].name == "weight"
+    d.cont()
+    assert d.value("y.shape") == "torch.Size([1, 1])"
+
+
 def test_names_with_markup_in_them(d):
     d.type("d = {'[/b]': torch.ones(2)}\nglobals()['[/b]'] = torch.ones(2)")
     assert "[/b]" in d.type("d").text

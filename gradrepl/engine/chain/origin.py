@@ -107,6 +107,15 @@ def _node_root(text: str, session: Session, place: Place) -> Root:
     )
 
 
+def here(session: Session, place: Place) -> Root | None:
+    """Return the node that we stand before, with the gradient that arrives; None elsewhere."""
+    event = place.event
+    if getattr(event, "kind", "") != "node" or event.when != "before":
+        return None
+    number = event.backward.order.place(event.node)
+    return _node_root(f"#{number}", session, place) if number else None
+
+
 def node_index(text: str, session: Session, place: Place) -> int:
     """Return the index of node '#N' in the graph of the backward that is paused.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple
 
 import torch
+from msgspec.structs import replace
 
 from gradrepl.engine import tensors
 from gradrepl.engine.chain import origin, search, sums
@@ -17,11 +18,16 @@ from gradrepl.engine.chain.unseen import contained
 from gradrepl.engine.chain.ways import Ways, written
 from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
-from gradrepl.errors import StateError
+from gradrepl.errors import AutogradError, StateError
 from gradrepl.model import Path, Paths, PathStep, Rest
 
 SMALL = 8
 """Elements up to which a local derivative is a matrix; and paths that show theirs."""
+
+FROM_HERE = (
+    "the graph above has been freed by this backward: these paths start where we stand, with the "
+    "gradient that arrives here."
+)
 
 
 class Listed(NamedTuple):
@@ -48,6 +54,21 @@ def answer(root_text: str, leaf_text: str, session: Session, place: Place) -> Pa
     """
     root = origin.root(root_text, session, place)
     target = origin.target(leaf_text, session, place)
+    try:
+        return _between(root, target, session, place)
+    except AutogradError:
+        here = None if root_text else origin.here(session, place)
+        if here is None:
+            raise
+        with suppress(AutogradError):  # the first sentence says more
+            found = _between(here, target, session, place)
+            return replace(found, notes=(FROM_HERE, *found.notes))
+        raise
+
+
+def _between(
+    root: origin.Root, target: origin.Target, session: Session, place: Place
+) -> Paths:  # fmt: skip
     ways = Ways(root.starts, target.node, target.number)
     if not ways.count:
         raise origin.unreached(root, target)

@@ -55,8 +55,12 @@ def adds_up(node: Any, scalar: bool) -> bool:
     return name in ADDS or name in PASSES or (name in WEIGHTS and len(inputs) == 1)
 
 
-def split(root: origin.Root, graph: Graph, runner: Runner) -> list[Split]:
-    """Return the terms of ``root`` in the order in which they are met."""
+def split(root: origin.Root, graph: Graph, runner: Runner, labels: Labels) -> list[Split]:
+    """Return the terms of ``root`` in the order in which they are met.
+
+    What has a name is taken as it is: of ``reg = 0.1 * penalty`` the term is ``reg``.
+    """
+    begin = {start.node for start in root.starts}
     waiting: dict[int, Grads] = {}
     found = []
 
@@ -74,7 +78,8 @@ def split(root: origin.Root, graph: Graph, runner: Runner) -> list[Split]:
             continue
         node = graph.nodes[place]
         scalar = all(grad is None or grad.numel() == 1 for grad in grads)
-        if not adds_up(node, scalar):
+        weighed = kind(node) in WEIGHTS and node not in begin
+        if not adds_up(node, scalar) or (weighed and labels.variable(node, 0) is not None):
             found += [Split(node, n, g) for n, g in enumerate(grads) if g is not None]
             continue
         leaving = runner.run(place, grads)
@@ -95,7 +100,8 @@ def answer(text: str, session: Session, place: Place) -> Terms:
     graph = Graph(list(dict.fromkeys(start.node for start in root.starts)))
     runner = Runner(graph)
     notes = runner.check(range(len(graph)))
-    parts = split(root, graph, runner)
+    labels = Labels(session, place)
+    parts = split(root, graph, runner, labels)
     leaves = [node for node in graph.nodes if hasattr(node, "variable")]
     if not leaves:
         raise AutogradError(f"'{root.name}' reaches no parameter.", "':t NAME' tells why.")
@@ -106,7 +112,7 @@ def answer(text: str, session: Session, place: Place) -> Terms:
         notes.append(f"the backward of {name} was run again for the loss and for its terms.")
     if len(parts) < 2:
         notes.append("this loss is no sum: it has one term.")
-    table = _Table(Labels(session, place), leaves, [size(grad) for grad in whole])
+    table = _Table(labels, leaves, [size(grad) for grad in whole])
     agrees, apart = _agree(whole, left)
     return Terms(
         root=root.name, terms=tuple(table.term(*each) for each in listed),
