@@ -94,6 +94,11 @@ class Armed:
         """Must anything be asked about events of this kind?"""
         return any(kind in c.events(each) for each in self._active())  # type: ignore[arg-type]
 
+    def judges_gradients(self) -> bool:
+        """Does anything wait for a verdict on a gradient?"""
+        parts = (part for each in self._active() for part in c.parts(each))
+        return any(isinstance(part, c.VerdictIs) for part in parts)
+
     def asks(self, kind: str, when: str) -> bool:
         """Must anything be asked at this side of events of this kind?"""
         return bool(self.asking(kind, when))

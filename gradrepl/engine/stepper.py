@@ -136,7 +136,8 @@ class Stepper:
             return
         for each in self.passes:
             each.rearm()
-        if self.wants_passes or self.typed or self._watches():
+        watches = self._watches()
+        if self.wants_passes or self.typed or watches:
             self.watcher.install()
         elif not self.passes:
             self.watcher.remove()
@@ -155,7 +156,7 @@ class Stepper:
 
     def watching(self) -> model.Watching:
         """Return what is watched, for whatever reason."""
-        return replace(self.wanted, breakpoints=self.armed.wants(c.WATCH))
+        return replace(self.wanted, breakpoints=self.armed.judges_gradients())
 
     def place_recorder(self) -> None:
         """Have recorder and line tracer in the stepped thread exactly while they are needed."""

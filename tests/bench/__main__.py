@@ -1,4 +1,4 @@
-"""Measure everything and print one table: ``python tests/bench [idle overhead graphs ...]``."""
+"""Measure everything and print one table: ``python tests/bench [idle overhead watching graphs ...]``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ import idle
 import overhead
 import screen
 import stepping
+import watching
 from table import Section, draw, load
 
 SECTIONS: dict[str, Callable[[], Section]] = {
     "idle": lambda: idle.measure(8),
     "overhead": lambda: overhead.measure(20),
+    "watching": lambda: watching.measure(30),
     "graphs": graphs.measure,
     "stepping": stepping.measure,
     "screen": screen.measure,

@@ -120,13 +120,14 @@ class Clock:
     def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         self._thread = threading.get_ident()
         self.steps += 1
-        if self.steps == 1:
-            self.kept.clear()  # until now a backward was taken for a step
         if self._step_begun:
             start, inside = self._step_begun.pop()
             self._optimizer += max(0.0, now() - start - (self._inside() - inside))
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         self.closures = self.closures or closure is not None
+        if self.steps == 1:  # until now a backward was taken for a step
+            self.kept.clear()
+            self._begun = None
         self._close()
 
     def _close(self) -> None:

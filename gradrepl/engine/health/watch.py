@@ -102,7 +102,7 @@ class HealthWatch:
         self.clock.steps = 0
         self.backwards = self.scaling.skipped = 0
         self.run = self.scale = None
-        self._figures_end = self._figures_took = 0.0
+        self._figures_end = self._figures_took = self._told_at = 0.0
         self._untold.clear()
 
     # -- around a backward ---------------------------------------------------------------------

@@ -1,0 +1,477 @@
+"""Gradients watched in a real debuggee: what is told of them is what torch says."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from gradrepl import conditions as c
+from gradrepl import model, protocol
+
+SETUP = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb = nn.Embedding(50, 8)
+        self.enc = nn.Linear(8, 16)
+        self.head = nn.Linear(16, 4)
+        self.tied = self.head
+        self.unused = nn.Linear(3, 3)
+        self.frozen = nn.Linear(16, 16).requires_grad_(False)
+
+    def forward(self, x):
+        return self.tied(torch.relu(self.frozen(self.enc(self.emb(x)))))
+
+net = Net()
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+seen = []
+
+def step(i, times=1.0, keep=True):
+    x, y = torch.arange(8) + i, torch.arange(8) % 4
+    opt.zero_grad()
+    loss = F.cross_entropy(net(x), y) * times
+    loss.backward()
+    if keep:
+        seen.append({name: p.grad.norm().item() for name, p in net.named_parameters()
+                     if p.grad is not None})
+    before = [p.detach().clone() for p in net.parameters()]
+    opt.step()
+    return loss.item(), [
+        ((p - b).norm() / b.norm()).item() for p, b in zip(net.parameters(), before)]
+"""
+
+
+def watch(d, **what):
+    found = d.look(protocol.WatchHealth(**{"grads": True, **what}))
+    assert isinstance(found, model.Watching), found
+    return found
+
+
+def limit(d, name, value):
+    found = d.look(protocol.SetHealth(name=name, value=value))
+    assert isinstance(found, model.HealthLimits), found
+
+
+def health(d, name="", **more):
+    found = d.look(protocol.AskHealth(name=name, **more))
+    assert isinstance(found, model.Health), found
+    return found
+
+
+def rows(d):
+    return {row.name: row for row in health(d).rows}
+
+
+@pytest.fixture
+def d(d):
+    """Return a debuggee that watches nothing, with the usual limits, before and after."""
+
+    def quiet():
+        d.look(protocol.WatchHealth(off=True))
+        for name in model.HealthLimits.__struct_fields__:
+            d.look(protocol.SetHealth(name=name))
+
+    quiet()
+    yield d
+    quiet()
+
+
+def test_the_table_says_what_torch_says(d):
+    d.type(SETUP)
+    limit(d, "figures", 1)
+    watch(d)
+    d.type("told = [step(i) for i in range(3)]")
+    found = health(d)
+    by_name = {row.name: row for row in found.rows}
+    assert set(by_name) == set(eval(d.value("list(dict(net.named_parameters()))", full=True)))
+    for name, row in by_name.items():
+        if row.verdict in ("no grad", "frozen"):
+            assert row.norm is None
+            assert row.history == (None, None, None)
+            continue
+        norms = eval(d.value(f"[s['{name}'] for s in seen]"))
+        assert row.history == pytest.approx(norms, rel=1e-5)
+        assert row.norm == pytest.approx(norms[-1], rel=1e-5)
+        wanted = "(p.grad.min().item(), p.grad.max().item(), int((p.grad == 0).sum()))"
+        low, high, zeros = eval(d.value(f"(lambda p: {wanted})(net.get_parameter('{name}'))"))
+        assert (row.min, row.max, row.zeros) == pytest.approx((low, high, zeros))
+        place = eval(d.value(f"[n for n, _ in net.named_parameters()].index('{name}')"))
+        updates = eval(d.value(f"[t[1][{place}] for t in told]"))
+        assert row.update == pytest.approx(updates[1], rel=1e-3), "between the last two looks"
+        assert (row.update_of, row.update_steps) == (row.numel, 1)
+        assert row.ratio == pytest.approx(row.norm / row.weight_norm)
+        assert (row.optimizer, row.lr) == ("SGD", 0.1)
+    assert by_name["head.weight"].also == ("tied.weight",)
+    assert [p.loss for p in found.points] == pytest.approx(eval(d.value("[t[0] for t in told]")))
+    totals = eval(d.value("[sum(v * v for v in s.values()) ** 0.5 for s in seen]"))
+    assert [p.total for p in found.points] == pytest.approx(totals, rel=1e-5)
+    assert (found.backwards, found.steps) == (3, 3)
+    depth = {name: row.depth for name, row in by_name.items()}
+    assert depth["head.bias"] < depth["head.weight"] < depth["enc.weight"] < depth["emb.weight"]
+    assert {name: row.verdict for name, row in by_name.items() if row.verdict != "ok"} == {
+        "unused.weight": "no grad", "unused.bias": "no grad",
+        "frozen.weight": "frozen", "frozen.bias": "frozen",
+    }  # fmt: skip
+
+
+def test_verdicts_come_and_are_told(d):
+    d.type(SETUP)
+    watch(d)
+    d.type("for i in range(3): step(i)")
+    d.type("step(3, 1e12)")
+    assert rows(d)["head.weight"].verdict == "exploding"
+    assert "health.exploding 1000" in rows(d)["head.weight"].why
+    d.type("step(4, float('nan'))")
+    row = rows(d)["head.weight"]
+    assert (row.verdict, row.label, row.since, row.nans) == ("nan", "NaN @5", 5, 64)
+    told = [record for record in d.told if isinstance(record, model.Verdicts)]
+    assert {change.name for change in told[0].changes} == {"unused.weight", "unused.bias"}
+    assert [change.backward for change in told[0].changes] == [1, 1]
+
+
+def test_vanishing_dead_and_unchanged(d):
+    d.type(SETUP)
+    limit(d, "figures", 1)
+    limit(d, "patience", 4)
+    d.type("opt.param_groups[0]['params'].pop(1)")  # enc.weight
+    watch(d)
+    d.type("for i in range(5): step(i)")
+    found = rows(d)
+    assert found["enc.weight"].verdict == "unchanged"
+    assert found["enc.weight"].update == 0
+    assert found["emb.weight"].zeros == 42 * 8
+    assert found["emb.weight"].verdict == "ok", "rows that were not looked up are no dead units"
+    d.type("step(5, 1e-9)")
+    assert rows(d)["head.weight"].verdict == "vanishing"
+    d.type("net.enc.bias.register_hook(lambda g: g * (torch.arange(16) < 4)) and None")
+    d.type("step(6)")
+    assert rows(d)["enc.bias"].label.startswith("dead 7")
+    limit(d, "dead", 1.0)
+    d.type("step(7)")
+    assert rows(d)["enc.bias"].verdict == "ok"
+
+
+def test_every_other_backward(d):
+    d.type(SETUP)
+    watch(d, every=2)
+    d.type("for i in range(5): step(i)")
+    found = health(d)
+    assert [point.backward for point in found.points] == [2, 4]
+    assert found.backwards == 5
+
+
+def test_a_loop_without_an_optimizer_of_torchs(d):
+    d.type("w = torch.ones(3, requires_grad=True)")
+    limit(d, "figures", 1)
+    watch(d)
+    d.type("""
+for i in range(3):
+    w.grad = None
+    (w * w).sum().backward()
+    w.data -= 0.25 * w.grad
+""")
+    row = rows(d)["w"]
+    assert (row.verdict, row.update, row.update_steps) == ("ok", 0.5, 0)
+
+
+def test_an_optimizers_parameters_that_have_no_name(d):
+    d.type("""
+deep = {"a": [[torch.ones(2, requires_grad=True)]]}
+def run():
+    def inner():
+        opt = torch.optim.SGD([t for ts in deep["a"] for t in ts], lr=0.1)
+        def train():
+            for _ in range(2):
+                (opt.param_groups[0]["params"][0] ** 2).sum().backward()
+                opt.step()
+        return train
+    inner()()
+""")
+    watch(d)
+    d.type("run()")
+    assert set(rows(d)) == {"SGD[0][0]"}
+
+
+GAN = """
+gen, critic = nn.Linear(2, 2), nn.Linear(2, 1)
+og, oc = (torch.optim.SGD(m.parameters(), lr=0.1) for m in (gen, critic))
+def critics():
+    oc.zero_grad(); critic(gen(torch.ones(1, 2)).detach()).sum().backward(); oc.step()
+def gens():
+    og.zero_grad(); critic(gen(torch.ones(1, 2))).sum().backward(); og.step()
+"""
+
+
+def test_a_backward_that_is_not_about_a_model_says_nothing_of_it(d):
+    d.type(GAN)
+    watch(d)
+    d.type("critics()")
+    assert rows(d)["gen.weight"].verdict == "unseen"
+    assert health(d).points[-1].models == "critic"
+    d.type("gens()\ncritics()")
+    assert rows(d)["gen.weight"].verdict == "ok"
+    assert rows(d)["gen.weight"].reached_at == 2
+    assert [p is not None for p in rows(d)["gen.weight"].history] == [False, True, False]
+
+
+def test_who_an_optimizer_steps_without_a_gradient_has_none(d):
+    d.type(GAN + "both = torch.optim.SGD([*gen.parameters(), *critic.parameters()], lr=0.1)")
+    watch(d)
+    d.type("for _ in range(2):\n    critic(gen(torch.ones(1, 2)).detach()).sum().backward()\n"
+           "    both.step()")  # fmt: skip
+    assert rows(d)["gen.weight"].verdict == "no grad"
+
+
+def test_a_gradscalers_scale_is_taken_out(d):
+    d.type(
+        SETUP
+        + """
+scaler = torch.amp.GradScaler("cpu", init_scale=2.0**20, growth_interval=1000)
+def scaled(i, times=1.0):
+    opt.zero_grad()
+    loss = F.cross_entropy(net(torch.arange(8) + i), torch.arange(8) % 4)
+    scaler.scale(loss * times).backward()
+    scaler.step(opt); scaler.update()
+    return loss.item()
+"""
+    )
+    watch(d)
+    loss = float(d.type("scaled(0)").text)
+    found = health(d)
+    row = rows(d)["head.weight"]
+    assert (found.scale, row.verdict) == (2.0**20, "ok")
+    assert found.points[-1].loss == pytest.approx(loss)
+    assert row.norm == pytest.approx(float(d.value("net.head.weight.grad.norm().item()")), rel=1e-4)
+    d.type("scaled(1, 1e38)")
+    assert rows(d)["head.weight"].verdict == "overflow"
+    d.type("scaled(2)")
+    found = health(d)
+    assert (found.scale, found.skipped) == (2.0**19, 1)
+    assert rows(d)["head.weight"].verdict == "ok"
+
+
+# -- nodes ---------------------------------------------------------------------------------------
+
+NODES = """
+def walked(root):
+    nodes = [root.grad_fn]
+    for node in nodes:
+        nodes += [n for n, _ in node.next_functions if n is not None and n not in nodes]
+    return nodes
+def backward_seen(root, **more):
+    seen = []
+    def see(node):
+        def hook(grads):
+            first = next((g for g in grads if g is not None), None)
+            seen.append((type(node).__name__, None if first is None else
+                         (first.norm().item(), first.min().item(), first.max().item())))
+        return node.register_prehook(hook)
+    handles = [see(node) for node in walked(root)]
+    root.backward(**more)
+    for handle in handles: handle.remove()
+    return seen
+torch.manual_seed(1)
+x = torch.randn(16, 8)
+"""
+
+
+def node_rows(d, **more):
+    found = d.look(protocol.AskHealthNodes(count=1000, **more))
+    assert isinstance(found, model.HealthNodes), found
+    return found
+
+
+@pytest.mark.parametrize("more", ["", "retain_graph=True", "create_graph=True"])
+@pytest.mark.parametrize(
+    "root",
+    [
+        "nn.Sequential(nn.Linear(8, 300), nn.Tanh(), nn.Linear(300, 4))(x).square().mean()",
+        "nn.MultiheadAttention(8, 2)(x[None], x[None], x[None])[0].sum()",
+        "nn.LSTM(8, 8)(x[None])[0].sum()",
+        "sum(p.sum() for p in nn.Linear(8, 9)(x).split(4, 1))",
+        "(nn.Linear(512, 64, dtype=torch.float64)(torch.ones(512, 512).double()).t().reshape(-1)"
+        " @ torch.ones(64 * 512).double())",
+    ],
+)
+def test_every_node_is_seen_as_a_hook_of_the_users_sees_it(d, root, more):
+    d.type(NODES)
+    watch(d, nodes=True, statistics=True)
+    d.type(f"root = {root}\nfound = backward_seen(root{', ' + more if more else ''})")
+    wanted = eval(d.value("found", full=True))
+    seen = [(r.name, None if r.norm is None else (r.norm, r.min, r.max)) for r in node_rows(d).rows]
+    assert [name for name, _ in seen] == [name for name, _ in wanted]
+    for (name, ours), (_, theirs) in zip(seen, wanted, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-12), name
+
+
+def test_the_first_node_that_is_not_finite(d):
+    d.type("w = torch.ones(2, requires_grad=True)")
+    watch(d, nodes=True)
+    d.type("((w - 1).sqrt() * 2).sum().backward()")
+    found = node_rows(d)
+    assert found.bad.name == "SubBackward0"
+    assert (found.bad.infs, found.bad.nans, found.bad.verdict) == (2, 0, "inf")
+    assert node_rows(d, problems=True).rows[0].name == "SubBackward0"
+    assert found.rows[-1].label == "w"
+
+
+def test_a_backward_inside_a_backward_is_a_part_of_it(d):
+    d.type("""
+from torch.utils.checkpoint import checkpoint
+lin = nn.Linear(4, 4)
+def run():
+    x = torch.ones(2, 4, requires_grad=True)
+    checkpoint(lin, x, use_reentrant=True).sum().backward()
+""")
+    watch(d, nodes=True)
+    d.type("run()")
+    assert health(d).backwards == 1
+    assert rows(d)["weight"].verdict == "ok"
+
+
+# -- nothing is left -----------------------------------------------------------------------------
+
+PLACES = """
+def places():
+    from torch.optim import optimizer as o
+    from torch.utils.data import dataloader
+    return (
+        torch._C._len_torch_function_stack(),
+        torch.autograd._engine_run_backward.__module__,
+        len(o._global_optimizer_pre_hooks), len(o._global_optimizer_post_hooks),
+        dataloader._BaseDataLoaderIter.__next__.__code__.co_filename.endswith("dataloader.py"),
+        torch.amp.GradScaler.scale.__code__.co_filename.endswith("grad_scaler.py"),
+    )
+"""
+CLEAN = (0, "torch.autograd.graph", 0, 0, True, True)
+
+
+def test_watching_installs_little_and_leaves_nothing(d, script):
+    path = script(
+        "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
+        + SETUP + PLACES + "first = torch.ones(1)\n"
+        "for i in range(3): step(i)\nduring = places()\n"
+        "hooks = [len(p._post_accumulate_grad_hooks or ()) + len(p._backward_hooks or ())"
+        " for p in net.parameters()]\nlast = torch.ones(1)\nprint(last)\n"
+    )  # fmt: skip
+    d.load(path)
+    watch(d)
+    d.until(f"{path.name}:{len(path.read_text().splitlines())}")
+    assert eval(d.value("during"))[:4] == (0, "gradrepl.engine.watcher", 1, 1)
+    assert set(eval(d.value("hooks"))) == {0}
+    d.look(protocol.WatchHealth(off=True))
+    d.cont()
+    assert eval(d.value("places()")) == CLEAN
+    assert health(d).backwards == 3, "what was seen can still be looked at"
+
+
+def test_nothing_of_the_users_is_kept_alive(d):
+    d.type(SETUP + "import weakref, gc")
+    limit(d, "figures", 1)
+    watch(d, nodes=True, statistics=True)
+    d.type("""
+step(0)
+refs = [weakref.ref(p) for p in net.parameters()]
+refs += [weakref.ref(p.grad) for p in net.parameters() if p.grad is not None]
+""")
+    d.type("del net, opt, Net, step\n_ = None\ngc.collect() and None")
+    assert d.value("len(refs), sum(r() is None for r in refs)") == "(14, 14)"
+    assert health(d).rows == ()
+
+
+def test_a_graph_that_is_kept_does_not_pile_up_hooks(d):
+    d.type("w = torch.ones(3, requires_grad=True)\nroot = (w * 2).sum()")
+    watch(d, nodes=True)
+    d.type("""
+import gc, tracemalloc
+def passes(n):
+    for _ in range(n): root.backward(retain_graph=True)
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+tracemalloc.start()
+before = passes(300)
+grown = passes(300) - before
+tracemalloc.stop()
+""")
+    assert int(d.value("grown")) < 30 * 300, "less than a hook for each backward"
+
+
+# -- breakpoints ---------------------------------------------------------------------------------
+
+
+def test_a_breakpoint_on_a_verdict_stops_at_the_end_of_the_backward(d):
+    d.type(SETUP)
+    assert isinstance(d.break_at("verdict nan"), model.BreakpointInfo)
+    d.type("for i in range(6): step(i, float('nan') if i == 3 else 1.0)")
+    (stop,) = d.stops()
+    assert stop.phase == "backward"
+    assert ": verdict nan: " in stop.reason
+    assert "head.weight NaN @4" in stop.reason
+    assert d.value("i") == "3"
+    assert stop.site.text == "loss.backward()"
+    assert d.value("bool(net.head.weight.grad.isnan().all())") == "True"
+    d.cont()
+    assert d.prompt.state == "idle", "it is NaN from then on: no other stop"
+    assert health(d).watching == model.Watching(breakpoints=True)
+    d.look(protocol.ChangeBreakpoint(id=0, action="clear"))
+    assert eval(d.value("torch.autograd._engine_run_backward.__module__")) == CLEAN[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "stops"),
+    [("verdict no grad", 1), ("verdict bad", 1), ("verdict dead", 0), ("none and verdict none", 1)],
+)
+def test_which_verdicts_stop(d, text, stops):
+    d.type(SETUP)
+    d.break_at(text)
+    d.type("for i in range(2): step(i)")
+    while d.prompt.state != "idle":
+        d.cont()
+    assert len(d.stops()) == stops
+
+
+def test_stepping_and_watching_at_once(d):
+    d.type(SETUP)
+    watch(d, nodes=True)
+    d.type("step(0)", stepped=True)
+    d.go(c.FirstNode())
+    d.type("net.emb(torch.arange(3)).sum().backward()")  # typed at a stop: not looked at
+    for _ in range(3):
+        d.step()
+    d.cont()
+    assert health(d).backwards == 1
+    assert node_rows(d).total > 10
+    assert math.isfinite(rows(d)["head.weight"].norm)
+
+
+# -- what is asked wrongly -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (protocol.SetHealth(name="dead", value=2.0), "health.dead cannot be 2"),
+        (protocol.SetHealth(name="patience", value=0.5), "health.patience cannot be 0.5"),
+        (protocol.SetHealth(name="nix", value=2.0), "no limit 'health.nix'"),
+        (protocol.WatchHealth(grads=True, every=0), "every 0 makes no sense"),
+    ],
+)
+def test_refusals(d, request_, said):
+    found = d.look(request_)
+    assert isinstance(found, model.Error)
+    assert said in found.message
+
+
+def test_who_is_not_watched(d):
+    d.type(SETUP)
+    watch(d)
+    d.type("step(0)")
+    assert d.look(protocol.AskHealth(name="nix")).message == (
+        "no watched parameter is called 'nix'."
+    )
+    assert [row.name for row in health(d, "head.*").rows] == ["head.weight", "head.bias"]
+    assert [row.name for row in health(d, "tied.bias").rows] == ["head.bias"]
+    assert len(health(d, first=1, count=2).rows) == 2
+    found = d.look(protocol.AskHealthNodes())
+    assert isinstance(found, model.Error)

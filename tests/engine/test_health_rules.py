@@ -1,0 +1,231 @@
+"""The rules of the verdicts, the clock, and the figures of gradients, each by itself."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from gradrepl.engine.health import clock, measure, nodes
+from gradrepl.engine.health.verdicts import Facts, fine, judge, judge_node
+from gradrepl.model.health import HealthLimits
+
+LIMITS = HealthLimits()
+NAN, INF = float("nan"), float("inf")
+
+
+def facts(**more):
+    given = {
+        "numel": 100, "norm": 1.0, "has_grad": True, "seen": True, "requires_grad": True,
+        "level": 0.0, "zeros": 0, "nans": 0, "infs": 0, "embedding": False, "missed": 0,
+        "apart": False, "same": 0, "bad_for": 0, "bad_since": 0, "scale": None,
+    }  # fmt: skip
+    return Facts(**{**given, **more})
+
+
+CASES = [
+    ({}, "ok", "ok", ""),
+    ({"requires_grad": False, "norm": NAN}, "frozen", "frozen", ""),
+    ({"norm": 9.9e-8}, "vanishing", "vanishing", "vanishing"),
+    ({"norm": 1e-7}, "ok", "ok", ""),
+    ({"norm": 1001.0}, "exploding", "exploding", "exploding"),
+    ({"norm": 1000.0}, "ok", "ok", ""),
+    ({"norm": 101.0, "level": 1.0}, "exploding", "exploding", "jump"),
+    ({"norm": 100.0, "level": 1.0}, "ok", "ok", ""),
+    ({"norm": NAN, "nans": 3, "bad_since": 118}, "nan", "NaN @118", ""),
+    ({"norm": INF, "infs": 3, "bad_since": 7}, "inf", "Inf @7", ""),
+    ({"norm": INF, "infs": 3, "nans": 1, "bad_since": 7}, "nan", "NaN @7", ""),
+    ({"norm": INF, "infs": 3, "bad_for": 9, "scale": 65536.0}, "overflow", "overflow", ""),
+    ({"norm": INF, "infs": 3, "bad_for": 10, "bad_since": 2, "scale": 9.0}, "inf", "Inf @2", ""),
+    ({"norm": INF, "infs": 3, "bad_since": 2, "scale": 1.0}, "inf", "Inf @2", ""),
+    ({"zeros": 64}, "dead", "dead 64%", "dead"),
+    ({"zeros": 49}, "ok", "ok", ""),
+    ({"zeros": 99, "embedding": True}, "ok", "ok", ""),
+    ({"norm": 0.0, "zeros": None, "embedding": True}, "dead", "dead 100%", ""),
+    ({"same": 10}, "unchanged", "unchanged", "patience"),
+    ({"same": 9}, "ok", "ok", ""),
+    ({"has_grad": False, "norm": None, "seen": False, "missed": 1}, "no grad", "no grad", ""),
+    ({"has_grad": False, "norm": None, "seen": False, "missed": 9, "apart": True},
+     "unseen", "unseen", ""),
+    ({"has_grad": False, "norm": None, "seen": False, "missed": 10, "apart": True},
+     "no grad", "no grad", "patience"),
+    ({"has_grad": False, "missed": 1}, "ok", "not reached", ""),
+    ({"has_grad": False, "missed": 10}, "no grad", "no grad", "patience"),
+    ({"norm": None, "seen": False}, "unseen", "unseen", ""),
+    ({"norm": None}, "ok", "not readable", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "word", "label", "limit"), CASES)
+def test_each_verdict_at_its_limit(given, word, label, limit):
+    found = judge(facts(**given), LIMITS)
+    assert (found.word, found.label, found.limit) == (word, label, limit)
+    if found.limit:
+        assert f"{getattr(LIMITS, found.limit):g}" in found.why
+    norm, level = given.get("norm", 1.0), given.get("level", 0.0)
+    if set(given) <= {"norm", "level"} and norm is not None:
+        assert fine(norm, level, LIMITS) == (word == "ok"), "the short cut judges as the rules do"
+
+
+def test_limits_can_be_set():
+    assert judge(facts(norm=0.5), HealthLimits(vanishing=1.0)).word == "vanishing"
+    assert judge(facts(norm=5e3), HealthLimits(exploding=1e4)).word == "ok"
+
+
+@pytest.mark.parametrize(
+    ("norm", "nans", "scale", "word"),
+    [
+        (1.0, 0, None, "ok"), (0.0, 0, None, "dead"), (1e-8, 0, None, "vanishing"),
+        (1e4, 0, None, "exploding"), (1e4, 0, 65536.0, "ok"), (NAN, 1, None, "nan"),
+        (INF, 0, None, "inf"), (INF, 2, None, "nan"), (None, None, None, "ok"),
+    ],
+)  # fmt: skip
+def test_a_node_is_judged_by_its_norm(norm, nans, scale, word):
+    assert judge_node(norm, nans, LIMITS, scale) == word
+
+
+# -- figures -------------------------------------------------------------------------------------
+
+
+def tensors():
+    torch.manual_seed(0)
+    yield "plain", torch.randn(5, 7)
+    yield "zeros", torch.randn(1000).relu()
+    yield "half", torch.full((4096,), 2e-6, dtype=torch.float16)
+    yield "bfloat16", torch.randn(33, dtype=torch.bfloat16)
+    yield "double", torch.randn(9, dtype=torch.float64)
+    yield "overflow of the sum", torch.full((8,), 3e38)
+    yield "nan", torch.tensor([1.0, NAN, 0.0])
+    yield "inf", torch.tensor([1.0, -INF, INF])
+    yield "transposed", torch.randn(6, 8).t()
+    yield "expanded", torch.tensor(2.0).expand(3, 4)
+    yield "scalar", torch.tensor(-3.0)
+    yield "empty", torch.empty(0, 3)
+    yield "sparse", torch.tensor([[0.0, 2.0], [0.0, -1.0]]).to_sparse()
+    yield "complex", torch.randn(4, dtype=torch.complex64)
+
+
+@pytest.mark.parametrize(("name", "grad"), list(tensors()), ids=[name for name, _ in tensors()])
+def test_figures_are_torchs(name, grad):
+    dense = grad.to_dense() if grad.is_sparse else grad
+    wide = dense.to(torch.complex128 if dense.is_complex() else torch.float64)
+    (norm,) = measure.norms([grad])
+    assert norm == pytest.approx(wide.norm().item(), rel=1e-3, nan_ok=True)
+    low, high, zeros = measure.figures(grad)
+    if not dense.numel():
+        assert (low, high, zeros) == (None, None, None)
+        return
+    assert zeros == int((dense == 0).sum())
+    if dense.is_complex():
+        assert (low, high) == (None, None)
+    elif not grad.is_sparse:
+        assert low == pytest.approx(dense.min().item(), nan_ok=True)
+        assert high == pytest.approx(dense.max().item(), nan_ok=True)
+    if not math.isfinite(norm):
+        assert measure.counts(grad) == (int(dense.isnan().sum()), int(dense.isinf().sum()))
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "channels_last", "sparse steps"])
+@pytest.mark.parametrize("size", [8, 512])
+def test_a_change_of_a_weight_is_measured(layout, size):
+    torch.manual_seed(0)
+    weight = torch.randn(size, size)
+    if layout == "transposed":
+        weight = weight.t()
+    if layout == "channels_last":
+        weight = torch.randn(2, size, 4, size).to(memory_format=torch.channels_last)
+    if layout == "sparse steps":
+        weight = torch.randn(size, 2 * size)[:, ::2]
+    kept = measure.copy(weight, 0)
+    assert measure.change(weight, kept)[:2] == (False, 0.0)
+    before = weight.clone()
+    weight.mul_(1.01)
+    changed, update, elements = measure.change(weight, kept)
+    assert changed
+    assert update == pytest.approx(((weight - before).norm() / before.norm()).item(), rel=1e-3)
+    assert elements == weight.numel() if size == 8 else 4000 < elements < 9000
+
+
+def test_a_change_beside_the_sample_is_seen_by_the_version():
+    weight = torch.zeros(1000, 1000)
+    kept = measure.copy(weight, 0)
+    weight[0, 1] = 1.0
+    changed, update, _ = measure.change(weight, kept)
+    assert changed
+    assert update is None, "a norm of zero has no ratio"
+
+
+# -- the clock -----------------------------------------------------------------------------------
+
+
+def test_where_the_time_of_a_step_goes(monkeypatch):
+    moment = [0.0]
+    monkeypatch.setattr(clock, "now", lambda: moment[0])
+    found = clock.Clock(lambda optimizer: None)
+
+    def passes(seconds):
+        moment[0] += seconds
+
+    for _ in range(4):
+        found.wait(lambda iterator: passes(0.7), None)
+        passes(0.1)  # the forward
+        passes(0.15)  # the backward
+        found.passed(0.1, 0.05)
+        found._before_step(None, (), {})
+        passes(0.05)
+        found._after_step(None, (None,), {})
+    timing = found.timing(LIMITS)
+    parts = (timing.data, timing.forward, timing.backward, timing.optimizer, timing.watching)
+    assert parts == pytest.approx((0.7, 0.1, 0.1, 0.05, 0.05))
+    assert timing.total == pytest.approx(1.0)
+    assert timing.steps == 3, "when the first began is not known"
+    assert timing.verdict == "loader-bound: 70% of the step is waiting for data."
+    assert not timing.closures
+
+
+def test_a_closures_backward_is_not_the_optimizers_time(monkeypatch):
+    moment = [0.0]
+    monkeypatch.setattr(clock, "now", lambda: moment[0])
+    found = clock.Clock(lambda optimizer: None)
+    for _ in range(2):
+        found._before_step(None, (), {})
+        moment[0] += 3.0
+        found.passed(2.0, 0.5)
+        found._after_step(None, (None, len), {})
+    timing = found.timing(LIMITS)
+    assert (timing.optimizer, timing.backward, timing.watching) == (0.5, 2.0, 0.5)
+    assert timing.closures
+
+
+def test_a_step_in_which_somebody_stopped_does_not_count(monkeypatch):
+    moment = [0.0]
+    monkeypatch.setattr(clock, "now", lambda: moment[0])
+    found = clock.Clock(lambda optimizer: None)
+    for pause in (0.0, 0.0, 1000.0, 0.0):
+        moment[0] += 1.0 + pause
+        if pause:
+            found.restart()
+        found.passed(0.5, 0.0)
+    assert [spent.total for spent in found.kept] == [1.0, 1.0]
+
+
+# -- nodes ---------------------------------------------------------------------------------------
+
+
+def test_a_view_has_the_figures_of_its_base_only_if_it_has_its_elements():
+    base = torch.randn(200, 200)
+    watch = nodes.NodeWatch([], True, False, False)
+    watch._read(base)
+    assert watch._seen(base.t()) is not None
+    assert watch._seen(base.view(-1)) is not None
+    assert watch._seen(base[:100]) is None
+    assert watch._seen(base[:100].unsqueeze(0).expand(2, 100, 200)) is None
+    assert watch._seen(base.view(torch.int32)) is None
+    base.mul_(2)
+    assert watch._seen(base.t()) is None, "it has been written since"
+    again = torch.randn(200, 200)
+    watch._read(again)
+    key = id(again)
+    del again
+    assert watch._same[key][0]() is None, "nothing is kept alive"
