@@ -1,4 +1,4 @@
-"""Measure everything and print one table: ``python tests/bench [idle overhead watching graphs ...]``."""
+"""Measure everything and print one table: ``python tests/bench [idle overhead watching ...]``."""
 
 from __future__ import annotations
 
