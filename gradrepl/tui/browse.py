@@ -33,6 +33,7 @@ class Browse(Parts):
             return
         self.maximise(self.dock)
         self._unfolded = True
+        self.paint_state()
         self.call_after_refresh(transcript.show_newest)
 
     def maximise(self, target: Any) -> None:
@@ -70,7 +71,7 @@ class Browse(Parts):
 
     def action_sideways(self, cells: int) -> None:
         """Scroll sideways."""
-        self.pane().scroll_relative(x=cells, animate=False)
+        self.pane().scroll_relative(x=cells, animate=False, force=True)
 
     def action_history(self, rows: int) -> None:
         """Look at an earlier or later op or node."""

@@ -14,16 +14,30 @@ WIDEST = 110
 """Cells beyond which tables do not grow."""
 
 
+UNBROKEN = 400
+"""Cells of a table's row at the most."""
+
+
 @singledispatch
 def lines(record: model.Record, width: int) -> list[Line]:
-    """Return ``record`` as lines of about ``width`` cells; at first as every face draws it."""
+    """Return ``record`` as lines; at first as every face draws it, however wide that is."""
     from rich.console import Console
 
     from gradrepl import render
 
-    console = Console(file=io.StringIO(), width=width, force_terminal=True)
+    console = Console(file=io.StringIO(), width=UNBROKEN, force_terminal=True)
     drawn = console.render_lines(render.render(record, render.Look()), pad=False)
     return [[span(part.text, part.style or "") for part in line if part.text] for line in drawn]
+
+
+def whole(record: model.Record, width: int) -> list[Line]:
+    """Return ``record``, its sentences broken to ``width`` cells, its tables as they are."""
+    table = lines.dispatch(type(record)) is lines.dispatch(model.Record)
+    found: list[Line] = []
+    for line in lines(record, width):
+        row = table and "  " in ink.plain(line).strip()
+        found += [line] if row else ink.wrap(line, width)
+    return found
 
 
 @lines.register
@@ -58,6 +72,10 @@ def _(record: model.Value, width: int) -> list[Line]:
     if record.text or record.tensor is None:
         return ink.paragraph(record.text)
     return lines(record.tensor, width)
+
+
+lines.register(model.Tensor, lines.dispatch(model.Record))
+"""Everything about a tensor is more than the screen's short form of one."""
 
 
 @lines.register

@@ -102,6 +102,26 @@ def test_at_every_size(size: tuple[int, int]) -> None:
     on_screen(body, size=size, make=Shares)
 
 
+def test_rows_of_a_table_are_not_broken_but_scroll() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape")
+        rows = tuple(
+            model.GraphRow(id=number, lanes="○", name="AddmmBackward0" * 6, label=f"end{number}")
+            for number in range(1, 40)
+        )
+        seen.app.show(model.GraphView(root="loss", rows=rows, total=39, nodes=39))
+        await seen.settle()
+        first = next(line for line in seen.lines if "#1 " in line)
+        assert first.rstrip(" │▆▇█▁▂▃▄▅").endswith("…")
+        assert "esc Back" in seen.lines[-1]
+        assert "end1" not in seen.text
+        await seen.press("l", "l", "l")
+        assert "end1" in seen.text
+
+    on_screen(body)
+
+
 def test_a_long_answer_takes_the_height_and_a_stop_gives_it_back() -> None:
     async def body(seen: Seen) -> None:
         await seen.type(":load train.py")

@@ -54,17 +54,17 @@ def test_what_is_cut_has_a_sign_at_both_edges() -> None:
     async def body(seen: Seen) -> None:
         panel = seen.app.panels.inspect
         await seen.type(":load train.py")
-        width = panel.size.width
+        width = panel.room
         line = [ink.span("0123456789" * 10)]
 
         def drawn(column: int) -> str:
-            return "".join(part.text for part in panel.strip(line, column=column))
+            return panel.strip(line, column=column).text.rstrip()
 
         whole = "0123456789" * 10
         assert drawn(0) == whole[: width - 1] + "…"
         assert drawn(5) == "…" + whole[6 : 5 + width - 1] + "…"
         assert drawn(100 - width) == "…" + whole[101 - width :]
-        assert panel.strip([ink.span("short")]).text == "short".ljust(width)
+        assert panel.strip([ink.span("short")]).text == "short".ljust(panel.size.width)
         assert isinstance(panel, Paper)
 
     on_screen(body)

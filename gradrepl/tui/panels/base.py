@@ -127,10 +127,10 @@ class Panel(ScrollView, can_focus=True):
             Segment(ink.ascii_only(text) if self.ascii else text, self.ink_style(role, row))
             for text, role in line
         ]
-        width = self.size.width
+        width = self.room
         strip = Strip(segments)
         if strip.cell_length <= width and not column:
-            return strip.extend_cell_length(width, self.ground(row))
+            return strip.extend_cell_length(self.size.width, self.ground(row))
         cut = Strip([Segment("~" if self.ascii else "…", self.ink_style("dim", row))])
         first, last = column, column + width
         parts = [strip.crop_extend(first, last, self.ground(row))]
@@ -138,7 +138,7 @@ class Panel(ScrollView, can_focus=True):
             parts = [parts[0].crop(0, width - 1), cut]
         if column and strip.cell_length > column:
             parts = [cut, parts[0].crop(1), *parts[1:]]
-        return Strip.join(parts)
+        return Strip.join(parts).extend_cell_length(self.size.width, self.ground(row))
 
     @property
     def room(self) -> int:

@@ -33,6 +33,11 @@ def typed(prompt: str, text: str, dim: bool = False) -> list[Line]:
     return lines
 
 
+def wrapped(lines: list[Line], width: int) -> list[Line]:
+    """Return ``lines`` broken to ``width`` cells."""
+    return [part for line in lines for part in ink.wrap(line, width)]
+
+
 class Printout:
     """Output among the entries: what the code that was typed prints."""
 
@@ -43,7 +48,7 @@ class Printout:
         """Return its lines."""
         lost = self.ring.seen - len(self.ring.lines)
         lines: list[Line] = [[(f"... {lost} lines more: 6 Log", "dim")]] if lost else []
-        return [*lines, *(self._line(printed) for printed in self.ring.lines)]
+        return wrapped([*lines, *(self._line(printed) for printed in self.ring.lines)], width)
 
     @staticmethod
     def _line(printed: Printed) -> Line:
@@ -68,11 +73,13 @@ class Transcript(Paper, can_focus=False):
         """Add an entry at the end."""
         self.renew()
         self._printout = None
-        self._append(draw)
+        self._append(lambda width: wrapped(draw(width), width))
 
     def show(self, record: model.Record) -> None:
-        """Add a record."""
-        self.add(lambda width: reply.lines(record, width))
+        """Add a record; rows of a table are not broken: they scroll sideways."""
+        self.renew()
+        self._printout = None
+        self._append(lambda width: reply.whole(record, width))
 
     def take(self, stream: str, data: bytes) -> None:
         """Add what the program printed to the output that is open at the end."""
@@ -88,7 +95,7 @@ class Transcript(Paper, can_focus=False):
             return
         self._dirty = False
         size = self._sizes.pop()
-        fresh = self._wrapped(self.entries[-1])
+        fresh = self._drawn(self.entries[-1])
         self._sizes.append(len(fresh))
         self.write([*self.lines[: len(self.lines) - size], *fresh])
         self.to_end()
@@ -98,7 +105,7 @@ class Transcript(Paper, can_focus=False):
         return super().render_line(y - max(0, self.size.height - len(self.lines)))
 
     def _append(self, draw: Draw) -> None:
-        fresh = self._wrapped(draw)
+        fresh = self._drawn(draw)
         lines = self.lines
         if len(self.entries) == KEPT:
             lines = lines[self._sizes[0] :]
@@ -119,9 +126,8 @@ class Transcript(Paper, can_focus=False):
         """Scroll so that the newest entry is read from its first line."""
         self.scroll_to(y=len(self.lines) - self.newest(), animate=False, immediate=True, force=True)
 
-    def _wrapped(self, draw: Draw) -> list[Line]:
-        width = max(20, self.room)
-        return [part for line in draw(width) for part in ink.wrap(line, width)]
+    def _drawn(self, draw: Draw) -> list[Line]:
+        return draw(max(20, self.room))
 
     def clear(self) -> None:
         """Forget all entries."""
@@ -132,7 +138,7 @@ class Transcript(Paper, can_focus=False):
 
     def resized(self) -> None:
         """Wrap all entries for the new width."""
-        groups = [self._wrapped(draw) for draw in self.entries]
+        groups = [self._drawn(draw) for draw in self.entries]
         self._sizes = deque((len(group) for group in groups), maxlen=KEPT)
         self.write([line for group in groups for line in group])
         self.to_end()
