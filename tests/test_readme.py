@@ -18,8 +18,13 @@ from gradrepl.tui.keys import KEYS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-SHOWN = (model.Stop, model.Op, model.Node, model.TensorInfo, model.Stats, model.Pass,
-         model.Value, model.Error, model.Ended, model.Site)  # fmt: skip
+SHOWN = (
+    model.Stop, model.Op, model.Node, model.TensorInfo, model.Stats, model.Pass, model.Value,
+    model.Error, model.Ended, model.Site, model.Tensor, model.Storages, model.Storage,
+    model.Member, model.Sharing, model.Copies, model.Versions, model.MemoryUse, model.Paths,
+    model.Path, model.PathStep, model.Terms, model.Addends, model.Rule, model.Verified,
+    model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.GraphRow,
+)  # fmt: skip
 
 
 def cell(text: str) -> str:
