@@ -148,8 +148,10 @@ def test_a_killed_face_lets_the_script_run_on(
         "XDG_STATE_HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT),
     }  # fmt: skip
     words = [sys.executable, "-m", "gradrepl", *face, "-c", "b node Mul*", "train.py"]
-    # A shell between: killing the leader of a terminal's session would hang up its terminal.
-    program = f"{shlex.join(words)}; echo $? > code"
+    # A shell between: killing the leader of a terminal's session would hang up its terminal, and
+    # so would its end.
+    wait = "while [ ! -e end ]; do sleep 0.1; done; sleep 60"
+    program = f"{shlex.join(words)}; echo $? > code; {wait}"
     t = Terminal(["-c", program], environment, rows=40, columns=120, program="/bin/sh")
     t.wait("node Mul*")
     t.wait("PAUSED")
