@@ -12,7 +12,8 @@ from gradrepl.model.health import NO_GRAD, VERDICTS
 
 KINDS = (
     "LINE, FILE:LINE, FUNCTION, op PATTERN, node PATTERN, mod PATH, leaf NAME, name VARIABLE, "
-    "nan, inf, norm > X, none, verdict WORD, shape (64, -1); joined by 'and', 'or'; then ', PYTHON'"
+    "nan, inf, norm > X, none, verdict WORD, shape (64, -1), "
+    "batch N, index I, label L; joined by 'and', 'or'; then ', PYTHON'"
 )
 
 
@@ -117,6 +118,17 @@ def _verdict(rest: str) -> c.Condition:
     return c.VerdictIs(word)
 
 
+def _batch(rest: str) -> c.Condition:
+    if not rest.isdecimal():
+        raise ConditionError(f"'batch {rest}' is no number of a batch.", "Write: b batch 7")
+    return c.BatchIs(int(rest))
+
+
+def _label(rest: str) -> c.Condition:
+    quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "'\""
+    return c.LabelIs(rest[1:-1] if quoted else rest)
+
+
 _WITH_ARGUMENT: dict[str, Callable[[str], c.Condition]] = {
     "op": c.OpIs,
     "node": c.NodeIs,
@@ -128,6 +140,9 @@ _WITH_ARGUMENT: dict[str, Callable[[str], c.Condition]] = {
     "grad-norm": _norm,
     "shape": _shape,
     "verdict": _verdict,
+    "batch": _batch,
+    "index": c.IndexIs,
+    "label": _label,
 }
 
 

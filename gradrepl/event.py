@@ -10,7 +10,7 @@ class Event(Protocol):
     """One op, one node, or the end of a backward."""
 
     kind: str
-    """'op', 'node' or 'pass'."""
+    """'op', 'node', 'pass', 'batch'..."""
     when: str
     """'before' or 'after' it ran."""
 
@@ -58,6 +58,12 @@ class Event(Protocol):
 
     def verdicts(self) -> Sequence[str]:
         """At the end of a watched backward: the verdicts that parameters have got by it."""
+
+    def indices(self) -> Sequence[str]:
+        """Of a batch: the dataset indices in it, as they are written in Python."""
+
+    def targets(self) -> Sequence[str]:
+        """Of a batch: the labels in it."""
 
     def evaluate(self, expression: str) -> bool:
         """Truth of a Python expression at this event."""

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from chain_samples import SAMPLES as CHAIN
+from data_samples import SAMPLES as DATA
 from health_samples import SAMPLES as HEALTH
 from memory_samples import SAMPLES as MEMORY
 from modules_samples import SAMPLES as MODULES
@@ -119,7 +120,7 @@ def test_a_tensor_in_full():
 
 
 RECORDS = [
-    *CHAIN, *HEALTH, *MEMORY, *MODULES,
+    *CHAIN, *DATA, *HEALTH, *MEMORY, *MODULES,
     FORWARD, BACKWARD, EXCEPTION, OP, NODE, tensor(), SCALAR,
     model.Pass(outcome="aborted", nodes_run=3, total=11, root="loss", accumulated_count=9,
                accumulated=(model.Accumulated("fc.weight", 0.5, (3,)),)),

@@ -3,11 +3,21 @@
 Importing this package fills :data:`registry.COMMANDS`. It loads no screen and no torch.
 """
 
-from gradrepl.commands import breaking, chain, health, looking, modules, session, stepping, storages
+from gradrepl.commands import (
+    breaking,
+    chain,
+    data,
+    health,
+    looking,
+    modules,
+    session,
+    stepping,
+    storages,
+)
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import COMMANDS, WORDS, Command
 
 __all__ = [
-    "COMMANDS", "WORDS", "Command", "Conversation", "breaking", "chain", "health", "looking",
-    "modules", "session", "stepping", "storages",
+    "COMMANDS", "WORDS", "Command", "Conversation", "breaking", "chain", "data", "health",
+    "looking", "modules", "session", "stepping", "storages",
 ]  # fmt: skip

@@ -131,7 +131,8 @@ class Command(msgspec.Struct, frozen=True):
 
 
 GROUPS = (
-    "Stepping", "Looking", "Memory", "Modules", "Chain rule", "Breakpoints", "Health", "Session",
+    "Stepping", "Looking", "Memory", "Modules", "Chain rule", "Breakpoints", "Health", "Data",
+    "Session",
 )  # fmt: skip
 """The order in which help, palette and README list the commands."""
 

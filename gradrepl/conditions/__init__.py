@@ -21,6 +21,7 @@ from gradrepl.conditions.asking import (
 )
 from gradrepl.conditions.kinds import (
     BAD,
+    BATCH,
     BOTH,
     LINE,
     NODE,
@@ -28,11 +29,14 @@ from gradrepl.conditions.kinds import (
     PASS,
     WATCH,
     Base,
+    BatchIs,
     Both,
     Condition,
     Either,
+    IndexIs,
     InFunction,
     InModule,
+    LabelIs,
     LeafIs,
     Line,
     Named,
@@ -62,6 +66,7 @@ from gradrepl.conditions.verbs import (
 
 __all__ = [
     "BAD",
+    "BATCH",
     "BOTH",
     "LINE",
     "NODE",
@@ -69,6 +74,7 @@ __all__ = [
     "PASS",
     "WATCH",
     "Base",
+    "BatchIs",
     "Both",
     "Condition",
     "Continue",
@@ -78,7 +84,9 @@ __all__ = [
     "FirstNode",
     "InFunction",
     "InModule",
+    "IndexIs",
     "Into",
+    "LabelIs",
     "LeafIs",
     "Line",
     "Named",

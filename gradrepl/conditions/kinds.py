@@ -11,6 +11,7 @@ from gradrepl.event import Event
 from gradrepl.model.health import PROBLEMS
 
 OP, NODE, PASS, LINE, WATCH = "op", "node", "pass", "line", "watch"
+BATCH = "batch"
 BOTH = frozenset({OP, NODE})
 BAD = "bad"
 """Any verdict that something is wrong."""
@@ -177,6 +178,43 @@ class VerdictIs(Base, frozen=True):
         return any(word in wanted for word in event.verdicts())
 
 
+class BatchIs(Base, frozen=True):
+    """A DataLoader has handed over batch ``number`` of an epoch, counted from 0."""
+
+    number: int
+    about: ClassVar[frozenset[str]] = frozenset({BATCH})
+    judges: ClassVar[frozenset[str]] = frozenset({BATCH})
+
+    def matches(self, event: Event) -> bool:
+        """Is it this batch?"""
+        return event.kind == BATCH and event.number == self.number
+
+
+class IndexIs(Base, frozen=True):
+    """A DataLoader has handed over a batch with this dataset index in it."""
+
+    index: str
+    about: ClassVar[frozenset[str]] = frozenset({BATCH})
+    judges: ClassVar[frozenset[str]] = frozenset({BATCH})
+
+    def matches(self, event: Event) -> bool:
+        """Is the index in the batch?"""
+        return event.kind == BATCH and self.index in event.indices()
+
+
+class LabelIs(Base, frozen=True):
+    """A DataLoader has handed over a batch with a sample of this label in it."""
+
+    label: str
+    about: ClassVar[frozenset[str]] = frozenset({BATCH})
+    judges: ClassVar[frozenset[str]] = frozenset({BATCH})
+    reads_values: ClassVar[bool] = True
+
+    def matches(self, event: Event) -> bool:
+        """Is the label in the batch?"""
+        return event.kind == BATCH and self.label in event.targets()
+
+
 class ShapeIs(Base, frozen=True):
     """An output or gradient of this shape; -1 is any size."""
 
@@ -228,6 +266,6 @@ class Either(Base, frozen=True):
 
 Simple = (
     Line | InFunction | OpIs | NodeIs | InModule | LeafIs | Named | NonFinite | NormIs
-    | NoGradient | ShapeIs | VerdictIs
+    | NoGradient | ShapeIs | VerdictIs | BatchIs | IndexIs | LabelIs
 )  # fmt: skip
 Condition = Simple | Where | Both | Either

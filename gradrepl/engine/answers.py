@@ -64,7 +64,7 @@ def _aborted(session: Session) -> str:
     return f"aborted: {names}{more} had accumulated a gradient."
 
 
-ROOMS = ("memory", "chain", "modules", "health")
+ROOMS = ("memory", "chain", "modules", "health", "data")
 """Packages of the engine whose ``answers`` are loaded when the first of them is asked."""
 
 

@@ -80,6 +80,12 @@ class _Event:
     def verdicts(self) -> Sequence[str]:
         return ()
 
+    def indices(self) -> Sequence[str]:
+        return ()
+
+    def targets(self) -> Sequence[str]:
+        return ()
+
     def evaluate(self, expression: str) -> bool:
         return self.stepper.session.truth(expression, self)
 

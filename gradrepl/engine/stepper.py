@@ -26,6 +26,7 @@ from gradrepl.model import Stop
 
 if TYPE_CHECKING:
     from gradrepl.engine.backward import Pass
+    from gradrepl.engine.data.watch import DataWatch
     from gradrepl.engine.events import _Event
     from gradrepl.engine.forward import Recorder
     from gradrepl.engine.health.watch import HealthWatch
@@ -70,6 +71,10 @@ class Stepper:
         """What of the gradients is to be watched."""
         self.limits = model.HealthLimits()
         self.health: HealthWatch | None = None
+        """What watches them; None until somebody asks for it and torch is there."""
+        self.watch_loaders = False
+        """Loops of the program over its DataLoaders are to be watched."""
+        self.loading: DataWatch | None = None
         """What watches them; None until somebody asks for it and torch is there."""
 
     def torch_arrived(self) -> None:
@@ -136,6 +141,7 @@ class Stepper:
             return
         for each in self.passes:
             each.rearm()
+        self._loads()
         watches = self._watches()
         if self.wants_passes or self.typed or watches:
             self.watcher.install()
@@ -153,6 +159,16 @@ class Stepper:
         if self.health is not None:
             self.health.place(watching)
         return wanted
+
+    def _loads(self) -> None:
+        """Have in place what watches DataLoaders, while it is wanted."""
+        wanted = self.watch_loaders or self.armed.wants(c.BATCH)
+        if self.loading is None and wanted:
+            from gradrepl.engine.data.watch import DataWatch
+
+            self.loading = DataWatch(self)
+        if self.loading is not None:
+            self.loading.place(wanted)
 
     def watching(self) -> model.Watching:
         """Return what is watched, for whatever reason."""
@@ -175,6 +191,7 @@ class Stepper:
         """Forget everything: the face is gone, or this is a forked child."""
         self.armed = Armed()
         self.wanted = model.Watching()
+        self.watch_loaders = False
         self.typed = False
         self.rearm()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Union
 from gradrepl.model.base import *
 from gradrepl.model.base import Record, kinds_of
 from gradrepl.model.chain import *
+from gradrepl.model.data import *
 from gradrepl.model.health import *
 from gradrepl.model.looking import *
 from gradrepl.model.memory import *

@@ -18,6 +18,7 @@ from gradrepl import model
 from gradrepl.model.base import kinds_of
 from gradrepl.protocol.breaking import *
 from gradrepl.protocol.chain import *
+from gradrepl.protocol.data import *
 from gradrepl.protocol.health import *
 from gradrepl.protocol.looking import *
 from gradrepl.protocol.memory import *

@@ -14,7 +14,16 @@ from rich.console import Console
 from gradrepl import model
 
 # Each of these registers what it draws.
-from gradrepl.render import chain, health, lists, memory, modules, stepping, words  # noqa: F401
+from gradrepl.render import (  # noqa: F401
+    chain,
+    data,
+    health,
+    lists,
+    memory,
+    modules,
+    stepping,
+    words,
+)
 from gradrepl.render.pieces import ASCII, Look, render
 
 __all__ = ["ASCII", "Look", "printed", "render", "show"]

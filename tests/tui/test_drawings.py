@@ -8,6 +8,7 @@ import hand_made as fake
 import msgspec
 import pytest
 from chain_samples import SAMPLES as CHAIN
+from data_samples import SAMPLES as DATA
 from health_samples import SAMPLES as HEALTH
 from modules_samples import SAMPLES as MODULES
 from rich.style import Style
@@ -201,7 +202,7 @@ def test_stops_in_the_transcript_are_one_line() -> None:
 def test_every_record_can_be_shown() -> None:
     info = fake.info("x", (3,))
     records = [
-        *CHAIN, *HEALTH, *MODULES,
+        *CHAIN, *DATA, *HEALTH, *MODULES,
         info, fake.op(1), fake.node(1), fake.op_stop(1), fake.node_stop(1),
         model.Pass(outcome="finished", nodes_run=3, total=3), model.Value(text="3"),
         model.Frames(frames=(), path=("loss", "x")), model.Source(file="a", function="f", lines=()),

@@ -1,0 +1,93 @@
+"""Commands about data: loaders, batches, samples, devices."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from gradrepl import model, protocol
+from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.registry import Argument, Expression, command
+from gradrepl.errors import UsageError
+
+GROUP = "Data"
+
+Found = model.Record | None
+
+What = Annotated[str, Argument("EXPR|watch|off|check EXPR", complete="python", rest=True)]
+Number = Annotated[str, Argument("N", rest=True)]
+Index = Annotated[str, Argument("I", complete="python", rest=True)]
+
+
+@command("loader", group=GROUP)
+async def loader(talk: Conversation, what: What = "") -> Found:
+    """Show a DataLoader: settings, which have no effect here, sampler, seed, workers.
+
+    It is the one that ``batch``, ``sample`` and ``fetch`` mean from then on. ``loader watch``
+    notes what the program's own loops get, from then on and without a change to it; ``loader
+    off`` no more. ``loader check`` looks for faults that raise nothing: the same random numbers in
+    several workers, labels in order, samples never visited, NaN...
+    """
+    word, _, rest = what.partition(" ")
+    bound = word in ("watch", "off", "check") and await _bound(talk, word)
+    if word == "check" and not bound:
+        return await talk.ask(protocol.CheckLoader(expression=rest.strip()))
+    if word in ("watch", "off") and not rest and not bound:
+        return await talk.ask(protocol.WatchLoaders(off=word == "off"))
+    return await talk.ask(protocol.AskLoader(expression=what))
+
+
+async def _bound(talk: Conversation, word: str) -> bool:
+    return await talk.ask(protocol.Bound(word=word)) is not None
+
+
+@command("batch", group=GROUP)
+async def batch(talk: Conversation, number: Number = "") -> Found:
+    """Show batch N of this epoch, sample by sample, the odd ones first; without N the next one.
+
+    Its indices are rebuilt from the sampler's generator without going through the batches before
+    it, its samples are fetched here; the program's random numbers are left as they were.
+    """
+    if number and not number.lstrip("#").isdecimal():
+        raise UsageError(f"'{number}' is no number of a batch.", "Write: batch 7")
+    wanted = int(number.lstrip("#")) if number else None
+    return await talk.ask(protocol.AskBatch(number=wanted))
+
+
+@command("sample", group=GROUP)
+async def sample(talk: Conversation, index: Index) -> Found:
+    """Show dataset[I]: figures, a small picture, and how long each transform took.
+
+    It is fetched here, with its worker's seed; the program's random numbers are left as they were.
+    """
+    return await talk.ask(protocol.AskSample(index=index))
+
+
+@command("fetch", group=GROUP)
+async def fetch(talk: Conversation, index: Index) -> Found:
+    """Run dataset[I] here, with its worker's seed, stopped at its first op."""
+    await talk.run(protocol.FetchSample(source=index))
+    return None
+
+
+@command("tune", group=GROUP)
+async def tune(talk: Conversation, expression: Expression = "") -> Found:
+    """Measure a copy of the loader with 0, 1, 2, 4 workers, two seconds each; Ctrl-C stops it."""
+    return await talk.ask(protocol.TuneLoader(expression=expression))
+
+
+Device = Annotated[str, Argument("cpu|cuda[:N]|auto")]
+
+
+@command("device", group=GROUP)
+async def device(talk: Conversation, name: Device = "") -> Found:
+    """List the devices; or choose the one that 'to' takes: cpu, cuda, cuda:1, auto."""
+    return await talk.ask(protocol.AskDevices(device=name))
+
+
+@command("to", group=GROUP)
+async def to(talk: Conversation, name: Device, expression: Expression) -> Found:
+    """Move a batch or a module to a device, and say what was copied and how fast; '_' is it.
+
+    ``to cuda batch``, ``to auto model``. A module is moved in place, a batch is copied.
+    """
+    return await talk.ask(protocol.MoveTo(device=name, expression=expression))

@@ -1,0 +1,1 @@
+"""Datasets, loaders and batches: what a DataLoader does, and the sample that breaks it."""

@@ -1,0 +1,248 @@
+"""One batch of an epoch, rebuilt: its indices from the sampler, its samples fetched here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from gradrepl.engine import tensors
+from gradrepl.engine.data import fetching, generators, odd, order, parts, streams
+from gradrepl.engine.data.fetching import Fetched
+from gradrepl.engine.data.room import Room
+from gradrepl.errors import StateError, UsageError
+from gradrepl.model import Batch, SampleRow
+
+if TYPE_CHECKING:
+    from gradrepl.engine.data.watch import Seen
+
+ROWS, INDICES, ODD, LABELS = 512, 4096, 64, 32
+
+
+class Found(NamedTuple):
+    """Which indices are a batch, and how that is known."""
+
+    indices: list[Any]
+    how: str
+    epoch: int | None = None
+    base_seed: int | None = None
+    seen: Any = None
+    fresh: bool = False
+    """It is of the epoch that would begin now."""
+
+
+def is_iterable(loader: Any) -> bool:
+    """Is its dataset an IterableDataset?"""
+    return bool(loader._dataset_kind == 1)
+
+
+def total_of(loader: Any) -> int | None:
+    """Return how many batches an epoch has, where the loader knows."""
+    if is_iterable(loader):
+        return None  # asking makes torch compare, and warn, from then on
+    try:
+        return len(loader)
+    except (TypeError, NotImplementedError, AttributeError):
+        return None
+
+
+def find(loader: Any, number: int, room: Room, seen: Seen | None) -> Found:
+    """Return the indices of batch ``number`` of the epoch that the program is in, or would begin.
+
+    Raises:
+        UsageError: there is no such batch.
+        StateError: the sampler cannot be asked again.
+    """
+    if seen is not None and (noted := seen.batch(number)) is not None:
+        return Found(
+            list(noted.indices), "as the program's loop got it", seen.epoch, seen.base_seed, noted
+        )
+    if seen is not None:
+        try:
+            drawn = seen.begun.batches(loader, number, 1)
+        except StateError:
+            drawn = []
+        if drawn and seen.agrees(loader):
+            how = "rebuilt from the sampler's generator as it was when this epoch began"
+            return Found(drawn[0], how, seen.epoch, seen.base_seed)
+    for iterator in reversed(order.iterators(loader)):
+        whole = order.drawn_by(iterator)
+        if whole is not None and vars(iterator).get("_num_yielded"):
+            _check(number, len(whole))
+            how = "from the order that the sampler has drawn for the epoch that is running"
+            return Found(whole[number], how, None, vars(iterator).get("_base_seed"))
+    if seen is not None or room.epoch is None:
+        raise StateError(
+            f"batch {number} cannot be rebuilt: the sampler draws from generators that other code "
+            "draws from, too, so asking it again gives another order.",
+            "Batches that the program has got while loaders are watched are known.",
+        )
+    drawn = room.epoch.batches(loader, number, 1)
+    if not drawn:
+        _check(number, total_of(loader))
+        raise UsageError(f"there is no batch {number}: the sampler ends before it.")
+    how = "of the epoch that would have begun when the loader was asked for, rebuilt"
+    return Found(drawn[0], how, None, room.epoch.base_seed(loader), fresh=True)
+
+
+def _check(number: int, total: int | None) -> None:
+    if total is not None and number >= total:
+        raise UsageError(
+            f"there is no batch {number}: this loader has {total}, from 0 to {total - 1}.",
+            "':batch 0' is the first.",
+        )
+
+
+def rebuild(loader: Any, number: int, room: Room, seen: Seen | None, limit: int) -> Batch:
+    """Return batch ``number``, its samples fetched here; leaves all generators as they were."""
+    if number < 0:
+        raise UsageError("batches are counted from 0.", "':batch 0' is the first.")
+    if is_iterable(loader):
+        found, fetched, drew = streams.batch(loader, number, room)
+    else:
+        _check(number, total_of(loader))
+        found = find(loader, number, room, seen)
+        fetched, drew = _fetched(loader, number, found, room)
+    room.next, room.indices = number + 1, tuple(each.index for each in fetched)
+    return record(loader, number, room.name, found, fetched, drew, limit)
+
+
+def worker_of(loader: Any, number: int) -> int | None:
+    """Return the worker that delivers batch ``number``; None without workers."""
+    return number % loader.num_workers if loader.num_workers else None
+
+
+def _fetched(
+    loader: Any, number: int, found: Found, room: Room
+) -> tuple[list[Fetched], tuple[str, ...]]:
+    """Fetch the samples as their worker does; return them and the generators they drew from."""
+    worker = worker_of(loader, number) if found.seen is None else found.seen.worker
+    held = generators.of_loader(loader)
+    first = found.fresh and number == 0 and worker is None and room.epoch is not None
+    with generators.aside(held), ExitStack() as stack:
+        if first and room.epoch is not None:
+            stack.enter_context(room.epoch.at_first_batch(loader))
+        stack.enter_context(fetching.as_worker(loader, worker, found.base_seed))
+        before = generators.States(held)
+        fetched = fetching.fetch(loader.dataset, found.indices)
+        return fetched, before.changed()
+
+
+def rows_of(fetched: list[Fetched], worker: int | None) -> list[SampleRow]:
+    """Return a row for each sample."""
+    rows = []
+    for place, each in enumerate(fetched):
+        made = () if each.error is not None else parts.described(each.value)
+        whole = parts.main(made)
+        stats = whole.stats if whole is not None else None
+        rows.append(
+            SampleRow(
+                place=place, index=_index(each.index), worker=worker, seconds=each.seconds,
+                shape=whole.shape if whole is not None else None,
+                dtype=(whole.dtype or whole.kind) if whole is not None else "",
+                min=stats.min if stats else None, max=stats.max if stats else None,
+                label="" if each.error is not None else parts.label(each.value),
+                parts=made, error=said(each.error),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _index(index: Any) -> str:
+    return "" if index is None else repr(index)[:60]
+
+
+def said(error: Exception | None) -> str:
+    """Return what an exception of the user's says, in one line."""
+    if error is None:
+        return ""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # the user's own __str__
+        text = ""
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
+
+
+def record(
+    loader: Any, number: int, name: str, found: Found, fetched: list[Fetched],
+    drew: tuple[str, ...], limit: int,
+) -> Batch:  # fmt: skip
+    """Return the record of a batch."""
+    worker = found.seen.worker if found.seen is not None else worker_of(loader, number)
+    rows = rows_of(fetched, worker)
+    collated, error = _collated(loader, fetched)
+    oddities = odd.find(rows, strict=bool(error))
+    words: dict[int, list[str]] = {}
+    for each in oddities:
+        words.setdefault(each.place, []).append(each.what)
+    rows = [_with(row, tuple(dict.fromkeys(words.get(row.place, ())))) for row in rows]
+    shown = sorted(rows, key=lambda row: not row.odd)[: min(limit, ROWS)]
+    labels = Counter(row.label for row in rows if row.label)
+    return Batch(
+        number=number, total=total_of(loader), loader=name, epoch=found.epoch,
+        indices=tuple(_index(each.index) for each in fetched[:INDICES]), size=len(fetched),
+        rows=tuple(shown), odd=tuple(oddities[:ODD]), collated=collated,
+        problem=problem(rows, oddities, error), error=error,
+        labels=tuple(labels.most_common(LABELS)), worker=worker,
+        seconds=sum(each.seconds or 0.0 for each in fetched),
+        wait=found.seen.wait if found.seen is not None else None, how=found.how,
+        notes=tuple(_notes(loader, number, found, drew)),
+    )  # fmt: skip
+
+
+def _with(row: SampleRow, words: tuple[str, ...]) -> SampleRow:
+    return msgspec.structs.replace(row, odd=words) if words else row
+
+
+def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
+    """Let the loader's own function make a batch of the samples; return its parts, or its error."""
+    if any(each.error is not None for each in fetched):
+        return (), ""
+    values = [each.value for each in fetched]
+    with generators.aside(generators.of_loader(loader)):
+        try:
+            made = loader.collate_fn(values if loader._auto_collation else values[0])
+        except Exception as raised:  # the user's samples, or the user's own collate_fn
+            return (), said(raised)
+    with tensors.quiet():
+        return parts.described(made), ""
+
+
+def problem(rows: list[SampleRow], oddities: list[Any], error: str) -> str:
+    """Say why samples cannot be made into a batch, in one sentence; '' where they can."""
+    raised = [each for each in oddities if each.what == "raises"]
+    if raised:
+        return str(raised[0].sentence)
+    if not error:
+        return ""
+    guilty = [e for e in oddities if e.what in ("other keys", "other shape", "other dtype")]
+    if not guilty:
+        return f"collate_fn cannot make a batch of them: {error}"
+    first = guilty[0]
+    more = len({each.place for each in guilty}) - 1
+    others = f" So {'is' if more == 1 else 'are'} {more} more." if more else ""
+    return f"{first.sentence.rstrip('.')}: they cannot be made into one batch.{others}"
+
+
+def _notes(loader: Any, number: int, found: Found, drew: tuple[str, ...]) -> list[str]:
+    """Return what may be different in the program's own batch, and why."""
+    notes = []
+    if drew and not _exact(loader, number, found):
+        notes.append(
+            f"the dataset draws random numbers ({', '.join(drew)}): which ones the program's "
+            f"batch {number} got depends on all that was drawn before; the indices are exact."
+        )
+    if loader.num_workers and not getattr(loader, "in_order", True):
+        notes.append("in_order is False: the program may get batches in another order than this.")
+    return notes
+
+
+def _exact(loader: Any, number: int, found: Found) -> bool:
+    """Are the random numbers drawn here those that the program's own batch gets?"""
+    if is_iterable(loader) or loader.worker_init_fn is not None:
+        return False
+    if loader.num_workers:
+        return number < loader.num_workers and found.base_seed is not None
+    return found.fresh and number == 0

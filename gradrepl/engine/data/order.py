@@ -1,0 +1,204 @@
+"""The order in which a loader visits its dataset: which indices make up batch N of an epoch.
+
+An epoch is rebuilt from the state that the generators had when it began: the sampler is asked
+again, the same number of times, and all generators are put back. No sample is fetched. Where an
+epoch began unseen, torch's own samplers still hold the order that they have drawn.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from types import GeneratorType
+from typing import Any
+
+import torch
+from torch.utils.data import dataloader
+from torch.utils.data import sampler as samplers
+
+from gradrepl.engine import tensors
+from gradrepl.engine.data import generators
+from gradrepl.errors import StateError
+
+Indices = list[Any]
+
+
+def base_seed_of(loader: Any) -> int:
+    """Draw the seed from which a new iterator seeds its workers, as torch draws it."""
+    with tensors.quiet():
+        drawn = torch.empty((), dtype=torch.int64, device="cpu")
+        return int(drawn.random_(generator=loader.generator).item())
+
+
+class Epoch:
+    """One epoch of a loader, from the generators' state before it began."""
+
+    def __init__(self, loader: Any, *, again: bool = False) -> None:
+        self.again = again
+        """It is a further epoch of persistent workers: they are not seeded anew."""
+        self._states = generators.States(generators.of_order(loader))
+
+    def batches(self, loader: Any, first: int, count: int) -> list[Indices]:
+        """Return the indices of ``count`` batches from number ``first`` on.
+
+        Raises:
+            StateError: the sampler cannot be asked twice.
+        """
+        with self._begun(loader) as (order, _):
+            return [indices_of(each) for each in islice(order, first, first + count)]
+
+    def base_seed(self, loader: Any) -> int | None:
+        """Return the seed from which the workers were seeded; None in a further epoch of them."""
+        if self.again:
+            return None
+        with self._begun(loader) as (_, seed):
+            return seed
+
+    @contextmanager
+    def at_first_batch(self, loader: Any) -> Iterator[None]:
+        """Have all generators as they are when the first batch of the epoch is fetched."""
+        with self._begun(loader) as (order, _):
+            next(order, None)
+            yield
+
+    def _begun(self, loader: Any) -> _Begun:
+        return _Begun(loader, self._states, self.again)
+
+
+class _Begun:
+    """The begin of an epoch, done again as ``_BaseDataLoaderIter`` does it."""
+
+    def __init__(self, loader: Any, states: generators.States, again: bool) -> None:
+        self._loader, self._states, self._again = loader, states, again
+        self._aside: Any = None
+
+    def __enter__(self) -> tuple[Iterator[Any], int | None]:
+        loader = self._loader
+        held = [*generators.of_loader(loader), *generators.of_order(loader)]
+        self._aside = generators.aside(held)
+        self._aside.__enter__()
+        try:
+            self._states.put_back()
+            sampler = _own(loader._index_sampler, loader)
+            order, seed = iter(sampler), None
+            if not self._again:
+                seed = base_seed_of(loader)
+                if loader.num_workers:
+                    order = iter(sampler)  # _reset does it once more
+            return order, seed
+        except BaseException as error:
+            self._aside.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def __exit__(self, *error: Any) -> None:
+        self._aside.__exit__(*error)
+
+
+def indices_of(drawn: Any) -> Indices:
+    """Return what a sampler yielded as a list of indices."""
+    return list(drawn) if isinstance(drawn, (list, tuple)) else [drawn]
+
+
+def _own(sampler: Any, loader: Any) -> Any:
+    """Return ``sampler``, or of a stranger's a copy: what it keeps of its passes stays its own.
+
+    Raises:
+        StateError: it cannot be copied, or it is an iterator that would be used up.
+    """
+    if _torchs(sampler):
+        return sampler
+    shared = [loader.dataset, getattr(sampler, "data_source", None), loader.generator]
+    shared += [each.generator for each in generators.of_order(loader)]
+    try:
+        return copy.deepcopy(sampler, {id(each): each for each in shared if each is not None})
+    except Exception as problem:  # the user's own class
+        raise StateError(
+            f"the sampler {type(sampler).__name__} cannot be copied: {problem}. Asking the "
+            "original could change what the program gets.",
+            "':loader watch' notes the indices while the program gets its batches.",
+        ) from None
+
+
+TORCHS = (
+    samplers.SequentialSampler,
+    samplers.RandomSampler,
+    samplers.SubsetRandomSampler,
+    samplers.WeightedRandomSampler,
+    dataloader._InfiniteConstantSampler,
+)
+
+
+def _torchs(sampler: Any) -> bool:
+    """Is this one of torch's own samplers, which keep nothing of a pass over them?"""
+    if type(sampler) is samplers.BatchSampler:
+        inner = sampler.sampler
+        return _torchs(inner) or type(inner) in (range, list, tuple)
+    return type(sampler) in TORCHS
+
+
+# -- an epoch that began unseen ----------------------------------------------------------------
+
+
+def iterators(loader: Any) -> list[Any]:
+    """Return the iterators of ``loader`` that are alive, those that go on last."""
+    kept = getattr(loader, "_iterator", None)
+    found = [
+        each
+        for each in gc.get_objects()
+        if issubclass(type(each), dataloader._BaseDataLoaderIter)  # no __class__ of anybody's
+        and vars(each).get("_index_sampler") is loader._index_sampler
+        and vars(each).get("_num_workers") == loader.num_workers
+    ]
+    if kept is not None and all(each is not kept for each in found):
+        found.append(kept)
+    return sorted(found, key=lambda each: bool(vars(each).get("_num_yielded", 0)))
+
+
+def drawn_by(iterator: Any) -> list[Indices] | None:
+    """Return all batches of the epoch that ``iterator`` is in, or None where that is not known.
+
+    Torch's samplers draw an epoch at once and then hand it out: a generator of theirs that waits
+    holds the list.
+    """
+    batch_sampler = iterator._index_sampler
+    batching = iterator._auto_collation
+    waiting = iterator._sampler_iter
+    if not batching:
+        whole = _whole(waiting, batch_sampler)
+        return None if whole is None else [[index] for index in whole]
+    if type(batch_sampler) is not samplers.BatchSampler:
+        return None
+    if not isinstance(waiting, GeneratorType) or waiting.gi_frame is None:
+        inner = None
+    else:
+        inner = waiting.gi_frame.f_locals.get("sampler_iter")
+    whole = _whole(inner, batch_sampler.sampler)
+    if whole is None:
+        return None
+    size = batch_sampler.batch_size
+    found = [whole[at : at + size] for at in range(0, len(whole), size)]
+    if batch_sampler.drop_last and found and len(found[-1]) < size:
+        found.pop()
+    return found
+
+
+def _whole(waiting: Any, sampler: Any) -> Indices | None:
+    """Return all that a sampler's iterator hands out in this epoch, what is over included."""
+    if type(sampler) is samplers.SequentialSampler:
+        return list(range(len(sampler.data_source)))
+    if not isinstance(waiting, GeneratorType) or waiting.gi_frame is None:
+        return None
+    at_once = type(sampler) is samplers.WeightedRandomSampler or (
+        type(sampler) is samplers.RandomSampler
+        and not sampler.replacement
+        and sampler.num_samples <= len(sampler.data_source)
+    )
+    source: Any = waiting.gi_yieldfrom
+    if not at_once or type(source) is not type(iter([])):
+        return None
+    arguments: Any = source.__reduce__()[1]
+    drawn = arguments[0] if arguments else None
+    return list(drawn) if isinstance(drawn, list) and drawn else None

@@ -1,0 +1,257 @@
+"""Loops of the program over its loaders, seen without a change to what they get.
+
+In place only while somebody asks: stand-ins for the methods of torch's two iterators that begin
+an epoch, draw the indices of a batch and hand a batch over. Each calls the original and notes
+what it did; nothing is drawn, fetched or kept but indices and times.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from torch.utils.data import dataloader
+
+from gradrepl import conditions as c
+from gradrepl import model
+from gradrepl.engine.data.order import Epoch, indices_of
+from gradrepl.engine.patches import Patch
+from gradrepl.errors import StateError
+
+if TYPE_CHECKING:
+    from gradrepl.engine.stepper import Stepper
+
+KEPT = 64
+"""Batches of an epoch that are remembered."""
+LOADERS = 32
+now = time.perf_counter
+
+
+class Noted:
+    """One batch that the program got."""
+
+    __slots__ = ("indices", "number", "wait", "worker")
+
+    def __init__(self, number: int, indices: list[Any], worker: int | None, wait: float) -> None:
+        self.number, self.indices, self.worker, self.wait = number, indices, worker, wait
+
+
+class Seen:
+    """One epoch of a loader in the program's own loop."""
+
+    def __init__(self, loader: Any, begun: Epoch, number: int) -> None:
+        self.loader = weakref.ref(loader)
+        self.begun = begun
+        self.epoch = number
+        self.iterator: weakref.ref[Any] | None = None
+        self.base_seed: int | None = None
+        self.last = -1
+        """The batch that the program has got last; -1: none."""
+        self.ended = False
+        self.noted: deque[Noted] = deque(maxlen=KEPT)
+        self.tasks: dict[int, list[Any]] = {}
+        """By the iterator's own number: indices that were drawn and not handed over so far."""
+        self.workers: dict[int, int] = {}
+        self.since: dict[int, float] = {}
+        """By worker: since when it has been at what it has to deliver next."""
+        self._drawn = 0
+
+    def batch(self, number: int) -> Noted | None:
+        """Return what is remembered of a batch."""
+        return next((each for each in self.noted if each.number == number), None)
+
+    def agrees(self, loader: Any) -> bool:
+        """Does the sampler, asked again, draw what the program got?"""
+        if not self.noted:
+            return True
+        first, last = self.noted[0].number, self.noted[-1].number
+        try:
+            again = self.begun.batches(loader, first, last - first + 1)
+        except StateError:
+            return False
+        return again == [each.indices for each in self.noted]
+
+    def drew(self, iterator: Any, drawn: Any) -> None:
+        """The sampler yielded the indices of a batch that will be fetched."""
+        number = vars(iterator).get("_send_idx", self._drawn)
+        self._drawn += 1
+        self.tasks[number] = indices_of(drawn)
+
+    def sent(self, iterator: Any) -> None:
+        """See which worker each batch was given to."""
+        moment = now()
+        for number, info in vars(iterator).get("_task_info", {}).items():
+            if number not in self.workers:
+                self.workers[number] = info[0]
+                self.since.setdefault(info[0], moment)
+
+    def got(self, iterator: Any, wait: float) -> Noted:
+        """The program has got a batch."""
+        waiting = vars(iterator).get("_task_info")
+        gone = [n for n in self.tasks if waiting is None or n not in waiting]
+        task = gone[0] if gone else -1
+        worker = self.workers.pop(task, None)
+        self.last += 1
+        noted = Noted(self.last, self.tasks.pop(task, []), worker, wait)
+        self.noted.append(noted)
+        if worker is not None:
+            self.since.pop(worker, None)
+            if worker in self.workers.values():
+                self.since[worker] = now()
+        self.sent(iterator)
+        return noted
+
+
+class DataWatch:
+    """What is seen of the program's loops."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper = stepper
+        self.on = False
+        self._seen: deque[Seen] = deque(maxlen=LOADERS)
+        self.epochs = self.batches = 0
+        base, many = dataloader._BaseDataLoaderIter, dataloader._MultiProcessingDataLoaderIter
+        single = dataloader._SingleProcessDataLoaderIter
+        self._patches = [
+            self._patch(base, "__init__", self._begin),
+            self._patch(many, "__init__", self._begin),
+            self._patch(many, "_reset", self._reset),
+            self._patch(base, "_next_index", self._next_index),
+            self._patch(single, "_next_data", self._next),
+            self._patch(many, "_next_data", self._next),
+        ]
+
+    def _patch(self, owner: Any, name: str, ours: Callable[..., Any]) -> Patch:
+        original = vars(owner)[name]
+
+        @functools.wraps(original)
+        def stand_in(iterator: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.unseen():
+                return patch.kept(iterator, *args, **kwargs)
+            return ours(patch.kept, iterator, *args, **kwargs)
+
+        patch = Patch(owner, name, stand_in)
+        return patch
+
+    def unseen(self) -> bool:
+        """Is this not the program's own doing?"""
+        return not self.stepper.sees()
+
+    def place(self, on: bool) -> None:
+        """Have the stand-ins in place, or not."""
+        if on == self.on:
+            return
+        self.on = on
+        for patch in self._patches if on else reversed(self._patches):
+            patch.install() if on else patch.remove()
+        if on:
+            self._seen.clear()
+            self.epochs = self.batches = 0
+
+    def of(self, loader: Any) -> Seen | None:
+        """Return the last epoch seen of a loader, or None."""
+        return next((each for each in reversed(self._seen) if each.loader() is loader), None)
+
+    def of_iterator(self, iterator: Any) -> Seen | None:
+        """Return the epoch that an iterator is in."""
+        for each in reversed(self._seen):
+            if each.iterator is not None and each.iterator() is iterator:
+                return each
+        return None
+
+    # -- the stand-ins -------------------------------------------------------------------------
+
+    def _begin(self, original: Callable[..., Any], iterator: Any, loader: Any) -> Any:
+        """An iterator is made: an epoch begins."""
+        if self.of_iterator(iterator) is None:
+            self._new(iterator, loader, Epoch(loader))
+        result = original(iterator, loader)
+        self._made(iterator)
+        return result
+
+    def _reset(
+        self, original: Callable[..., Any], iterator: Any, loader: Any, first_iter: bool = False
+    ) -> Any:
+        """Persistent workers begin a further epoch."""
+        if not first_iter:
+            before = self.of_iterator(iterator)
+            if before is not None:
+                before.ended, before.iterator = True, None
+            seen = self._new(iterator, loader, Epoch(loader, again=True))
+            seen.base_seed = before.base_seed if before is not None else None
+        result = original(iterator, loader, first_iter)
+        self._made(iterator)
+        return result
+
+    def _new(self, iterator: Any, loader: Any, begun: Epoch) -> Seen:
+        before = self.of(loader)
+        seen = Seen(loader, begun, 0 if before is None else before.epoch + 1)
+        seen.iterator = weakref.ref(iterator)
+        self._seen.append(seen)
+        self.epochs += 1
+        return seen
+
+    def _made(self, iterator: Any) -> None:
+        seen = self.of_iterator(iterator)
+        if seen is not None:
+            seen.base_seed = vars(iterator).get("_base_seed", seen.base_seed)
+            seen.sent(iterator)
+
+    def _next_index(self, original: Callable[..., Any], iterator: Any) -> Any:
+        drawn = original(iterator)
+        seen = self.of_iterator(iterator)
+        if seen is not None:
+            seen.drew(iterator, drawn)
+        return drawn
+
+    def _next(self, original: Callable[..., Any], iterator: Any) -> Any:
+        start = now()
+        try:
+            batch = original(iterator)
+        except StopIteration:
+            seen = self.of_iterator(iterator)
+            if seen is not None:
+                seen.ended = True
+            raise
+        seen = self.of_iterator(iterator)
+        if seen is not None:
+            noted = seen.got(iterator, now() - start)
+            self.batches += 1
+            self._tell(seen, noted, batch, sys._getframe(1))
+        return batch
+
+    def _tell(self, seen: Seen, noted: Noted, batch: Any, frame: FrameType) -> None:
+        """Stop here, if a breakpoint waits for this batch."""
+        stepper = self.stepper
+        if stepper.armed.wants(c.BATCH):
+            from gradrepl.engine.data.event import BatchEvent
+
+            stepper.event(BatchEvent(stepper, stepper.armed.anchor, seen, noted, batch, frame))
+
+    # -- what may be asked ---------------------------------------------------------------------
+
+    def seen_batches(self, loader: Any, count: int = 32) -> tuple[model.SeenBatch, ...]:
+        """Return the last batches that the program got of a loader."""
+        found = [
+            model.SeenBatch(
+                number=noted.number, epoch=seen.epoch, size=len(noted.indices),
+                indices=tuple(repr(index)[:60] for index in noted.indices[:8]),
+                worker=noted.worker, wait=noted.wait,
+            )
+            for seen in self._seen
+            if seen.loader() is loader
+            for noted in seen.noted
+        ]  # fmt: skip
+        return tuple(found[-count:])
+
+
+def watch_of(stepper: Stepper) -> DataWatch | None:
+    """Return what watches loaders, where something does."""
+    found = stepper.loading
+    return found if found is not None and found.on else None

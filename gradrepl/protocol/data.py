@@ -1,0 +1,81 @@
+"""Requests about datasets, loaders and batches."""
+
+from __future__ import annotations
+
+from gradrepl.protocol.running import Execute, Request
+
+
+class AskLoader(Request, frozen=True, kw_only=True):
+    """``:loader EXPR``: a loader's settings; it is the one meant from now on.
+
+    Without ``expression`` the one meant before, or the only one in reach.
+    """
+
+    expression: str = ""
+
+
+class WatchLoaders(Request, frozen=True, kw_only=True):
+    """``:loader watch``: note what the program's own loops get, from now on; ``off``: no more."""
+
+    off: bool = False
+
+
+class AskBatch(Request, frozen=True, kw_only=True):
+    """``:batch N``: batch N of this epoch, rebuilt; without ``number`` the next one."""
+
+    number: int | None = None
+    expression: str = ""
+    """The loader; '' for the one meant."""
+    rows: int = 512
+
+
+class AskSample(Request, frozen=True, kw_only=True):
+    """``:sample I``: one sample of the dataset, fetched here."""
+
+    index: str
+    """A Python expression, a number for most."""
+    expression: str = ""
+
+
+class FetchSample(Execute, frozen=True, kw_only=True):
+    """``:fetch I``: run ``dataset[I]`` here with its worker's seed, stopped at its first op.
+
+    ``source`` is the index, an expression.
+    """
+
+    stepped: bool = True
+    expression: str = ""
+    """The loader; '' for the one meant."""
+
+
+class CheckLoader(Request, frozen=True, kw_only=True):
+    """``:loader check EXPR``: look for faults that raise nothing."""
+
+    expression: str = ""
+    samples: int = 200
+    """Samples to look at, at the most."""
+    seconds: float = 3.0
+    """Time for looking at samples."""
+
+
+class TuneLoader(Request, frozen=True, kw_only=True):
+    """``:tune EXPR``: measure a copy of the loader with 0, 1, 2, 4... workers."""
+
+    expression: str = ""
+    seconds: float = 2.0
+    workers: tuple[int, ...] = ()
+    """Empty: 0, 1, 2, 4 as far as there are cores, and what the loader has."""
+
+
+class AskDevices(Request, frozen=True, kw_only=True):
+    """``:device``: the devices; with ``device`` choose one for ``:to``."""
+
+    device: str = ""
+
+
+class MoveTo(Request, frozen=True, kw_only=True):
+    """``:to DEVICE EXPR``: move a batch or a module, and say what that took."""
+
+    device: str
+    expression: str
+    non_blocking: bool = False
