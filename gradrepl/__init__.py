@@ -22,12 +22,14 @@ _HOMES = {
     "UsageError": "gradrepl.errors",
     "embed": "gradrepl.guest.api",
     "listen": "gradrepl.guest.api",
+    "load_ipython_extension": "gradrepl.ipython",
     "pm": "gradrepl.guest.api",
     "post_mortem": "gradrepl.guest.api",
     "run": "gradrepl.guest.api",
     "runcall": "gradrepl.guest.api",
     "runeval": "gradrepl.guest.api",
     "set_trace": "gradrepl.guest.api",
+    "unload_ipython_extension": "gradrepl.ipython",
 }
 
 __all__ = ["__version__", *_HOMES]  # built from the table above

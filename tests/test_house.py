@@ -90,7 +90,8 @@ def test_public_face() -> None:
     assert sorted(gradrepl.__all__) == [
         "Aborted", "AutogradError", "ConditionError", "GradreplError", "LinkError",
         "RefusedError", "StateError", "TargetError", "UsageError", "__version__",
-        "embed", "listen", "pm", "post_mortem", "run", "runcall", "runeval", "set_trace",
+        "embed", "listen", "load_ipython_extension", "pm", "post_mortem", "run", "runcall",
+        "runeval", "set_trace", "unload_ipython_extension",
     ]  # fmt: skip
     for name in gradrepl.__all__:
         assert getattr(gradrepl, name) is not None

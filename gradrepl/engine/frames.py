@@ -110,14 +110,14 @@ def release(found: list[FrameType]) -> None:
                     snapshot.clear()
 
 
-def site(frame: FrameType) -> Site:
-    """Return the user's line that ``frame`` is at."""
+def site(frame: FrameType, at: tuple[int, int] | None = None) -> Site:
+    """Return the user's line that ``frame`` is at, or was ``at``: (f_lasti, line)."""
     code = frame.f_code
-    key = (id(code), frame.f_lasti)
+    key = (id(code), at[0] if at else frame.f_lasti)
     found = _sites.get(key)
     if found is None:
         kind(code)
-        line = frame.f_lineno
+        line = at[1] if at else frame.f_lineno
         text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
         found = _sites[key] = Site(code.co_filename, line, code.co_name, text)
     return found

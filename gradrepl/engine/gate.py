@@ -18,8 +18,9 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.conditions import Continue, Verb
+from gradrepl.engine import frames
 from gradrepl.errors import Aborted
-from gradrepl.model import Error, Record
+from gradrepl.model import Error, Record, Site
 
 RUNS_ON = Error(
     message="the program runs on.", hint="Ask again at the next stop.", kind="StateError"
@@ -39,6 +40,8 @@ class Place:
     """'idle', 'forward', 'backward', 'exception'."""
     frames: list[FrameType] = field(default_factory=list)
     """The user's frames, innermost first."""
+    raised: dict[FrameType, tuple[int, int]] = field(default_factory=dict)
+    """Where an exception passed through frames that have gone on since: (f_lasti, line)."""
     selected: int = 0
     extras: Callable[[], dict[str, Any]] = dict
     """Makes the names that exist only here: ``grad_in``, ``node``, ``out``."""
@@ -56,6 +59,10 @@ class Place:
     def extra(self) -> dict[str, Any]:
         """The names that exist only here; made when something typed may ask for them."""
         return self.extras()
+
+    def site(self, frame: FrameType) -> Site:
+        """Return the line that counts of one of the frames."""
+        return frames.site(frame, self.raised.get(frame))
 
     @property
     def frame(self) -> FrameType | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import complete, evaluate, frames
+from gradrepl.engine import complete, evaluate
 from gradrepl.engine.answers import Answer, on, tensor_at
 from gradrepl.engine.arrival import torch_module
 from gradrepl.engine.gate import Place
@@ -65,7 +65,7 @@ def _(request: p.FrameStack, session: Session, place: Place) -> Answer:
         raise StateError(f"this is the {edge} frame already.", "':w' shows them all.")
     place.selected = target
     rows = tuple(
-        model.Frame(index, frames.site(frame), selected=index == target)
+        model.Frame(index, place.site(frame), selected=index == target)
         for index, frame in enumerate(place.frames)
     )
     return model.Frames(frames=rows, path=path)
@@ -132,7 +132,8 @@ def _(request: p.Listing, session: Session, place: Place) -> Answer:
         raise StateError("there is no source here: nothing is paused.", "Load a script first.")
     code = frame.f_code
     whole, start = _source_of(frame)
-    at = request.around or frame.f_lineno
+    here = place.site(frame).line
+    at = request.around or here
     if request.whole:
         first, last = start, start + len(whole) - 1
     else:
@@ -142,7 +143,7 @@ def _(request: p.Listing, session: Session, place: Place) -> Answer:
     broken = session.broken_lines(code.co_filename)
     rows = tuple(
         model.SourceLine(
-            number, lines[number - 1].rstrip("\n"), number == frame.f_lineno,
+            number, lines[number - 1].rstrip("\n"), number == here,
             notes.get(number, ""), number in broken,
         )
         for number in range(first, min(last, len(lines)) + 1)

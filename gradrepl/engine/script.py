@@ -145,21 +145,23 @@ def _report(error: BaseException) -> int:
 def post_mortem(session: Session, error: BaseException | None, tb: TracebackType | None) -> None:
     """Stop at the user's frame that raised, with its locals to look at."""
     found = []
+    raised = {}
     while tb is not None:
         if frames.kind(tb.tb_frame.f_code) == frames.USER:
             found.append(tb.tb_frame)
+            raised[tb.tb_frame] = tb.tb_lasti, tb.tb_lineno
         tb = tb.tb_next
     found.reverse()
     if not found:
         return
     with session.stop():
-        place = Place("exception", found)
+        place = Place("exception", found, raised)
         message = evaluate.error(error).message if error is not None else "post_mortem()"
         session.tell(
             Stop(
                 phase="exception",
-                reason=message,
-                site=frames.site(found[0]),
+                reason=message.partition("\n")[0],
+                site=place.site(found[0]),
                 exception=message,
                 when="after",
                 depth=len(session.gate.places),

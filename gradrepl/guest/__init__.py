@@ -4,3 +4,9 @@
 this process, and takes it back when the program goes on; ``listen()`` lets faces come from other
 terminals. Between stops, with nothing armed, nothing of ours is in the user's way.
 """
+
+from collections.abc import Callable
+
+before_lending: list[Callable[[], None]] = []
+after_lending: list[Callable[[], None]] = []
+"""Called around a face's time on the terminal: who captures output steps aside for it."""

@@ -52,7 +52,7 @@ def post_mortem(tb: TracebackType | None = None) -> None:
         raise ValueError("post_mortem() needs a traceback: no exception is being handled.")
     last = getattr(sys, "last_value", None)
     known = [each for each in (error, last) if each is not None and each.__traceback__ is tb]
-    _look_at(known[0] if known else None, tb)
+    look_at(known[0] if known else None, tb)
 
 
 def pm() -> None:
@@ -64,15 +64,16 @@ def pm() -> None:
     error: BaseException | None = getattr(sys, "last_value", None)
     if error is None or error.__traceback__ is None:
         raise StateError("there is no last exception.", "pm() is for after an uncaught one.")
-    _look_at(error, error.__traceback__)
+    look_at(error, error.__traceback__)
 
 
-def _look_at(error: BaseException | None, tb: TracebackType) -> None:
+def look_at(error: BaseException | None, tb: TracebackType | None) -> None:
+    """Stop at where ``error`` was raised; ``tb`` is the part of its traceback that counts."""
     from gradrepl.engine import script
 
     if current.session is not None:
         script.post_mortem(current.session, error, tb)
-    elif not workers.refuses(tb.tb_frame, "post_mortem()"):
+    elif tb is not None and not workers.refuses(tb.tb_frame, "post_mortem()"):
         home = Home.get()
         home.wake()
         with suppress(BdbQuit):

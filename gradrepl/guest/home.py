@@ -21,6 +21,7 @@ from gradrepl.engine.session import Session
 from gradrepl.guest import main_thread, terminal
 from gradrepl.guest.door import Door, own_name
 from gradrepl.guest.hub import Face, Hub
+from gradrepl.guest.landing import Landing, own
 from gradrepl.guest.terminal import Terminal
 from gradrepl.link import BlockingLink
 from gradrepl.model import Notice
@@ -93,7 +94,7 @@ class Home:
         stepper.pausing = True
         stepper.go(c.First())
         if sys.gettrace() is None:
-            Landing(self).set([])
+            Landing(self.session, "start").set([])
 
     def finish(self) -> None:
         """What was run to be stepped is over: the terminal goes back."""
@@ -102,9 +103,7 @@ class Home:
         stepper.armed.rest()
         stepper.rearm()
         stepper.place_recorder()
-        if sys.gettrace() is not None and isinstance(
-            getattr(sys.gettrace(), "__self__", None), Landing
-        ):
+        if isinstance(getattr(sys.gettrace(), "__self__", None), Landing):
             sys.settrace(None)
         if not self.session.gate.places:
             self._part()
@@ -286,7 +285,7 @@ class Home:
         stepper.go(c.First())
         if sys.gettrace() is None:
             running = frames.user_frames(sys._getframe(0))
-            Landing(self).set([each for each in running if _own(each)])
+            Landing(self.session, "pause").set([each for each in running if own(each)])
 
     def _take_sigint(self) -> None:
         main = threading.current_thread() is threading.main_thread()
@@ -334,50 +333,3 @@ class Home:
         if self.door is not None:
             self.door.close()
             self.door = None
-
-
-class Landing:
-    """A trace function that stops at the next line of the user's, once."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-
-    def set(self, running: list[FrameType]) -> None:
-        """Trace the frames that are ``running``, and new ones."""
-        sys.settrace(self._call)
-        self._frames = running
-        for frame in running:
-            frame.f_trace = self._line
-
-    def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if not self._home.session.stepper.pausing:
-            self._remove()
-            return None
-        return self._line if _own(frame) else None
-
-    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event != "line":
-            return self._line
-        self._frames = [each for each in self._frames if each is not frame]
-        self._remove()
-        session = self._home.session
-        if session.stepper.pausing and session.stepper.sees():
-            session.watch_for_torch()
-            session.stepper.pause_here(frame, "pause")
-        frame.f_trace = None  # only now: while it is set, the variables are the tracing's
-        return None
-
-    def _remove(self) -> None:
-        if sys.gettrace() == self._call:
-            sys.settrace(None)
-        for frame in self._frames:
-            if frame.f_trace == self._line:
-                frame.f_trace = None
-        self._frames = []
-
-
-def _own(frame: FrameType) -> bool:
-    """Is this the user's own code, where a stop is worth something?"""
-    code = frame.f_code
-    made = code.co_filename == "<string>"  # a dataclass's or a named tuple's
-    return not made and frames.kind(code) == frames.USER and not frames.installed(code)

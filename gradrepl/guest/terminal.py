@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gradrepl import meeting, screen
+from gradrepl import guest, meeting, screen
 from gradrepl.errors import LinkError
 from gradrepl.guest.redirection import Redirection, flush
 
@@ -55,6 +55,8 @@ class Terminal:
         self._lock = -1
         self._redirection: Redirection | None = None
         self._tty = os.open(name, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        for call in guest.before_lending:
+            call()
         try:
             self._await_turn()
             flush()
@@ -98,6 +100,8 @@ class Terminal:
     def _undo(self) -> None:
         if self._redirection is not None:
             self._redirection.undo()
+        for call in guest.after_lending:
+            call()
         for number in (self._tty, self._lock):
             if number >= 0:
                 os.close(number)

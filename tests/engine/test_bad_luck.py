@@ -429,3 +429,22 @@ def test_many_scripts_one_after_the_other(script):
             assert d.value("x.shape, __file__") == f"(torch.Size([{number + 1}]), {str(path)!r})"
         assert isinstance(d.load("nosuch.py"), model.Error)
         assert d.value("x.shape") == "torch.Size([3])"
+
+
+def test_a_line_whose_breakpoint_is_gone_leaves_the_function_its_variables(tmp_path):
+    script = tmp_path / "lines.py"
+    script.write_text(
+        "import torch\nx = torch.ones(1)\n"
+        "def f(a):\n    b = a + 1\n    c = b + 1\n    return a, b, c\n"
+        "print(f(1))\n"
+    )
+    with debuggee(warm=False, stdout=subprocess.PIPE) as d:
+        d.load(script)
+        d.break_at("lines.py:5")
+        assert d.cont()[-1].site.line == 5
+        assert d.value("a + b") == "3"
+        d.look(protocol.ChangeBreakpoint(id=1, action="clear"))
+        d.type("seen = b", stepped=True)
+        d.cont()
+        assert d.quit() == 0
+        assert d.process.stdout.read() == "(1, 2, 3)\n"

@@ -1,0 +1,68 @@
+"""pytest's plugin: ``--gradrepl`` opens a session where a test failed; capturing steps aside.
+
+It is loaded with every run of pytest, so it imports nothing of ours before it is needed.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+_PYTESTS = ("_pytest", "pluggy")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--gradrepl``."""
+    parser.getgroup("debugging").addoption(
+        "--gradrepl",
+        action="store_true",
+        help="Open gradrepl where a test fails: the frames, their tensors, their graphs.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have output captured no more while a face has the terminal.
+
+    Raises:
+        pytest.UsageError: the tests run in several processes.
+    """
+    if config.getoption("--gradrepl") and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--gradrepl needs the tests in one process: add '-n 0'.")
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    if capture is None:
+        return
+    from gradrepl import guest
+
+    def aside() -> None:
+        capture.suspend_global_capture(in_=True)
+
+    guest.before_lending.append(aside)
+    guest.after_lending.append(capture.resume_global_capture)
+    config.add_cleanup(lambda: guest.before_lending.remove(aside))
+    config.add_cleanup(lambda: guest.after_lending.remove(capture.resume_global_capture))
+
+
+def pytest_exception_interact(
+    node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: Any
+) -> None:
+    """Look at where it failed."""
+    if not node.config.getoption("--gradrepl") or call.excinfo is None:
+        return
+    from gradrepl.guest import api
+
+    error = call.excinfo.value
+    api.look_at(error, _beyond_pytest(error.__traceback__))
+
+
+def _beyond_pytest(tb: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that begins in the test."""
+    found = tb
+    while found is not None and _name(found).startswith(_PYTESTS):
+        found = found.tb_next
+    return found or tb
+
+
+def _name(tb: TracebackType) -> str:
+    return str(tb.tb_frame.f_globals.get("__name__", ""))

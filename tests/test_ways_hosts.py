@@ -1,0 +1,271 @@
+"""gradrepl inside of other hosts: pdb, pytest, IPython, a program that calls pdb's functions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from terminal import Terminal
+
+import gradrepl
+from gradrepl.ipython import Magics
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def env(tmp_path):
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path),
+        "TERM": "xterm-256color", "LANG": "C.UTF-8", "PROMPT_TOOLKIT_NO_CPR": "1",
+        "GRADREPL_FACE": "repl",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def start(env, tmp_path):
+    """Start a program on a terminal, or with ``words`` Python itself."""
+    started = []
+
+    def run(program, *words, **more):
+        (tmp_path / "test_program.py").write_text(program)
+        words = words or ("test_program.py",)
+        started.append(Terminal([*words], {**env, **more}, rows=40, columns=110))
+        return started[-1]
+
+    yield run
+    for terminal in started:
+        terminal.child.close(force=True)
+
+
+HEAD = "import torch, gradrepl\nx = torch.tensor([1.0, 2.0], requires_grad=True)\n"
+
+
+# -- pdb's functions ---------------------------------------------------------------------------
+
+
+def test_post_mortem_and_pm(start):
+    t = start(
+        HEAD + "def f(y):\n    z = y * 2\n    return z @ torch.ones(3)\n"
+        "try:\n    f(x)\nexcept RuntimeError:\n    gradrepl.post_mortem()\nprint('between')\n"
+        "import sys\n"
+        "try:\n    f(x)\nexcept RuntimeError as e:\n    sys.last_value = e\n"
+        "gradrepl.pm()\nprint('the end')\n"
+    )
+    t.wait("(grad:pm)")
+    t.enter("z.tolist()", "[2.0, 4.0]")
+    t.enter("u", "f(x)")
+    t.enter("c", "between")
+    t.wait("(grad:pm)")
+    t.enter("z.shape", "torch.Size([2])")
+    t.enter("q", "the end")
+    assert t.code() == 0
+
+
+def test_without_an_exception_they_say_so():
+    with pytest.raises(ValueError, match="needs a traceback"):
+        gradrepl.post_mortem()
+    with pytest.raises(gradrepl.StateError, match="there is no last exception"):
+        gradrepl.pm()
+
+
+def test_run_runeval_runcall_embed(start):
+    t = start(
+        HEAD + "def f(y, k):\n    z = y * k\n    return z.sum()\n"
+        "print('value', gradrepl.runcall(f, x, k=3).item())\n"
+        "print('value', gradrepl.runeval('f(x, 4)').item())\n"
+        "gradrepl.run('made = f(x, 5)')\nprint('made', made.item())\n"
+        "print('left', gradrepl.runcall(f, x, 6))\n"
+        "gradrepl.embed(header='look around')\nprint('the end')\n"
+    )
+    t.wait("z = y * k")
+    t.enter("s", "%1")
+    t.enter("k", "3")
+    t.enter("c", "value 9.0")
+    t.wait("(grad)")
+    t.enter("c", "value 12.0")
+    t.wait("(grad)")
+    t.enter("c", "made 15.0")
+    t.wait("(grad)")
+    t.enter("q", "left None")
+    t.wait("look around")
+    t.enter("made.item()", "15.0")
+    t.enter("c", "the end")
+    assert t.code() == 0
+
+
+# -- pdb ---------------------------------------------------------------------------------------
+
+UNDER_PDB = (
+    "import torch, gradrepl.pdb\n"
+    "def f():\n"
+    "    a = torch.tensor([1.0, 2.0], requires_grad=True)\n"
+    "    b = a[:1]\n"
+    "    loss = (b * 3).sum()\n"
+    "    t = 'mine'\n"
+    "    gradrepl.pdb.set_trace()\n"
+    "    loss.backward()\n"
+    "    print('after', a.grad.tolist())\n"
+    "f()\n"
+)
+
+
+def test_pdb_has_our_words(env, tmp_path):
+    (tmp_path / "program.py").write_text(UNDER_PDB)
+    lines = [
+        "grad a", "mem a b", "fn loss", "t", ":t b", "grad = 5", "p grad", "fn nosuch", "words",
+        "help mem", "n", ":grad a", "w", "c",
+    ]  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "program.py"], input="\n".join(lines), text=True, env=env, cwd=tmp_path,
+        capture_output=True, timeout=100,
+    )  # fmt: skip
+    answers = result.stdout.split("(Pdb) ")
+    assert "no backward has come here" in answers[1]
+    assert answers[2].startswith("b is a view of a")
+    assert "SumBackward0" in answers[3]
+    assert answers[4] == "'mine'\n"
+    assert "shape: (1,)" in answers[5]
+    assert answers[7] == "5\n"
+    assert "NameError: name 'nosuch' is not defined" in answers[8]
+    assert "grad" in answers[9]
+    assert "bw" in answers[9]
+    assert answers[10].startswith("Show which tensors share memory")
+    assert "[3, 0]" in answers[12]
+    assert "gradrepl/words.py" not in answers[13]
+    assert "after [3.0, 0.0]" in answers[14]
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_bw_at_pdb_brings_the_face(start):
+    t = start(UNDER_PDB.replace("    loss.backward()\n", ""))
+    t.wait("(Pdb)")
+    t.enter("bw loss", "(grad:bw)")
+    t.enter("c", "done.")
+    t.enter("c", "after [3.0, 0.0]")
+    assert t.code() == 0
+
+
+# -- pytest ------------------------------------------------------------------------------------
+
+FAILS = (
+    "import torch\n"
+    "def helper(x):\n    y = x * 2\n    assert y.sum() == 0, 'not zero'\n"
+    "def test_fails():\n"
+    "    print('printed before')\n"
+    "    x = torch.tensor([1.0, 2.0], requires_grad=True)\n    helper(x)\n"
+    "def test_stops():\n    x = torch.ones(2)\n    breakpoint()\n"
+)
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+def test_pytest_opens_where_a_test_fails(start):
+    t = start(FAILS, *PYTEST, "--gradrepl", PYTHONBREAKPOINT="gradrepl.set_trace")
+    t.wait("(grad:pm)")
+    t.enter("print('seen', y.sum().item())", "seen 6.0")
+    t.enter("u", "> test_program.py:8  test_fails")
+    t.enter("grad x", "no backward has come here")
+    t.type("c\r")
+    t.wait("test_program.py:11")
+    t.enter("x.sum().item()", "2.0")
+    t.enter("c", "1 failed, 1 passed")
+    assert "printed before" in t.text
+    assert t.code() == 1
+
+
+def test_pytest_with_our_pdb(start):
+    t = start(FAILS, *PYTEST, "--pdb", "--pdbcls=gradrepl.pdb:Pdb", "-k", "fails")
+    t.wait("(Pdb)")
+    t.enter("fn y", "MulBackward0")
+    t.enter("u", "helper(x)")
+    t.enter("leaf x", "is a leaf")
+    t.enter("c", "1 failed")
+    assert t.code() == 1
+
+
+def test_pytest_in_several_processes_is_refused(env, tmp_path):
+    (tmp_path / "conftest.py").write_text(
+        "def pytest_addoption(parser):\n    parser.addoption('--numprocesses', default=2)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, *PYTEST, "-p", "no:xdist", "--gradrepl"], env=env, cwd=tmp_path, text=True,
+        capture_output=True, timeout=100,
+    )  # fmt: skip
+    assert result.returncode == 4
+    assert "--gradrepl needs the tests in one process: add '-n 0'." in result.stderr
+
+
+def test_pytest_loads_nothing_of_ours_before_it_is_needed(env, tmp_path):
+    (tmp_path / "test_modules.py").write_text(
+        "import sys\n"
+        "def test_modules():\n"
+        "    found = {n for n in sys.modules if n.startswith(('torch', 'textual', 'msgspec'))}\n"
+        "    assert found == set()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, *PYTEST], env=env, cwd=tmp_path, capture_output=True, timeout=100
+    )
+    assert result.returncode == 0, result.stdout
+
+
+# -- IPython -----------------------------------------------------------------------------------
+
+
+class Shell:
+    """As much of IPython's shell as an extension meets."""
+
+    def __init__(self):
+        self.user_ns = {"x": torch.tensor([1.0, 2.0], requires_grad=True)}
+        self.magics = {}
+        self.compile = self
+
+    def register_magic_function(self, func, magic_kind, magic_name):
+        self.magics[magic_name] = magic_kind
+
+    def transform_cell(self, cell):
+        return cell
+
+    def cache(self, source):
+        return "<cell 1>"
+
+
+def test_ipython_has_our_magics(capsys):
+    shell = Shell()
+    gradrepl.load_ipython_extension(shell)
+    assert shell.magics == {"grad": "line_cell", "gradrepl": "line"}
+    magics = Magics(shell)
+    magics.grad("x")
+    assert "no backward has come here" in capsys.readouterr().out
+    (shell.user_ns["x"] * 3).sum().backward()
+    magics.grad("x")
+    assert "[3, 3]" in capsys.readouterr().out
+    magics.gradrepl("mem x")
+    assert "8 B" in capsys.readouterr().out
+    magics.gradrepl("")
+    assert "copies" in capsys.readouterr().out
+    magics.gradrepl("frobnicate")
+    assert "'frobnicate' cannot be said here." in capsys.readouterr().out
+
+
+def test_a_cell_is_stepped(start):
+    t = start(
+        "import sys\nsys.path.insert(0, 'here')\n"
+        "from gradrepl.ipython import Magics\nimport torch\n"
+        "class Shell:\n"
+        "    user_ns = {'torch': torch}\n"
+        "    def transform_cell(self, cell):\n        return cell\n"
+        "    def cache(self, source):\n        return '<cell 1>'\n"
+        "Shell.compile = Shell()\n"
+        "Magics(Shell()).grad('', 'y = torch.ones(2)\\nz = y * 2\\n')\n"
+        "print(Shell.user_ns['z'].tolist())\n"
+    )
+    t.wait("(grad)")
+    t.enter("s", "ones")
+    t.enter("s", "mul")
+    t.enter("c", "[2.0, 2.0]")
+    assert t.code() == 0
