@@ -60,7 +60,7 @@ class ModuleRow(msgspec.Struct, frozen=True, kw_only=True):
     grad: str = ""
     """Worst state of the gradients below: 'nan', 'inf', 'none', 'zero', 'ok', '' without any."""
     ran: str = ""
-    """'ran', 'not yet', or '' where that was not recorded."""
+    """'ran', 'no op yet', or '' where that was not recorded."""
     parameters: tuple[ParameterRow, ...] = ()
     """Its own parameters and buffers, at most 32."""
     hooks: tuple[HookInfo, ...] = ()

@@ -26,6 +26,8 @@ SCAN = 2000
 """Rows looked through at a time when something is sought."""
 PLOTTED = 200
 """Nodes of which the newest norms are plotted, at most."""
+TREE = 60
+"""Modules listed beside the ops."""
 REMEMBERED = 1000
 """Nodes of one backward whose gradients are kept as their stops told them."""
 
@@ -199,8 +201,12 @@ class Supply:
         side.frames = frames if isinstance(frames, model.Frames) else None
         side.points = points if isinstance(points, model.Breakpoints) else None
         side.names = names if isinstance(names, model.Variables) else None
-        side.here = self._stop.module if self._stop else ""
+        stood, side.here = side.here, self._stop.module if self._stop else ""
         side.resized()
+        if side.record is None or stood != side.here:  # reading every gradient takes a while
+            tree = await self.ask(protocol.ModuleRows(count=TREE))
+            side.record = tree if isinstance(tree, model.Modules) else None
+            side.resized()
 
     async def _flow(self) -> None:
         panel, generation, stop = self.panels.flow, self.generation, self._stop

@@ -10,13 +10,25 @@ import pytest
 from chain_samples import SAMPLES as CHAIN
 from data_samples import SAMPLES as DATA
 from health_samples import SAMPLES as HEALTH
+from modules_samples import MODULES as SAMPLE_TREE
 from modules_samples import SAMPLES as MODULES
+from modules_samples import WEIGHT
 from rich.style import Style
 from rich.text import Text
 
 from gradrepl import model, render
 from gradrepl.tui import figures, ink, reply
-from gradrepl.tui.panels import flow, inspector, nodes, ops, side, source, tensor_lines, watches
+from gradrepl.tui.panels import (
+    flow,
+    inspector,
+    nodes,
+    ops,
+    side,
+    source,
+    tensor_lines,
+    tree,
+    watches,
+)  # fmt: skip
 from gradrepl.tui.panels.log import decode
 
 
@@ -171,6 +183,25 @@ def test_side_sections() -> None:
     assert shown(side.draw_breakpoints(points, 24)) == (
         "◆ 1 train.py:27       3×\n○ 2 nan off           0×"
     )
+
+
+def test_the_tree_of_modules_says_what_each_keeps() -> None:
+    assert shown(tree.draw_tree(SAMPLE_TREE, "fc1", 34)) == (
+        " ✓ MLP MLP                 100,480\n"
+        " ●   fc1 Linear eval       100,480\n"
+        "       weight (128,784) = head.we…\n"
+        "       mean (4,)            buffer\n"
+        "     fc3 Linear = fc1\n"
+        "   and 2 more\n ! 1 in no optimizer"
+    )
+    grads = [
+        ("ok", "grad ok"), ("none", "no grad"), ("zero", "grad 0"), ("nan", "grad nan"), ("", "")
+    ]  # fmt: skip
+    for state, words in grads:
+        one = msgspec.structs.replace(WEIGHT, grad=state, tied=(), optimized="")
+        row = msgspec.structs.replace(SAMPLE_TREE.rows[1], parameters=(one,))
+        found = model.Modules(rows=(row,), total=1)
+        assert shown(tree.draw_tree(found, "", 34)).split("\n")[1].endswith(words or "784)")
 
 
 def test_watches_say_what_was() -> None:

@@ -9,6 +9,7 @@ from gradrepl import model
 from gradrepl.tui import figures, ink
 from gradrepl.tui.ink import Line, span
 from gradrepl.tui.panels.base import Paper
+from gradrepl.tui.panels.tree import draw_tree
 
 TENSORS = ("Tensor", "Parameter", "tensor")
 PLUMBING = ("module", "function", "type", "builtin_function_or_method", "ABCMeta")
@@ -105,16 +106,23 @@ class Side(Paper):
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.modules: list[str] = []
+        """Paths of modules that ops ran in, for as long as no tree is known."""
+        self.record: model.Modules | None = None
         self.here = ""
         self.frames: model.Frames | None = None
         self.points: model.Breakpoints | None = None
         self.names: model.Variables | None = None
 
+    def _modules(self, width: int) -> list[Line]:
+        if self.record is not None and self.record.rows:
+            return draw_tree(self.record, self.here, width)
+        return draw_modules(self.modules, self.here)
+
     def resized(self) -> None:
         """Draw the sections that there are."""
         width = self.room
         sections: list[tuple[str, list[Line]]] = [
-            ("Modules", draw_modules(self.modules, self.here)),
+            ("Modules", self._modules(width)),
             ("Frames", draw_frames(self.frames, width) if self.frames else []),
             ("Breakpoints", draw_breakpoints(self.points, width) if self.points else []),
             ("Names", draw_names(self.names, width) if self.names else []),
