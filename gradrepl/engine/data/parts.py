@@ -20,6 +20,8 @@ MOST = 64
 TEXT = 60
 LABELS = ("label", "labels", "target", "targets", "y", "class", "cls", "category")
 """Keys under which labels are kept."""
+ALIKE = {int, float, bool, str}
+"""What a list of is one thing: tokens, words."""
 Leaf = tuple[str, Any]
 
 
@@ -49,7 +51,7 @@ def _items(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return list(zip(value._fields, value, strict=False))
     if isinstance(value, (tuple, list)):
-        if isinstance(value, list) and value and all(type(e) in (int, float, bool) for e in value):
+        if isinstance(value, list) and value and {type(each) for each in value} <= ALIKE:
             return None
         return [(str(place), each) for place, each in enumerate(value[:MOST])]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -110,6 +112,7 @@ def describe(key: str, value: Any) -> Part:
         return Part(
             key=key, kind="list", shape=(len(value),),
             stats=None if alias is None or not value else tensors.stats(alias),
+            text=_short(" ".join(map(str, value[:TEXT]))) if alias is None else "",
         )  # fmt: skip
     size = getattr(value, "size", None)  # a PIL image has (width, height)
     shape = tuple(size) if isinstance(size, tuple) and all(type(n) is int for n in size) else None
