@@ -90,7 +90,7 @@ def listening() -> list[Meeting]:
             meeting = decoded(file.read_bytes())
         except (OSError, msgspec.MsgspecError):
             continue
-        if _alive(meeting.pid):
+        if alive(meeting.pid):
             found.append(meeting)
             continue
         for left in (file, file.with_suffix(".sock")):
@@ -126,7 +126,8 @@ def find(wanted: str) -> Meeting:
     )
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Is there a process of this number?"""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -45,6 +45,8 @@ def attach(words: list[str]) -> int:
     meeting.connected(found.address).close()  # before a screen is drawn
     options = choose_face(replace(options, target="", args=(), meeting=found))
     code: int = import_module(FACES[options.face]).run(options)
+    if options.face == "tui" and found.pid and not meeting.alive(found.pid):
+        print(f"{found.name} has ended.")  # what the screen said is gone with it
     return code
 
 

@@ -206,6 +206,29 @@ def test_a_worker_is_told_and_goes_on(start):
     assert said.count("num_workers=0") == 1
 
 
+def test_a_worker_that_was_started_under_the_screen_may_print_after_it(start):
+    t = start(
+        "import sys, torch\nfrom torch.utils.data import DataLoader, Dataset\n"
+        "class Data(Dataset):\n"
+        "    def __len__(self):\n        return 40\n"
+        "    def __getitem__(self, i):\n"
+        "        if i > 20:\n            print('from', 'worker', i, flush=True)\n"
+        "        return i\n"
+        "x = torch.ones(2)\nbreakpoint()\n"
+        "batches = iter(DataLoader(Data(), batch_size=4, num_workers=1, prefetch_factor=1))\n"
+        "y = x * 2\n"
+        "print('the', 'sum', sum(b.sum().item() for b in batches))\n",
+        GRADREPL_FACE="tui",
+    )
+    t.wait("PAUSED")
+    t.type(":until op mul\r")
+    t.wait("%4 mul")
+    t.type("c\r")
+    t.wait("the sum 780")
+    t.wait("from worker 39")
+    assert t.code() == 0
+
+
 @pytest.mark.parametrize(("face", "shown"), [("tui", "PAUSED"), ("repl", "(grad)")])
 def test_a_killed_face_gives_the_terminal_back(start, tmp_path, face, shown):
     bare = start(HERE / "train.py", tmp_path / "bare", PYTHONBREAKPOINT="0")
