@@ -44,7 +44,7 @@ class HealthLimits(Record, frozen=True, kw_only=True):
     """Share of a step spent waiting for data from which on it is loader-bound."""
     figures: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Minimum, maximum, zeros and updates are worked out at every so many looks; 0: as often as
-    costs no more than a twentieth of the time. Norms, NaN and Inf are seen at every look."""
+    costs no more than a fiftieth of the time. Norms, NaN and Inf are seen at every look."""
 
 
 class HealthRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from table import Section, draw, load
 SECTIONS: dict[str, Callable[[], Section]] = {
     "idle": lambda: idle.measure(8),
     "overhead": lambda: overhead.measure(20),
-    "watching": lambda: watching.measure(30),
+    "watching": lambda: watching.measure(60),
     "graphs": graphs.measure,
     "stepping": stepping.measure,
     "screen": screen.measure,

@@ -168,4 +168,5 @@ def _said(data: float, total: float, parts: dict[str, float], limits: h.HealthLi
     if data / total >= limits.loader:
         return f"loader-bound: {data / total:.0%} of the step is waiting for data."
     most = max(parts, key=lambda name: parts[name])
-    return f"{most} takes the largest part of the step: {parts[most] / total:.0%}; data {data / total:.0%}."
+    share, waited = parts[most] / total, data / total
+    return f"{most} takes the largest part of the step: {share:.0%}; data {waited:.0%}."

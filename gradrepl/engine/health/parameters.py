@@ -42,6 +42,7 @@ class Parameters:
         """Models that were in reach at the last search."""
         self._searched = self._took = 0.0
         self._optimizers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._last: weakref.ref[torch.optim.Optimizer] | None = None
         self._order: list[int] | None = None
         self._handles: list[Any] = []
         self.copied = 0
@@ -130,13 +131,15 @@ class Parameters:
 
     def stepped(self, optimizer: torch.optim.Optimizer) -> None:
         """An optimizer is about to step: see whom it has, and who got no gradient for it."""
-        if optimizer in self._optimizers:
-            if not self.missing and not self.ask_rates:
-                return
-        else:
+        last = self._last() if self._last is not None else None
+        if optimizer is last and not self.missing and not self.ask_rates:
+            return
+        self._last = weakref.ref(optimizer)
+        if optimizer not in self._optimizers:
             self._optimizers.add(optimizer)
             if any(id(parameter) not in self.known for _, parameter in _of(optimizer)):
                 self._searched = 0.0
+        self.ask_rates = False
         kind = type(optimizer).__name__
         for group in optimizer.param_groups:
             rate = group.get("lr")

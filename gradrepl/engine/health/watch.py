@@ -30,7 +30,7 @@ from gradrepl.model import health as h
 if TYPE_CHECKING:
     from gradrepl.engine.stepper import Stepper
 
-OFTEN = 20.0
+OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
 TOLD = 8
 """Changed verdicts that are told at once."""
