@@ -391,10 +391,10 @@ def passes(n):
     return tracemalloc.get_traced_memory()[0]
 tracemalloc.start()
 before = passes(300)
-grown = passes(300) - before
+grown = passes(1200) - before
 tracemalloc.stop()
 """)
-    assert int(d.value("grown")) < 30 * 300, "less than a hook for each backward"
+    assert int(d.value("grown")) < 30 * 1200, "less than a hook for each backward"
 
 
 # -- breakpoints ---------------------------------------------------------------------------------
