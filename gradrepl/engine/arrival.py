@@ -6,7 +6,9 @@ there before.
 
 from __future__ import annotations
 
+import glob
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
@@ -19,6 +21,20 @@ def torch_module() -> Any:
     module = sys.modules.get("torch")
     spec = getattr(module, "__spec__", None)
     return None if module is None or getattr(spec, "_initializing", False) else module
+
+
+def device() -> str:
+    """Return 'cuda:0' where torch can use a GPU that the system shows, else 'cpu'.
+
+    ``torch.cuda.is_available()`` would start the driver, and then no forked worker of the user's
+    could use it any more: a question of ours must not do that.
+    """
+    torch = torch_module()
+    version = getattr(torch, "version", None)
+    built = getattr(version, "cuda", None) or getattr(version, "hip", None)
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    shown = any(glob.glob(each) for each in ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg"))
+    return "cuda:0" if built and shown and not hidden else "cpu"
 
 
 class Watch:

@@ -49,7 +49,7 @@ class Pass:
 
     def __init__(
         self, stepper: Stepper, roots: Sequence[Any], starts: list[Any], inputs: tuple[Any, ...],
-        accumulate: bool,
+        accumulate: bool, keeps: bool,
     ) -> None:  # fmt: skip
         self.stepper = stepper
         self.frame: FrameType | None = frames.Walk(sys._getframe(1)).frame
@@ -58,6 +58,8 @@ class Pass:
         """Nodes that run when only some inputs are asked for; None for all."""
         self.order = Order(self.graph, self.needed)
         self.accumulate = accumulate
+        self._keeps = keeps
+        """May the graph be walked again?"""
         self.thread = threading.current_thread()
         self.ran: dict[int, float | None] = {}
         """Nodes in the engine's true order, with the norm of what arrived where it is known."""
@@ -121,7 +123,9 @@ class Pass:
         try:
             with torch._C.DisableTorchFunction():
                 self.rearm()
-                if len(self._hooked_before) < len(self.graph):
+                if self._keeps:  # a light hook would stay, empty, for as long as the graph lives
+                    self._hooks.before(range(len(self.graph)))
+                elif len(self._hooked_before) < len(self.graph):
                     self._hooks.light(self._ran_unasked, self._leaves)
             result = engine()
         except BaseException as error:

@@ -17,7 +17,7 @@ from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine import evaluate, frames
 from gradrepl.engine.arrival import Watch as TorchWatch
-from gradrepl.engine.arrival import torch_module
+from gradrepl.engine.arrival import device, torch_module
 from gradrepl.engine.gate import Gate, Place
 from gradrepl.engine.lines import same_file
 from gradrepl.engine.stepper import Stepper
@@ -127,8 +127,7 @@ class Session:
         import torch
 
         self.stepper.torch_arrived()
-        device = "cuda:0" if torch.cuda.is_available() else "cpu"
-        self.ready = protocol.Ready(torch=str(torch.__version__), device=device)
+        self.ready = protocol.Ready(torch=str(torch.__version__), device=device())
         self.send(self.ready)
 
     def warm_up(self) -> None:

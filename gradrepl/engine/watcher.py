@@ -78,7 +78,8 @@ def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pa
         # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
         inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
         accumulate = bool(kwargs.get("accumulate_grad", False))
-        return Pass(stepper, roots, starts, tuple(inputs or ()), accumulate)
+        keeps = bool(args[1] if len(args) > 1 else kwargs.get("keep_graph", True))
+        return Pass(stepper, roots, starts, tuple(inputs or ()), accumulate, keeps)
 
 
 def _node_of(root: Any) -> Any:

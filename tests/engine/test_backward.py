@@ -365,6 +365,19 @@ with torch.autograd.graph.saved_tensors_hooks(lambda v: v, unpack):
 # -- kinds of backward -------------------------------------------------------------------------
 
 
+def test_nothing_piles_up_on_a_graph_that_is_kept(d):
+    d.break_at("leaf nosuch")
+    d.type("import gc, collections\nx = torch.ones(3, requires_grad=True); L = (x * x).sum()")
+    d.type("""def dictionaries():
+    gc.collect()
+    return sum(type(each) is collections.OrderedDict for each in gc.get_objects())
+""")
+    d.type("L.backward(retain_graph=True); before = dictionaries()")
+    d.type("for _ in range(50): L.backward(retain_graph=True)")
+    assert d.value("dictionaries() - before") == "0"
+    assert d.value("x.grad.tolist()") == str([2.0 * 51] * 3)
+
+
 def test_retain_graph_and_a_second_backward(d):
     d.type("a = torch.ones(2, requires_grad=True)\nL = a.exp().sum()")
     stops = d.walk("L.backward(retain_graph=True)\nL.backward()")

@@ -7,12 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from debuggee import debuggee
 
 from gradrepl import conditions as c
 from gradrepl import model, protocol
+from gradrepl.engine import arrival
 
 # -- typed code --------------------------------------------------------------------------------
 
@@ -507,6 +509,28 @@ torch.ones(1)
         d.load(path)
         assert d.value("before, threads") == "(False, 1)"
         assert d.torch is not None
+
+
+@pytest.mark.parametrize(
+    ("built", "files", "visible", "found"),
+    [
+        ("12.8", ["/dev/nvidia0"], None, "cuda:0"), ("12.8", ["/dev/nvidia0"], "", "cpu"),
+        ("12.8", [], None, "cpu"), (None, ["/dev/nvidia0"], None, "cpu"),
+    ],
+)  # fmt: skip
+def test_a_gpu_is_seen_without_starting_its_driver(monkeypatch, built, files, visible, found):
+    class NoQuestions:
+        def __getattr__(self, name):
+            raise AssertionError(f"torch.cuda.{name} was asked")
+
+    fake = ModuleType("torch")
+    fake.cuda, fake.version = NoQuestions(), SimpleNamespace(cuda=built)
+    monkeypatch.setitem(sys.modules, "torch", fake)
+    monkeypatch.setattr("glob.glob", lambda pattern: [f for f in files if pattern[:11] in f])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert arrival.device() == found
 
 
 def test_prompt_comes_before_torch():

@@ -89,7 +89,7 @@ def everywhere() -> list[Held]:
     numpy = _numpy()
     if numpy is not None:
         found.append(Held("numpy", numpy.mtrand._rand))
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         found += [Held(f"cuda:{n}", each) for n, each in enumerate(torch.cuda.default_generators)]
     return found
 

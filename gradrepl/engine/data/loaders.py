@@ -17,6 +17,7 @@ from torch.utils.data import Subset
 from torch.utils.data import sampler as samplers
 
 from gradrepl import model
+from gradrepl.engine.arrival import device
 from gradrepl.engine.data import batches, generators, order
 from gradrepl.engine.data.watch import Seen, now, watch_of
 from gradrepl.model import Finding, Setting, Site, WorkerState
@@ -166,9 +167,7 @@ def settings(loader: Any) -> Iterator[Setting]:
 def _pinned(loader: Any) -> Setting:
     if not loader.pin_memory:
         return Setting(name="pin_memory", value="False")
-    here = torch.accelerator.is_available() if hasattr(torch, "accelerator") else (
-        torch.cuda.is_available()
-    )  # fmt: skip
+    here = device() != "cpu"
     why = "" if here else "there is no accelerator here: memory is not pinned, torch warns"
     return Setting(name="pin_memory", value="True", without_effect=why)
 
