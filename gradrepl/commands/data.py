@@ -65,7 +65,7 @@ async def sample(talk: Conversation, index: Index) -> Found:
 @command("fetch", group=GROUP)
 async def fetch(talk: Conversation, index: Index) -> Found:
     """Run dataset[I] here, with its worker's seed, stopped at its first op."""
-    await talk.run(protocol.FetchSample(source=index))
+    await talk.run(protocol.FetchSample(index=index))
     return None
 
 

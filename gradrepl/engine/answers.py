@@ -49,9 +49,11 @@ def _explained(
     """Return ``error`` with what only torch and the recorder know of it."""
     if not session.stepper.torch_here:
         return error
+    from gradrepl.engine.data.broken import name_the_sample
     from gradrepl.engine.memory.overwritten import name_the_write
     from gradrepl.engine.modules.wrongs import name_the_tensor
 
+    error = name_the_sample(error, raised, session)
     return name_the_write(name_the_tensor(error, raised, session, place), session, place)
 
 

@@ -14,7 +14,7 @@ from gradrepl import conditions as c
 from gradrepl.engine import evaluate, frames
 from gradrepl.engine.gate import Place, Quitting
 from gradrepl.errors import Aborted, TargetError
-from gradrepl.model import Ended, Stop
+from gradrepl.model import Ended, Notice, Stop
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -168,4 +168,17 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
                 watches=session.news(place),
             )
         )
+        if error is not None:
+            _advise(session, error)
         session.gate.serve(place)
+
+
+def _advise(session: Session, error: BaseException) -> None:
+    """Tell what the error of a DataLoader is about: which sample, which worker."""
+    if not session.stepper.torch_here:
+        return
+    from gradrepl.engine.data.broken import name_the_sample
+
+    hint = name_the_sample(evaluate.error(error), error, session).hint
+    if hint:
+        session.tell(Notice(message=hint))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradrepl.protocol.running import Execute, Request
+from gradrepl.protocol.running import Request
 
 
 class AskLoader(Request, frozen=True, kw_only=True):
@@ -35,17 +35,6 @@ class AskSample(Request, frozen=True, kw_only=True):
     index: str
     """A Python expression, a number for most."""
     expression: str = ""
-
-
-class FetchSample(Execute, frozen=True, kw_only=True):
-    """``:fetch I``: run ``dataset[I]`` here with its worker's seed, stopped at its first op.
-
-    ``source`` is the index, an expression.
-    """
-
-    stepped: bool = True
-    expression: str = ""
-    """The loader; '' for the one meant."""
 
 
 class CheckLoader(Request, frozen=True, kw_only=True):

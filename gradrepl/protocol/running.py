@@ -25,6 +25,16 @@ class Backward(Request, frozen=True, kw_only=True):
     expression: str
 
 
+class FetchSample(Request, frozen=True, kw_only=True):
+    """``:fetch I``: run ``dataset[I]`` here with its worker's seed, stopped at its first op."""
+
+    index: str
+    """A Python expression, a number for most."""
+    loader: str = ""
+    """An expression; '' for the loader that is meant."""
+    stepped: bool = True
+
+
 class Run(Request, frozen=True, kw_only=True):
     """Run a script (or with ``module`` a module) as ``__main__``, stopped before its first op."""
 
@@ -58,5 +68,5 @@ class Quit(Request, frozen=True, kw_only=True):
     """End the debuggee as ``sys.exit`` would."""
 
 
-RUNS = (Execute, Backward, Run, Resume, Abort, Quit)
+RUNS = (Execute, Backward, FetchSample, Run, Resume, Abort, Quit)
 """Requests after which a new ``Prompt`` comes; all others are answered and change nothing."""

@@ -304,7 +304,7 @@ def test_fetch_stops_at_the_first_op_of_the_sample(d: Debuggee) -> None:
     make(d, "batch_size=4, num_workers=1")
     loader(d)
     before = d.value(STATES, full=True)
-    stop = d.run(p.FetchSample(source="3"))[-1]
+    stop = d.run(p.FetchSample(index="3"))[-1]
     assert isinstance(stop, model.Stop)
     assert stop.op is not None
     assert d.prompt is not None

@@ -52,6 +52,6 @@ def _(request: p.AskSample, session: Session, place: Place) -> Answer:
 
 @on(p.FetchSample)
 def _(request: p.FetchSample, session: Session, place: Place) -> Answer:
-    loader, _ = room.meant(request.expression, session, place)
-    index = session.evaluate(request.source, place)
+    loader, _ = room.meant(request.loader, session, place)
+    index = session.evaluate(request.index, place)
     return samples.stepped(loader, index, session, place)

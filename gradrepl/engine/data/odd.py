@@ -91,7 +91,8 @@ def _facts(
     """Yield who differs from the most in one fact of a part."""
     keys = dict.fromkeys(part.key for row in rows for part in row.parts)
     for key in keys:
-        pairs = [(row, part) for row in rows for part in row.parts if part.key == key]
+        pairs = [(row, p) for row in rows for p in row.parts if p.key == key]
+        pairs = [(row, part) for row, part in pairs if fact(part) is not None]
         facts = [fact(part) for _, part in pairs]
         if len(set(facts)) < 2:
             continue

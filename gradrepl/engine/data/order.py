@@ -147,14 +147,20 @@ def iterators(loader: Any) -> list[Any]:
     kept = getattr(loader, "_iterator", None)
     found = [
         each
-        for each in gc.get_objects()
-        if issubclass(type(each), dataloader._BaseDataLoaderIter)  # no __class__ of anybody's
-        and vars(each).get("_index_sampler") is loader._index_sampler
+        for each in all_iterators()
+        if vars(each).get("_index_sampler") is loader._index_sampler
         and vars(each).get("_num_workers") == loader.num_workers
     ]
     if kept is not None and all(each is not kept for each in found):
         found.append(kept)
     return sorted(found, key=lambda each: bool(vars(each).get("_num_yielded", 0)))
+
+
+def all_iterators() -> list[Any]:
+    """Return the iterators of all loaders that are alive."""
+    kind = dataloader._BaseDataLoaderIter
+    # by type(): isinstance asks __class__, which may be code of the user's
+    return [each for each in gc.get_objects() if issubclass(type(each), kind)]
 
 
 def drawn_by(iterator: Any) -> list[Indices] | None:

@@ -21,7 +21,7 @@ from torch.utils.data import dataloader
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl.engine.data.order import Epoch, indices_of
-from gradrepl.engine.patches import Patch
+from gradrepl.engine.patches import Patch, passes
 from gradrepl.errors import StateError
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ class DataWatch:
         original = vars(owner)[name]
 
         @functools.wraps(original)
+        @passes
         def stand_in(iterator: Any, *args: Any, **kwargs: Any) -> Any:
             if self.unseen():
                 return patch.kept(iterator, *args, **kwargs)
@@ -167,6 +168,7 @@ class DataWatch:
 
     # -- the stand-ins -------------------------------------------------------------------------
 
+    @passes
     def _begin(self, original: Callable[..., Any], iterator: Any, loader: Any) -> Any:
         """An iterator is made: an epoch begins."""
         if self.of_iterator(iterator) is None:
@@ -175,6 +177,7 @@ class DataWatch:
         self._made(iterator)
         return result
 
+    @passes
     def _reset(
         self, original: Callable[..., Any], iterator: Any, loader: Any, first_iter: bool = False
     ) -> Any:
@@ -203,6 +206,7 @@ class DataWatch:
             seen.base_seed = vars(iterator).get("_base_seed", seen.base_seed)
             seen.sent(iterator)
 
+    @passes
     def _next_index(self, original: Callable[..., Any], iterator: Any) -> Any:
         drawn = original(iterator)
         seen = self.of_iterator(iterator)
@@ -210,6 +214,7 @@ class DataWatch:
             seen.drew(iterator, drawn)
         return drawn
 
+    @passes
     def _next(self, original: Callable[..., Any], iterator: Any) -> Any:
         start = now()
         try:
