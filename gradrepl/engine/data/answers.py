@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.data import batches, loaders, room, samples
+from gradrepl.engine.data import batches, devices, faults, loaders, room, samples, tune
 from gradrepl.engine.data.watch import watch_of
 from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
@@ -55,3 +55,32 @@ def _(request: p.FetchSample, session: Session, place: Place) -> Answer:
     loader, _ = room.meant(request.loader, session, place)
     index = session.evaluate(request.index, place)
     return samples.stepped(loader, index, session, place)
+
+
+@on(p.CheckLoader)
+def _(request: p.CheckLoader, session: Session, place: Place) -> Answer:
+    loader, name = room.meant(request.expression, session, place)
+    with session.grad_as_typed(place):
+        return faults.check(loader, name, session, place, request.samples, request.seconds)
+
+
+@on(p.TuneLoader)
+def _(request: p.TuneLoader, session: Session, place: Place) -> Answer:
+    loader, name = room.meant(request.expression, session, place)
+    return tune.measure(loader, name, session, request.seconds, request.workers)
+
+
+@on(p.AskDevices)
+def _(request: p.AskDevices, session: Session, place: Place) -> Answer:
+    return devices.listed(session, request.device)
+
+
+@on(p.MoveTo)
+def _(request: p.MoveTo, session: Session, place: Place) -> Answer:
+    value = session.evaluate(request.expression, place)
+    with session.grad_as_typed(place):
+        record, result = devices.move(
+            request.expression, request.device, value, request.non_blocking
+        )
+    session.keep(result)
+    return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from statistics import median
@@ -148,7 +149,7 @@ def _ranges(rows: list[SampleRow]) -> Iterable[Odd]:
         if small < MAJORITY * len(found) or small == len(found):
             continue
         for row, top in found:
-            if top > 16 * LOUD:
+            if 16 * LOUD < top < math.inf:
                 whose = name(row.index, row.place) + _part(key)
                 sentence = f"{whose} goes up to {top:.4g}, {small} others stay within 1."
                 yield _odd(row, key, "other range", sentence)

@@ -21,7 +21,7 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import dataloader
 
-from gradrepl.engine.patches import Patch
+from gradrepl.engine.patches import Patch, passes
 from gradrepl.model import health as h
 
 KEPT = 120
@@ -88,6 +88,7 @@ class Clock:
 
     # -- readings ------------------------------------------------------------------------------
 
+    @passes
     def wait(self, original: Callable[[Any], Any], iterator: Any) -> Any:
         """Ask for the next batch."""
         if self._waits or threading.get_ident() != self._thread:

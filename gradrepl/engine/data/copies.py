@@ -1,0 +1,90 @@
+"""Copies of a loader, tried out in real worker processes that leave nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, _utils
+from torch.utils.data import sampler as samplers
+
+from gradrepl.engine.data import generators
+
+handling: Any = _utils.signal_handling
+
+
+def copy_of(loader: Any, workers: int, **more: Any) -> DataLoader[Any]:
+    """Return a loader of the same dataset and settings with another number of workers.
+
+    It draws from a generator of its own. ``more`` replaces settings.
+    """
+    own = torch.Generator()
+    own.manual_seed(0)
+    settings: dict[str, Any] = {
+        "num_workers": workers,
+        "collate_fn": loader.collate_fn,
+        "pin_memory": loader.pin_memory,
+        "generator": own,
+        "timeout": loader.timeout if workers else 0,
+        "worker_init_fn": loader.worker_init_fn,
+    }
+    if workers:
+        settings["multiprocessing_context"] = loader.multiprocessing_context
+        settings["prefetch_factor"] = loader.prefetch_factor or 2
+    if "batch_sampler" not in more:
+        settings |= _order(loader, own)
+    return DataLoader(loader.dataset, **{**settings, **more})
+
+
+def _order(loader: Any, own: torch.Generator) -> dict[str, Any]:
+    """Return what decides size and order; a stranger's sampler gives way to one of torch's."""
+    if loader._dataset_kind == 1:
+        return {"batch_size": loader.batch_size, "drop_last": loader.drop_last}
+    size = getattr(loader.batch_sampler, "batch_size", None) or loader.batch_size
+    if loader.batch_sampler is None:
+        return {"batch_size": None, "sampler": samplers.SequentialSampler(loader.dataset)}
+    if not isinstance(size, int):
+        size = len(next(iter_once(loader), [0]))
+    return {
+        "batch_size": max(1, size),
+        "sampler": samplers.RandomSampler(loader.dataset, generator=own),
+        "drop_last": bool(loader.drop_last),
+    }
+
+
+def iter_once(loader: Any) -> Iterator[Any]:
+    """Yield the first batch of indices of an epoch that is not begun."""
+    from gradrepl.engine.data.order import Epoch
+
+    yield from Epoch(loader).batches(loader, 0, 1)
+
+
+@contextmanager
+def running(loader: Any, original: Any) -> Iterator[Any]:
+    """Iterate over a copy; afterwards its workers are gone, and all is as it was.
+
+    Torch sets a handler of SIGCHLD for the first workers of a process: it is taken away again.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGCHLD) if main else None
+    was_set = handling._SIGCHLD_handler_set
+    iterator: Any = None
+    with generators.aside(generators.of_loader(original)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            iterator = iter(loader)
+            yield iterator
+        finally:
+            workers = getattr(iterator, "_workers", [])
+            if workers:
+                iterator._shutdown_workers()
+            for each in workers:
+                each.join(5)
+            if main and not was_set:
+                signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
+                handling._SIGCHLD_handler_set = was_set

@@ -1,0 +1,156 @@
+"""Devices, and moving batches and modules to them."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gradrepl import model
+from gradrepl.engine import tensors
+from gradrepl.engine.data import parts, room
+from gradrepl.errors import StateError, UsageError
+from gradrepl.model import DeviceInfo
+
+if TYPE_CHECKING:
+    from gradrepl.engine.session import Session
+
+
+def listed(session: Session, wanted: str) -> model.Devices:
+    """Return the devices; with ``wanted`` choose the one that ``to`` takes."""
+    mine = room.room_of(session)
+    if wanted:
+        mine.device = str(device(wanted))
+    return model.Devices(rows=(_cpu(), *_cuda()), chosen=mine.device)
+
+
+def _cpu() -> DeviceInfo:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        total, free = (page * os.sysconf(n) for n in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    except (OSError, ValueError):
+        total, free = None, None
+    what = f"{cores} cores, {torch.get_num_threads()} threads in torch"
+    return DeviceInfo(name="cpu", what=what, total=total, free=free)
+
+
+def why_no_cuda() -> str:
+    """Say why CUDA is not available here."""
+    if torch.version.cuda is None:
+        return f"this torch ({torch.__version__}) is built without CUDA"
+    return "torch finds no NVIDIA GPU or no driver"
+
+
+def _cuda() -> list[DeviceInfo]:
+    if not torch.cuda.is_available():
+        return [DeviceInfo(name="cuda", available=False, why=why_no_cuda() + ".")]
+    found = []
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        free = None
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            free = torch.cuda.mem_get_info(number)[0]  # else asking would make a context
+        found.append(
+            DeviceInfo(name=f"cuda:{number}", what=facts.name, total=facts.total_memory, free=free)
+        )
+    return found
+
+
+def device(name: str) -> torch.device:
+    """Return the device that ``name`` says: cpu, cuda, cuda:1, auto.
+
+    Raises:
+        UsageError: it is no name of a device.
+        StateError: it is not available here.
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+    except (RuntimeError, ValueError):
+        raise UsageError(f"'{name}' is no device.", "One of cpu, cuda, cuda:1, auto.") from None
+    if found.type == "cuda":
+        if not torch.cuda.is_available():
+            raise StateError(
+                f"there is no {name} here: {why_no_cuda()}.", "':device' lists what there is."
+            )
+        number = found.index or 0
+        if number >= torch.cuda.device_count():
+            raise StateError(f"there is no {name}: {torch.cuda.device_count()} GPUs are here.")
+        return torch.device("cuda", number)
+    if found.type not in ("cpu", "meta"):
+        raise UsageError(f"'{name}' is not supported.", "One of cpu, cuda, cuda:1, auto.")
+    return found
+
+
+def move(name: str, target: str, value: Any, non_blocking: bool) -> tuple[model.Moved, Any]:
+    """Move a module in place, or return a batch on the device; and say what that took.
+
+    Raises:
+        UsageError: there is no tensor in it.
+    """
+    where = device(target)
+    module = isinstance(value, torch.nn.Module)
+    found = _tensors(value)
+    if not found:
+        raise UsageError(f"'{name}' is a {type(value).__name__} with no tensor in it.")
+    going = [each for each in found if each.device != where]
+    pinned = sum(each.device.type == "cpu" and _pinned(each) for each in going)
+    _wait(where)
+    begun = time.perf_counter()
+    result = value.to(where) if module else _moved(value, where, non_blocking)
+    _wait(where)
+    taken = time.perf_counter() - begun
+    return model.Moved(
+        name=name, device=str(where), tensors=len(found), moved=len(going),
+        nbytes=sum(int(each.nbytes) for each in going), seconds=taken if going else 0.0,
+        pinned=pinned, notes=tuple(_notes(going, pinned, where, non_blocking)),
+    ), result  # fmt: skip
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.nn.Module):
+        return [*value.parameters(), *value.buffers()]
+    return [each for _, each in parts.leaves(value) if isinstance(each, torch.Tensor)]
+
+
+def _pinned(tensor: torch.Tensor) -> bool:
+    with tensors.quiet():
+        return torch.cuda.is_available() and bool(tensor.is_pinned())
+
+
+def _wait(where: torch.device) -> None:
+    if where.type == "cuda":
+        torch.cuda.synchronize(where)
+
+
+def _moved(value: Any, where: torch.device, non_blocking: bool) -> Any:
+    """Return ``value`` with all its tensors on the device; containers are made anew."""
+    if isinstance(value, torch.Tensor):
+        return value.to(where, non_blocking=non_blocking)
+    if isinstance(value, dict):
+        return {key: _moved(each, where, non_blocking) for key, each in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_moved(each, where, non_blocking) for each in value))
+    if type(value) in (list, tuple):
+        return type(value)(_moved(each, where, non_blocking) for each in value)
+    return value
+
+
+def _notes(
+    going: list[torch.Tensor], pinned: int, where: torch.device, non_blocking: bool
+) -> list[str]:
+    notes = []
+    pageable = [each for each in going if each.device.type == "cpu"][pinned:]
+    if where.type == "cuda" and pageable:
+        effect = "non_blocking has no effect on them" if non_blocking else "the copy waits"
+        notes.append(f"{len(pageable)} tensors lie in pageable memory: {effect}.")
+    if any(each.requires_grad and each.is_leaf for each in going) and where.type != "meta":
+        notes.append(
+            "a moved tensor that requires a gradient is no leaf; a moved module's "
+            "parameters stay the same objects."
+        )
+    return notes

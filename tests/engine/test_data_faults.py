@@ -1,0 +1,205 @@
+"""Faults that raise nothing: each is found where it is, and not where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from debuggee import Debuggee, debuggee
+
+from gradrepl import model
+from gradrepl import protocol as p
+
+HEAD = """
+import os, random, numpy, signal
+from torch.utils.data import DataLoader, Dataset, Subset, WeightedRandomSampler
+class Base(Dataset):
+    def __init__(self):
+        self.rng = numpy.random.default_rng(0)
+    def __len__(self):
+        return 101
+class Plain(Base):
+    def __getitem__(self, index):
+        return torch.full((2, 4, 4), index / 200), index % 5
+class Torch(Base):
+    def __getitem__(self, index):
+        return torch.rand(3), index % 5
+class Numpy(Base):
+    def __getitem__(self, index):
+        return torch.tensor(numpy.random.rand(3).astype("float32")), index % 5
+class Held(Base):
+    def __getitem__(self, index):
+        return torch.tensor(self.rng.random(3).astype("float32")), index % 5
+class Sorted(Base):
+    def __getitem__(self, index):
+        return torch.ones(3) * index, index // 40
+def constant(worker):
+    numpy.random.seed(0)
+def by_worker(worker):
+    numpy.random.seed(worker)
+"""
+
+
+def check(d: Debuggee, loader: str, setup: str = "") -> list[model.Finding]:
+    said = d.type(f"{HEAD}\n{setup}\nloader = {loader}")
+    assert said is None, said
+    found = d.look(p.CheckLoader(expression="loader"))
+    assert isinstance(found, model.LoaderCheck), found
+    return list(found.findings)
+
+
+def what(found: list[model.Finding]) -> list[str]:
+    return [each.what for each in found if each.severity != "note"]
+
+
+CLEAN = {
+    "plain": "DataLoader(Plain(), 10, shuffle=True)",
+    "random, in torch": "DataLoader(Torch(), 10, shuffle=True, num_workers=2)",
+    "random, in numpy": "DataLoader(Numpy(), 10, shuffle=True, num_workers=2)",
+    "spread labels": "DataLoader(Plain(), 10)",
+    "sorted and shuffled": "DataLoader(Sorted(), 10, shuffle=True)",
+}
+
+
+@pytest.mark.parametrize("loader", CLEAN.values(), ids=CLEAN)
+def test_nothing_is_found_where_nothing_is_wrong(d: Debuggee, loader: str) -> None:
+    found = check(d, loader, "net = torch.nn.Sequential(torch.nn.Linear(3, 5))")
+    assert what(found) == []
+
+
+@pytest.mark.parametrize(
+    ("dataset", "more", "said"),
+    [
+        ("Numpy", "worker_init_fn=constant", ["workers draw the same random numbers (numpy",
+                                              "each epoch draws the same random numbers again"]),
+        ("Numpy", "worker_init_fn=by_worker", ["each epoch draws the same random numbers again"]),
+        ("Held", "persistent_workers=False", ["workers draw the same random numbers (dataset.rng)",
+                                              "each epoch draws the same random numbers again"]),
+        ("Held", "persistent_workers=True", ["workers draw the same random numbers (dataset.rng)"]),
+    ],
+)  # fmt: skip
+def test_the_same_random_numbers(d: Debuggee, dataset: str, more: str, said: list[str]) -> None:
+    found = what(check(d, f"DataLoader({dataset}(), 10, shuffle=True, num_workers=2, {more})"))
+    assert len(found) == len(said)
+    for each, part in zip(found, said, strict=True):
+        assert part in each
+
+
+def test_trying_it_leaves_no_trace(d: Debuggee) -> None:
+    d.type(HEAD + "\nheld = Held()\nloader = DataLoader(held, 10, shuffle=True, num_workers=2)")
+    state = (
+        "[hash(str(torch.get_rng_state().tolist())), hash(random.getstate()), "
+        "hash(str(numpy.random.get_state()[1].tolist())), str(held.rng.bit_generator.state), "
+        "str(signal.getsignal(signal.SIGCHLD)), len(os.listdir('/proc/self/fd')), "
+        "len(__import__('multiprocessing').active_children()), os.listdir('/dev/shm')]"
+    )
+    d.type("import multiprocessing.resource_tracker as t; t.ensure_running()")
+    d.look(p.CheckLoader(expression="loader"))
+    before = d.value(state, full=True)
+    d.look(p.CheckLoader(expression="loader"))
+    d.look(p.TuneLoader(expression="loader", seconds=0.2, workers=(0, 1)))
+    assert d.value(state, full=True) == before
+
+
+def test_sorted_labels(d: Debuggee) -> None:
+    (found,) = check(d, "DataLoader(Sorted(), 10)")
+    assert found.what.startswith("nothing shuffles, and the labels lie in order")
+    assert found.why.endswith("they go from 0 to 2.")
+    assert found.do.startswith("shuffle=True")
+
+
+def test_visits(d: Debuggee) -> None:
+    twice = check(d, "DataLoader(Plain(), 10, sampler=[0, 1, 1, 5])")
+    assert what(twice) == [
+        "1 indices come more than once in an epoch.",
+        "98 of 101 samples are not visited in an epoch.",
+    ]
+    assert twice[0].why == "index 1 comes 2 times."
+    meant = check(d, "DataLoader(Plain(), 10, sampler=WeightedRandomSampler([1.0] * 101, 50))")
+    assert what(meant) == []
+    assert {each.severity for each in meant} == {"note"}
+    dropped = check(d, "DataLoader(Plain(), 10, shuffle=True, drop_last=True)")
+    assert [each.severity for each in dropped] == ["note"]
+    assert "1 of 101 samples" in dropped[0].what
+    outside = check(d, "DataLoader(Plain(), 10, sampler=range(105))")
+    assert what(outside)[0] == "the sampler gives index 101, and the dataset has 101 samples."
+
+
+def test_a_last_batch_of_one_before_batch_norm(d: Debuggee) -> None:
+    setup = "net = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.BatchNorm1d(5))"
+    found = check(d, "DataLoader(Torch(), 10, shuffle=True)", setup)
+    assert what(found) == [
+        "the last batch has 1 sample, and BatchNorm1d 'net.1' is in training "
+        "mode: it has no variance to work with."
+    ]
+    assert found[0].why == "101 samples in batches of 10 leave 1."
+    assert what(check(d, "DataLoader(Torch(), 10, shuffle=True)", setup + ".eval()")) == []
+    assert what(check(d, "DataLoader(Torch(), 9, shuffle=True)", setup)) == []
+
+
+def test_labels_that_the_model_has_no_output_for(d: Debuggee) -> None:
+    found = check(d, "DataLoader(Plain(), 10, shuffle=True)", "net = torch.nn.Linear(32, 4)")
+    assert len(what(found)) == 1
+    assert "label 4 is out of range" in what(found)[0]
+    assert "has 4 outputs, for labels 0 to 3" in what(found)[0]
+
+
+VALUES = """
+class Values(Plain):
+    def __getitem__(self, index):
+        image, label = super().__getitem__(index)
+        {change}
+        return image, label
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("image = image.double()", "part '0' of a sample is float64"),
+        ("image = image * (255 if index == 70 else 1)", "1 of 101 samples: other range."),
+        ("image = image / (index != 7) if index else image", "1 of 101 samples: Inf."),
+        ("image[0, 0, 0] = float('nan') if index in (7, 8) else 0", "2 of 101 samples: NaN."),
+        ("image = image[:, :3] if index == 7 else image", "1 of 101 samples: other shape."),
+        ("label = 1 // (index != 7)", "1 of 101 samples: raises."),
+    ],
+)
+def test_values(d: Debuggee, change: str, said: str) -> None:
+    setup = VALUES.replace("{change}", change) + "net = torch.nn.Linear(3, 5)"
+    found = check(d, "DataLoader(Values(), 10, shuffle=True)", setup)
+    assert [each for each in what(found) if said in each], what(found)
+    assert len(found) == 1
+    if "1 of" in said:
+        assert "dataset[7" in found[0].why
+
+
+def test_two_loaders_on_one_augmenting_dataset(d: Debuggee) -> None:
+    setup = "both = {}()\nother = DataLoader(Subset(both, range(50, 101)), 10)"
+    loader = "DataLoader(Subset(both, range(50)), 10, shuffle=True)"
+    (found,) = check(d, loader, setup.replace("{}", "Torch"))
+    assert found.what == "loader and other read one Torch, which augments."
+    assert check(d, loader, setup.replace("{}", "Plain")) == []
+
+
+def test_how_much_was_looked_at(d: Debuggee) -> None:
+    check(d, "DataLoader(Plain(), 10)")
+    found = d.look(p.CheckLoader(expression="loader", samples=11))
+    assert found.looked_at[0] == "11 of 101 samples"
+    assert "the order of one epoch: 101 visits" in found.looked_at
+
+
+def test_the_line_to_change(script: Callable[..., Path]) -> None:
+    path = script(
+        "import torch\n" + HEAD + "torch.zeros(1)\n"
+        "train = DataLoader(Sorted(), 10)\nfor each in train: pass\n"
+    )
+    with debuggee() as d:
+        d.load(path)
+        d.break_at("batch 1")
+        d.cont()
+        found = d.look(p.CheckLoader(expression="train"))
+        assert isinstance(found, model.LoaderCheck), found
+        site = found.findings[0].site
+        assert site is not None
+        assert site.text == "train = DataLoader(Sorted(), 10)"
