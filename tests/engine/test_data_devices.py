@@ -90,6 +90,7 @@ def test_moving_a_batch_and_a_module(d: Debuggee) -> None:
 
 
 @pytest.mark.cuda
+@pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no CUDA here")
 def test_moving_to_a_gpu(d: Debuggee) -> None:
     d.type("batch = [torch.ones(1000, 1000), torch.ones(10).pin_memory()]")
     found = d.look(p.MoveTo(device="cuda", expression="batch"))

@@ -130,8 +130,8 @@ def test_a_last_batch_of_one_before_batch_norm(d: Debuggee) -> None:
     setup = "net = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.BatchNorm1d(5))"
     found = check(d, "DataLoader(Torch(), 10, shuffle=True)", setup)
     assert what(found) == [
-        "the last batch has 1 sample, and BatchNorm1d 'net.1' is in training "
-        "mode: it has no variance to work with."
+        "the last batch has 1 sample, and BatchNorm1d '1' is in training mode: it has no variance "
+        "to work with."
     ]
     assert found[0].why == "101 samples in batches of 10 leave 1."
     assert what(check(d, "DataLoader(Torch(), 10, shuffle=True)", setup + ".eval()")) == []
