@@ -14,6 +14,8 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 TRIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "broken_sample": ("c\n:loader check\n:sample 90",
+                      {"type": "Sample", "odd": ["part '0' has 64 NaN."]}),
     "chain_rule_paths": ("b 41\nc\n:terms loss\n:addends loss w\n:paths deep a\n:paths L a",
                          {"type": "Paths", "count": 3, "total": 36.0, "grad": 36.0}),
     "custom_function": ("b node PowerBackward\nc\np saved\ns\nb 26",
@@ -23,11 +25,14 @@ TRIES: dict[str, tuple[str, dict[str, Any]]] = {
     "digits_cnn": ("b node Convolution*\nc\nuntil leaf conv2.weight", {"type": "Stop"}),
     "gan": ("b leaf critic.0.weight\nc\nw\n:t fake", {"shape": [128, 1]}),
     "leaves": ("b leaf weight\nc\nu", {"type": "Node"}),
+    "loader_digits": ("b label 8\nc\n:loader loader\n:batch 7\n:sample 3",
+                      {"type": "Sample", "label": "3", "length": 1797}),
     "lstm": ("b op lstm\nc\nwhatis out", {"type": "Value"}),
     "memory_sharing": ("b 39\nc\n:versions weight\ns\n:mem weight hidden", {"kind": "data"}),
     "modules": ("b mod blocks.1.fc2\nc", {"module": "blocks.1.fc2"}),
     "nan_hunt": ("b nan\nc\np step", {"text": "3"}),
     "two_paths": ("b leaf a\nc\ns\n:bw a.sin() * a", {"phase": "backward"}),
+    "worker_seeds": (":loader check different", {"type": "LoaderCheck", "findings": []}),
     "vanishing": ("b node Sigmoid*\nc\nc\np grad_in[0].norm() < 1", {"type": "Value"}),
 }  # fmt: skip
 

@@ -34,7 +34,7 @@ def kind_of(part: model.Part) -> str:
 
 def span(low: float | None, high: float | None) -> str:
     """Return '0..1'."""
-    return "" if low is None else f"{figure(low)}..{figure(high)}"
+    return "" if low is None or high is None else f"{figure(low + 0.0)}..{figure(high + 0.0)}"
 
 
 def _finding(found: model.Finding, look: Look) -> Iterator[Text]:

@@ -1,0 +1,141 @@
+"""The words about data, as they are typed, and their records as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from data_samples import BATCH, LOADER, SAMPLE
+
+from gradrepl.render import Look, printed
+
+IMAGES = """
+import pathlib, sys, torch
+from torch.utils.data import DataLoader, Dataset
+class Folder(Dataset):
+    def __init__(self, path):
+        self.files = sorted(pathlib.Path(path).glob("*/*.pt"))
+        self.classes = sorted({file.parent.name for file in self.files})
+    def __len__(self):
+        return len(self.files)
+    def __getitem__(self, index):
+        file = self.files[index]
+        return {"image": torch.load(file), "label": self.classes.index(file.parent.name),
+                "path": file.name}
+loader = DataLoader(Folder(PATH), batch_size=4)
+"""
+CORPUS = """
+import collections, torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset
+lines = open(PATH).read().splitlines()
+words = sorted({word for line in lines for word in line.split()})
+class Corpus(Dataset):
+    def __len__(self): return len(lines)
+    def __getitem__(self, index):
+        return [words.index(word) for word in lines[index].split()], lines[index]
+def padded(samples):
+    return pad_sequence([torch.tensor(each) for each, _ in samples], batch_first=True)
+loader = DataLoader(Corpus(), batch_size=3, collate_fn=padded)
+"""
+
+
+def records(*lines: str) -> list[dict[str, Any]]:
+    """Type lines in batch mode; return what came, prints left out."""
+    result = subprocess.run(
+        [sys.executable, "-m", "gradrepl", "--json"],
+        input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+
+
+def setup(tmp_path: Path, source: str, data: Path) -> str:
+    path = tmp_path / "setup.py"
+    path.write_text(source.replace("PATH", repr(str(data))))
+    return f"exec(open({str(path)!r}).read())"
+
+
+def test_a_folder_of_images(tmp_path: Path) -> None:
+    import torch
+
+    folder = tmp_path / "images"
+    for number in range(10):
+        place = folder / ("cats" if number < 5 else "dogs")
+        place.mkdir(parents=True, exist_ok=True)
+        image = torch.full((3, 12, 12 if number != 7 else 10), number / 10)
+        image[0] = torch.linspace(0, 1, image[0].numel()).view(image[0].shape)
+        torch.save(image, place / f"{number}.pt")
+    loader, batch, bad, sample = records(
+        setup(tmp_path, IMAGES, folder), ":loader loader", ":batch 0", ":batch", ":sample 3"
+    )
+    assert (loader["type"], loader["length"], loader["batches"]) == ("Loader", 10, 3)
+    assert batch["type"] == "Batch"
+    assert batch["indices"] == ["0", "1", "2", "3"]
+    assert batch["odd"] == []
+    assert [row["label"] for row in batch["rows"]] == ["0"] * 4
+    assert bad["number"] == 1
+    assert bad["problem"].startswith("dataset[7] part 'image' has shape (3, 12, 10)")
+    assert bad["rows"][0]["index"] == "7"
+    assert sample["type"] == "Sample"
+    assert [part["key"] for part in sample["parts"]] == ["image", "label", "path"]
+    assert len(sample["parts"][0]["lines"]) == 12
+
+
+def test_a_text_corpus(tmp_path: Path) -> None:
+    text = tmp_path / "corpus.txt"
+    text.write_text("the cat sat\nthe dog\na cat and a dog sat\nthe end\n")
+    batch, sample = records(setup(tmp_path, CORPUS, text), ":batch 0", ":sample 2")
+    assert batch["collated"][0]["shape"] == [3, 6]
+    assert batch["odd"] == []  # they differ in length by design: the loader pads
+    assert sample["parts"][1]["text"] == "a cat and a dog sat"
+    assert len(sample["parts"][0]["values"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (":batch", "there is no DataLoader in reach."),
+        (":batch x", "'x' is no number of a batch."),
+        (":loader 5", "'5' is a int, not a DataLoader."),
+        (":sample", "'sample' needs I."),
+        (":to cpu", "'to' needs EXPR."),
+    ],
+)
+def test_bad_input_gets_one_sentence(line: str, message: str) -> None:
+    (error,) = records(line)
+    assert (error["type"], error["message"]) == ("Error", message)
+    assert error["hint"]
+
+
+def test_watch_and_off_are_words_unless_they_are_names() -> None:
+    head = "import torch; from torch.utils.data import DataLoader"
+    found = records(head, ":loader watch", ":loader off",
+                    "watch = DataLoader([1, 2]); 0", ":loader watch")  # fmt: skip
+    assert [each["type"] for each in found] == ["LoaderWatch", "LoaderWatch", "Value", "Loader"]
+    assert [each["on"] for each in found[:2]] == [True, False]
+
+
+def test_a_batch_in_text() -> None:
+    assert printed(BATCH).splitlines()[:5] == [
+        "batch 7 of 29  loader  64 samples  worker 1  fetched in 10 ms  as the program's loop got "
+        "it",
+        "! dataset[9921] part '0' has shape (1, 8, 7), 63 others (1, 8, 8): they cannot be made "
+        "into one batch.",
+        "  #   index  label  shape          range  took",
+        "  !3  9921   0      (1, 8, 7) f32  0..1   2 ms  other shape",
+        "  0   40512  3      (1, 8, 8) f32  0..1   2 ms",
+    ]
+
+
+def test_a_sample_and_a_loader_in_text() -> None:
+    text = printed(SAMPLE)
+    assert "  log   1 ms  (1, 8, 8) f32  0..1   first NaN !" in text
+    assert "    ▁!█" in text
+    plain = printed(SAMPLE, Look(plain=True))
+    assert "█" not in plain
+    assert "worker 0 (pid 101) is at batch 8 for 3.2 s, indices 12, 40…" in printed(LOADER)
+    assert "worker 1 (pid 102) killed by SIGKILL" in printed(LOADER)
