@@ -30,6 +30,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 torch.manual_seed(0) and None
+__import__("warnings").resetwarnings()
 """
 
 

@@ -195,6 +195,19 @@ def test_windows_and_depths(d: Debuggee) -> None:
     assert tree(d, first=500, count=3).rows == whole.rows[-1:]
 
 
+def test_warnings_that_are_errors_are_for_the_users_code(d):
+    d.type("import warnings; warnings.simplefilter('error'); m = nn.Linear(2, 1)")
+    d.type("y = m(torch.ones(1, 2)).sum()")
+    for request in (
+        protocol.ModuleRows(), protocol.GraphRows(expression="y"),
+        protocol.FunctionOf(target="y"), protocol.Describe(expression="y"),
+        protocol.AskStorages(), protocol.PathsTo(root="y", leaf="m.bias"), protocol.AskBytes(),
+        protocol.TermsOf(root="y"), protocol.RuleOf(what="y"), protocol.AskVersions(expression="y"),
+    ):  # fmt: skip
+        found = d.look(request)
+        assert not isinstance(found, model.Error), found
+
+
 def test_bad_questions(d: Debuggee) -> None:
     found = d.look(protocol.ModuleRows())
     assert (found.message, found.kind) == ("there is no module in reach here.", "StateError")

@@ -136,8 +136,8 @@ class Tree:
                 found[spot.parent].children += 1
             if spot.same_as:
                 continue
-            for parameter in filter(None.__ne__, spot.module._parameters.values()):
-                assert parameter is not None
+            held = [each for each in spot.module._parameters.values() if each is not None]
+            for parameter in held:
                 if id(parameter) not in counted:
                     counted.add(id(parameter))
                     sums.own += numel(parameter)
