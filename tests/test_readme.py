@@ -24,6 +24,8 @@ SHOWN = (
     model.Member, model.Sharing, model.Copies, model.Versions, model.MemoryUse, model.Paths,
     model.Path, model.PathStep, model.Terms, model.Addends, model.Rule, model.Verified,
     model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.GraphRow,
+    model.Loader, model.Batch, model.SampleRow, model.Sample, model.Part, model.LoaderCheck,
+    model.Finding,
 )  # fmt: skip
 
 

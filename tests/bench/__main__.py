@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import graphs
 import idle
+import loading
 import overhead
 import screen
 import stepping
@@ -21,6 +22,7 @@ SECTIONS: dict[str, Callable[[], Section]] = {
     "idle": lambda: idle.measure(8),
     "overhead": lambda: overhead.measure(20),
     "watching": lambda: watching.measure(60),
+    "loading": lambda: loading.measure(24),
     "graphs": graphs.measure,
     "stepping": stepping.measure,
     "screen": screen.measure,

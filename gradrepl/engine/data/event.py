@@ -27,9 +27,18 @@ class BatchEvent(_Event):
     ) -> None:  # fmt: skip
         super().__init__(stepper, anchor)
         self.seen, self.noted, self.batch = seen, noted, batch
-        self.frame = frames.Walk(frame).frame
+        self._asked: FrameType | None = frame
         self.number = noted.number
         self.name = f"batch {noted.number}"
+
+    @property
+    def frame(self) -> FrameType | None:  # type: ignore[override]
+        """The line of the user's that asked for the batch; found when somebody wants to know."""
+        return None if self._asked is None else frames.Walk(self._asked).frame
+
+    @frame.setter
+    def frame(self, frame: FrameType | None) -> None:
+        self._asked = frame
 
     def indices(self) -> Sequence[str]:
         """Return the dataset indices."""

@@ -115,6 +115,9 @@ class DataWatch:
         self.stepper = stepper
         self.on = False
         self._seen: deque[Seen] = deque(maxlen=LOADERS)
+        self._by_iterator: dict[int, Seen] = {}
+        """By id: the epoch that an iterator is in; a freed one's id may come back."""
+        self._stops = False
         self.epochs = self.batches = 0
         base, many = dataloader._BaseDataLoaderIter, dataloader._MultiProcessingDataLoaderIter
         single = dataloader._SingleProcessDataLoaderIter
@@ -146,6 +149,7 @@ class DataWatch:
 
     def place(self, on: bool) -> None:
         """Have the stand-ins in place, or not."""
+        self._stops = self.stepper.armed.wants(c.BATCH)
         if on == self.on:
             return
         self.on = on
@@ -153,6 +157,7 @@ class DataWatch:
             patch.install() if on else patch.remove()
         if on:
             self._seen.clear()
+            self._by_iterator.clear()
             self.epochs = self.batches = 0
 
     def of(self, loader: Any) -> Seen | None:
@@ -161,10 +166,10 @@ class DataWatch:
 
     def of_iterator(self, iterator: Any) -> Seen | None:
         """Return the epoch that an iterator is in."""
-        for each in reversed(self._seen):
-            if each.iterator is not None and each.iterator() is iterator:
-                return each
-        return None
+        seen = self._by_iterator.get(id(iterator))
+        if seen is None or seen.iterator is None or seen.iterator() is not iterator:
+            return None
+        return seen
 
     # -- the stand-ins -------------------------------------------------------------------------
 
@@ -197,6 +202,7 @@ class DataWatch:
         seen = Seen(loader, begun, 0 if before is None else before.epoch + 1)
         seen.iterator = weakref.ref(iterator)
         self._seen.append(seen)
+        self._by_iterator = {id(each.iterator()): each for each in self._seen if each.iterator}
         self.epochs += 1
         return seen
 
@@ -228,16 +234,16 @@ class DataWatch:
         if seen is not None:
             noted = seen.got(iterator, now() - start)
             self.batches += 1
-            self._tell(seen, noted, batch, sys._getframe(1))
+            if self._stops:
+                self._tell(seen, noted, batch, sys._getframe(1))
         return batch
 
     def _tell(self, seen: Seen, noted: Noted, batch: Any, frame: FrameType) -> None:
         """Stop here, if a breakpoint waits for this batch."""
-        stepper = self.stepper
-        if stepper.armed.wants(c.BATCH):
-            from gradrepl.engine.data.event import BatchEvent
+        from gradrepl.engine.data.event import BatchEvent
 
-            stepper.event(BatchEvent(stepper, stepper.armed.anchor, seen, noted, batch, frame))
+        stepper = self.stepper
+        stepper.event(BatchEvent(stepper, stepper.armed.anchor, seen, noted, batch, frame))
 
     # -- what may be asked ---------------------------------------------------------------------
 
