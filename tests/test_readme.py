@@ -90,7 +90,8 @@ def test_its_test_command_is_what_ci_runs() -> None:
 
 def test_every_condition_of_the_hint_can_be_written() -> None:
     examples = ["27", "a.py:3", "forward", "op relu", "node Addmm*", "mod fc1", "leaf w", "name h",
-                "nan", "inf", "norm > 3", "none", "verdict nan", "shape (64, -1)"]  # fmt: skip
+                "nan", "inf", "norm > 3", "none", "verdict nan", "shape (64, -1)",
+                "batch 7", "index 40", "label cat"]  # fmt: skip
     assert [parse(text) for text in examples]
     assert KINDS.count(",") >= len(examples) - 1
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from debuggee import Debuggee
 
-from gradrepl import model
+from gradrepl import model, protocol
 from gradrepl import protocol as p
 
 LOADER = """
@@ -39,6 +41,22 @@ def test_a_dataset_that_cannot_be_measured(d: Debuggee) -> None:
     assert isinstance(found, model.Tuning), found
     assert [bool(row.failed) for row in found.rows] == [True, True]
     assert found.verdict == "nothing could be measured."
+
+
+def test_tuning_can_be_stopped(d: Debuggee) -> None:
+    d.type(LOADER)
+    number = d.send(p.TuneLoader(expression="loader", seconds=1, workers=(0, 1, 2)))
+    while True:
+        message = d.link.receive()
+        assert message is not None
+        if isinstance(message, protocol.Tell):  # one is measured
+            d.process.send_signal(signal.SIGINT)
+        if isinstance(message, protocol.Answer) and message.id == number:
+            break
+    assert isinstance(message.record, model.Tuning), message.record
+    assert message.record.stopped
+    assert len(message.record.rows) < 3
+    assert d.value("5") == "5"
 
 
 def devices(d: Debuggee, name: str = "") -> model.Devices:

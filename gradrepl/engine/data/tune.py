@@ -28,7 +28,11 @@ def measure(
     for place, workers in enumerate(numbers, 1):
         if session.stepper.interrupted:
             break
-        row = _one(loader, workers, seconds, session)
+        try:
+            row = _one(loader, workers, seconds, session)
+        except KeyboardInterrupt:  # it came while the user's dataset ran
+            session.stepper.interrupted = True
+            break
         rows.append(row)
         said = row.failed or f"{row.samples_per_second:.0f} samples/s"
         session.tell(model.Notice(message=f"{place} of {len(numbers)}: {workers} workers, {said}"))
