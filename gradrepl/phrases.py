@@ -167,3 +167,19 @@ def breakpoint_line(row: model.BreakpointInfo) -> str:
     block = f"runs {' ;; '.join(row.commands)}" if row.commands else ""
     notes = ", ".join(filter(None, (off, once, hits, ignored, block)))
     return f"Breakpoint {row.id}: {row.text}" + (f"  ({notes})" if notes else "")
+
+
+def comparison_facts(record: model.Comparison) -> Iterator[tuple[str, str]]:
+    """Yield how far two tensors are apart."""
+    yield "compared", f"{record.a} and {record.b}, {record.shape}"
+    if record.equal:
+        yield "equal", "every element is the same"
+    else:
+        yield "different", f"{record.different} of {record.elements} elements"
+        place = f" at {list(record.index)}: {' and '.join(record.at)}" if record.at[0] else ""
+        yield "largest difference", figure(record.max_difference) + place
+        relative = "" if record.relative is None else f", {figure(record.relative)} of {record.b}"
+        yield "norm of the difference", figure(record.norm) + relative
+        yield "cosine", "" if record.cosine is None else f"{record.cosine:.6f}"
+        yield "torch.allclose", "yes" if record.close else "no"
+    yield "but", "; ".join(record.notes)

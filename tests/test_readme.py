@@ -21,8 +21,8 @@ README = ROOT / "README.md"
 SHOWN = (
     model.Stop, model.Op, model.Node, model.TensorInfo, model.Stats, model.Pass, model.Value,
     model.Error, model.Ended, model.Site, model.Tensor, model.Storages, model.Storage,
-    model.Member, model.Sharing, model.Copies, model.Versions, model.MemoryUse, model.Paths,
-    model.Path, model.PathStep, model.Terms, model.Addends, model.Rule, model.Verified,
+    model.Member, model.Sharing, model.Comparison, model.Copies, model.Versions,
+    model.MemoryUse, model.Paths, model.Path, model.PathStep, model.Terms, model.Addends, model.Rule, model.Verified,
     model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.GraphRow,
     model.Loader, model.Batch, model.SampleRow, model.Sample, model.Part, model.LoaderCheck,
     model.Finding,

@@ -122,6 +122,9 @@ def test_a_tensor_in_full():
 RECORDS = [
     *CHAIN, *DATA, *HEALTH, *MEMORY, *MODULES,
     FORWARD, BACKWARD, EXCEPTION, OP, NODE, tensor(), SCALAR,
+    model.Comparison(a="x", b="[/b]", shape=(3,), equal=False, close=False, elements=3,
+                     different=2, max_difference=5.0, index=(1,), at=("0", "-5"), norm=5.8,
+                     relative=1.0, cosine=0.5, notes=("dtype float32 and float64",)),
     model.Pass(outcome="aborted", nodes_run=3, total=11, root="loss", accumulated_count=9,
                accumulated=(model.Accumulated("fc.weight", 0.5, (3,)),)),
     model.Value(text="[/b] 5"),
@@ -195,6 +198,17 @@ def test_errors():
     user = model.Error(message="ValueError: no", kind="ValueError", traceback=trace)
     assert lines(user) == trace.splitlines()
     assert lines(msgspec_replace(user, traceback="")) == ["ValueError: no"]
+
+
+def test_a_comparison_says_where():
+    found = next(each for each in RECORDS if isinstance(each, model.Comparison))
+    assert lines(found) == [
+        "compared: x and [/b], (3,)", "different: 2 of 3 elements",
+        "largest difference: 5 at [1]: 0 and -5", "norm of the difference: 5.8, 1 of [/b]",
+        "cosine: 0.500000", "torch.allclose: no", "but: dtype float32 and float64",
+    ]  # fmt: skip
+    same = msgspec_replace(found, equal=True, notes=())
+    assert lines(same)[1:] == ["equal: every element is the same"]
 
 
 def test_breakpoints_say_how_they_stand():

@@ -89,6 +89,14 @@ async def mem(talk: Conversation, names: Expressions = ()) -> Found:
     return await talk.ask(protocol.AskStorages(expressions=names))
 
 
+@command("compare", group=GROUP, key="=")
+async def compare(talk: Conversation, names: Expressions) -> Found:
+    """Show how far two tensors are apart: 'compare x y', or 'compare x, f(y)'."""
+    if len(names) != 2:
+        raise UsageError("'compare' needs two tensors.", "Write: compare x y")
+    return await talk.ask(protocol.Compare(a=names[0], b=names[1]))
+
+
 @command("copies", group=GROUP)
 async def copies(talk: Conversation, expression: Expression) -> Found:
     """Measure what each way of copying EXPR does: bytes, version counter, gradient.

@@ -27,6 +27,14 @@ def describe(request: p.Describe, session: Session, place: Place) -> Answer:
     return facts.everything(tensor, request.expression, session, place)
 
 
+@on(p.Compare)
+def _(request: p.Compare, session: Session, place: Place) -> Answer:
+    a, b = (tensor_at(each, session, place) for each in (request.a, request.b))
+    from gradrepl.engine import compare
+
+    return compare.between(a, b, (request.a, request.b))
+
+
 @on(p.Print)
 def _(request: p.Print, session: Session, place: Place) -> Answer:
     value = session.evaluate(request.expression, place)

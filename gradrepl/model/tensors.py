@@ -131,3 +131,32 @@ class Tensor(TensorInfo, frozen=True, kw_only=True):
     used_by: tuple[OpRef, ...] = ()
     """Recorded ops that it went into, the last 16."""
     used_total: int = 0
+
+
+class Comparison(Record, frozen=True, kw_only=True):
+    """How far two tensors of one shape are apart; figures in float64 (complex128)."""
+
+    a: str
+    b: str
+    shape: tuple[int, ...]
+    equal: bool
+    """Is every element the same? A NaN is the same as a NaN."""
+    close: bool
+    """As ``torch.allclose`` with its own tolerances, NaN beside NaN allowed."""
+    elements: int = 0
+    different: int = 0
+    """Elements that are not the same."""
+    max_difference: float | None = None
+    """Largest absolute difference; None where there is no element."""
+    index: tuple[int, ...] = ()
+    """Where that is."""
+    at: tuple[str, str] = ("", "")
+    """The two elements there."""
+    norm: float = 0.0
+    """L2 norm of the difference."""
+    relative: float | None = None
+    """That by the norm of ``b``; None where that is 0."""
+    cosine: float | None = None
+    """Of the angle between the two, as vectors; None where one is 0."""
+    notes: tuple[str, ...] = ()
+    """Other differences: dtype, device."""

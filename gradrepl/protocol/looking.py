@@ -25,6 +25,13 @@ class Print(Request, frozen=True, kw_only=True):
     full: bool = False
 
 
+class Compare(Request, frozen=True, kw_only=True):
+    """How far two tensors are apart, element by element."""
+
+    a: str
+    b: str
+
+
 class FrameStack(Request, frozen=True, kw_only=True):
     """``w``; with ``move`` first select another frame (+1 is the caller)."""
 

@@ -6,13 +6,27 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gradrepl import model
-from gradrepl.phrases import figure, named, node_facts, op_facts, place, stop_facts, tensor_facts
+from gradrepl.phrases import (
+    comparison_facts,
+    figure,
+    named,
+    node_facts,
+    op_facts,
+    place,
+    stop_facts,
+    tensor_facts,
+)  # fmt: skip
 from gradrepl.render.pieces import Look, facts, line, render
 
 
 @render.register
 def _(record: model.TensorInfo, look: Look) -> RenderableType:
     return facts(tensor_facts(record), look)
+
+
+@render.register
+def _(record: model.Comparison, look: Look) -> RenderableType:
+    return facts(comparison_facts(record), look)
 
 
 @render.register

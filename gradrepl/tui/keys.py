@@ -42,8 +42,8 @@ class Key:
 _NAMES = {
     "question_mark": "?", "colon": ":", "exclamation_mark": "!", "slash": "/", "full_stop": ".",
     "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",
-    "left_curly_bracket": "{", "right_curly_bracket": "}", "pageup": "PgUp", "pagedown": "PgDn",
-    "escape": "Esc", "home": "Home", "end": "End", "left": "←", "right": "→",
+    "left_curly_bracket": "{", "right_curly_bracket": "}", "equals_sign": "=",
+    "pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "home": "Home", "end": "End", "left": "←", "right": "→",
     "up": "↑", "down": "↓",
 }  # fmt: skip
 
@@ -85,6 +85,7 @@ LOOKING = (
     _ask("pp", "P", "Print all of a value"),
     _ask("display", "D", "Watch an expression at every stop"),
     _ask("undisplay", "X", "Stop watching"),
+    _ask("compare", "equals_sign", "Compare two tensors"),
     _send("breakpoints", "B", "List the breakpoints"),
     _send("longlist", "S", "Source of the whole function"),
     Key("look.chain", "H", "chain", "chain", "How: every path from the loss to here", "Look"),

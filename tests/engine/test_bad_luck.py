@@ -129,9 +129,7 @@ ENDINGS = {
     "an excepthook that exits": (
         "import sys\ndef hook(*a):\n    sys.exit(9)\nsys.excepthook = hook\n1 / 0"
     ),
-    "atexit": (
-        "import atexit, sys\natexit.register(print, 'bye')\nprint('hello')\nsys.exit(2)"
-    ),
+    "atexit": ("import atexit, sys\natexit.register(print, 'bye')\nprint('hello')\nsys.exit(2)"),
     "a thread that goes on": (
         "import threading\nmain = threading.main_thread()\n"
         "def f():\n    go.wait(1)\n    print('thread done')\n"
@@ -387,12 +385,14 @@ old = signal.signal(signal.SIGUSR1, handler)
 
 
 def test_a_flood_of_output_does_not_hold_the_link(script, tmp_path):
-    path = script("""\
+    path = script(
+        """\
         import torch
         torch.ones(1)
         while not stop:
             print("x" * 2**16)
-    """.replace("not stop", "'stop' not in globals()"))
+    """.replace("not stop", "'stop' not in globals()")
+    )
     out = tmp_path / "out"
     with out.open("w") as stream, debuggee(warm=False, stdout=stream) as d:
         d.load(path)

@@ -119,13 +119,16 @@ NOTHING_ARMED = {
 
 @pytest.mark.parametrize("how", NOTHING_ARMED)
 def test_nothing_of_ours_is_in_the_users_step(d, script, how):
-    path = script(OURS + """
+    path = script(
+        OURS
+        + """
 torch.ones(2) + 1
 train_step()
 seen.clear()
 found = calls_of_ours(train_step), seen, ours()
 done = True
-""")
+"""
+    )
     d.load(path)
     NOTHING_ARMED[how](d)
     d.cont()
@@ -143,12 +146,15 @@ def test_something_is_there_while_something_is_armed(d, script):
 
 
 def test_hooks_of_a_pass_are_gone_at_its_end(d, script):
-    path = script(OURS + """
+    path = script(
+        OURS
+        + """
 a = torch.ones(2, requires_grad=True)
 L = a.exp().sum()
 L.backward(retain_graph=True)
 found = calls_of_ours(L.backward)
-""")
+"""
+    )
     d.load(path)
     d.go(c.FirstNode())
     d.step()
@@ -202,10 +208,13 @@ def test_the_script_runs_on_without_a_face(script, tmp_path, where):
 
 
 def test_hooks_are_gone_when_the_face_is(script, tmp_path):
-    path = script(OURS + """
+    path = script(
+        OURS
+        + """
 torch.ones(2) + 1
 print(calls_of_ours(train_step), seen, ours())
-""")
+"""
+    )
     out = tmp_path / "out"
     with out.open("w") as stream, debuggee(warm=False, stdout=stream) as d:
         d.load(path)
