@@ -43,8 +43,8 @@ _NAMES = {
     "question_mark": "?", "colon": ":", "exclamation_mark": "!", "slash": "/", "full_stop": ".",
     "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_curly_bracket": "{", "right_curly_bracket": "}", "equals_sign": "=",
-    "pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "home": "Home", "end": "End", "left": "←", "right": "→",
-    "up": "↑", "down": "↓",
+    "pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "home": "Home", "end": "End",
+    "left": "←", "right": "→", "up": "↑", "down": "↓",
 }  # fmt: skip
 
 
