@@ -19,6 +19,10 @@ from gradrepl.errors import LinkError
 from gradrepl.link import BlockingLink
 
 
+_gone = threading.Lock()
+"""Taken, for good, when the face is gone."""
+
+
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
     frames.mark_ours(sys._getframe(1).f_code)
@@ -83,11 +87,11 @@ def _listen(
 
 
 def _face_gone(session: Session, setup: dict[str, Any]) -> None:
-    """Let the user's code run on without us."""
-    if not session.gate.detached:
-        session.gate.detach()
+    """Let the user's code run on without us: first disarm, so that who is parked finds it so."""
+    if _gone.acquire(blocking=False):  # the link's two ends may both have found out
         stdio.fall_back(setup["keep"], setup["fallback"])
         session.face_gone()
+        session.gate.detach()
 
 
 def _forked(session: Session, link: BlockingLink) -> None:
