@@ -18,7 +18,6 @@ from gradrepl.engine.session import Session
 from gradrepl.errors import LinkError
 from gradrepl.link import BlockingLink
 
-
 _gone = threading.Lock()
 """Taken, for good, when the face is gone."""
 
