@@ -86,6 +86,8 @@ class Recorder(TorchFunctionMode):
         """Where tensors left the graph."""
         self.writes = Writes()
         """Which op wrote into which memory."""
+        self._waiting: Any = None
+        """The profile hook that waits for the op to return, the last time one was needed."""
         self._aside = False
         """Compiled code runs, and we have left the stack for that long."""
         self.depth = 0
@@ -152,8 +154,8 @@ class Recorder(TorchFunctionMode):
         interpreter's profile hook is the first thing of ours that runs then.
         """
         before = sys.getprofile()
-        if getattr(before, "__name__", "") == "when_back":
-            return  # it waits for that already
+        if before is not None and before is self._waiting:
+            return
 
         def when_back(frame: FrameType, event: str, argument: Any) -> None:
             if self.stepper.records:
@@ -162,6 +164,7 @@ class Recorder(TorchFunctionMode):
                 sys.setprofile(before)
                 self.remove()
 
+        self._waiting = when_back
         sys.setprofile(when_back)
 
     def step_aside(self) -> None:

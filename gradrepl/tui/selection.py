@@ -105,8 +105,19 @@ class Selection(Browse):
     # -- ask about it -----------------------------------------------------------------------------
 
     def action_open_here(self) -> None:
-        """Give the details of the selection all the room."""
+        """Give the details of the selection all the room: of an op's result, everything."""
         self.maximise(self.panels.map if self.view == "mem" else self.panels.inspect)
+        stop, here = self.talk.stop, self.list_here()
+        made = self.view == "fwd" and stop is not None and stop.op is not None
+        if made and stop is not None and stop.when == "after" and here.cursor == here.here:
+            self.begin("describe", self._describe, "out")
+
+    async def _describe(self, expression: str) -> None:
+        from gradrepl import protocol
+
+        answer = await self.supply.ask(protocol.Describe(expression=expression))
+        if isinstance(answer, model.Tensor):
+            self.panels.inspect.show(answer)
 
     def action_chain(self) -> None:
         """Show every path from the loss to the selected node."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hand_made import FakeConversation
+from modules_samples import TENSOR
 from screens import Seen, on_screen
 
 from gradrepl import model, protocol
@@ -36,12 +37,15 @@ FOUND = model.Storages(storages=(ONE, TWO), total=2, tensors=3, nbytes=208, stal
 
 
 class Shares(FakeConversation):
-    """A conversation that knows who shares memory."""
+    """A conversation that knows who shares memory, and all about a tensor."""
 
     async def ask(self, request: protocol.Request) -> model.Record | None:
         if isinstance(request, protocol.AskStorages):
             self.asked.append(request)
             return FOUND
+        if isinstance(request, protocol.Describe):
+            self.asked.append(request)
+            return TENSOR
         return await super().ask(request)
 
 
@@ -140,3 +144,18 @@ def test_a_long_answer_takes_the_height_and_a_stop_gives_it_back() -> None:
         assert "Ops" in seen.text
 
     on_screen(body)
+
+
+def test_enter_on_the_op_here_shows_everything_about_its_result() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "s")
+        assert not any(isinstance(each, protocol.Describe) for each in seen.talk.asked)
+        await seen.press("enter")
+        assert seen.talk.asked[-1] == protocol.Describe(expression="out")
+        assert "relu (train.py:27) computed it" in seen.text
+        assert "clip" in seen.text  # a hook with its owner
+        await seen.press("escape", "s")
+        assert "computed it" not in seen.text
+
+    on_screen(body, make=Shares)

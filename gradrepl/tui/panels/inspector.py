@@ -225,6 +225,10 @@ class Inspector(Paper):
                 return draw_node(self.record, width, here=not self.note)
             case model.Stop():
                 return draw_exception(self.record, width)
+            case model.Tensor():
+                from gradrepl.tui import reply  # it draws with us
+
+                return reply.whole(self.record, width)
             case model.TensorInfo():
                 return tensor_lines.whole(self.record, width)
         return []
