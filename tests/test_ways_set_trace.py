@@ -6,8 +6,11 @@ import signal
 import time
 from pathlib import Path
 
+import pyte
 import pytest
 from terminal import Terminal
+
+from gradrepl.guest.terminal import SANE
 
 HERE = Path(__file__).parent / "ways"
 ROOT = Path(__file__).parent.parent
@@ -244,6 +247,13 @@ def test_a_killed_face_gives_the_terminal_back(start, tmp_path, face, shown):
     t.wait("the program runs on, with no stop")
     assert t.code() == 0
     assert known(tmp_path / face) == known(tmp_path / "bare")
+
+
+@pytest.mark.parametrize("cut", [b"", b"\x1b", b"\x1b[", b"\x1b[38;2;1", b"\x1b[?7l\x1b[?10"])
+def test_a_screen_killed_in_the_middle_of_a_sequence_leaves_lines_that_wrap(cut):
+    screen = pyte.Screen(20, 4)
+    pyte.ByteStream(screen).feed(b"\x1b[?7l" + cut + SANE + b"0123456789" * 3)
+    assert [line.rstrip() for line in screen.display[:2]] == ["01234567890123456789", "0123456789"]
 
 
 def child_of(pid, but=0):

@@ -23,8 +23,13 @@ from gradrepl.guest.redirection import Redirection, flush
 
 PATIENCE = 5.0
 """Seconds that a face gets to leave the terminal."""
-SANE = b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[?25h\x1b[0m"
-"""Out of what a killed screen leaves on: its page, the mouse, keys, a hidden cursor, colours."""
+_MODES = (1049, 1000, 1002, 1003, 1004, 1006, 1015, 1016, 2004, 2026, 2048)
+SANE = (
+    b"\x18"  # CAN: the killed screen may have been in the middle of a control sequence
+    + b"".join(b"\x1b[?%dl" % mode for mode in _MODES)
+    + b"\x1b[<u\x1b[?7h\x1b[?25h\x1b[0m"
+)
+"""Out of what a killed screen leaves on: its page, the mouse, keys, no line wrap, colours."""
 CHILD = "import sys; sys.path.append({root!r}); from gradrepl.visit import main; sys.exit(main())"
 
 
