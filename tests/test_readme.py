@@ -15,6 +15,7 @@ from gradrepl import model
 from gradrepl.commands.registry import by_group
 from gradrepl.conditions_parser import KINDS, parse
 from gradrepl.tui.keys import KEYS
+from gradrepl.tui.views import VIEWS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -55,6 +56,10 @@ def keys() -> str:
             for key in KEYS
             if key.group == group
         ]
+    for view in VIEWS:
+        if view.keys:
+            lines.append(f"| **On {view.digit} {view.title}** | |")
+            lines += [f"| `{key.shown}` | {cell(key.help)} |" for key in view.keys]
     return "\n".join(lines)
 
 

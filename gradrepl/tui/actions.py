@@ -7,8 +7,8 @@ from typing import Any
 from gradrepl.tui import keys, themes
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.selection import Selection
+from gradrepl.tui.views import BY_NAME, VIEWS
 
-VIEWS = ("fwd", "bwd", "mem", "log")
 STEPS = ("step", "next", "return", "continue", "into", "finish")
 """Words whose stop says enough: they leave no echo when they come from a key."""
 OPENING = ("type", "prefill", "find", "keep", "change")
@@ -106,16 +106,27 @@ class Actions(Selection):
         if view == "log":
             self._back = before
             self.header.news = False
-        if view == "mem" and not self.panels.memory.is_attached:
-            self.main.query_one("#top").mount(self.panels.memory)
-            self.main.query_one("#bottom").mount(self.panels.map)
-        for name in VIEWS:
-            self.screen_class(f"-{name}", name == view)
+        for each in VIEWS:
+            self.screen_class(f"-{each.name}", each.name == view)
+        self._turn_page(view)
         if not typing:
-            (self.log_pane if view == "log" else self.list_here()).focus()
+            there = self.log_pane if view == "log" else self.list_here()
+            there.focus()
+            if not there.is_attached:  # a page that is being mounted
+                self.call_after_refresh(there.focus)
         if view == "log":
             self.call_after_refresh(self.log_pane.renew)
         self.paint_state()
+
+    def _turn_page(self, view: str) -> None:
+        """Show the page of ``view``, made when it is first opened, and no other."""
+        pages = self.panels.pages
+        if BY_NAME[view].page and view not in pages:
+            pages[view] = BY_NAME[view].make()
+            self.main.query_one("#body").mount(pages[view])
+        for name, page in pages.items():
+            page.set_class(name == view, "-open")
+        self.screen_class("-page", view in pages)
 
     _back = "fwd"
 

@@ -218,6 +218,8 @@ class GradreplApp(Printing):
             self._unpainted.enter_context(self.batch_update())
         self.dock.transcript.show(record)
         self.unfold(record)
+        for page in self.panels.pages.values():
+            page.told(record)
         match record:
             case model.Stop(phase="backward"):
                 self.turn("bwd")
@@ -230,9 +232,10 @@ class GradreplApp(Printing):
                 self.panels.flow.end(record.accumulated)
 
     def turn(self, view: str) -> None:
-        """Switch to ``view`` because of a stop, unless the user types in the Log."""
+        """Switch to ``view`` because of a stop, unless a page is open or the Log is typed in."""
         self.screen_class("-idle", False)
-        if self.view not in (view, "mem") and not (self.view == "log" and self.dock.typing):
+        reading = self.page is not None or (self.view == "log" and self.dock.typing)
+        if self.view != view and not reading:
             self.set_view(view)
 
     def changed(self) -> None:
@@ -293,7 +296,7 @@ class GradreplApp(Printing):
             return "gone"
         if talk.prompt is None:
             return "running"
-        if self.view in ("log", "mem"):
+        if self.view == "log" or self.page is not None:
             return self.view
         state = talk.prompt.state
         if state in ("idle", "exception"):

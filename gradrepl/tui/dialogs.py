@@ -16,6 +16,7 @@ from gradrepl.tui import ink, keys
 from gradrepl.tui.ink import Line, span
 from gradrepl.tui.panels.bars import Footer
 from gradrepl.tui.panels.base import Paper
+from gradrepl.tui.views import VIEWS
 
 Rows = Sequence[tuple[str, str]]
 
@@ -33,6 +34,10 @@ def key_tables() -> list[tuple[str, Rows]]:
     for title, group in (("Step", keys.STEPPING), ("Look", keys.LOOKING),
                          ("Screens", keys.SCREENS), ("Move", keys.MOVING)):  # fmt: skip
         tables.append((title, [(key.shown, key.help) for key in group]))
+    for view in VIEWS:
+        if view.keys:
+            rows = [(key.shown, key.help) for key in view.keys]
+            tables.append((f"On {view.digit} {view.title}", rows))
     tables.append(("While typing", keys.TYPING))
     return tables
 

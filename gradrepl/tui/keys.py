@@ -7,54 +7,24 @@ README read these tables.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.binding import Binding
 
-OPENING = ("type(", "prefill(", "find", "keep", "change")
-"""Actions that move the focus to a text: they must be done before the next key is given out."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key, or several for the same."""
-
-    id: str
-    keys: str
-    action: str
-    word: str
-    """What is typed for the same, without the colon."""
-    help: str
-    group: str
-
-    @property
-    def binding(self) -> Binding:
-        """Return it as Textual wants it."""
-        first = self.action.startswith(OPENING)
-        return Binding(self.keys, self.action, self.help, show=False, id=self.id, priority=first)
-
-    @property
-    def shown(self) -> str:
-        """Return its keys as a person writes them."""
-        return " ".join(pretty(key) for key in self.keys.split(","))
-
-
-_NAMES = {
-    "question_mark": "?", "colon": ":", "exclamation_mark": "!", "slash": "/", "full_stop": ".",
-    "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",
-    "left_curly_bracket": "{", "right_curly_bracket": "}", "equals_sign": "=",
-    "pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "home": "Home", "end": "End",
-    "left": "←", "right": "→", "up": "↑", "down": "↓",
-}  # fmt: skip
-
-
-def pretty(key: str) -> str:
-    """Return ``^p`` for ``ctrl+p``, ``?`` for ``question_mark``."""
-    if key.startswith("ctrl+"):
-        return "^" + key.removeprefix("ctrl+")
-    if key.startswith("shift+"):
-        return "Shift+" + pretty(key.removeprefix("shift+"))
-    return _NAMES.get(key, key.upper() if key[0] == "f" and key[1:].isdigit() else key)
+from gradrepl.tui.key import (
+    BREAK,
+    COMMAND,
+    COPY,
+    FIND,
+    HELP,
+    LEAVE,
+    LIVE,
+    QUIT,
+    STEP,
+    TO_CURSOR,
+    TYPE,
+    Foot,
+    Key,
+)  # fmt: skip
+from gradrepl.tui.views import VIEWS
 
 
 def _send(name: str, keys: str, help: str) -> Key:
@@ -124,11 +94,7 @@ MOVING = (
     Key("move.left", "h,left", "sideways(-8)", "side -8", "Left", "Move"),
 )  # fmt: skip
 SCREENS = (
-    Key("screen.fwd", "1", "view('fwd')", "fwd", "Forward ops", "Screen"),
-    Key("screen.bwd", "2", "view('bwd')", "bwd", "Backward graph", "Screen"),
-    Key("screen.mem", "3", "view('mem')", "mem-screen", "Tensors by the memory they share",
-        "Screen"),
-    Key("screen.log", "6", "view('log')", "log", "Program output", "Screen"),
+    *(view.key for view in VIEWS),
     Key("screen.output", "o", "output", "output", "Program output and back", "Screen"),
     Key("screen.type", "i", "type('')", "type", "Type in the REPL", "Screen"),
     Key("screen.command", "colon", "type(':')", "type :", "Type a command", "Screen"),
@@ -170,40 +136,10 @@ BY_WORD = {
 """The keys of the screen by the word that does the same."""
 
 
-@dataclass(frozen=True)
-class Foot:
-    """One entry of the footer."""
-
-    keys: str
-    label: str
-    action: str
-
-
-STEP = Foot("snrc", "step", "send('step')")
-MOVE = Foot("ud", "Move", "send('up')")
-BREAK = Foot("b", "Break", "breakpoint")
-WATCH = Foot("D", "Watch", "prefill('display')")
-FINISH = Foot("f", "Finish", "send('finish')")
-FIND = Foot("/", "Find", "find")
-COMMAND = Foot(":", "Cmd", "type(':')")
-HELP = Foot("?", "Help", "keys")
-QUIT = Foot("q", "Quit", "ask_quit")
-TYPE = Foot("i", "Type", "type('')")
-MAXIMISE = Foot("m", "Maximise", "maximise")
-COPY = Foot("y", "Copy", "copy_pane")
-PALETTE = Foot("^p", "palette", "command_palette")
-VERSIONS = Foot("v", "Versions", "versions_here")
-LEAVE = Foot("esc", "Leave", "leave")
-LIVE = Foot("L", "Live", "live")
-KEEP = Foot("K", "Keep", "keep")
-TO_CURSOR = Foot("t", "Run to it", "run_to_cursor")
 FEET: dict[str, tuple[Foot, ...]] = {
-    "fwd": (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT),
-    "bwd": (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT),
+    **{view.name: view.feet for view in VIEWS},
     "away": (LIVE, STEP, BREAK, TO_CURSOR, FIND, COMMAND, HELP, QUIT),
-    "mem": (Foot("enter", "Map", "open_here"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
     "reading": (Foot("esc", "Back", "leave"), Foot("j k", "Move", "move(1)"), FIND, COPY, TYPE),
-    "log": (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT),
     "idle": (TYPE, COMMAND, BREAK, FIND, HELP, QUIT),
     "exception": (Foot("ud", "Frames", "send('up')"), Foot("p", "Print", "prefill('print')"),
                   Foot("w", "Where", "send('where')"), Foot("R", "Restart", "prefill('restart')"),
@@ -220,9 +156,3 @@ FEET: dict[str, tuple[Foot, ...]] = {
 """Entries of the footer by state; the important ones first to go last where it is narrow."""
 FIRST = ("Quit", "Help", "Cmd", "step", "Leave", "Run", "Type", "Pause", "Live", "Break")
 """Labels that stay longest when there is no room."""
-
-
-def key_name(character: str) -> str:
-    """Return Textual's name of a key that is written as one character."""
-    names = {shown: name for name, shown in _NAMES.items()}
-    return names.get(character, character)

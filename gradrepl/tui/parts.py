@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradrepl.tui.panels.dock import Dock
     from gradrepl.tui.panels.finder import Finder
     from gradrepl.tui.panels.log import LogPane
+    from gradrepl.tui.panels.page import Page
     from gradrepl.tui.panels.supplied import Panels
     from gradrepl.tui.supply import Supply
     from gradrepl.tui.talk import Talk
@@ -85,10 +86,15 @@ class Parts(App[int]):
         """Set or take a class of the main screen."""
         self.main.set_class(on, name)
 
+    @property
+    def page(self) -> Page | None:
+        """The page of this view, if it is one of its own."""
+        return self.panels.pages.get(self.view)
+
     def list_here(self) -> RowList[Any]:
         """Return the long list of this view."""
-        if self.view == "mem":
-            return self.panels.memory
+        if self.page is not None:
+            return self.page.list
         return self.panels.nodes if self.view == "bwd" else self.panels.ops
 
     @property
@@ -110,6 +116,6 @@ class Parts(App[int]):
         if self.reading:
             return self.dock.transcript
         focused = self.main.focused
-        if isinstance(focused, Panel):
+        if isinstance(focused, Panel) and focused.visible_now:
             return focused
         return self.log_pane if self.view == "log" else self.list_here()

@@ -66,8 +66,8 @@ class Selection(Browse):
         row = panel.rows.get(panel.cursor)
         if row is None:
             return ""
-        if self.view == "mem":
-            return f"name {row.member.name}" if row.member is not None else ""
+        if self.page is not None:
+            return self.page.condition()
         if self.view == "bwd":
             leaf = row.name == "AccumulateGrad" and row.label
             return f"leaf {row.label}" if leaf else f"node {row.name}"
@@ -106,7 +106,7 @@ class Selection(Browse):
 
     def action_open_here(self) -> None:
         """Give the details of the selection all the room: of an op's result, everything."""
-        self.maximise(self.panels.map if self.view == "mem" else self.panels.inspect)
+        self.maximise(self.page.details if self.page is not None else self.panels.inspect)
         stop, here = self.talk.stop, self.list_here()
         made = self.view == "fwd" and stop is not None and stop.op is not None
         if made and stop is not None and stop.when == "after" and here.cursor == here.here:
@@ -136,11 +136,8 @@ class Selection(Browse):
 
     def action_versions_here(self) -> None:
         """Show who wrote to the selected tensor."""
-        name = ""
-        if self.view == "mem":
-            row = self.panels.memory.chosen()
-            name = row.member.name if row is not None and row.member is not None else ""
-        elif target(self.talk.stop).startswith("out."):
+        name = self.page.name_here() if self.page is not None else ""
+        if self.page is None and target(self.talk.stop).startswith("out."):
             name = "out"
         if name:
             self.action_send(f"versions {name}")

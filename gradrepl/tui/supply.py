@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gradrepl import model, protocol
 from gradrepl.errors import LinkError
 from gradrepl.tui import ink
+from gradrepl.tui.panels.page import Ask
 from gradrepl.tui.panels.rows import MARGIN, RowList
 from gradrepl.tui.panels.source import around
 from gradrepl.tui.panels.supplied import Panels
@@ -54,6 +55,16 @@ class Supply:
             return None
         return None if isinstance(record, model.Error) else record
 
+    def ask_now(self) -> Ask:
+        """Return :meth:`ask`, which from the next stop on answers None."""
+        generation = self.generation
+
+        async def ask(request: protocol.Request) -> model.Record | None:
+            answer = await self.ask(request)
+            return answer if generation == self.generation else None
+
+        return ask
+
     async def renew(self, view: str) -> None:
         """Bring the visible panels of ``view`` up to date."""
         self.generation += 1
@@ -63,8 +74,9 @@ class Supply:
         self._show_stop(stop, moved)
         jobs = [self._ops(moved)] if view == "fwd" else []
         jobs += [self._nodes(moved)] if view == "bwd" else []
-        jobs += [self._memory()] if view == "mem" else []
-        if view not in ("log", "mem"):
+        page = self.panels.pages.get(view)
+        jobs += [page.renew(self.ask_now())] if page is not None else []
+        if view in ("fwd", "bwd"):
             jobs += [self._source(), self._side(), self._flow()]
         await asyncio.gather(*jobs)
 
@@ -146,12 +158,6 @@ class Supply:
             last = max(0, min(answer.run, answer.total) - 1)
             panel.stand(panel.here if here else last, quietly=raised)
 
-    async def _memory(self) -> None:
-        generation = self.generation
-        answer = await self.ask(protocol.AskStorages())
-        if generation == self.generation and isinstance(answer, model.Storages):
-            self.panels.memory.show(answer)
-
     async def window(self, name: str, first: int, count: int) -> None:
         """Supply the rows that a list is about to show."""
         generation = self.generation
@@ -221,9 +227,9 @@ class Supply:
     async def select(self, name: str, id: int) -> None:
         """Show the op or node on which the cursor of a list has come."""
         stop, inspect = self._stop, self.panels.inspect
-        if name == "memory":
-            memory = self.panels.memory
-            self.panels.map.show(memory.chosen(), memory.found)
+        page = next((page for page in self.panels.pages.values() if page.list.id == name), None)
+        if page is not None:
+            await page.select(self.ask_now())
             return
         if stop is not None and stop.phase != "exception":
             here = stop.op if name == "ops" else stop.node

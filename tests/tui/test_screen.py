@@ -12,6 +12,7 @@ from screens import Seen, on_screen, screen
 from gradrepl import model, protocol
 from gradrepl.tui import keys
 from gradrepl.tui.app import GradreplApp
+from gradrepl.tui.key import key_name
 
 SIZES = [(60, 15), (80, 24), (100, 30), (119, 33), (140, 40), (160, 45), (200, 60), (40, 10)]
 
@@ -229,7 +230,7 @@ def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
     for command in COMMANDS.values():
         # In the panes l moves right, and q and ? ask and show the same as a dialog.
         if command.key and command.name not in ("list", "quit", "help"):
-            assert bound.get(keys.key_name(command.key)) == command.name, command.key
+            assert bound.get(key_name(command.key)) == command.name, command.key
 
 
 @pytest.mark.parametrize("size", SIZES)

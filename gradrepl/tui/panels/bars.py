@@ -13,10 +13,11 @@ from textual.widget import Widget
 
 from gradrepl.tui import ink, messages
 from gradrepl.tui.ink import Line, span
-from gradrepl.tui.keys import FIRST, PALETTE, Foot
+from gradrepl.tui.key import PALETTE, Foot
+from gradrepl.tui.keys import FIRST
 from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.views import VIEWS
 
-TABS = (("fwd", "1 Fwd"), ("bwd", "2 Bwd"), ("mem", "3 Mem"), ("log", "6 Log"))
 STATES = {
     "READY": "state-ready", "RUNNING": "state-running", "PAUSED": "state-paused",
     "ENDED": "state-ended", "STARTING": "state-running", "RAISED": "state-ended",
@@ -88,12 +89,13 @@ class Header(Bar):
         left: Line = [(name, "bar-name")]
         self.spots = []
         at = ink.width(left)
-        for view, label in TABS:
-            here = view == self.view
-            mark = "•" if view == "log" and self.news and not here else " "
+        for view in VIEWS:
+            here = view.name == self.view
+            mark = "•" if view.name == "log" and self.news and not here else " "
+            label = f"{view.digit} {view.title}"
             text = f"[{label}]" if here else f" {label}{mark}"
             left.append((text, "bar-here" if here else "bar-tab"))
-            self.spots.append((at, at + ink.width([(text, "")]), f"view('{view}')"))
+            self.spots.append((at, at + ink.width([(text, "")]), view.key.action))
             at += ink.width([(text, "")])
         room = width - at - len(self.state) - 4
         parts: list[str] = []

@@ -39,7 +39,7 @@ class RowList(Panel, Generic[Row]):
     total: reactive[int] = reactive(0, repaint=False)
     cursor: reactive[int] = reactive(-1, repaint=False)
     here: reactive[int] = reactive(-1)
-    HEAD: ClassVar[int] = 1
+    HEAD: int = 1
     """Lines of column titles above the rows."""
 
     def __init__(self, id: str) -> None:

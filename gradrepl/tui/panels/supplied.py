@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gradrepl.tui.panels.flow import Flow
@@ -14,7 +13,7 @@ from gradrepl.tui.panels.source import SourcePane
 from gradrepl.tui.panels.watches import Watches
 
 if TYPE_CHECKING:
-    from gradrepl.tui.panels.memory import MemoryList, MemoryMap
+    from gradrepl.tui.panels.page import Page
 
 
 class Panels:
@@ -28,17 +27,5 @@ class Panels:
         self.source = SourcePane("source")
         self.side = Side("side")
         self.watches = Watches("watches")
-
-    @cached_property
-    def memory(self) -> MemoryList:
-        """The list of storages; made when its screen is opened, as the map is."""
-        from gradrepl.tui.panels.memory import MemoryList
-
-        return MemoryList("memory")
-
-    @cached_property
-    def map(self) -> MemoryMap:
-        """The bytes of the storage that is selected there."""
-        from gradrepl.tui.panels.memory import MemoryMap
-
-        return MemoryMap("map")
+        self.pages: dict[str, Page] = {}
+        """The pages that have been opened, by the name of their view."""

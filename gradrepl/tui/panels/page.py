@@ -1,0 +1,64 @@
+"""A screen of its own: its panels, how they are filled, and what the general keys mean on it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+from textual.containers import Vertical
+
+from gradrepl import model, protocol
+from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.panels.rows import RowList
+from gradrepl.tui.views import BY_NAME
+
+Ask = Callable[[protocol.Request], Awaitable[model.Record | None]]
+"""Returns the answer, or None while the program runs, when it is gone, or says no."""
+
+
+def bindings(view: str) -> list[BindingType]:
+    """Return the bindings of the keys that only ``view`` has.
+
+    Their actions are the page's own (``action_...``); those of the app are ``app.send('batch')``.
+    """
+    return [key.binding for key in BY_NAME[view].keys]
+
+
+class Page(Vertical):
+    """What is shown between header and dock while its view is open.
+
+    Its widgets are made in ``compose``; it is styled in ``styles.tcss`` or by ``DEFAULT_CSS``.
+    """
+
+    VIEW: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__(id=f"page-{self.VIEW}", classes="page")
+
+    @property
+    def list(self) -> RowList[Any]:
+        """The long list that rows, pages and finding move in."""
+        raise NotImplementedError
+
+    async def renew(self, ask: Ask) -> None:
+        """Ask for what is shown, and show it; at every stop while it is open."""
+
+    async def select(self, ask: Ask) -> None:
+        """Show the row on which the cursor of the list has come."""
+
+    def told(self, record: model.Record) -> None:
+        """Take what the debuggee tells, also while it runs; only what concerns this page."""
+
+    @property
+    def details(self) -> Panel:
+        """The panel that Enter gives all the room."""
+        raise NotImplementedError
+
+    def condition(self) -> str:
+        """Return the breakpoint condition that the selected row stands for, or nothing."""
+        return ""
+
+    def name_here(self) -> str:
+        """Return the tensor's name that the selected row stands for, or nothing."""
+        return ""

@@ -1,0 +1,77 @@
+"""The screens as data: digit, title, keys and footer of each.
+
+The first two and the log are part of the main layout. Every other screen is a *page*: a
+:class:`gradrepl.tui.panels.page.Page` in a file of its own, imported and mounted when it is first
+opened. To add one: write the page and its row here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from gradrepl.tui.key import (
+    BREAK,
+    COMMAND,
+    COPY,
+    FIND,
+    FINISH,
+    HELP,
+    KEEP,
+    MAXIMISE,
+    MOVE,
+    QUIT,
+    STEP,
+    VERSIONS,
+    WATCH,
+    Foot,
+    Key,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from gradrepl.tui.panels.page import Page
+
+
+@dataclass(frozen=True)
+class View:
+    """One screen."""
+
+    name: str
+    digit: str
+    title: str
+    help: str
+    word: str
+    """What is typed for the same, without the colon."""
+    feet: tuple[Foot, ...]
+    """Its footer while the program is stopped."""
+    keys: tuple[Key, ...] = ()
+    """Keys of this screen alone; a page binds them: ``BINDINGS = bindings("data")``."""
+    page: str = ""
+    """'module:Class'; empty where it is part of the main layout."""
+
+    @property
+    def key(self) -> Key:
+        """The key that opens it."""
+        action = f"view('{self.name}')"
+        return Key(f"screen.{self.name}", self.digit, action, self.word, self.help, "Screen")
+
+    def make(self) -> Page:
+        """Import its page, and return a new one."""
+        module, _, name = self.page.partition(":")
+        made: Page = getattr(import_module(module), name)()
+        return made
+
+
+VIEWS = (
+    View("fwd", "1", "Fwd", "Forward ops", "fwd",
+         (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT)),
+    View("bwd", "2", "Bwd", "Backward graph", "bwd",
+         (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT)),
+    View("mem", "3", "Mem", "Tensors by the memory they share", "mem-screen",
+         (Foot("enter", "Map", "open_here"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
+         page="gradrepl.tui.panels.memory:MemoryPage"),
+    View("log", "6", "Log", "Program output", "log",
+         (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT)),
+)  # fmt: skip
+BY_NAME = {view.name: view for view in VIEWS}
