@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from gradrepl import __version__
 from gradrepl.errors import GradreplError, UsageError
-from gradrepl.launch import Options, check_target, exec_listening
+from gradrepl.launch import Options, check_target, exec_listening, is_device
 from gradrepl.screen import has_screen, is_tty
 
 USAGE = """\
@@ -34,6 +34,8 @@ Without a script: an interactive session.
                  private socket, a path, or tcp://HOST:PORT
   --wait-for-client
                  with --listen: wait for the first to attach
+  --device NAME  cpu, cuda, cuda:1 or auto: where ':to' moves batches and modules; the
+                 program itself stays where it puts itself
   --repl         the line prompt, not the screen
   --plain        the line prompt with one fact a line: no colour, no boxes
   --json         read lines from standard input, print one JSON object per reply
@@ -65,6 +67,8 @@ def parse(argv: list[str]) -> Options:
                     options = replace(options, module=True)
                     break
                 commands.append(rest.pop(0))
+            case _ if word == "--device" or word.startswith("--device="):
+                options = replace(options, device=_device(word, rest))
             case "--wait-for-client":
                 options = replace(options, waits=True)
             case _ if word == "--listen" or word.startswith("--listen="):
@@ -87,6 +91,17 @@ def parse(argv: list[str]) -> Options:
                 raise UsageError(f"there is no option '{word}'.", "'gradrepl --help' lists all.")
     target, args = (rest[0], tuple(rest[1:])) if rest else ("", ())
     return replace(options, target=target, args=args, commands=tuple(commands))
+
+
+def _device(word: str, rest: list[str]) -> str:
+    """Return the name of a device, from ``--device=NAME`` or the word that follows."""
+    name = word.partition("=")[2] if "=" in word else rest.pop(0) if rest else ""
+    if not is_device(name) or name == "meta":
+        raise UsageError(
+            f"'{name}' is no device." if name else "'--device' needs the name of a device.",
+            "One of cpu, cuda, cuda:1, auto.",
+        )
+    return name
 
 
 def choose_face(options: Options) -> Options:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -33,6 +34,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """A script's path, a module's name, or empty for an interactive session."""
     args: tuple[str, ...] = ()
     module: bool = False
+    device: str = ""
+    """What ``:to`` takes when no device is said; the program is not moved."""
     commands: tuple[str, ...] = ()
     """Typed lines to run before the first prompt (``-c``)."""
     stdin: str = "tty"
@@ -60,6 +63,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Do not begin before a face has attached."""
     meeting: Meeting | None = None
     """A debuggee that runs already, instead of one that is to be started."""
+
+
+def is_device(name: str) -> bool:
+    """Is this how a device is written?"""
+    return re.fullmatch(r"cpu|meta|auto|cuda(:\d+)?", name) is not None
 
 
 def check_target(path: str) -> None:

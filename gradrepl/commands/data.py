@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import ast
+from typing import Annotated, Literal
 
 from gradrepl import model, protocol
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import Argument, Expression, command
 from gradrepl.errors import UsageError
+from gradrepl.launch import is_device
 
 GROUP = "Data"
 
@@ -75,19 +77,72 @@ async def tune(talk: Conversation, expression: Expression = "") -> Found:
     return await talk.ask(protocol.TuneLoader(expression=expression))
 
 
+Which = Annotated[str, Argument("N|run", rest=True)]
+
+
+@command("epoch", group=GROUP)
+async def epoch(talk: Conversation, which: Which = "") -> Found:
+    """Show what of this epoch the program has got, and what is left: visits, repeats, labels.
+
+    ``epoch N`` is one that the program has begun while its loops are watched (``loader watch``).
+    ``epoch run`` iterates a copy of the loader to its end, in workers of its own, and says which
+    batch raises first; Ctrl-C stops it. The program's random numbers are left as they were.
+    """
+    if which == "run":
+        return await talk.ask(protocol.RunEpoch())
+    if which and not which.isdecimal():
+        raise UsageError(f"'{which}' is no number of an epoch.", "Write: epoch 1, or epoch run")
+    return await talk.ask(protocol.AskEpoch(number=int(which) if which else None))
+
+
+Swap = Annotated[str, Argument("EXPR|on|off", complete="python", rest=True)]
+
+
+@command("synthetic", group=GROUP)
+async def synthetic(talk: Conversation, what: Swap = "") -> Found:
+    """Measure a loader against one batch from memory: does it hold the program up?
+
+    ``synthetic on`` gives the program's own loops over the loader that one batch, again and again:
+    that changes the program, until ``synthetic off``. ``synthetic`` then compares its steps.
+    """
+    word, chosen = what.strip(), talk.options.device
+    if word in ("on", "off") and not await _bound(talk, word):
+        action: Literal["on", "off"] = "on" if word == "on" else "off"
+        return await talk.ask(protocol.AskSynthetic(action=action, chosen=chosen))
+    return await talk.ask(protocol.AskSynthetic(expression=what, chosen=chosen))
+
+
 Device = Annotated[str, Argument("cpu|cuda[:N]|auto")]
 
 
 @command("device", group=GROUP)
 async def device(talk: Conversation, name: Device = "") -> Found:
     """List the devices; or choose the one that 'to' takes: cpu, cuda, cuda:1, auto."""
-    return await talk.ask(protocol.AskDevices(device=name))
+    return await talk.ask(protocol.AskDevices(device=name, chosen=talk.options.device))
+
+
+Moving = Annotated[str, Argument("[DEVICE] EXPR", complete="python", rest=True)]
 
 
 @command("to", group=GROUP)
-async def to(talk: Conversation, name: Device, expression: Expression) -> Found:
+async def to(talk: Conversation, what: Moving) -> Found:
     """Move a batch or a module to a device, and say what was copied and how fast; '_' is it.
 
-    ``to cuda batch``, ``to auto model``. A module is moved in place, a batch is copied.
+    ``to cuda batch``, ``to auto model``; ``to batch`` takes the device chosen with ``device``, or
+    with ``--device``. A module is moved in place, a batch is copied.
     """
-    return await talk.ask(protocol.MoveTo(device=name, expression=expression))
+    name, _, rest = what.partition(" ")
+    chosen = talk.options.device
+    if rest and (is_device(name) or not _is_expression(what)):
+        return await talk.ask(protocol.MoveTo(device=name, expression=rest.strip(), chosen=chosen))
+    if is_device(name) and not await _bound(talk, name):
+        raise UsageError("'to' needs EXPR.", f"Write: to {name} EXPR")
+    return await talk.ask(protocol.MoveTo(expression=what, chosen=chosen))
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return True

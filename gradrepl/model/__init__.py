@@ -14,6 +14,7 @@ from gradrepl.model.base import *
 from gradrepl.model.base import Record, kinds_of
 from gradrepl.model.chain import *
 from gradrepl.model.data import *
+from gradrepl.model.epochs import *
 from gradrepl.model.health import *
 from gradrepl.model.looking import *
 from gradrepl.model.memory import *

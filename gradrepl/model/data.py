@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from gradrepl.model.base import Record, Site
+from gradrepl.model.epochs import Pace
+from gradrepl.model.health import Timing
 from gradrepl.model.tensors import Stats
 
 
@@ -51,6 +53,10 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | None = None
     """Bytes of its resident memory, shared pages included."""
     seed: int | None = None
+    busy: float | None = None
+    """Share of the time in which it computed, 1.0 for one core; None where nobody can tell."""
+    busy_over: float | None = None
+    """Seconds that this is the mean of: while batches were fetched last, or since it began."""
 
 
 class SeenBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +70,8 @@ class SeenBatch(msgspec.Struct, frozen=True, kw_only=True):
     worker: int | None = None
     wait: float = 0.0
     """Seconds that the program waited for it."""
+    ready: int | None = None
+    """Batches that lay ready when the program asked for it; None without workers."""
 
 
 class Loader(Record, frozen=True, kw_only=True):
@@ -101,6 +109,15 @@ class Loader(Record, frozen=True, kw_only=True):
     processes: tuple[WorkerState, ...] = ()
     seen: tuple[SeenBatch, ...] = ()
     """The last batches that the program got, at most 32, oldest first."""
+    ready: int | None = None
+    """Batches that lie ready now, fetched and not handed over."""
+    pace: Pace | None = None
+    """How long the program's steps take, and how long of that it waits; None where not seen."""
+    timing: Timing | None = None
+    """The parts of a step, where gradients are watched."""
+    synthetic: bool = False
+    """The program's loops over it get one batch from memory (``:synthetic on``)."""
+    notes: tuple[str, ...] = ()
     shm_total: int | None = None
     """Bytes of /dev/shm, through which workers hand over batches."""
     shm_free: int | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from gradrepl.protocol.running import Request
 
 
@@ -56,15 +58,47 @@ class TuneLoader(Request, frozen=True, kw_only=True):
     """Empty: 0, 1, 2, 4 as far as there are cores, and what the loader has."""
 
 
+class AskEpoch(Request, frozen=True, kw_only=True):
+    """``:epoch N``: what of an epoch the program has got, and what is left."""
+
+    number: int | None = None
+    """Among those that the program has begun while watched; None: the last, or the next one."""
+    expression: str = ""
+    seconds: float = 1.0
+    """Time for reading labels."""
+
+
+class RunEpoch(Request, frozen=True, kw_only=True):
+    """``:epoch run``: iterate a copy of the loader to its end, with ``Progress`` records."""
+
+    expression: str = ""
+
+
+class AskSynthetic(Request, frozen=True, kw_only=True):
+    """``:synthetic``: measure a loader against one batch from memory; or put that in its place."""
+
+    action: Literal["measure", "on", "off"] = "measure"
+    expression: str = ""
+    seconds: float = 2.0
+    """Time for the copy of the loader; memory gets a quarter of it."""
+    chosen: str = ""
+    """What the command line chose (``--device``)."""
+
+
 class AskDevices(Request, frozen=True, kw_only=True):
     """``:device``: the devices; with ``device`` choose one for ``:to``."""
 
     device: str = ""
+    chosen: str = ""
+    """What the command line chose (``--device``); ``:device`` comes before it."""
 
 
 class MoveTo(Request, frozen=True, kw_only=True):
     """``:to DEVICE EXPR``: move a batch or a module, and say what that took."""
 
-    device: str
     expression: str
+    device: str = ""
+    """Empty: the one chosen with ``:device``, else ``chosen``, else the CPU."""
+    chosen: str = ""
+    """What the command line chose (``--device``)."""
     non_blocking: bool = False

@@ -17,6 +17,7 @@ from gradrepl import model
 from gradrepl.render import (  # noqa: F401
     chain,
     data,
+    epochs,
     health,
     lists,
     memory,

@@ -72,15 +72,14 @@ def _(request: p.TuneLoader, session: Session, place: Place) -> Answer:
 
 @on(p.AskDevices)
 def _(request: p.AskDevices, session: Session, place: Place) -> Answer:
-    return devices.listed(session, request.device)
+    return devices.listed(session, request.device, request.chosen)
 
 
 @on(p.MoveTo)
 def _(request: p.MoveTo, session: Session, place: Place) -> Answer:
     value = session.evaluate(request.expression, place)
+    where = devices.meant(session, request.device, request.chosen)
     with session.grad_as_typed(place):
-        record, result = devices.move(
-            request.expression, request.device, value, request.non_blocking
-        )
+        record, result = devices.move(request.expression, where, value, request.non_blocking)
     session.keep(result)
     return record

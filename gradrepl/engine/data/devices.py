@@ -18,12 +18,28 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
 
-def listed(session: Session, wanted: str) -> model.Devices:
-    """Return the devices; with ``wanted`` choose the one that ``to`` takes."""
+def listed(session: Session, wanted: str, chosen: str) -> model.Devices:
+    """Return the devices; with ``wanted`` choose the one that ``to`` takes.
+
+    ``chosen`` is that of the command line, for as long as nothing else was chosen. Where it is not
+    available, it is listed all the same, and why.
+    """
     mine = room.room_of(session)
     if wanted:
         mine.device = str(device(wanted))
-    return model.Devices(rows=(_cpu(), *_cuda()), chosen=mine.device)
+    return model.Devices(rows=(_cpu(), *_cuda()), chosen=_listed(mine.device or chosen))
+
+
+def _listed(name: str) -> str:
+    try:
+        return str(device(name or "cpu"))
+    except StateError:
+        return name
+
+
+def meant(session: Session, said: str, chosen: str) -> torch.device:
+    """Return the device that is meant: said, chosen here, chosen on the command line, the CPU."""
+    return device(said or room.room_of(session).device or chosen or "cpu")
 
 
 def _cpu() -> DeviceInfo:
@@ -86,13 +102,12 @@ def device(name: str) -> torch.device:
     return found
 
 
-def move(name: str, target: str, value: Any, non_blocking: bool) -> tuple[model.Moved, Any]:
+def move(name: str, where: torch.device, value: Any, non_blocking: bool) -> tuple[model.Moved, Any]:
     """Move a module in place, or return a batch on the device; and say what that took.
 
     Raises:
         UsageError: there is no tensor in it.
     """
-    where = device(target)
     module = isinstance(value, torch.nn.Module)
     found = _tensors(value)
     if not found:

@@ -31,8 +31,8 @@ class Room:
         """Of the batch shown last."""
         self.streams: Any = None
         """Of an iterable dataset: where we are in it ourselves."""
-        self.device = "cpu"
-        """What ``:to`` takes when no device is said."""
+        self.device = ""
+        """What ``:to`` takes when no device is said; '' as long as none was chosen."""
 
     @property
     def loader(self) -> Any:
