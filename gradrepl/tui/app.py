@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -31,8 +30,8 @@ from gradrepl.tui.panels.finder import Finder
 from gradrepl.tui.panels.log import LogPane
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.panels.supplied import Panels
-from gradrepl.tui.printing import Printing
 from gradrepl.tui.ring import Ring
+from gradrepl.tui.showing import Showing
 from gradrepl.tui.talk import Make, Talk, place_of, state_of
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def _everything() -> Any:
     return Everything
 
 
-class GradreplApp(Printing):
+class GradreplApp(Showing):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
@@ -83,8 +82,6 @@ class GradreplApp(Printing):
         self._since = 0.0
         self._busy = False
         self._started = False
-        self._unpainted = ExitStack()
-        """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
         """Counts down to showing that code runs."""
         self._lent = False
@@ -209,34 +206,6 @@ class GradreplApp(Printing):
             self.exit(0)
 
     # -- what the conversation tells --------------------------------------------------------------
-
-    def show(self, record: model.Record) -> None:
-        """Take a record that is to be seen."""
-        self.flush()
-        if isinstance(record, model.Stop) and self._busy:
-            self._unpainted.close()
-            self._unpainted.enter_context(self.batch_update())
-        self.dock.transcript.show(record)
-        self.unfold(record)
-        for page in self.panels.pages.values():
-            page.told(record)
-        match record:
-            case model.Stop(phase="backward"):
-                self.turn("bwd")
-            case model.Stop(phase="forward"):
-                self.turn("fwd")
-            case model.Stop():
-                self.screen_class("-idle", False)
-            case model.Pass():
-                self.panels.nodes.end(record)
-                self.panels.flow.end(record.accumulated)
-
-    def turn(self, view: str) -> None:
-        """Switch to ``view`` because of a stop, unless a page is open or the Log is typed in."""
-        self.screen_class("-idle", False)
-        reading = self.page is not None or (self.view == "log" and self.dock.typing)
-        if self.view != view and not reading:
-            self.set_view(view)
 
     def changed(self) -> None:
         """Draw header, prompt and footer; a short run does not flicker."""

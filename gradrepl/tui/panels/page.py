@@ -47,8 +47,13 @@ class Page(Vertical):
     async def select(self, ask: Ask) -> None:
         """Show the row on which the cursor of the list has come."""
 
-    def told(self, record: model.Record) -> None:
-        """Take what the debuggee tells, also while it runs; only what concerns this page."""
+    def told(self, record: model.Record) -> str | None:
+        """Take what the debuggee answers and tells, also while it runs.
+
+        Returns the line that the transcript shows for it while this page is open (may be empty);
+        None: the record is not this page's, and is shown in full.
+        """
+        return None
 
     @property
     def details(self) -> Panel:

@@ -1,0 +1,49 @@
+"""What the conversation answers and tells: to the transcript, or to the page that shows it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from gradrepl import model
+from gradrepl.tui.printing import Printing
+
+
+class Showing(Printing):
+    """Takes records to where they are seen."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._unpainted = ExitStack()
+        """From a stop until its panels are filled nothing is painted: one paint, not two."""
+
+    def show(self, record: model.Record) -> None:
+        """Take a record that is to be seen."""
+        self.flush()
+        if isinstance(record, model.Stop) and self._busy:
+            self._unpainted.close()
+            self._unpainted.enter_context(self.batch_update())
+        taken = {name: page.told(record) for name, page in self.panels.pages.items()}
+        line = taken.get(self.view)
+        if line is None:
+            self.dock.transcript.show(record)
+            self.unfold(record)
+        elif line:
+            self.dock.transcript.show(model.Notice(message=line))
+        match record:
+            case model.Stop(phase="backward"):
+                self.turn("bwd")
+            case model.Stop(phase="forward"):
+                self.turn("fwd")
+            case model.Stop():
+                self.screen_class("-idle", False)
+            case model.Pass():
+                self.panels.nodes.end(record)
+                self.panels.flow.end(record.accumulated)
+
+    def turn(self, view: str) -> None:
+        """Switch to ``view`` because of a stop, unless a page is open or the Log is typed in."""
+        self.screen_class("-idle", False)
+        reading = self.page is not None or (self.view == "log" and self.dock.typing)
+        if self.view != view and not reading:
+            self.set_view(view)
