@@ -67,6 +67,7 @@ def test_the_table() -> None:
         "    parameter     |g|      |g|/|w|  upd/w     zero  12 looks      verdict",
         "  ! head.weight   nan      nan      2.5e-03   0%    ▁▃▆█!         NaN @118",
         "  ! enc.weight    3.1e-09  1.9e-10  ~4.0e-09  2%    █▆▃▁          vanishing",
+        "    dec.weight                                                    tied to enc.weight",
         "  ! enc.bias[/b]  -        -        -         -                   no grad",
         "    mid.weight    2.2e-02  -        -         1%    ▄▁▅           ok",
         "backward 118  total norm 4.1e-02  loss 2.3  scale 65536 taken out, 2 steps skipped"
@@ -101,11 +102,9 @@ def test_plain_has_one_fact_a_line() -> None:
 
 
 def test_norms_by_depth_are_drawn() -> None:
-    rows = tuple(
-        msgspec.structs.replace(FINE, name=f"l{depth}", depth=depth, norm=10.0**-depth)
-        for depth in (2, 0, 1, 3)
-    )
-    record = model.Health(watching=WATCHING, rows=rows, total=4)
+    depths = tuple(model.Depth(name=f"l{depth}", norm=10.0**-depth) for depth in range(4))
+    rows = (FINE,) * 4
+    record = model.Health(watching=WATCHING, rows=rows, total=4, depths=depths)
     assert lines(record)[-5:] == [
         "log10 |g| by depth, from the loss to the input",
         "  +0 ●",

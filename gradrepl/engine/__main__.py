@@ -78,8 +78,8 @@ def _listen(
         if isinstance(message.request, protocol.Pause):
             interrupts.pause()
             session.send(protocol.Answer(id=message.id))
-        elif isinstance(message.request, protocol.Status):
-            session.send(protocol.Answer(id=message.id, record=session.status()))
+        elif (record := session.at_once(message.request)) is not None:
+            session.send(protocol.Answer(id=message.id, record=record))  # type: ignore[arg-type]
         else:
             session.gate.put(message)
     _face_gone(session, setup)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import CodeType
+from types import CellType, CodeType
 from typing import Any, TypeVar
 
 Made = TypeVar("Made", bound=Callable[..., Any])
@@ -25,18 +25,41 @@ class Patch:
     def __init__(self, owner: Any, name: str, ours: Any) -> None:
         self._owner, self._name, self._ours = owner, name, ours
         self._installed = False
-        self.kept: Any = vars(owner)[name]
+        self.kept: Any = self._read()
         """What was there before: what ours hands on to, also once it is removed."""
 
     def install(self) -> None:
         """Put ours in place, on top of whatever is there now."""
         if not self._installed:
             self._installed = True
-            self.kept = vars(self._owner)[self._name]
-            setattr(self._owner, self._name, self._ours)
+            self.kept = self._read()
+            self._write(self._ours)
 
     def remove(self) -> None:
         """Put back what was there, unless somebody has put something else on top of ours."""
-        if self._installed and vars(self._owner).get(self._name) is self._ours:
+        if self._installed and self._read() is self._ours:
             self._installed = False
-            setattr(self._owner, self._name, self.kept)
+            self._write(self.kept)
+
+    def _read(self) -> Any:
+        return vars(self._owner).get(self._name)
+
+    def _write(self, value: Any) -> None:
+        setattr(self._owner, self._name, value)
+
+
+class ClosurePatch(Patch):
+    """The same for a variable that function ``owner`` holds in its closure: every name it has
+    been imported by is met."""
+
+    def _read(self) -> Any:
+        return self._cell().cell_contents
+
+    def _write(self, value: Any) -> None:
+        self._cell().cell_contents = value
+
+    def _cell(self) -> CellType:
+        found: CellType = self._owner.__closure__[
+            self._owner.__code__.co_freevars.index(self._name)
+        ]
+        return found

@@ -93,6 +93,16 @@ class Session:
             return Notice(message=f"waiting at the {self.gate.places[-1].state} prompt.")
         return Notice(message="running.")
 
+    def at_once(self, request: protocol.Request) -> Record | None:
+        """Answer what can be while the program runs, in the link's thread; None: it must wait."""
+        if isinstance(request, protocol.Status):
+            return self.status()
+        if isinstance(request, protocol.AskHealth) and request.running and self.stepper.health:
+            from gradrepl.engine.health.answers import at_once
+
+            return at_once(request, self)
+        return None
+
     def face_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
         self.rest()

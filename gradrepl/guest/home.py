@@ -240,6 +240,10 @@ class Home:
 
     def _asked(self, face: Face, ask: protocol.Ask) -> None:
         """Do or hand on what a face asks; in its own thread."""
+        record = self.session.at_once(ask.request)
+        if record is not None:
+            self.hub.send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
+            return
         match ask.request:
             case protocol.Pause() if self._handler is not None:
                 self.interrupts.pause()
@@ -247,9 +251,6 @@ class Home:
                 self._pause_soon()
             case protocol.Interrupt():
                 os.kill(os.getpid(), signal.SIGINT)
-            case protocol.Status():
-                self.hub.send(protocol.Answer(id=ask.id, record=self.session.status()))
-                return
             case protocol.Detach():
                 self._detach(face, ask)
                 return

@@ -10,12 +10,14 @@ from gradrepl.model.base import Record
 
 NAN, INF, EXPLODING, NO_GRAD = "nan", "inf", "exploding", "no grad"
 VANISHING, DEAD, UNCHANGED = "vanishing", "dead", "unchanged"
-OVERFLOW, OK, FROZEN, UNSEEN = "overflow", "ok", "frozen", "unseen"
+OVERFLOW, RISING = "overflow", "rising"
+OK, FROZEN, UNSEEN = "ok", "frozen", "unseen"
 PROBLEMS = (NAN, INF, EXPLODING, NO_GRAD, VANISHING, DEAD, UNCHANGED)
 """Verdicts that something is wrong, the worst first."""
-VERDICTS = (*PROBLEMS, OVERFLOW, UNSEEN, OK, FROZEN)
+VERDICTS = (*PROBLEMS, OVERFLOW, RISING, UNSEEN, OK, FROZEN)
 """All of them, in the order in which rows are listed. 'overflow': not finite under a GradScaler,
-which will skip the step; 'unseen': no watched backward has reached it so far."""
+which will skip the step; 'rising': its norm has been growing, which is no fault by itself;
+'unseen': no watched backward has reached it so far."""
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -34,6 +36,9 @@ class HealthLimits(Record, frozen=True, kw_only=True):
     """A norm above it is exploding."""
     jump: Positive = 100.0
     """A norm that is more than so many times its own running mean is exploding, too."""
+    rising: Annotated[float, msgspec.Meta(gt=1)] = 5.0
+    """A norm is rising when the mean of the last third of the looks kept is so many times that
+    of the first third or more, and that of the middle lies between (geometric means)."""
     dead: Share = 0.5
     """Share of elements that are exactly zero from which on a gradient is dead; not of embeddings,
     where it is normal, unless all are zero."""
@@ -92,6 +97,12 @@ class HealthRow(msgspec.Struct, frozen=True, kw_only=True):
     optimizer: str = ""
     """Class of the optimizer that has stepped it: 'AdamW'; empty for none seen."""
     lr: float | None = None
+    where: tuple[str, ...] = ()
+    """Of one that vanishes or explodes, when it is asked for by name: in sentences, at which
+    nodes between the loss and it."""
+    spread: tuple[tuple[float, int], ...] = ()
+    """When asked for by name: how many elements have a log10|g| of at least so much, in steps of
+    one; of a large gradient in a sample. The scale is taken out."""
 
 
 class HealthPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +115,28 @@ class HealthPoint(msgspec.Struct, frozen=True, kw_only=True):
     """Value of the root, the scale taken out; None unless it is a single number."""
     models: str = ""
     """Which models it reached, where several are in reach: 'critic'."""
+
+
+class Depth(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter in the picture of norms by depth."""
+
+    name: str
+    norm: float | None
+    """None where it has no gradient."""
+    verdict: str = OK
+
+
+class Clipping(msgspec.Struct, frozen=True, kw_only=True):
+    """What the program clips its gradients to, as far as torch's own functions do it."""
+
+    how: str
+    """'norm' (``clip_grad_norm_``) or 'value' (``clip_grad_value_``)."""
+    limit: float
+    calls: int
+    hit: int
+    """Calls that changed a gradient."""
+    scaled: bool = False
+    """The gradients still had the scale of a GradScaler: ``unscale_`` was not called before."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +227,11 @@ class Health(Record, frozen=True, kw_only=True):
     scale: float | None = None
     """The scale of the GradScaler that scaled the last root, or None."""
     skipped: int = 0
-    """Times that the scale was lowered: steps that the GradScaler skipped."""
+    """Steps of optimizers that the GradScaler skipped, as a gradient was not finite."""
+    clipping: tuple[Clipping, ...] = ()
+    """At most 4, the newest last."""
+    depths: tuple[Depth, ...] = ()
+    """All parameters by depth, next to the loss first; of many every so many, at most 120."""
     optimizers: tuple[str, ...] = ()
     """'AdamW lr 0.0003', one for each optimizer seen."""
     limits: HealthLimits = HealthLimits()

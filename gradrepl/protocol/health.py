@@ -22,6 +22,10 @@ class AskHealth(Request, frozen=True, kw_only=True):
     name: str = ""
     first: int = 0
     count: int = 200
+    looks: int = 120
+    """Norms of each in its history, at most."""
+    running: bool = False
+    """Answer at once, from what is kept, also while the program runs: no tensor is looked at."""
 
 
 class AskHealthNodes(Request, frozen=True, kw_only=True):

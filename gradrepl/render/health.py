@@ -24,6 +24,7 @@ LIMITS = {
     "vanishing": "a gradient's norm below it is vanishing",
     "exploding": "a norm above it is exploding",
     "jump": "so is one that is so many times its own running mean",
+    "rising": "a norm is rising that has steadily become so many times larger",
     "dead": "share of exact zeros from which on a gradient is dead",
     "patience": "backwards until 'never reached', 'unchanged', 'more than an overflow'",
     "loader": "share of a step spent waiting for data that makes it loader-bound",
@@ -79,13 +80,13 @@ def _(record: model.Health, look: Look) -> RenderableType:
         return Group(*(facts(_row_facts(row), look) for row in record.rows), *_foot(record, look))
     if len(record.rows) == record.total == 1:
         return Group(facts(_row_facts(record.rows[0]), look), *_foot(record, look))
-    cells = [
-        (
+    cells = []
+    for row in record.rows:
+        cells.append((
             _mark(row) + row.name, short(row.norm), short(row.ratio), _update(row), _zero(row),
             sparkline(row.history, WIDTH, look.ascii).ljust(WIDTH), row.label,
-        )
-        for row in record.rows
-    ]  # fmt: skip
+        ))  # fmt: skip
+        cells += [(f"  {name}", *[""] * 5, f"tied to {row.name}") for name in row.also]
     table = columns([("  " + HEADS[0], *HEADS[1:]), *cells], look)
     parts: list[RenderableType] = [table]
     if not cells:
@@ -100,6 +101,7 @@ def _row_facts(row: model.HealthRow) -> Iterator[tuple[str, str]]:
     yield "also", ", ".join(row.also)
     yield "verdict", row.label + (f" since backward {row.since}" if row.since else "")
     yield "why", row.why
+    yield from (("where", sentence) for sentence in row.where)
     yield "gradient", "None" if row.norm is None else f"norm {figure(row.norm)}"
     yield "gradient over weight", "" if row.ratio is None else figure(row.ratio)
     if row.update is not None:
@@ -116,8 +118,23 @@ def _row_facts(row: model.HealthRow) -> Iterator[tuple[str, str]]:
     yield "last reached by backward", str(row.reached_at or "none")
     rate = "" if row.lr is None else f" lr {row.lr:g}"
     yield "optimizer", row.optimizer + rate
+    yield "elements by log10 |g|", " ".join(f"{power:g}:{count}" for power, count in row.spread)
     last = [short(norm) for norm in row.history[-6:]]
     yield "norms, the last 6", " ".join(last)
+
+
+def clip(found: model.Clipping) -> str:
+    """Return 'clip 1.0 hit 3 of 120': the limit, and how often it changed a gradient."""
+    how = "" if found.how == "norm" else f"{found.how} "
+    hit = f"hit {found.hit} of {found.calls}" if found.hit else f"not hit in {found.calls}"
+    scaled = " (not unscaled!)" if found.scaled else ""
+    return f"clip {how}{found.limit} {hit}{scaled}"
+
+
+def skips(record: model.Health) -> str:
+    """Return ', 2 steps skipped' where the GradScaler has skipped any."""
+    count = record.skipped
+    return f", {count} step{'s' * (count != 1)} skipped" if count else ""
 
 
 def _foot(record: model.Health, look: Look) -> Iterator[Text]:
@@ -125,14 +142,13 @@ def _foot(record: model.Health, look: Look) -> Iterator[Text]:
     if point is not None:
         scale = ""
         if record.scale is not None:
-            scale = f"scale {record.scale:g} taken out" + (
-                f", {record.skipped} steps skipped" if record.skipped else ""
-            )
+            scale = f"scale {record.scale:g} taken out" + skips(record)
         yield line(
             look,
             f"backward {point.backward}",
             f"total norm {short(point.total)}",
             f"loss {figure(point.loss)}" if point.loss is not None else "",
+            *map(clip, record.clipping),
             scale,
             "; ".join(record.optimizers),
             f"{record.problems} of {record.total} with a problem" if record.problems else "",
@@ -158,12 +174,9 @@ def _timing(timing: model.Timing, look: Look) -> Iterator[Text]:
 
 def _depths(record: model.Health, look: Look) -> Iterator[Text]:
     """Yield the picture of norms by depth: one column for each, the loss at the left."""
-    rows = sorted(
-        (row for row in record.rows if row.depth is not None and row.norm),
-        key=lambda row: row.depth or 0,
-    )
-    logs = [math.log10(row.norm) for row in rows if row.norm and math.isfinite(row.norm)]
-    if len(logs) < 3 or record.total > len(record.rows):
+    norms = (each.norm for each in record.depths)
+    logs = [math.log10(norm) for norm in norms if norm and math.isfinite(norm)]
+    if len(logs) < 3 or record.total <= 1:
         return
     if len(logs) > DEPTHS:  # every so many, the first and the last among them
         logs = [logs[at * (len(logs) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]

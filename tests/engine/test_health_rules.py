@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from gradrepl.engine.health import clock, measure, nodes
-from gradrepl.engine.health.verdicts import Facts, fine, judge, judge_node
+from gradrepl.engine.health import clock, measure, nodes, route
+from gradrepl.engine.health.verdicts import Facts, fine, growth, judge, judge_node
 from gradrepl.model.health import HealthLimits
 
 LIMITS = HealthLimits()
@@ -43,6 +43,9 @@ CASES = [
     ({"zeros": 49}, "ok", "ok", ""),
     ({"zeros": 99, "embedding": True}, "ok", "ok", ""),
     ({"norm": 0.0, "zeros": None, "embedding": True}, "dead", "dead 100%", ""),
+    ({"growth": 5.0, "looks": 60}, "rising", "rising", "rising"),
+    ({"growth": 4.9, "looks": 60}, "ok", "ok", ""),
+    ({"growth": 9.0, "same": 10}, "unchanged", "unchanged", "patience"),
     ({"same": 10}, "unchanged", "unchanged", "patience"),
     ({"same": 9}, "ok", "ok", ""),
     ({"has_grad": False, "norm": None, "seen": False, "missed": 1}, "no grad", "no grad", ""),
@@ -215,7 +218,7 @@ def test_a_step_in_which_somebody_stopped_does_not_count(monkeypatch):
 
 def test_a_view_has_the_figures_of_its_base_only_if_it_has_its_elements():
     base = torch.randn(200, 200)
-    watch = nodes.NodeWatch([], True, False, False)
+    watch = nodes.NodeWatch([], True, False, False, False)
     watch._read(base)
     assert watch._seen(base.t()) is not None
     assert watch._seen(base.view(-1)) is not None
@@ -229,3 +232,73 @@ def test_a_view_has_the_figures_of_its_base_only_if_it_has_its_elements():
     key = id(again)
     del again
     assert watch._same[key][0]() is None, "nothing is kept alive"
+
+
+# -- rising --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("norms", "wanted"),
+    [
+        ([1.0] * 10 + [2.0] * 10 + [8.0] * 10, 8.0),
+        ([1.0] * 10 + [9.0] * 10 + [8.0] * 10, 0.0),
+        ([8.0] * 10 + [2.0] * 10 + [1.0] * 10, 0.0),
+        ([1.0] * 29, 0.0),
+        ([1.0] * 10 + [2.0] * 10 + [8.0] * 10 + [NAN, INF, 0.0] * 9, 8.0),
+        ([0.01, 100.0] * 20, 0.0),
+    ],
+)
+def test_what_is_steadily_rising(norms, wanted):
+    assert growth(norms) == pytest.approx(wanted)
+
+
+# -- where it shrinks ----------------------------------------------------------------------------
+
+NAMES = ("NllLossBackward0", "AddmmBackward0", "AccumulateGrad", "SigmoidBackward0",
+         "AddmmBackward0", "AccumulateGrad", "TBackward0", "AccumulateGrad", "TBackward0",
+         "AccumulateGrad")  # fmt: skip
+GRAPH = route.Map(
+    backward=7, names=NAMES, norms=(1.0, 0.5, 0.5, 2.5, 1e-3, 1e-3, 1e-4, 1e-4, 0.9, 0.9),
+    next=((1,), (2, 3, 8), (), (4,), (5, 6), (), (7,), (), (9,), ()),
+    leaves={2: "net.head.bias", 5: "net.enc.bias", 7: "net.enc.weight", 9: "net.head.weight"},
+    lines={},
+)  # fmt: skip
+
+
+def test_a_path_goes_from_the_loss_to_the_parameter():
+    assert route.path(GRAPH, "net.enc.weight") == [0, 1, 3, 4, 6, 7]
+    assert route.path(GRAPH, "gone") == []
+    two = GRAPH._replace(next=((1, 3), (2,), (), (2,), *[()] * 6))
+    assert route.path(two, "net.head.bias") == [0, 3, 2], "where it forks, the larger norm"
+
+
+def test_where_it_shrinks_is_told_in_sentences():
+    assert list(route.told(GRAPH, "net.enc.weight", False, 1.0)) == [
+        "On its way through 6 nodes it shrinks 1.0e+04-fold: 1.0e+00 at the loss, 1.0e-04 at it"
+        " (backward 7).",
+        "Most at #4 SigmoidBackward0 between net.enc and net.head: 2.5e+00 arrives, 1.0e-03 goes"
+        " on, 2.5e+03-fold.",
+    ]
+    lines = GRAPH._replace(lines={1: "net.head, train.py:7"})
+    assert list(route.told(lines, "net.enc.weight", True, 10.0)) == [
+        "On its way through 6 nodes it grows nowhere by much: 1.0e-01 at the loss, 1.0e-05 at it."
+    ]
+    grown = lines._replace(norms=(1.0, 2.0, 2.0, 80.0, 9.0, 9.0, 90.0, 90.0, 0.9, 0.9))
+    assert list(route.told(grown, "net.enc.weight", True, 1.0)) == [
+        "On its way through 6 nodes it grows 90-fold: 1.0e+00 at the loss, 9.0e+01 at it"
+        " (backward 7).",
+        "All 2 AddmmBackward0 on the way together: 400-fold.",
+        "Most at #2 AddmmBackward0 (net.head, train.py:7): 2.0e+00 arrives, 8.0e+01 goes on,"
+        " 40-fold.",
+    ]
+    dead = GRAPH._replace(norms=(0.0,) * 10)
+    assert list(route.told(dead, "net.enc.weight", False, 1.0)) == [
+        "No path to it was seen at backward 7."
+    ]
+
+
+def test_a_node_is_in_the_module_of_its_nearest_parameter():
+    assert route._module(GRAPH, 4) == "net.enc"
+    assert route._module(GRAPH, 3) == ""
+    embedded = GRAPH._replace(next=((), (3, 6), (), (2,), (), (), (7,), (), (), ()))
+    assert route._module(embedded, 1) == "net.enc", "of a tie the weight, which comes last"

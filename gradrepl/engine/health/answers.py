@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import tensors
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.gate import Place
+from gradrepl.engine.health import measure, route
+from gradrepl.engine.health.tracked import Tracked
 from gradrepl.engine.health.watch import HealthWatch
 from gradrepl.engine.session import Session
-from gradrepl.errors import StateError, UsageError
-from gradrepl.model.health import PROBLEMS
+from gradrepl.errors import GradreplError, StateError, UsageError
+from gradrepl.model.health import EXPLODING, PROBLEMS, VANISHING
 
 MOST = 1000
 """Rows in one answer at most."""
+DETAILED = 8
+"""Parameters that one name may mean for all to be told of them."""
+DEPTHS = 120
+"""Parameters in the picture of norms by depth, at most."""
+PATIENT = 0.05
+"""Seconds that an answer waits for a look that is under way."""
 
 
 def _seen(session: Session) -> HealthWatch:
@@ -30,30 +40,91 @@ def _seen(session: Session) -> HealthWatch:
 @on(p.AskHealth)
 def _(request: p.AskHealth, session: Session, place: Place) -> Answer:
     health = _seen(session)
+    if request.running:
+        return report(request, health, session)
     with tensors.quiet():
         health.catch_up()
-        rows = health.rows()
-        optimizers = health.parameters.rates()
+        record = report(request, health, session)
+        if request.name and record.total <= DETAILED:
+            rows = tuple(_detailed(row, health) for row in record.rows)
+            record = msgspec.structs.replace(record, rows=rows)
+    return record
+
+
+def at_once(request: p.AskHealth, session: Session) -> Answer:
+    """Answer while the program runs, in the thread of the link: without a look at any tensor."""
+    try:
+        health = _seen(session)
+        with health.still(PATIENT) as still:
+            if still:
+                return report(request, health, session)
+    except GradreplError as error:
+        return model.Error(message=str(error), hint=error.hint, kind=type(error).__name__)
+    return model.Error(message="a look takes long.", hint="Ask again.", kind="StateError")
+
+
+def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model.Health:
+    """Return what is kept of the looks.
+
+    Raises:
+        UsageError: nothing is watched that has the name asked for.
+    """
+    found = everyone = health.worst_first()
     if request.name:
-        rows = [row for row in rows if _named(row, request.name)]
-        if not rows:
+        found = [each for each in everyone if _named(each, request.name)]
+        if not found:
             raise UsageError(
                 f"no watched parameter is called '{request.name}'.", "':health' lists them."
             )
-    problems = sum(row.verdict in PROBLEMS for row in rows)
-    first = max(0, request.first)
-    shown = rows[first : first + max(0, min(request.count, MOST))]
+    first, scale = max(0, request.first), health.scale or 1.0
+    shown = found[first : first + max(0, min(request.count, MOST))]
     return model.Health(
-        watching=session.stepper.watching(), rows=tuple(shown), first=first, total=len(rows),
-        problems=problems, backwards=health.backwards, steps=health.clock.steps,
-        points=tuple(health.points), timing=health.clock.timing(health.limits),
-        scale=health.scale, skipped=health.scaling.skipped, optimizers=optimizers,
+        watching=session.stepper.watching(),
+        rows=tuple(each.row(scale, request.looks) for each in shown), first=first,
+        total=len(found), problems=sum(each.word in PROBLEMS for each in found),
+        backwards=health.backwards, steps=health.clock.steps, points=tuple(health.points),
+        timing=health.clock.timing(health.limits), scale=health.scale,
+        skipped=health.scaling.skipped, clipping=health.clips.found(),
+        depths=_depths(everyone, scale), optimizers=health.parameters.rates(),
         limits=health.limits, more=health.parameters.more,
     )  # fmt: skip
 
 
-def _named(row: model.HealthRow, name: str) -> bool:
-    return any(fnmatchcase(each, name) or each == name for each in (row.name, *row.also))
+def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
+    """Return the norms by depth, of many every so many, the first and the last among them."""
+    found = sorted((each for each in everyone if each.depth is not None), key=_depth)
+    if len(found) > DEPTHS:
+        found = [found[at * (len(found) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
+    return tuple(
+        model.Depth(
+            name=each.name, verdict=each.word,
+            norm=each.norm / scale if each.has_grad and each.norm is not None else None,
+        )
+        for each in found
+    )  # fmt: skip
+
+
+def _depth(each: Tracked) -> int:
+    return each.depth or 0
+
+
+def _detailed(row: model.HealthRow, health: HealthWatch) -> model.HealthRow:
+    """Add what is worked out only for one that is asked for by name."""
+    where: tuple[str, ...] = ()
+    if row.verdict in (VANISHING, EXPLODING):
+        grows = row.verdict == EXPLODING
+        where = ("':watch nodes' would tell at which nodes.",)
+        if health.map is not None:
+            where = tuple(route.told(health.map, row.name, grows, health.map_scale))
+    parameter = health.parameters.tensor(row.name)
+    grad = None if parameter is None else parameter.grad
+    return msgspec.structs.replace(
+        row, where=where, spread=measure.spread(grad, health.scale or 1.0)
+    )
+
+
+def _named(each: Tracked, name: str) -> bool:
+    return any(fnmatchcase(own, name) or own == name for own in (each.name, *each.also))
 
 
 @on(p.AskHealthNodes)

@@ -15,6 +15,8 @@ import torch
 
 from gradrepl.engine import tensors
 
+BINS = 24
+"""Powers of ten that a picture of a gradient has at most; smaller elements count with the last."""
 WHOLE = 64 * 1024
 """Elements up to which a weight is copied whole, to see what a step changes; else a sample."""
 SAMPLE = 4096
@@ -151,3 +153,23 @@ def change(weight: torch.Tensor, before: Copy) -> tuple[bool, float | None, int]
     size = tensors.norm(before.values)
     changed = moved != 0 or (not before.whole and tensors.version(weight) != before.version)
     return changed, moved / size if size else None, now.numel()
+
+
+def spread(grad: torch.Tensor | None, scale: float) -> tuple[tuple[float, int], ...]:
+    """Return how many elements of a gradient lie in each power of ten, smallest first.
+
+    Elements that are zero or not finite are left out; of a large one a sample is looked at.
+    """
+    if grad is None or not tensors.readable(grad) or grad.layout is not torch.strided:
+        return ()
+    try:
+        sizes = _some(grad.detach())[0].abs().double() / scale
+        powers = sizes[(sizes > 0) & sizes.isfinite()].log10().floor().long()
+        if not powers.numel():
+            return ()
+        top = int(powers.max())
+        low = max(int(powers.min()), top - BINS + 1)
+        counts = torch.bincount(powers.clamp(min=low) - low, minlength=top - low + 1).tolist()
+        return tuple((float(low + at), count) for at, count in enumerate(counts))
+    except tensors.UNREADABLE:
+        return ()

@@ -18,6 +18,7 @@ from torch._C import _current_autograd_node, _current_graph_task_id  # type: ign
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from gradrepl.engine import tensors
+from gradrepl.engine.health import route
 from gradrepl.engine.health.measure import counts
 from gradrepl.engine.health.verdicts import judge_node
 from gradrepl.engine.hooks import _carrier, without_gc
@@ -33,6 +34,8 @@ _HALF = (torch.float16, torch.bfloat16)
 _Leaf = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
 _norm = torch.linalg.vector_norm
 _NONE = (None, None, None)
+Lines = Callable[[Any], str]
+"""Says of a node where its op stands in the program, or ''."""
 Figures = tuple[Any, Any, Any]
 """Norm, minimum, maximum, each a number, None, or on an accelerator a tensor that will tell it."""
 
@@ -40,8 +43,11 @@ Figures = tuple[Any, Any, Any]
 class NodeWatch:
     """Looks at the gradients of one backward while it runs."""
 
-    def __init__(self, starts: Sequence[Any], statistics: bool, keeps: bool, grows: bool) -> None:
-        """``keeps``: the graph may be walked again; ``grows``: with ``create_graph``."""
+    def __init__(
+        self, starts: Sequence[Any], statistics: bool, keeps: bool, grows: bool, mapped: bool
+    ) -> None:
+        """``keeps``: the graph may be walked again; ``grows``: with ``create_graph``; ``mapped``:
+        keep, until the backward is over, which nodes they were."""
         self.statistics = statistics
         self.names: list[type] = []
         """The class of each node that has run, in order."""
@@ -58,6 +64,11 @@ class NodeWatch:
         """(place, id of the leaf)"""
         self._arrived_at: dict[int, tuple[int, int, int]] = {}
         """By id of a leaf: place, and address and version of the gradient that arrived."""
+        self._mapped = mapped
+        self._nodes: list[Any] = []
+        """Where they are to be mapped, all nodes: while one is held, it is the same object."""
+        self.ran: list[Any] = []
+        """Of those, the ones that ran, in order."""
         self._same: dict[int, tuple[weakref.ref[torch.Tensor], int, Figures]] = {}
         modes = torch._C._len_torch_function_stack() or _get_current_dispatch_mode() is not None
         self._plain = not grows and not modes
@@ -69,6 +80,8 @@ class NodeWatch:
 
     def _attach(self, starts: Sequence[Any]) -> None:
         nodes, several = self._walk(starts)
+        self._mapped = self._mapped and len(nodes) <= route.LIMIT
+        self._nodes = nodes if self._mapped else []
         arrived = self._hook()
         _carrier._backward_hooks = self._light
         self._light[0] = arrived
@@ -103,8 +116,11 @@ class NodeWatch:
                 break
         return nodes, several
 
-    def remove(self) -> None:
-        """Take all hooks away."""
+    def remove(self, done: bool = True) -> None:
+        """Take all hooks away; ``done``: the backward has come to its end."""
+        if not done:
+            self._nodes.clear()
+            self.ran.clear()
         self._light.clear()
         for handle in self._handles:
             handle.remove()
@@ -114,7 +130,7 @@ class NodeWatch:
     def _hook(self) -> Callable[[torch.Tensor | None], None]:
         """Return what is called with each gradient; it has all it needs at hand."""
         named, found, edges = self.names.append, self.norms.append, self.edges.append
-        task, node, figures = _current_graph_task_id, _current_autograd_node, self._figures
+        task, node, figures = _current_graph_task_id, self._current(), self._figures
         tensor, norm, quick = torch.Tensor, _norm, self._plain
         statistics, edges_of = self.statistics, torch.aminmax
         wide, strided = (torch.float32, torch.float64), torch.strided
@@ -145,6 +161,20 @@ class NodeWatch:
                 edges((low, high))
 
         return arrived
+
+    def _current(self) -> Callable[[], Any]:
+        """Return what gives the node that runs; where it is to be mapped, it is noted, too."""
+        if not self._mapped:
+            current: Callable[[], Any] = _current_autograd_node
+            return current
+        ran = self.ran.append
+
+        def noted() -> Any:
+            node = _current_autograd_node()
+            ran(node)
+            return node
+
+        return noted
 
     def _of_leaf(
         self, key: int, arrived: Callable[[torch.Tensor | None], None]
@@ -233,6 +263,17 @@ class NodeWatch:
             self._same[id(base)] = (weakref.ref(base), base._version, found)
 
     # -- afterwards ----------------------------------------------------------------------------
+
+    def map(self, labels: Mapping[int, str], backward: int, lines: Lines) -> route.Map | None:
+        """Return which node passes its gradient on to which, and let go of the nodes."""
+        ran = self.ran
+        if not self._mapped or len(ran) != len(self.names):
+            return None
+        known = {place: line for place, node in enumerate(ran) if (line := lines(node))}
+        found = route.mapped(backward, ran, self.names, self.norms, labels, known)
+        ran.clear()
+        self._nodes.clear()
+        return found
 
     def ended(self, leaves: Mapping[int, str]) -> Run:
         """Return what was found; ``leaves`` has their names by id."""

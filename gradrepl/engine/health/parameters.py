@@ -127,6 +127,10 @@ class Parameters:
             else:
                 yield each, parameter
 
+    def tensor(self, name: str) -> torch.Tensor | None:
+        """Return the parameter that is called so, or None if it has gone."""
+        return next((tensor for each, tensor in self.alive() if each.name == name), None)
+
     # -- what optimizers tell ------------------------------------------------------------------
 
     def stepped(self, optimizer: torch.optim.Optimizer) -> None:
@@ -142,8 +146,7 @@ class Parameters:
         self.ask_rates = False
         kind = type(optimizer).__name__
         for group in optimizer.param_groups:
-            rate = group.get("lr")
-            lr = float(rate) if isinstance(rate, (int, float)) else None
+            lr = _rate(group)
             for parameter in group["params"]:
                 each = self.known.get(id(parameter))
                 if each is not None:
@@ -153,12 +156,12 @@ class Parameters:
 
     def rates(self) -> tuple[str, ...]:
         """Return 'AdamW lr 0.0003' of each optimizer that has stepped, at most 8."""
-        found = []
+        found: list[str] = []
         for optimizer in list(self._optimizers)[:8]:
-            rates = dict.fromkeys(
-                f"{float(group['lr']):g}" for group in optimizer.param_groups if "lr" in group
-            )
-            found.append(f"{type(optimizer).__name__} lr {', '.join(list(rates)[:4])}")
+            rates = [_rate(group) for group in list(optimizer.param_groups)]
+            known = dict.fromkeys(f"{rate:g}" for rate in rates if rate is not None)
+            lr = f" lr {', '.join(list(known)[:4])}" if known else ""
+            found.append(type(optimizer).__name__ + lr)
         return tuple(sorted(found))
 
     # -- in which order gradients arrive -------------------------------------------------------
@@ -203,6 +206,14 @@ class Parameters:
         if each.copy is not None:
             self.copied -= each.copy.values.numel()
             each.copy = None
+
+
+def _rate(group: dict[str, Any]) -> float | None:
+    """Return the learning rate; None where there is none, or an accelerator has it."""
+    rate = group.get("lr")
+    if isinstance(rate, torch.Tensor) and not rate.is_cpu:
+        return None
+    return float(rate) if isinstance(rate, (int, float, torch.Tensor)) else None
 
 
 def _of(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:

@@ -1,4 +1,6 @@
-"""Which roots a GradScaler has scaled: their gradients are that many times too large."""
+"""Which roots a GradScaler has scaled, as their gradients are that many times too large, and
+which steps it has skipped.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import weakref
 from typing import Any
 
 import torch
+from torch.amp.grad_scaler import OptState
 
 from gradrepl.engine.patches import Patch
 
@@ -15,15 +18,18 @@ LIMIT = 64
 
 
 class Scaling:
-    """Hears what ``GradScaler.scale`` returns, while gradients are watched."""
+    """Hears what ``GradScaler.scale`` returns, and when ``update`` ends a step."""
 
     def __init__(self) -> None:
         self._roots: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
-        self._last: dict[int, float] = {}
         self.skipped = 0
-        """Times that a scale was found lower than at the look before: a step was skipped."""
-        scaling = self
-        original = vars(torch.amp.GradScaler)["scale"]
+        """Steps that a GradScaler has kept its optimizer from making."""
+        self._stepped: set[int] = set()
+        """Optimizers, by id, that have stepped since the last update."""
+        self._patches = [self._scale(), self._update()]
+
+    def _scale(self) -> Patch:
+        scaling, original = self, vars(torch.amp.GradScaler)["scale"]
 
         @functools.wraps(original)
         def scale(scaler: Any, outputs: Any) -> Any:
@@ -31,17 +37,46 @@ class Scaling:
             scaling.note(scaler, result)
             return result
 
-        self._patch = patch = Patch(torch.amp.GradScaler, "scale", scale)
+        patch = Patch(torch.amp.GradScaler, "scale", scale)
+        return patch
+
+    def _update(self) -> Patch:
+        scaling, original = self, vars(torch.amp.GradScaler)["update"]
+
+        @functools.wraps(original)
+        def update(scaler: Any, new_scale: Any = None) -> None:
+            scaling.updates(scaler)
+            patch.kept(scaler, new_scale)
+
+        patch = Patch(torch.amp.GradScaler, "update", update)
+        return patch
 
     def install(self) -> None:
         """Hear from now on."""
-        self._patch.install()
+        for patch in self._patches:
+            patch.install()
 
     def remove(self) -> None:
         """Hear no more."""
-        self._patch.remove()
+        for patch in self._patches:
+            patch.remove()
         self._roots.clear()
-        self._last.clear()
+        self._stepped.clear()
+
+    def stepped(self, optimizer: Any) -> None:
+        """An optimizer is stepping."""
+        if len(self._stepped) < LIMIT:
+            self._stepped.add(id(optimizer))
+
+    def updates(self, scaler: Any) -> None:
+        """A GradScaler's step is over: see which optimizers it has not let step."""
+        if torch.compiler.is_compiling():
+            return
+        states = getattr(scaler, "_per_optimizer_states", {})
+        for key, state in list(states.items()):
+            if state.get("stage") is OptState.STEPPED:
+                self.skipped += key not in self._stepped or _fused_skipped(state)
+        self._stepped.clear()
 
     def note(self, scaler: Any, result: Any) -> None:
         """Remember, weakly, what ``scaler`` has scaled."""
@@ -60,8 +95,11 @@ class Scaling:
         scale = None if scaler is None else scaler._scale
         if scale is None:
             return None
-        value = float(scale.item())
-        if value < self._last.get(id(scaler), 0.0):
-            self.skipped += 1
-        self._last[id(scaler)] = value
-        return value
+        return float(scale.item())
+
+
+def _fused_skipped(state: Any) -> bool:
+    """Has an optimizer that was let step found for itself that it must not? Seen on a CPU only:
+    from an accelerator the answer would have to be waited for."""
+    found = state.get("found_inf_per_device", {}).values()
+    return any(bool(each.item()) for each in found if each.is_cpu)

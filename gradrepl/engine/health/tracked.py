@@ -8,15 +8,21 @@ from typing import Any
 
 from gradrepl.engine import tensors
 from gradrepl.engine.health import measure
-from gradrepl.engine.health.verdicts import FROZEN, Facts, Verdict, fine, judge
+from gradrepl.engine.health.verdicts import FROZEN, Facts, Verdict, fine, growth, judge
 from gradrepl.model import health as h
 
 KEPT = 120
 """Looks that are kept."""
 SETTLED = 10
 """Norms that make a running mean."""
+SELDOM = 30
+"""Looks after which it is seen anew whether a norm is rising."""
 MISSING = -1.0
 """In the ring, a look that found no gradient of this backward: no norm is negative."""
+
+
+FINE = (h.OK, h.RISING)
+"""Verdicts that hold on as long as no rule about the norm alone says otherwise."""
 
 
 class Tracked:
@@ -24,7 +30,7 @@ class Tracked:
 
     __slots__ = (
         "also", "bad_for", "bad_since", "changed_at", "copy", "depth", "embedding",
-        "figures_at", "has_grad", "high", "infs", "level", "looks", "low", "lr", "missed",
+        "figures_at", "growth", "has_grad", "high", "infs", "level", "looks", "low", "lr", "missed",
         "model", "name", "nans", "norm", "numel", "optimizer", "overlooked",
         "reached_at", "reaches", "ref", "requires_grad", "ring", "same", "settled", "shape",
         "since", "update", "update_of", "update_steps", "verdict", "weight", "zeros",
@@ -57,6 +63,7 @@ class Tracked:
         self.overlooked = False
         """An optimizer stepped it while it had no gradient."""
         self.level, self.settled = 0.0, 0
+        self.growth = 0.0
         self.ring, self.looks = array("d"), 0
         self.depth: int | None = None
         self.optimizer = ""
@@ -89,9 +96,18 @@ class Tracked:
         if ours is not None and ours - ours == 0.0:
             self.settled += 1
             self.level += (ours - self.level) / min(self.settled, 2 * SETTLED)
-            if not again and self.word == h.OK and fine(ours, level, limits):
+            again = self._grows(limits) or again
+            if not again and self.word in FINE and fine(ours, level, limits):
                 return ""
         return self._judged(ours, level, limits, False, scale, backward)
+
+    def _grows(self, limits: h.HealthLimits) -> bool:
+        """Now and then see whether the norm is rising; return whether that has changed."""
+        if self.reaches % SELDOM:
+            return False
+        was = self.growth >= limits.rising
+        self.growth = growth([norm for norm in self._last() if norm > 0])
+        return was != (self.growth >= limits.rising)
 
     def passed_by(
         self, backward: int, scale: float, limits: h.HealthLimits, apart: bool
@@ -125,6 +141,7 @@ class Tracked:
                 infs=self.infs, embedding=self.embedding, missed=self.missed,
                 apart=apart and not self.overlooked, same=self.same, bad_for=self.bad_for,
                 bad_since=self.bad_since, scale=scale if scale != 1.0 else None,
+                growth=self.growth, looks=len(self.ring),
             ),
             limits,
         )  # fmt: skip
@@ -149,12 +166,14 @@ class Tracked:
 
     def history(self) -> tuple[float | None, ...]:
         """Return the norms of the looks kept, oldest first."""
-        at = self.looks % KEPT if self.looks > KEPT else 0
-        norms = [*self.ring[at:], *self.ring[:at]]
-        return tuple(None if norm == MISSING else norm for norm in norms)
+        return tuple(None if norm == MISSING else norm for norm in self._last())
 
-    def row(self, scale: float) -> h.HealthRow:
-        """Return its line in the table."""
+    def _last(self) -> list[float]:
+        at = self.looks % KEPT if self.looks > KEPT else 0
+        return [*self.ring[at:], *self.ring[:at]]
+
+    def row(self, scale: float, looks: int = KEPT) -> h.HealthRow:
+        """Return its line in the table, with the last ``looks`` norms."""
         norm = None if self.norm is None or not self.has_grad else self.norm / scale
         fresh = self.figures_at > 0
         weight, verdict = self.weight, self.verdict
@@ -169,6 +188,6 @@ class Tracked:
             zeros=self.zeros, nans=self.nans, infs=self.infs, figures_at=self.figures_at,
             weight_norm=weight, ratio=norm / weight if norm is not None and weight else None,
             update=self.update, update_of=self.update_of, update_steps=self.update_steps,
-            history=self.history(), depth=self.depth, reached_at=self.reached_at,
+            history=self.history()[-looks:], depth=self.depth, reached_at=self.reached_at,
             optimizer=self.optimizer, lr=self.lr,
         )  # fmt: skip

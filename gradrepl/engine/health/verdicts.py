@@ -6,9 +6,13 @@ The worst verdict that holds is given. What each limit means stands at ``model.H
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradrepl.model import health as h
+
+STEADY = 10
+"""Looks in a third of those that tell whether a norm is rising, at the least."""
 
 
 class Facts(NamedTuple):
@@ -39,6 +43,10 @@ class Facts(NamedTuple):
     bad_since: int
     """The backward at which that began."""
     scale: float | None
+    growth: float = 0.0
+    """How many times larger its norm has become over the looks kept; 0: not steadily."""
+    looks: int = 0
+    """Looks that this was seen over."""
 
 
 class Verdict(NamedTuple):
@@ -75,7 +83,7 @@ def judge(facts: Facts, limits: h.HealthLimits) -> Verdict:
         return _crossed(h.EXPLODING, times, limits, "jump")
     if 0 < norm < limits.vanishing:
         return _crossed(h.VANISHING, f"|g| {norm:.3g} is below", limits, "vanishing")
-    return _dead(facts, limits) or _unchanged(facts, limits) or _OK
+    return _dead(facts, limits) or _unchanged(facts, limits) or _rising(facts, limits) or _OK
 
 
 def fine(norm: float, level: float, limits: h.HealthLimits) -> bool:
@@ -152,3 +160,26 @@ def _unchanged(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
         f"health.patience {limits.patience}, while others changed: no optimizer may have it."
     )
     return Verdict(h.UNCHANGED, h.UNCHANGED, why, "patience")
+
+
+def _rising(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
+    if facts.growth < limits.rising:
+        return None
+    what = f"|g| is {facts.growth:.3g} times what it was {facts.looks} looks ago, not below"
+    return _crossed(h.RISING, what, limits, "rising")
+
+
+def growth(norms: Sequence[float]) -> float:
+    """Return how many times larger the last third of ``norms`` is than the first, or 0.
+
+    Of the thirds the geometric means are taken; 0 unless that of the middle lies between. Norms
+    that are zero or not finite are left out.
+    """
+    logs = [math.log(norm) for norm in norms if 0 < norm < math.inf]
+    third = len(logs) // 3
+    if third < STEADY:
+        return 0.0
+    first, middle, last = (
+        sum(part) / third for part in (logs[:third], logs[third : 2 * third], logs[-third:])
+    )
+    return math.exp(last - first) if first < middle < last else 0.0

@@ -12,20 +12,23 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 
 from gradrepl.engine import frames, tensors
-from gradrepl.engine.health import measure
+from gradrepl.engine.health import measure, route
+from gradrepl.engine.health.clipping import Clips
 from gradrepl.engine.health.clock import Clock
 from gradrepl.engine.health.nodes import NodeWatch, Run
 from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Scaling
 from gradrepl.engine.health.tracked import KEPT, Tracked
 from gradrepl.model import health as h
+from gradrepl.phrases import place
 
 if TYPE_CHECKING:
     from gradrepl.engine.stepper import Stepper
@@ -51,13 +54,18 @@ class HealthWatch:
         self.stepper = stepper
         self.asked = h.Watching()
         self.parameters = Parameters(stepper.session)
-        self.clock = Clock(self.parameters.stepped)
+        self.clock = Clock(self._steps)
         self.scaling = Scaling()
+        self.clips = Clips(stepper.sees, self._scaled)
         self.points: deque[h.HealthPoint] = deque(maxlen=KEPT)
         self.backwards = 0
         self.scale: float | None = None
         self.run: Run | None = None
         """The nodes of the last watched backward."""
+        self.map: route.Map | None = None
+        """The graph of the last one of which it was kept."""
+        self.map_scale = 1.0
+        self._map_end = self._map_took = 0.0
         self.run_at = 0
         self.run_scale: float | None = None
         self.on = False
@@ -88,9 +96,11 @@ class HealthWatch:
         if on:
             self.forget()
             self.scaling.install()
+            self.clips.install()
             self.clock.install()
         else:
             self.clock.remove()
+            self.clips.remove()
             self.scaling.remove()
             self.parameters.stop_order()
 
@@ -98,10 +108,12 @@ class HealthWatch:
         """Begin anew."""
         self.parameters.clear()
         self.points.clear()
+        self.clips.forget()
         self.clock.kept.clear()
         self.clock.steps = 0
         self.backwards = self.scaling.skipped = 0
-        self.run = self.scale = None
+        self.run = self.scale = self.map = None
+        self._map_end = self._map_took = 0.0
         self._figures_end = self._figures_took = self._told_at = 0.0
         self._untold.clear()
 
@@ -120,22 +132,25 @@ class HealthWatch:
             number = self.backwards
             watched = accumulates and number % self.asked.every == 0
             begun = time.perf_counter()
+            looked, self.clips.took = self.clips.took, 0.0
             nodes = self._begin(roots, args, kwargs) if watched else None
             live = self._live() if watched else []
+        done = False
         started = time.perf_counter()
         try:
             result = engine()
+            done = True
         finally:
             ended = time.perf_counter()
             if nodes is not None:
-                nodes.remove()
+                nodes.remove(done)
             if watched:
                 self.parameters.stop_order()
         if watched:
             with self._lock, tensors.quiet():
                 self._end(roots, number, nodes, live)
         del live
-        self.clock.passed(ended - started, started - begun + time.perf_counter() - ended)
+        self.clock.passed(ended - started, looked + started - begun + time.perf_counter() - ended)
         return result
 
     def _begin(self, roots: Sequence[Any], args: Any, kwargs: Any) -> NodeWatch | None:
@@ -145,13 +160,17 @@ class HealthWatch:
             parameters.start_order()
         if not self.asked.nodes:
             return None
+        begun = time.perf_counter()
         with torch._C.DisableTorchFunction():
             starts = [_node(root) for root in roots]
             # (grad_tensors, retain_graph, create_graph, ...): as torch.autograd calls it
             keeps = bool(args[1] if len(args) > 1 else kwargs.get("retain_graph"))
             grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
             usable = [node for node in starts if node is not None]
-            return NodeWatch(usable, self.asked.statistics, keeps, grows) if usable else None
+            mapped = self.urgent or begun - self._map_end >= 4 * OFTEN * self._map_took
+            return (
+                NodeWatch(usable, self.asked.statistics, keeps, grows, mapped) if usable else None
+            )
 
     def _live(self) -> list[Live]:
         """Return the parameters with what tells whether a backward writes to their gradients."""
@@ -198,8 +217,38 @@ class HealthWatch:
         if nodes is not None:
             names = {key: each.name for key, each in self.parameters.known.items()}
             self.run, self.run_at, self.run_scale = nodes.ended(names), number, scale
+            self._mapped(nodes, number)
         if new or self._untold:
             self._tell(number)
+
+    def _mapped(self, nodes: NodeWatch, number: int) -> None:
+        """Keep the graph, where it was noted: which node passes its gradient on to which."""
+        begun = time.perf_counter()
+        found = nodes.map(self.run.labels, number, self._line) if self.run else None
+        if found is not None:
+            self.map, self.map_scale = found, self.run_scale or 1.0
+            self._map_end = time.perf_counter()
+            self._map_took = 2 * (self._map_end - begun)  # noting the nodes takes its time, too
+
+    def _line(self, node: Any) -> str:
+        """Return where the op stands that made ``node``, if ops are recorded."""
+        call = self.stepper.recorder.op_of(node._sequence_nr()) if self.stepper.records else None
+        if call is None or call.site is None:
+            return ""
+        return ", ".join(part for part in (call.module, place(call.site)) if part)
+
+    def _scaled(self, norm: float) -> bool:
+        """Is a total norm that is clipped nearer to that of the scaled gradients?"""
+        point = self.points[-1] if self.points else None
+        scale = self.scale or 1.0
+        if point is None or not point.total or scale <= 2 or not 0 < norm < math.inf:
+            return False
+        return abs(math.log(norm / point.total / scale)) < abs(math.log(norm / point.total))
+
+    def _steps(self, optimizer: Any) -> None:
+        """An optimizer is about to step."""
+        self.parameters.stepped(optimizer)
+        self.scaling.stepped(optimizer)
 
     def _norms(self, reached: list[Reached], nodes: NodeWatch | None) -> list[float | None]:
         if nodes is None:
@@ -312,11 +361,21 @@ class HealthWatch:
 
     # -- what may be asked ---------------------------------------------------------------------
 
-    def rows(self) -> list[h.HealthRow]:
+    def worst_first(self) -> list[Tracked]:
         """Return all parameters, the worst first, within a verdict as the models list them."""
         places = {word: place for place, word in enumerate(h.VERDICTS)}
-        rows = [each.row(self.scale or 1.0) for each, _ in self.parameters.alive()]
-        return sorted(rows, key=lambda row: places[row.verdict])
+        alive = [each for each, _ in self.parameters.alive()]
+        return sorted(alive, key=lambda each: places[each.word])
+
+    @contextmanager
+    def still(self, seconds: float) -> Iterator[bool]:
+        """Keep looks from happening meanwhile; False if one takes longer than ``seconds``."""
+        got = self._lock.acquire(timeout=seconds)
+        try:
+            yield got
+        finally:
+            if got:
+                self._lock.release()
 
 
 def _node(root: Any) -> Any:
