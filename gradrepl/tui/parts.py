@@ -35,6 +35,7 @@ class Parts(App[int]):
     log_pane: LogPane
     view: str
     sought: str
+    ascii: bool
     _busy: bool
     _started: bool
 

@@ -20,11 +20,14 @@ class Showing(Printing):
     def show(self, record: model.Record) -> None:
         """Take a record that is to be seen."""
         self.flush()
+        self._show_progress(record)
         if isinstance(record, model.Stop) and self._busy:
             self._unpainted.close()
             self._unpainted.enter_context(self.batch_update())
         taken = {name: page.told(record) for name, page in self.panels.pages.items()}
         line = taken.get(self.view)
+        if isinstance(record, model.Progress):
+            return
         if line is None:
             self.dock.transcript.show(record)
             self.unfold(record)
@@ -40,6 +43,18 @@ class Showing(Printing):
             case model.Pass():
                 self.panels.nodes.end(record)
                 self.panels.flow.end(record.accumulated)
+
+    def _show_progress(self, record: model.Record) -> None:
+        """Say in the dock's caption how far something is; what comes next takes it away."""
+        line = ""
+        if isinstance(record, model.Progress) and not record.over:
+            from gradrepl.render.epochs import progress
+            from gradrepl.render.pieces import Look
+
+            line = progress(record, Look(ascii=self.ascii))
+        if line != self.dock.progress:
+            self.dock.progress = line
+            self.paint_state()
 
     def turn(self, view: str) -> None:
         """Switch to ``view`` because of a stop, unless a page is open or the Log is typed in."""

@@ -197,3 +197,22 @@ def test_the_rate_of_frames_is_textuals_alone(monkeypatch: pytest.MonkeyPatch) -
     with tui._frames(120):
         assert os.environ["TEXTUAL_FPS"] == "30"
     assert os.environ["TEXTUAL_FPS"] == "30"
+
+
+def test_how_far_something_is_stands_in_the_dock_until_the_answer_comes() -> None:
+    def told(done: int, over: bool = False) -> model.Progress:
+        return model.Progress(what="tune dl", done=done, total=4, unit="workers", over=over)
+
+    async def body(seen: Seen) -> None:
+        before = seen.app.dock.transcript.text()
+        seen.app.show(told(1))
+        seen.app.show(told(2))
+        await seen.settle()
+        assert "tune dl: 2 of 4 workers" in seen.text
+        assert "1 of 4" not in seen.text
+        seen.app.show(told(4, over=True))
+        await seen.settle()
+        assert "tune dl" not in seen.text
+        assert seen.app.dock.transcript.text() == before
+
+    on_screen(body)

@@ -20,6 +20,8 @@ PROMPTS = {"idle": ">>> ", "forward": "(grad) ", "backward": "(grad:bw) ", "exce
 class Dock(Vertical):
     """Everything typed, with the answers; text and history are never lost by switching."""
 
+    progress = ""
+    """How far something long is, in the caption instead of the hint; empty when nothing is."""
     _right = ""
     _captioned: tuple[str, int] | None = None
     _labelled = ("", "")
@@ -77,7 +79,8 @@ class Dock(Vertical):
             hint = "i or : to type"
         else:
             hint = "running   ^c interrupts" if ready else "torch is being imported"
-        self._caption(f"{away}   {hint}" if away else hint)
+        hint = f"{away}   {hint}" if away else hint
+        self._caption(self.progress or hint)
 
     def echo(self, state: str, text: str, dim: bool = False) -> None:
         """Write what was typed, as it was typed, into the transcript."""
