@@ -90,7 +90,8 @@ def test_a_text_corpus(tmp_path: Path) -> None:
     text.write_text("the cat sat\nthe dog\na cat and a dog sat\nthe end\n")
     batch, sample = records(setup(tmp_path, CORPUS, text), ":batch 0", ":sample 2")
     assert batch["collated"][0]["shape"] == [3, 6]
-    assert not [odd for odd in batch["odd"] if odd["what"] != "slow"]  # they differ in length by design: the loader pads
+    # They differ in length by design: the loader pads.
+    assert not [odd for odd in batch["odd"] if odd["what"] != "slow"]
     assert sample["parts"][1]["text"] == "a cat and a dog sat"
     assert len(sample["parts"][0]["values"]) == 6
 
