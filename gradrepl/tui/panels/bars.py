@@ -97,7 +97,7 @@ class Header(Bar):
             left.append((text, "bar-here" if here else "bar-tab"))
             self.spots.append((at, at + ink.width([(text, "")]), view.key.action))
             at += ink.width([(text, "")])
-        room = width - at - len(self.state) - 4
+        room = width - at - len(self.state) - 5
         parts: list[str] = []
         for part in self.place:
             if part and sum(len(done) + 2 for done in parts) + ink.width([(part, "")]) <= room:
