@@ -29,7 +29,9 @@ _HOMES = {
     "runcall": "gradrepl.guest.api",
     "runeval": "gradrepl.guest.api",
     "set_trace": "gradrepl.guest.api",
+    "trace": "gradrepl.traced.trace",
     "unload_ipython_extension": "gradrepl.ipython",
+    "watch": "gradrepl.traced.watch",
 }
 
 __all__ = ["__version__", *_HOMES]  # built from the table above

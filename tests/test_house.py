@@ -39,6 +39,7 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),
         ("gradrepl.engine.backward, gradrepl.engine.forward", SCREEN),
         ("gradrepl.guest.api, gradrepl.guest.script", {"torch", *SCREEN}),
+        ("gradrepl.traced.watch, gradrepl.traced.trace", {"torch", *SCREEN}),
         ("gradrepl.visit, gradrepl.commands.visit", {"torch", *SCREEN}),
     ],
 )
@@ -91,7 +92,7 @@ def test_public_face() -> None:
         "Aborted", "AutogradError", "ConditionError", "GradreplError", "LinkError",
         "RefusedError", "StateError", "TargetError", "UsageError", "__version__",
         "embed", "listen", "load_ipython_extension", "pm", "post_mortem", "run", "runcall",
-        "runeval", "set_trace", "unload_ipython_extension",
+        "runeval", "set_trace", "trace", "unload_ipython_extension", "watch",
     ]  # fmt: skip
     for name in gradrepl.__all__:
         assert getattr(gradrepl, name) is not None

@@ -97,6 +97,7 @@ def _forked(session: Session, link: BlockingLink) -> None:
     """In a forked child: it has no link, no hooks, and never stops."""
     session.gate.detached = True
     link.drop()
+    session.stepper.drop_observers()
     session.stepper.disarm()
 
 

@@ -244,7 +244,7 @@ class Recorder(TorchFunctionMode):
             return call_it(func, args, kwargs)
         self._inside += 1
         try:
-            if not what.is_op or not self.stepper.sees():
+            if not what.is_op or not self.stepper.records_here():
                 return call_it(func, args, kwargs)
             walk = frames.Walk(caller)
             if walk.optimizer or walk.frame is None:
@@ -293,6 +293,8 @@ class Recorder(TorchFunctionMode):
             with torch._C.DisableTorchFunction():
                 call.note_bumps()
                 self._keep(call)
+                for each in stepper.observers:
+                    each.op(call)
             if stepper.asks_after_ops:
                 stepper.op_event(call, "after")
             return call.result
@@ -304,7 +306,7 @@ class Recorder(TorchFunctionMode):
         """Run ``MyFunction.apply``, which asks no mode, as an op of the Function's name."""
         apply = self._applied.kept.__get__(None, function)
         caller = sys._getframe(2)
-        if not self.on_stack() or not self.stepper.sees():
+        if not self.on_stack() or not self.stepper.records_here():
             return apply(*args, **kwargs)
         walk = frames.Walk(caller)
         if walk.frame is None:

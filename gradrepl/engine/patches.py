@@ -19,6 +19,10 @@ def passes(function: Made) -> Made:
     return function
 
 
+_placed: list[Patch] = []
+"""All that are in place."""
+
+
 class Patch:
     """Puts ``ours`` in the place of ``owner.name``; what the user put there meanwhile stays."""
 
@@ -34,12 +38,21 @@ class Patch:
             self._installed = True
             self.kept = self._read()
             self._write(self._ours)
+            _placed.append(self)
 
     def remove(self) -> None:
         """Put back what was there, unless somebody has put something else on top of ours."""
-        if self._installed and self._read() is self._ours:
-            self._installed = False
+        if not self._installed:
+            return
+        above = next((each for each in _placed if each.kept is self._ours), None)
+        if self._read() is self._ours:
             self._write(self.kept)
+        elif above is not None:  # another of ours, that stays: it hands on to what we handed on to
+            above.kept = self.kept
+        else:
+            return
+        self._installed = False
+        _placed.remove(self)
 
     def _read(self) -> Any:
         return vars(self._owner).get(self._name)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.events import _Event
     from gradrepl.engine.forward import Recorder
     from gradrepl.engine.health.watch import HealthWatch
+    from gradrepl.engine.observers import Observer
     from gradrepl.engine.session import Session
     from gradrepl.engine.watcher import Watcher
 
@@ -72,6 +73,8 @@ class Stepper:
         self.limits = model.HealthLimits()
         self.health: HealthWatch | None = None
         """What watches them; None until somebody asks for it and torch is there."""
+        self.observers: list[Observer] = []
+        """What the program itself has asked to be looked at; outlives every face."""
         self.watch_loaders = False
         """Loops of the program over its DataLoaders are to be watched."""
         self.loading: DataWatch | None = None
@@ -136,14 +139,15 @@ class Stepper:
         self.wants_passes = armed.wants(c.NODE) or armed.wants(c.PASS)
         self.records = (
             self.asks_before_ops or self.asks_after_ops or self.wants_passes or self.typed
-        )
+            or self.traced()
+        )  # fmt: skip
         if not self.torch_here:
             return
         for each in self.passes:
             each.rearm()
         self._loads()
         watches = self._watches()
-        if self.wants_passes or self.typed or watches:
+        if self.wants_passes or self.typed or watches or self.observers:
             self.watcher.install()
         elif not self.passes:
             self.watcher.remove()
@@ -195,9 +199,24 @@ class Stepper:
         self.typed = False
         self.rearm()
 
+    def traced(self) -> bool:
+        """Does the program want its ops to be recorded?"""
+        return any(each.records for each in self.observers)
+
+    def drop_observers(self) -> None:
+        """Forget what the program has asked for: this is a forked child."""
+        observers, self.observers[:] = list(self.observers), []
+        for each in observers:
+            each.close()
+
     def sees(self) -> bool:
-        """Is an op of the user's, and not of ours, running?"""
+        """Is an op of the user's, and not of ours, running, and may it stop?"""
         return not self.gate.detached and not self.gate.answering()
+
+    def records_here(self) -> bool:
+        """The same, or may it not stop but is to be recorded?"""
+        wanted = bool(self.observers) and self.traced() if self.gate.detached else True
+        return wanted and not self.gate.answering()
 
     # -- events ------------------------------------------------------------------------------
 

@@ -46,16 +46,19 @@ class Watcher:
             stepper.check_nested_backward()
             return original(roots, *args, **kwargs)
         engine: Callable[[], Any] = partial(original, roots, *args, **kwargs)
-        health = stepper.health
+        health, observers = stepper.health, tuple(stepper.observers)
+        for each in observers:
+            engine = partial(each.around, engine, roots, args, kwargs)
         if health is not None and health.on:
             engine = partial(health.around, engine, roots, args, kwargs)
-            if not stepper.records and not stepper.passes:
-                result = engine()  # nothing but gradients is watched
-                stepper.judged(health)
-                return result
-        result = self._pass(engine, roots, args, kwargs)
+        if stepper.records or stepper.passes:
+            result = self._pass(engine, roots, args, kwargs)
+        else:
+            result = engine()  # nothing but gradients is watched
         if health is not None:
             stepper.judged(health)
+        for each in observers:
+            each.ended()
         return result
 
     def _pass(self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any) -> Any:

@@ -73,12 +73,22 @@ class Home:
 
     def wake(self) -> None:
         """Let threads park, from now on; the calling thread is the one that is stepped."""
-        stepper = self.session.stepper
         self.session.gate.attach()
-        if not self.armed():
+        self.look_on()
+
+    def look_on(self) -> None:
+        """See what runs, from now on; of ops those of the calling thread, if of no other yet."""
+        stepper = self.session.stepper
+        if not self.armed() and not stepper.traced():
             stepper.thread = threading.current_thread()
         stepper.running = self.session.running_script = True
         self.session.watch_for_torch()
+
+    def looked_on(self) -> None:
+        """Nobody looks on any more, or one fewer: have nothing in place that is not needed."""
+        idle = not self.armed() and not self.session.stepper.observers
+        if idle and not self.session.gate.places:
+            self._rest()
 
     def pause(self, frame: FrameType | None, reason: str) -> None:
         """Stop the calling thread at ``frame``."""
@@ -320,6 +330,7 @@ class Home:
         for held in (self.terminal, self.door):
             if held is not None:
                 held.abandon()
+        self.session.stepper.drop_observers()
         self.session.stepper.disarm()
 
     def at_exit(self) -> None:

@@ -1,0 +1,202 @@
+"""Who looks on because the program itself asked for it: ``gradrepl.watch``, ``gradrepl.trace``."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import torch
+
+from gradrepl import conditions as c
+from gradrepl import protocol as p
+from gradrepl.engine import tensors
+from gradrepl.engine.events import WatchEvent
+from gradrepl.engine.health.answers import report
+from gradrepl.engine.health.clipping import Clips
+from gradrepl.engine.health.clock import Clock
+from gradrepl.engine.health.parameters import Parameters
+from gradrepl.engine.health.watch import HealthWatch
+from gradrepl.model import Health
+from gradrepl.model import health as h
+
+if TYPE_CHECKING:
+    from gradrepl.engine.stepper import Stepper
+
+ROWS = 1000
+"""Rows that are asked for at once."""
+
+
+class Observer(Protocol):
+    """Looks at every backward, and at the ops if it wants to."""
+
+    @property
+    def records(self) -> bool:
+        """Does it want ops to be recorded?"""
+
+    def op(self, call: Any) -> None:
+        """An op has run; its arguments are held still."""
+
+    def around(
+        self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
+    ) -> Any:  # fmt: skip
+        """Run the engine; return what it returns."""
+
+    def ended(self) -> None:
+        """The backward is over, and nothing of it is in place any more: one may stop."""
+
+    def close(self) -> None:
+        """Look no more."""
+
+
+class Only:
+    """A model as the only thing whose names are in reach; it is held weakly."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._model = weakref.ref(model)
+
+    def names(self, frame: Any) -> Only:
+        """Return the names in reach of any frame."""
+        return self
+
+    @property
+    def roots(self) -> list[tuple[str, torch.nn.Module]]:
+        """The model, with nothing put before the names of its parameters."""
+        model = self._model()
+        return [] if model is None else [("", model)]
+
+    def variables(self) -> list[tuple[str, torch.Tensor]]:
+        """No tensor has a variable of its own."""
+        return []
+
+    def holds(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Does the optimizer step any of the model's parameters?"""
+        mine = {id(each) for _, model in self.roots for each in model.parameters()}
+        return any(id(each) in mine for group in optimizer.param_groups for each in group["params"])
+
+
+class OfModel(Parameters):
+    """The parameters of one model, under the names that the model gives them."""
+
+    def __init__(self, only: Only) -> None:
+        super().__init__(only)  # type: ignore[arg-type]
+        self._strangers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+
+    def _search(self, frame: Any) -> None:
+        super()._search(frame)
+        self.models = 2  # backwards of other models pass by this one
+
+    def _add(self, parameter: torch.Tensor, name: str, model: str) -> None:
+        if not model:  # not by its place in an optimizer, which may have other models', too
+            super()._add(parameter, name, model)
+
+    def concerns(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Does the optimizer step any of these parameters?"""
+        if optimizer in self._optimizers:
+            return True
+        if optimizer in self._strangers:
+            return False
+        if self._session.holds(optimizer):  # type: ignore[attr-defined]
+            return True
+        self._strangers.add(optimizer)
+        return False
+
+
+class OwnClock(Clock):
+    """Counts the steps of a model's own optimizers; those of others are part of the rest."""
+
+    concerns: Callable[[torch.optim.Optimizer], bool]
+
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if self.concerns(optimizer):
+            super()._before_step(optimizer, args, kwargs)
+
+    def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if self.concerns(optimizer):
+            super()._after_step(optimizer, args, kwargs)
+
+
+class ModelWatch(HealthWatch):
+    """Watches the gradients of one model."""
+
+    records = False
+    parameters: OfModel
+
+    def __init__(self, stepper: Stepper, model: torch.nn.Module, every: int, urgent: bool) -> None:
+        super().__init__(stepper)
+        self.parameters = OfModel(Only(model))
+        clock = OwnClock(self._steps)
+        clock.concerns = self.parameters.concerns
+        self.clock = clock
+        self.clips = Clips(lambda: False, self._scaled)  # whose gradients were clipped is not told
+        self.place(h.Watching(grads=True, every=every, breakpoints=urgent))
+
+    def op(self, call: Any) -> None:
+        """Ops do not matter here."""
+
+    def ended(self) -> None:
+        """Stop, if that was asked for and some parameter has such a verdict now."""
+        new, self.new = self.new, []
+        if new and self.stepper.armed.wants(c.WATCH):
+            self.stepper.event(OwnEvent(self.stepper, self, new))
+
+    def close(self) -> None:
+        """Look no more."""
+        self.place(h.Watching())
+
+
+class OwnEvent(WatchEvent):
+    """New verdicts on one watched model: only the breakpoint of its watch sees them."""
+
+    def __init__(self, stepper: Stepper, source: ModelWatch, new: Sequence[Any]) -> None:
+        super().__init__(stepper, stepper.armed.anchor, new)
+        self.source = source
+        self.shown_to: Any = None
+
+    def verdicts(self) -> Sequence[str]:
+        """Return the words, if it is our watch that asks."""
+        return super().verdicts() if self.shown_to is self.source else []
+
+
+class OwnCondition:
+    """The condition of a watch: it is about verdicts on its own model, not on others."""
+
+    def __init__(self, condition: c.Condition, source: ModelWatch) -> None:
+        self.condition, self.source = condition, source
+        self.about, self.judges = c.events(condition), c.judged(condition)
+        self.node_when = self._side(frozenset({c.NODE}))
+        self.when = self._side(self.about - {c.NODE})
+
+    def _side(self, kinds: frozenset[str]) -> str:
+        sides = {side for kind in kinds for side in c.sides(self.condition, kind)}
+        return next(iter(sides)) if len(sides) == 1 else "any"
+
+    def matches(self, event: Any) -> bool:
+        """Is this event one to stop at?"""
+        if not c.asked(self.condition, event):
+            return False
+        if not isinstance(event, OwnEvent):
+            return self.condition.matches(event)
+        event.shown_to = self.source
+        try:
+            return self.condition.matches(event)
+        finally:
+            event.shown_to = None
+
+
+def seen(watch: ModelWatch) -> Health:
+    """Return all that a watch knows."""
+    session: Any = SimpleNamespace(stepper=SimpleNamespace(watching=lambda: watch.asked))
+    with tensors.quiet():
+        if not watch.parameters.known:
+            watch.parameters.search(None)
+        watch.catch_up()
+        found = report(p.AskHealth(count=ROWS), watch, session)
+        rows = list(found.rows)
+        while found.rows and len(rows) < found.total:
+            found = report(p.AskHealth(first=len(rows), count=ROWS), watch, session)
+            rows += found.rows
+    points = tuple(point for point in found.points if point.total is not None)
+    return msgspec.structs.replace(found, rows=tuple(rows), first=0, points=points)
