@@ -167,11 +167,24 @@ def _last(found: list[Any]) -> Any:
     return found[-1] if found else None
 
 
+def _begin(about: dict[str, Any], cwd: Path | None, streams: Any) -> subprocess.Popen[str]:
+    with _large_stack():
+        return subprocess.Popen(
+            [sys.executable, *Options().engine], text=True, cwd=cwd,
+            env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},
+            **{"stdin": subprocess.DEVNULL, **streams},
+        )  # fmt: skip
+
+
 @contextmanager
 def debuggee(
-    *, warm: bool = True, reads: str = "tty", cwd: Path | None = None, **streams: Any
-) -> Iterator[Debuggee]:
-    """Start a debuggee and stop it at the end, whatever happened."""
+    *, warm: bool = True, reads: str = "tty", cwd: Path | None = None,
+    start: Callable[[dict[str, Any]], Any] | None = None, **streams: Any,
+) -> Iterator[Debuggee]:  # fmt: skip
+    """Start a debuggee and stop it at the end, whatever happened.
+
+    ``start`` begins another process than a new one, given what a debuggee must know.
+    """
     with tempfile.TemporaryDirectory(prefix="gradrepl-test-") as folder:
         path, token = f"{folder}/s", secrets.token_hex(8)
         with socket.socket(socket.AF_UNIX) as listener:
@@ -182,12 +195,7 @@ def debuggee(
                 "socket": path, "token": token, "stdin": reads, "keep": [], "fallback": [],
                 "warm": warm,
             }  # fmt: skip
-            with _large_stack():
-                process = subprocess.Popen(
-                    [sys.executable, *Options().engine], text=True, cwd=cwd,
-                    env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},
-                    **{"stdin": subprocess.DEVNULL, **streams},
-                )  # fmt: skip
+            process = start(about) if start is not None else _begin(about, cwd, streams)
             sock, _ = listener.accept()
             sock.settimeout(SECONDS)
         link = BlockingLink(sock)

@@ -3,61 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
-import sys
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 from debuggee import debuggee
 
 from gradrepl import conditions as c
 from gradrepl import model, protocol
-
-ADDRESS = re.compile("0x[0-9a-f]+")
-
-
-class Both:
-    """Runs a script alone and, at the same time, in a debuggee: (stdout, stderr, status) each."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(self, path, *args, go=lambda d: d.cont(), stdin=""):
-        (self._folder / "in").write_text(stdin)
-        with (
-            self._streams("alone") as streams,
-            subprocess.Popen([sys.executable, path, *args], cwd=path.parent, **streams) as alone,
-            self._streams("under") as streams,
-            debuggee(warm=False, cwd=path.parent, **streams) as d,
-        ):
-            d.load(path, *args)
-            while d.prompt is not None and d.prompt.state != "idle":
-                go(d)
-            code = d.quit()
-        return (*self._texts("under"), code), (*self._texts("alone"), alone.returncode)
-
-    @contextmanager
-    def _streams(self, who):
-        with ExitStack() as stack:
-            yield {
-                "stdin": stack.enter_context((self._folder / "in").open("rb")),
-                "stdout": stack.enter_context((self._folder / f"{who}.out").open("wb")),
-                "stderr": stack.enter_context((self._folder / f"{who}.err").open("wb")),
-            }
-
-    def _texts(self, who):
-        for kind in ("out", "err"):
-            text = (self._folder / f"{who}.{kind}").read_bytes().decode()
-            yield ADDRESS.sub("0x", text)
-
-
-@pytest.fixture
-def both(tmp_path):
-    return Both(tmp_path)
-
 
 # -- what cannot be run ------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from debuggee import Debuggee
-from test_truth import PROGRAMS, Bare, attached, bare, run_on  # noqa: F401  (fixtures)
+from test_truth import PROGRAMS, command, run_on
 
 from gradrepl import model, protocol
 
@@ -18,8 +18,7 @@ THERE = [path for path in PROGRAMS if path.stem in WATCHED]
 
 
 @pytest.mark.parametrize("path", THERE, ids=lambda path: path.stem)
-def test_watched(path: Path, bare: Bare, attached) -> None:  # noqa: F811
-    bare.start(path)
+def test_watched(path: Path, attached) -> None:
     seen: list[object] = []
 
     def go(d: Debuggee) -> None:
@@ -28,8 +27,7 @@ def test_watched(path: Path, bare: Bare, attached) -> None:  # noqa: F811
         run_on(d)
         seen.append(d.look(protocol.AskHealth()))
 
-    outcome, _ = attached(path, go)
-    assert outcome == bare.outcome(path)
+    attached(command(path), go)
     (health,) = seen
     assert isinstance(health, model.Health)
     assert health.backwards > 0

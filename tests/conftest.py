@@ -1,0 +1,34 @@
+"""A process with torch in it that forks one for each program of a test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from debuggee import Debuggee
+from nursery import Nursery, nursery
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Keep one for all tests."""
+    with nursery(tmp_path_factory.mktemp("programs")) as found:
+        yield found
+
+
+@pytest.fixture
+def attached(home: Nursery) -> Callable[..., Debuggee]:
+    """Return a function that runs a program with ``go`` and compares it with its run alone."""
+
+    def run(argv: list[str], go: Callable[[Debuggee], object]) -> Debuggee:
+        home.start(*argv)
+        outcome, d = home.debugged(*argv, go=go)
+        assert outcome == home.outcome(*argv)
+        return d
+
+    return run
