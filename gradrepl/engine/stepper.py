@@ -102,8 +102,7 @@ class Stepper:
         self.leaf_names.clear()
         if self.torch_here:
             self.recorder.forget_paths()
-        if self.health is not None:
-            self.health.clock.restart()
+        self._restart_clocks()
         self.rearm()
         nested = self.torch_here and self.recorder.held_back()
         try:
@@ -122,12 +121,18 @@ class Stepper:
     def go(self, verb: c.Verb, anchor: Anchor | None = None) -> None:
         """Arm ``verb``, as the user's code is about to run on."""
         self.armed.go(verb, anchor or Anchor())
-        if self.health is not None:
-            self.health.clock.restart()
+        self._restart_clocks()
         self.rearm()
         if self.torch_here:
             self.recorder.opening = isinstance(verb, c.Into)
         self.place_recorder()
+
+    def _restart_clocks(self) -> None:
+        """The time at a stop, or at a prompt, is none of the program's."""
+        if self.health is not None:
+            self.health.clock.restart()
+        if self.loading is not None:
+            self.loading.restart()
 
     def rearm(self) -> None:
         """Work out what must be seen, and have in place what sees it (the recorder apart)."""

@@ -63,6 +63,8 @@ class Epoch(Record, frozen=True, kw_only=True):
     length: int | None = None
     """Of the dataset."""
     ended: bool = False
+    left_off: bool = False
+    """The program has left its loop before the end."""
     so_far: Visits | None = None
     """Of the batches that the program has got; None where their indices are not known."""
     whole: Visits | None = None

@@ -73,18 +73,26 @@ def _loader(r: model.Loader) -> Iterator[tuple[str, str]]:
     if r.batch is not None:
         epoch = "" if r.epoch is None else f" of epoch {r.epoch}"
         yield "the program", f"has got batch {r.batch}{epoch}"
+    if r.ready is not None:
+        yield "ready now", f"{r.ready} batches" if r.ready != 1 else "1 batch"
+    if r.pace is not None:
+        yield "a step", f"{duration(r.pace.step)}, of which waiting {duration(r.pace.wait)}"
+        yield "verdict", r.pace.verdict
     yield "watched", "yes" if r.watched else ""
+    yield "synthetic", "on: your loops get one batch from memory" if r.synthetic else ""
+    yield "note", " ".join(r.notes)
 
 
 def _worker(worker: model.WorkerState) -> str:
     head = f"worker {worker.id} (pid {worker.pid})"
     if not worker.alive:
         return f"{head} {worker.exit}"
+    busy = "" if worker.busy is None else f", {worker.busy:.0%} busy"
     if worker.batch is None:
-        return f"{head} waits for work"
+        return f"{head} waits for work{busy}"
     indices = f", indices {', '.join(worker.indices)}…" if worker.indices else ""
     since = f" for {duration(worker.seconds)}" if worker.seconds is not None else ""
-    return f"{head} is at batch {worker.batch}{since}{indices}"
+    return f"{head} is at batch {worker.batch}{since}{busy}{indices}"
 
 
 @render.register

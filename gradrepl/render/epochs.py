@@ -39,7 +39,8 @@ def _(record: model.Epoch, look: Look) -> RenderableType:
 def _epoch(r: model.Epoch) -> Iterator[tuple[str | tuple[str, str], ...]]:
     name = "the epoch that would begin now" if r.number is None else f"epoch {r.number}"
     of = "" if r.total is None else f" of {r.total}"
-    state = "over" if r.ended else "" if r.number is None else "running"
+    state = "over" if r.ended else "left before its end" if r.left_off else "running"
+    state = state if r.batches or r.number is not None else ""
     yield (f"{name} of {r.loader}", "bold"), state
     left = "" if r.left is None else f", {r.left} samples left"
     yield (f"  {r.batches}{of} batches, {r.samples} samples{left}",)

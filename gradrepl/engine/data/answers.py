@@ -5,7 +5,17 @@ from __future__ import annotations
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.data import batches, devices, faults, loaders, room, samples, tune
+from gradrepl.engine.data import (
+    batches,
+    devices,
+    epochs,
+    faults,
+    loaders,
+    room,
+    samples,
+    synthetic,
+    tune,
+)
 from gradrepl.engine.data.watch import watch_of
 from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
@@ -68,6 +78,30 @@ def _(request: p.CheckLoader, session: Session, place: Place) -> Answer:
 def _(request: p.TuneLoader, session: Session, place: Place) -> Answer:
     loader, name = room.meant(request.expression, session, place)
     return tune.measure(loader, name, session, request.seconds, request.workers)
+
+
+@on(p.AskEpoch)
+def _(request: p.AskEpoch, session: Session, place: Place) -> Answer:
+    loader, name = room.meant(request.expression, session, place)
+    with session.grad_as_typed(place):
+        return epochs.describe(loader, name, session, request.number, request.seconds)
+
+
+@on(p.RunEpoch)
+def _(request: p.RunEpoch, session: Session, place: Place) -> Answer:
+    loader, name = room.meant(request.expression, session, place)
+    with session.grad_as_typed(place):
+        return epochs.run(loader, name, session)
+
+
+@on(p.AskSynthetic)
+def _(request: p.AskSynthetic, session: Session, place: Place) -> Answer:
+    loader, name = room.meant(request.expression, session, place)
+    with session.grad_as_typed(place):
+        if request.action != "measure":
+            return synthetic.switched(loader, name, session, request.action == "on")
+        where = devices.meant(session, "", request.chosen)
+        return synthetic.measure(loader, name, session, request.seconds, where)
 
 
 @on(p.AskDevices)

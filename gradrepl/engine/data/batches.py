@@ -155,13 +155,17 @@ def _index(index: Any) -> str:
 
 
 def said(error: Exception | None) -> str:
-    """Return what an exception of the user's says, in one line."""
+    """Return what an exception of the user's says, in one line; of a worker's the worker's own."""
     if error is None:
         return ""
     try:
-        text = " ".join(str(error).split())
+        text = str(error)
     except Exception:  # the user's own __str__
         text = ""
+    if text.startswith("Caught ") and "Original Traceback" in text:
+        lines = [line for line in text.splitlines() if line and not line.startswith(" ")]
+        return lines[-1][:200]
+    text = " ".join(text.split())
     return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
 
 

@@ -55,8 +55,14 @@ HINTS = {
 """What to do about messages that need no looking up, by a stable part of their text."""
 
 
-def name_the_sample(error: Error, raised: BaseException, session: Session) -> Error:
-    """Return ``error`` with a hint that names the sample or worker, where it is a loader's."""
+def name_the_sample(
+    error: Error, raised: BaseException, session: Session, known: Any = None
+) -> Error:
+    """Return ``error`` with a hint that names the sample or worker, where it is a loader's.
+
+    ``known`` is what is known of the epoch (``tasks`` and ``since``, as ``Seen`` has them), where
+    that was not the program's own.
+    """
     message = error.message
     if not any(_loads(frame) for frame in _frames(raised)):
         return error
@@ -64,7 +70,7 @@ def name_the_sample(error: Error, raised: BaseException, session: Session) -> Er
     if not hint and ("pickle" in message or "Can't get local object" in message):
         hint = what_cannot_be_pickled(raised)
     with session.gate.masked():
-        hint = hint or _of_worker(message, raised, session) or _of_sample(raised)
+        hint = hint or _of_worker(message, raised, session, known) or _of_sample(raised)
     return structs.replace(error, hint=hint) if hint else error
 
 
@@ -167,7 +173,7 @@ def _iterator_of(raised: BaseException, pids: list[int]) -> Any:
     return None
 
 
-def _of_worker(message: str, raised: BaseException, session: Session) -> str:
+def _of_worker(message: str, raised: BaseException, session: Session, known: Any) -> str:
     """Name the sample, or the worker, for an error that a worker caused."""
     caught = re.search(r"Caught (\w+) in DataLoader worker process (\d+)", message)
     died = re.search(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)", message)
@@ -178,7 +184,7 @@ def _of_worker(message: str, raised: BaseException, session: Session) -> str:
     if iterator is None:
         return ""
     watch = watch_of(session.stepper)
-    seen = watch.of_iterator(iterator) if watch is not None else None
+    seen = watch.of_iterator(iterator) if watch is not None and known is None else known
     if caught:
         return _raised_in(iterator, int(caught[2]), caught[1], seen, session)
     if died:

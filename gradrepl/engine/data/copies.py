@@ -14,8 +14,11 @@ from torch.utils.data import DataLoader, _utils
 from torch.utils.data import sampler as samplers
 
 from gradrepl.engine.data import generators
+from gradrepl.engine.patches import passes
 
 handling: Any = _utils.signal_handling
+END = object()
+"""In the place of a batch: there is none any more."""
 
 
 def copy_of(loader: Any, workers: int, **more: Any) -> DataLoader[Any]:
@@ -38,7 +41,7 @@ def copy_of(loader: Any, workers: int, **more: Any) -> DataLoader[Any]:
         settings["prefetch_factor"] = loader.prefetch_factor or 2
     if "batch_sampler" not in more:
         settings |= _order(loader, own)
-    return DataLoader(loader.dataset, **{**settings, **more})
+    return _made(loader, {**settings, **more})
 
 
 def _order(loader: Any, own: torch.Generator) -> dict[str, Any]:
@@ -55,6 +58,47 @@ def _order(loader: Any, own: torch.Generator) -> dict[str, Any]:
         "sampler": samplers.RandomSampler(loader.dataset, generator=own),
         "drop_last": bool(loader.drop_last),
     }
+
+
+def _made(loader: Any, settings: dict[str, Any]) -> DataLoader[Any]:
+    """Make a loader; that there are more workers than cores is no news of the program's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return DataLoader(loader.dataset, **settings)
+
+
+def exact_copy(loader: Any) -> DataLoader[Any]:
+    """Return a loader that does what ``loader`` would do next, drawing from the same generators.
+
+    Raises:
+        StateError: its sampler cannot be asked twice.
+    """
+    from gradrepl.engine.data.order import own
+
+    settings: dict[str, Any] = {
+        "num_workers": loader.num_workers,
+        "collate_fn": loader.collate_fn,
+        "pin_memory": loader.pin_memory,
+        "generator": loader.generator,
+        "timeout": loader.timeout,
+        "worker_init_fn": loader.worker_init_fn,
+    }
+    if loader.num_workers:
+        settings["multiprocessing_context"] = loader.multiprocessing_context
+        settings["prefetch_factor"] = loader.prefetch_factor or 2
+    if loader._dataset_kind == 1:
+        settings |= {"batch_size": loader.batch_size, "drop_last": loader.drop_last}
+    elif loader.batch_sampler is None:
+        settings |= {"batch_size": None, "sampler": own(loader.sampler, loader)}
+    else:
+        settings["batch_sampler"] = own(loader.batch_sampler, loader)
+    return _made(loader, settings)
+
+
+@passes
+def after(iterator: Any) -> Any:
+    """Return the next batch, or END; Ctrl-C is meant for what is waited for here."""
+    return next(iterator, END)
 
 
 def iter_once(loader: Any) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from torch.utils.data import sampler as samplers
 from gradrepl import model
 from gradrepl.engine.data import batches, fetching, generators, loaders, odd, probe, room, streams
 from gradrepl.engine.data.order import Epoch
+from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
 from gradrepl.model import Finding, SampleRow, Site
 
@@ -47,21 +48,18 @@ class Looked(NamedTuple):
 def check(
     loader: Any, name: str, session: Session, place: Place, most: int, seconds: float
 ) -> model.LoaderCheck:
-    """Look for all that is known to go wrong in silence; says how much was looked at."""
+    """Look for all that is known to go wrong in silence; says how much was looked at.
+
+    Ctrl-C ends it with what there is.
+    """
     begun = time.monotonic()
-    rows, seen = _samples(loader, most, seconds)
-    models = [(prefix.strip("."), root) for prefix, root in session.names(place.frame).roots]
-    others = room.loaders(session, place)
-    site = loaders.site_of(name, session, place)
-    looked = [seen]
-    workers, told = _workers(loader, site)
-    looked.append(told)
-    again = _random(loader)
-    all_of_it = Looked(loader, name, rows, models, others, site, again)
-    found = [each for look in LOOKS for each in look(all_of_it)]
-    visits, told = _visits(all_of_it)
-    looked.append(told)
-    found = [*workers, *visits, *found]
+    found: list[Finding] = []
+    looked: list[str] = []
+    count = min(loaders.length(loader) or most, most)
+    with Telling(session, f"check {name}", count, "samples") as telling:
+        _look(loader, name, session, place, most, seconds, telling, found, looked)
+    if telling.interrupted:
+        looked.append("stopped before the end")
     order = {"error": 0, "warning": 1, "note": 2}
     return model.LoaderCheck(
         name=name, findings=tuple(sorted(found, key=lambda each: order[each.severity])),
@@ -69,10 +67,36 @@ def check(
     )  # fmt: skip
 
 
-def _samples(loader: Any, most: int, seconds: float) -> tuple[list[SampleRow], str]:
+def _look(
+    loader: Any, name: str, session: Session, place: Place, most: int, seconds: float,
+    telling: Telling, found: list[Finding], looked: list[str],
+) -> None:  # fmt: skip
+    """Fill in what was found, and what was looked at."""
+    site = loaders.site_of(name, session, place)
+    rows, told = _samples(loader, most, seconds, telling)
+    looked.append(told)
+    if telling.stopped:
+        return
+    telling.at(len(rows), "random numbers of two workers")
+    workers, told = _workers(loader, site)
+    found += workers
+    looked.append(told)
+    telling.at(len(rows), "visits of one epoch")
+    models = [(prefix.strip("."), root) for prefix, root in session.names(place.frame).roots]
+    others = room.loaders(session, place)
+    all_of_it = Looked(loader, name, rows, models, others, site, _random(loader))
+    visits, told = _visits(all_of_it)
+    found += visits
+    looked.append(told)
+    found += [each for look in LOOKS for each in look(all_of_it)]
+
+
+def _samples(
+    loader: Any, most: int, seconds: float, telling: Telling
+) -> tuple[list[SampleRow], str]:
     """Fetch samples spread over the dataset, within a time."""
     if batches.is_iterable(loader):
-        return _stream(loader, most, seconds)
+        return _stream(loader, most, seconds, telling)
     size = loaders.length(loader) or 0
     count = min(size, most)
     wanted = sorted({(n * (size - 1)) // max(1, count - 1) for n in range(count)})
@@ -85,16 +109,20 @@ def _samples(loader: Any, most: int, seconds: float) -> tuple[list[SampleRow], s
     ):
         for index in wanted:
             fetched.append(fetching.one(loader.dataset, index))
-            if time.monotonic() > end:
+            telling.at(len(fetched))
+            if time.monotonic() > end or telling.stopped:
                 break
     return batches.rows_of(fetched, None), f"{len(fetched)} of {size} samples"
 
 
-def _stream(loader: Any, most: int, seconds: float) -> tuple[list[SampleRow], str]:
+def _stream(
+    loader: Any, most: int, seconds: float, telling: Telling
+) -> tuple[list[SampleRow], str]:
     ours = streams.Streams(loader)
     fetched: list[fetching.Fetched] = []
     end = time.monotonic() + seconds
-    while len(fetched) < most and time.monotonic() < end:
+    while len(fetched) < most and time.monotonic() < end and not telling.stopped:
+        telling.at(len(fetched))
         found, _ = ours.next(loader)
         fetched += found
         if not found:

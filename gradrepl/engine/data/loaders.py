@@ -18,8 +18,8 @@ from torch.utils.data import sampler as samplers
 
 from gradrepl import model
 from gradrepl.engine.arrival import device
-from gradrepl.engine.data import batches, generators, order
-from gradrepl.engine.data.watch import Seen, now, watch_of
+from gradrepl.engine.data import batches, generators, order, pace
+from gradrepl.engine.data.watch import DataWatch, Seen, now, watch_of
 from gradrepl.model import Finding, Setting, Site, WorkerState
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
 SHM = "/dev/shm"
+STEPS = 120
+"""Steps of the program that its pace is the mean of."""
 
 
 def describe(loader: Any, name: str, session: Session, place: Place) -> model.Loader:
@@ -48,8 +50,24 @@ def describe(loader: Any, name: str, session: Session, place: Place) -> model.Lo
         iterating=iterator is not None and (seen is None or not seen.ended),
         processes=processes(iterator, seen),
         seen=() if watch is None else watch.seen_batches(loader),
+        ready=None if iterator is None else pace.ready(iterator),
+        pace=_pace(loader, session, watch), timing=_timing(session),
+        synthetic=watch is not None and watch.swap is not None and watch.swap.loader() is loader,
+        notes=() if not loader.num_workers or pace.can_tell() else
+        ("how busy a worker is is read from /proc, which this machine does not have.",),
         shm_total=shm[0], shm_free=shm[1], site=site_of(name, session, place),
     )  # fmt: skip
+
+
+def _pace(loader: Any, session: Session, watch: DataWatch | None) -> model.Pace | None:
+    steps = [] if watch is None else [s for seen in watch.epochs_of(loader) for s in seen.steps()]
+    return pace.mean(steps[-STEPS:], pace.room_of(loader), session.stepper.limits.loader)
+
+
+def _timing(session: Session) -> model.Timing | None:
+    """Return the parts of a step, where gradients are watched."""
+    health = session.stepper.health
+    return health.clock.timing(session.stepper.limits) if health is not None else None
 
 
 def _running(loader: Any, seen: Seen | None) -> Any:
@@ -224,12 +242,14 @@ def processes(iterator: Any, seen: Seen | None) -> tuple[WorkerState, ...]:
     if not workers:
         return ()
     known = tasks_of(iterator, seen)
+    at = _at(iterator, known)
     found = []
     for number, process in enumerate(workers):
-        mine = [task for task, (worker, _) in known.items() if worker == number]
+        mine = at.get(number, [])
         code = None if process._popen is None else process.exitcode
         since = seen.since.get(number) if seen is not None else None
         indices = known[mine[0]][1] if mine else ()
+        share, over = _busy(process.pid, seen) if code is None else (None, None)
         found.append(
             WorkerState(
                 id=number, pid=process.pid or 0, alive=code is None, exit=exited(code),
@@ -237,10 +257,43 @@ def processes(iterator: Any, seen: Seen | None) -> tuple[WorkerState, ...]:
                 indices=tuple(repr(index)[:60] for index in indices[:8]), waiting=len(mine),
                 seconds=now() - since if since is not None and mine else None,
                 memory=_resident(process.pid) if code is None else None,
-                seed=iterator._base_seed + number,
+                seed=iterator._base_seed + number, busy=share, busy_over=over,
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _at(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, list[int]]:
+    """Return by worker what it has still to make, first what it is at.
+
+    What it has made lies in a queue that cannot be looked into, but counted.
+    """
+    found: dict[int, list[int]] = {}
+    for task, (worker, _) in known.items():
+        found.setdefault(worker, []).append(task)
+    try:
+        left = [queue.qsize() for queue in vars(iterator)["_index_queues"]]
+    except (KeyError, NotImplementedError, OSError, ValueError):  # macOS; or it is shut down
+        return found
+    taken = {worker: max(0, len(mine) - left[worker]) for worker, mine in found.items()}
+    come = sum(len(info) > 1 for info in vars(iterator).get("_task_info", {}).values())
+    made = pace.ready(iterator)
+    idle = made is not None and made - come >= sum(taken.values())
+    return {
+        worker: mine[taken[worker] :] if idle else mine[max(0, taken[worker] - 1) :]
+        for worker, mine in found.items()
+    }
+
+
+def _busy(pid: int | None, seen: Seen | None) -> tuple[float | None, float | None]:
+    """Return (share of a core, seconds it is the mean of): while watched, else since it began."""
+    found = seen.busy.share(pid or 0) if isinstance(seen, Seen) else None
+    if found is not None:
+        return found
+    spent = pace.computed(pid)
+    if spent is None or not spent[1]:
+        return None, None
+    return spent[0] / spent[1], spent[1]
 
 
 def tasks_of(iterator: Any, seen: Seen | None) -> dict[int, tuple[int, list[Any]]]:

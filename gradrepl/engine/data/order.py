@@ -64,6 +64,13 @@ class Epoch:
             next(order, None)
             yield
 
+    @contextmanager
+    def before(self, loader: Any) -> Iterator[None]:
+        """Have all generators as they were before the epoch began; they are put back behind it."""
+        with generators.aside([*generators.of_loader(loader), *generators.of_order(loader)]):
+            self._states.put_back()
+            yield
+
     def _begun(self, loader: Any) -> _Begun:
         return _Begun(loader, self._states, self.again)
 
@@ -82,7 +89,7 @@ class _Begun:
         self._aside.__enter__()
         try:
             self._states.put_back()
-            sampler = _own(loader._index_sampler, loader)
+            sampler = own(loader._index_sampler, loader)
             order, seed = iter(sampler), None
             if not self._again:
                 seed = base_seed_of(loader)
@@ -102,7 +109,7 @@ def indices_of(drawn: Any) -> Indices:
     return list(drawn) if isinstance(drawn, (list, tuple)) else [drawn]
 
 
-def _own(sampler: Any, loader: Any) -> Any:
+def own(sampler: Any, loader: Any) -> Any:
     """Return ``sampler``, or of a stranger's a copy: what it keeps of its passes stays its own.
 
     Raises:
@@ -175,6 +182,8 @@ def drawn_by(iterator: Any) -> list[Indices] | None:
     if not batching:
         whole = _whole(waiting, batch_sampler)
         return None if whole is None else [[index] for index in whole]
+    if type(batch_sampler) in (list, tuple):
+        return [indices_of(each) for each in batch_sampler]
     if type(batch_sampler) is not samplers.BatchSampler:
         return None
     if not isinstance(waiting, GeneratorType) or waiting.gi_frame is None:

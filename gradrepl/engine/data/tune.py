@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradrepl import model
 from gradrepl.engine.data import batches, copies, parts
+from gradrepl.engine.progress import Telling
 from gradrepl.model import TuneRow
 
 if TYPE_CHECKING:
@@ -25,23 +27,22 @@ def measure(
     cores = _cores()
     numbers = wanted or tuple(sorted({n for n in TRIED if n <= 2 * cores} | {loader.num_workers}))
     rows: list[TuneRow] = []
-    for place, workers in enumerate(numbers, 1):
-        if session.stepper.interrupted:
-            break
-        try:
-            row = _one(loader, workers, seconds, session)
-        except KeyboardInterrupt:  # it came while the user's dataset ran
-            session.stepper.interrupted = True
-            break
-        rows.append(row)
-        said = row.failed or f"{row.samples_per_second:.0f} samples/s"
-        session.tell(model.Notice(message=f"{place} of {len(numbers)}: {workers} workers, {said}"))
-    stopped, session.stepper.interrupted = session.stepper.interrupted, False
+    with Telling(session, f"tune {name}", len(numbers), "numbers of workers") as telling:
+        for place, workers in enumerate(numbers):
+            if telling.stopped:
+                break
+            telling.at(place, f"{workers} workers")
+            found = timed(loader, workers, seconds, telling)
+            if telling.stopped:
+                break
+            rows.append(_row(workers, found))
+            said = found.failed or f"{rows[-1].samples_per_second:.0f} samples/s"
+            telling.at(place + 1, f"{workers} workers: {said}")
     best = _best(rows)
     return model.Tuning(
         name=name, rows=tuple(rows), now=loader.num_workers,
-        best=loader.num_workers if best is None else best.workers,
-        verdict=_verdict(rows, best, loader.num_workers), stopped=stopped, cores=cores,
+        best=loader.num_workers if best is None else best.workers, stopped=telling.interrupted,
+        verdict=_verdict(rows, best, loader.num_workers), cores=cores,
     )  # fmt: skip
 
 
@@ -51,40 +52,78 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _one(loader: Any, workers: int, seconds: float, session: Session) -> TuneRow:
-    """Measure one number of workers, over as many epochs as fit into the time."""
+class Timed(NamedTuple):
+    """A copy that was iterated for some time."""
+
+    batches: int
+    samples: int
+    """Without those of the first batch."""
+    first: float
+    """Seconds to the first batch."""
+    seconds: float
+    """To the last."""
+    last: Any
+    """The last batch."""
+    failed: str = ""
+
+    @property
+    def spent(self) -> float:
+        """Seconds from the first batch to the last."""
+        return max(1e-9, self.seconds - self.first)
+
+    @property
+    def each(self) -> float | None:
+        """Seconds a batch, without the first."""
+        return self.spent / (self.batches - 1) if self.batches > 1 else None
+
+
+def timed(
+    loader: Any, workers: int, seconds: float, telling: Telling,
+    got: Callable[[int], None] = lambda taken: None,
+) -> Timed:  # fmt: skip
+    """Iterate over a copy for some time after its first batch, in as many epochs as that takes.
+
+    At Ctrl-C it returns what there is.
+    """
     begun = time.perf_counter()
     end = begun + seconds
     taken = samples = 0
     first = last = 0.0
+    batch: Any = None
+    failed = ""
     try:
         copy = copies.copy_of(loader, workers)
-        while not taken or time.perf_counter() < end:
+        before = -1
+        while taken > before and last <= end and not telling.stopped:
             before = taken
             with copies.running(copy, loader) as iterator:
-                for batch in iterator:
-                    last = time.perf_counter()
-                    taken += 1
+                while (found := copies.after(iterator)) is not copies.END:
+                    batch, last, taken = found, time.perf_counter(), taken + 1
+                    got(taken)
                     if taken == 1:
-                        first = last - begun
-                        end = last + seconds
+                        first, end = last - begun, last + seconds
                     else:
-                        samples += _size(batch, loader)
-                    if last > end or session.stepper.interrupted:
+                        samples += size(batch, loader)
+                    if last > end or telling.stopped:
                         break
-            if taken == before or session.stepper.interrupted:
-                break
+    except KeyboardInterrupt:  # it came while the user's dataset ran, or while a worker did
+        telling.interrupted = True
     except Exception as problem:  # the user's dataset, here or in a worker
-        return TuneRow(workers=workers, failed=batches.said(problem))
-    spent = max(1e-9, last - begun - first)
-    rate = samples / spent if taken > 1 else 0.0
+        failed = batches.said(problem)
+    return Timed(taken, samples, first, max(0.0, last - begun), batch, failed)
+
+
+def _row(workers: int, found: Timed) -> TuneRow:
+    if found.failed:
+        return TuneRow(workers=workers, failed=found.failed)
+    rate = found.samples / found.spent if found.batches > 1 else 0.0
     return TuneRow(
-        workers=workers, samples_per_second=rate, batches=taken, first=first,
-        seconds=last - begun,
+        workers=workers, samples_per_second=rate, batches=found.batches, first=found.first,
+        seconds=found.seconds,
     )  # fmt: skip
 
 
-def _size(batch: Any, loader: Any) -> int:
+def size(batch: Any, loader: Any) -> int:
     """Return how many samples are in a batch."""
     if not loader._auto_collation:
         return 1

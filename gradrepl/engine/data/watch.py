@@ -11,7 +11,8 @@ import functools
 import sys
 import time
 import weakref
-from collections import deque
+from array import array
+from collections import Counter, deque
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,13 @@ from torch.utils.data import dataloader
 
 from gradrepl import conditions as c
 from gradrepl import model
+from gradrepl.engine.data import pace
 from gradrepl.engine.data.order import Epoch, indices_of
 from gradrepl.engine.patches import Patch, passes
 from gradrepl.errors import StateError
 
 if TYPE_CHECKING:
+    from gradrepl.engine.data.synthetic import Swap
     from gradrepl.engine.stepper import Stepper
 
 KEPT = 64
@@ -36,10 +39,14 @@ now = time.perf_counter
 class Noted:
     """One batch that the program got."""
 
-    __slots__ = ("indices", "number", "wait", "worker")
+    __slots__ = ("indices", "number", "ready", "step", "wait", "worker")
 
-    def __init__(self, number: int, indices: list[Any], worker: int | None, wait: float) -> None:
+    def __init__(
+        self, number: int, indices: list[Any], worker: int | None, wait: float,
+        step: float | None = None, ready: int | None = None,
+    ) -> None:  # fmt: skip
         self.number, self.indices, self.worker, self.wait = number, indices, worker, wait
+        self.step, self.ready = step, ready
 
 
 class Seen:
@@ -60,6 +67,14 @@ class Seen:
         self.workers: dict[int, int] = {}
         self.since: dict[int, float] = {}
         """By worker: since when it has been at what it has to deliver next."""
+        self.samples = 0
+        """In the batches that the program has got."""
+        self.busy = pace.Busy()
+        self._visited = array("q")
+        self._texts: Counter[str] = Counter()
+        self._uncounted = False
+        self._handed: float | None = None
+        """When the program got its last batch, unless somebody has stopped since."""
         self._drawn = 0
 
     def batch(self, number: int) -> Noted | None:
@@ -91,15 +106,71 @@ class Seen:
                 self.workers[number] = info[0]
                 self.since.setdefault(info[0], moment)
 
-    def got(self, iterator: Any, wait: float) -> Noted:
-        """The program has got a batch."""
+    def left_off(self) -> bool:
+        """Has the program left its loop before the end?"""
+        alive = self.iterator() if self.iterator is not None else None
+        return not self.ended and alive is None
+
+    def restart(self) -> None:
+        """Somebody stops here: this step's time says nothing."""
+        self._handed = None
+        self.busy.restart()
+
+    def steps(self) -> list[pace.Step]:
+        """Return the last steps that were measured."""
+        return [
+            pace.Step(each.step, each.wait, each.ready)
+            for each in self.noted
+            if each.step is not None
+        ]
+
+    def visits(self) -> Counter[Any] | None:
+        """Return how often the program has got each index, or None where that was not kept."""
+        if self._uncounted or (self._texts and self._visited):
+            return None
+        return Counter(self._visited) if self._visited else Counter(self._texts)
+
+    def kept(self) -> int:
+        """Return how many visits are kept."""
+        return len(self._visited)
+
+    def forget(self) -> None:
+        """Keep no visits."""
+        self._uncounted, self._visited = True, array("q")
+        self._texts.clear()
+
+    def _visit(self, indices: list[Any]) -> None:
+        self.samples += len(indices)
+        kinds = set(map(type, indices))
+        if self._uncounted or self.samples > pace.VISITS:
+            self.forget()
+        elif kinds == {int}:
+            try:
+                self._visited.extend(indices)
+            except OverflowError:
+                self.forget()
+        elif kinds == {str}:
+            self._texts.update(indices)
+        elif kinds:
+            self.forget()
+
+    def got(self, iterator: Any, begun: float, ready: int | None) -> Noted:
+        """The program has got a batch, for which it has waited since ``begun``."""
+        moment = now()
+        step = None if self._handed is None else moment - self._handed
+        self._handed = moment
         waiting = vars(iterator).get("_task_info")
         gone = [n for n in self.tasks if waiting is None or n not in waiting]
         task = gone[0] if gone else -1
         worker = self.workers.pop(task, None)
         self.last += 1
-        noted = Noted(self.last, self.tasks.pop(task, []), worker, wait)
+        noted = Noted(
+            self.last, self.tasks.pop(task, []), worker, moment - begun, step, ready
+        )  # fmt: skip
         self.noted.append(noted)
+        self._visit(noted.indices)
+        if ready is not None:
+            self.busy.look(iterator, moment)
         if worker is not None:
             self.since.pop(worker, None)
             if worker in self.workers.values():
@@ -118,6 +189,8 @@ class DataWatch:
         self._by_iterator: dict[int, Seen] = {}
         """By id: the epoch that an iterator is in; a freed one's id may come back."""
         self._stops = False
+        self.swap: Swap | None = None
+        """One batch from memory in the place of a loader, where that was asked for."""
         self.epochs = self.batches = 0
         base, many = dataloader._BaseDataLoaderIter, dataloader._MultiProcessingDataLoaderIter
         single = dataloader._SingleProcessDataLoaderIter
@@ -155,14 +228,28 @@ class DataWatch:
         self.on = on
         for patch in self._patches if on else reversed(self._patches):
             patch.install() if on else patch.remove()
+        if not on and self.swap is not None:
+            self.swap.off()
+            self.swap = None
         if on:
             self._seen.clear()
             self._by_iterator.clear()
             self.epochs = self.batches = 0
 
+    def restart(self) -> None:
+        """Somebody stops here: the steps that are running say nothing."""
+        for each in self._seen:
+            each.restart()
+        if self.swap is not None:
+            self.swap.restart()
+
     def of(self, loader: Any) -> Seen | None:
         """Return the last epoch seen of a loader, or None."""
         return next((each for each in reversed(self._seen) if each.loader() is loader), None)
+
+    def epochs_of(self, loader: Any) -> list[Seen]:
+        """Return the epochs of a loader that are remembered, the oldest first."""
+        return [each for each in self._seen if each.loader() is loader]
 
     def of_iterator(self, iterator: Any) -> Seen | None:
         """Return the epoch that an iterator is in."""
@@ -203,6 +290,9 @@ class DataWatch:
         seen.iterator = weakref.ref(iterator)
         self._seen.append(seen)
         self._by_iterator = {id(each.iterator()): each for each in self._seen if each.iterator}
+        for each in list(self._seen)[:-1]:
+            if sum(other.kept() for other in self._seen) > pace.VISITS:
+                each.forget()
         self.epochs += 1
         return seen
 
@@ -222,6 +312,9 @@ class DataWatch:
 
     @passes
     def _next(self, original: Callable[..., Any], iterator: Any) -> Any:
+        if self.swap is not None and self.swap.serves(iterator):
+            return self.swap.instead(vars(iterator)["_num_yielded"])
+        ready = pace.ready(iterator)
         start = now()
         try:
             batch = original(iterator)
@@ -232,7 +325,7 @@ class DataWatch:
             raise
         seen = self.of_iterator(iterator)
         if seen is not None:
-            noted = seen.got(iterator, now() - start)
+            noted = seen.got(iterator, start, ready)
             self.batches += 1
             if self._stops:
                 self._tell(seen, noted, batch, sys._getframe(1))
@@ -253,7 +346,7 @@ class DataWatch:
             model.SeenBatch(
                 number=noted.number, epoch=seen.epoch, size=len(noted.indices),
                 indices=tuple(repr(index)[:60] for index in noted.indices[:8]),
-                worker=noted.worker, wait=noted.wait,
+                worker=noted.worker, wait=noted.wait, ready=noted.ready,
             )
             for seen in self._seen
             if seen.loader() is loader

@@ -1,0 +1,270 @@
+"""One batch from memory in the place of a loader: is it the loader that holds the program up?
+
+Measured alone on copies; and, where it is asked for, in the program's own loops. That changes the
+program: it gets the same batch again and again, until it is told to stop.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from gradrepl import model
+from gradrepl.engine.data import batches, copies, devices, generators, pace, parts, tune
+from gradrepl.engine.data.watch import DataWatch, watch_of
+from gradrepl.engine.patches import Patch, passes
+from gradrepl.engine.progress import Telling
+from gradrepl.errors import StateError
+
+if TYPE_CHECKING:
+    from gradrepl.engine.session import Session
+
+KEPT = 120
+COPIES = 10
+"""Copies to the device that are timed."""
+SHARE = 4
+"""Memory is measured for this part of the time."""
+NOW = (
+    "the program gets this one batch again and again: what it computes is not what it was, nor "
+    "are its random numbers; ':synthetic off' ends it."
+)
+now = time.perf_counter
+
+
+class Swap:
+    """One batch in the place of all that a loader would give."""
+
+    def __init__(self, watch: DataWatch, loader: Any, batch: Any) -> None:
+        self.on = True
+        self.batch = batch
+        self.total = batches.total_of(loader)
+        self.loader = weakref.ref(loader)
+        self.steps: deque[pace.Step] = deque(maxlen=KEPT)
+        self._handed: float | None = None
+        self._watch = watch
+
+        @passes
+        def __iter__(mine: Any) -> Any:
+            if mine is self.loader() and self.on and not watch.unseen():
+                return Again(self, mine)
+            return self._patch.kept(mine)
+
+        self._patch = Patch(DataLoader, "__iter__", __iter__)
+        self._patch.install()
+
+    def off(self) -> None:
+        """Let the loader do its work again."""
+        self.on = False
+        self._patch.remove()
+
+    def restart(self) -> None:
+        """Somebody stops here: this step's time says nothing."""
+        self._handed = None
+
+    def serves(self, iterator: Any) -> bool:
+        """Is this an iterator of the loader?"""
+        loader = self.loader()
+        mine = vars(iterator).get("_index_sampler")
+        return self.on and loader is not None and mine is loader._index_sampler
+
+    def instead(self, yielded: int) -> Any:
+        """Return the batch, in the place of the one after ``yielded`` others of this epoch.
+
+        Raises:
+            StopIteration: the epoch is over.
+        """
+        moment = now()
+        if self.total is not None and yielded >= self.total:
+            self._handed = None
+            raise StopIteration
+        if self._handed is not None:
+            self.steps.append(pace.Step(moment - self._handed, now() - moment, None))
+        self._handed = moment
+        return self.batch
+
+
+class Again:
+    """An epoch of the one batch; from ``:synthetic off`` on what is left of it is the loader's."""
+
+    def __init__(self, swap: Swap, loader: Any) -> None:
+        self._swap, self._loader = swap, loader
+        self._num_yielded = 0
+        self._real: Any = None
+
+    def __iter__(self) -> Again:
+        """It is its own iterator."""
+        return self
+
+    def __len__(self) -> int:
+        """As many batches as the loader has."""
+        return len(self._loader)
+
+    @passes
+    def __next__(self) -> Any:
+        """Return the batch, or the loader's own."""
+        if self._real is None and not self._swap.on:
+            self._real = iter(self._loader)
+        if self._real is None:
+            batch = self._swap.instead(self._num_yielded)
+        elif self._swap.total is not None and self._num_yielded >= self._swap.total:
+            raise StopIteration
+        else:
+            batch = next(self._real)
+        self._num_yielded += 1
+        return batch
+
+
+def switched(loader: Any, name: str, session: Session, on: bool) -> model.Synthetic:
+    """Put one batch in the place of ``loader`` in the program's loops, or take it away.
+
+    Raises:
+        StateError: there is nothing to take away.
+    """
+    watch = watch_of(session.stepper)
+    before = watch.swap if watch is not None else None
+    if not on:
+        if watch is None or before is None:
+            raise StateError("no loader is replaced.", "':synthetic on' puts memory in its place.")
+        before.off()
+        watch.swap = None
+        notes: tuple[str, ...] = ("the loader gives the program its batches again, from here on; "
+                                  "':restart' runs it as if nothing had been.",)  # fmt: skip
+        return _compared(loader, name, session, before, notes)
+    batch = _one(loader)
+    session.stepper.watch_loaders = True
+    session.stepper.rearm()
+    watch = watch_of(session.stepper)
+    if watch is None:
+        raise StateError("loaders cannot be watched here.")
+    if watch.swap is not None:
+        watch.swap.off()
+    watch.swap = Swap(watch, loader, batch)
+    total = watch.swap.total
+    endless = () if total is not None else (
+        "the loader does not say how many batches it has: an epoch does not end meanwhile.",
+    )  # fmt: skip
+    notes = (NOW, "breakpoints on batches do not hold meanwhile.", *endless)
+    return _compared(loader, name, session, watch.swap, notes)
+
+
+def _one(loader: Any) -> Any:
+    """Return one batch of a copy, fetched here."""
+    copy = copies.copy_of(loader, 0)
+    with copies.running(copy, loader) as iterator:
+        batch = copies.after(iterator)
+    if batch is copies.END:
+        raise StateError("the loader has no batch.")
+    return batch
+
+
+def _paces(loader: Any, session: Session, swap: Swap | None) -> list[model.Pace | None]:
+    """Return the program's own pace with the loader, and with memory."""
+    watch, limit = watch_of(session.stepper), session.stepper.limits.loader
+    steps = [] if watch is None else [s for seen in watch.epochs_of(loader) for s in seen.steps()]
+    mine = swap is not None and swap.loader() is loader
+    return [
+        pace.mean(steps[-KEPT:], pace.room_of(loader), limit),
+        pace.mean(swap.steps, None, limit) if mine and swap is not None else None,
+    ]
+
+
+def _compared(
+    loader: Any, name: str, session: Session, swap: Swap, notes: tuple[str, ...]
+) -> model.Synthetic:
+    real, memory = _paces(loader, session, swap)
+    return model.Synthetic(
+        loader=name, on=swap.on, workers=loader.num_workers, batch=_said(swap.batch),
+        with_loader=real, with_memory=memory, verdict=_verdict(real, memory), notes=notes,
+    )  # fmt: skip
+
+
+def _said(batch: Any) -> str:
+    made = [f"{part.shape} {part.dtype}" for part in parts.described(batch) if part.shape]
+    return ", ".join(made[:4])
+
+
+def _verdict(real: model.Pace | None, memory: model.Pace | None) -> str:
+    """Say what the program's own steps tell."""
+    if real is None:
+        return (
+            "how long your own steps take has not been seen: ':loader watch', let it run a few "
+            "steps, then ':synthetic on' and a few more prove whether the loader holds it up."
+        )
+    if memory is None:
+        return f"{real.verdict} ':synthetic on' proves it."
+    took = f"{memory.step * 1e3:.3g} ms instead of {real.step * 1e3:.3g} ms"
+    saved = 1 - memory.step / real.step if real.step else 0.0
+    if saved < 0.05:
+        return f"with a batch from memory a step takes {took}: the loader does not hold it up."
+    return (
+        f"with a batch from memory a step takes {took}: the loader holds the program up for "
+        f"{saved:.0%} of its time."
+    )
+
+
+def measure(
+    loader: Any, name: str, session: Session, seconds: float, device: torch.device
+) -> model.Synthetic:
+    """Measure a copy of the loader, and one batch from memory; Ctrl-C ends it."""
+    watch = watch_of(session.stepper)
+    swap = watch.swap if watch is not None else None
+    real, memory = _paces(loader, session, swap)
+    found: dict[str, Any] = {}
+    with Telling(session, f"{name} against memory", None) as telling:
+        timed = tune.timed(loader, loader.num_workers, seconds, telling, telling.at)
+        found = {"real": timed.each, "real_batches": timed.batches, "batch": _said(timed.last)}
+        if timed.last is not None and not telling.stopped:
+            found |= _memory(timed.last, seconds / SHARE)
+            if device.type == "cuda":
+                found |= {"to_device": _copied(timed.last, device), "device": str(device)}
+    failed = timed.failed if found else ""
+    return model.Synthetic(
+        loader=name, workers=loader.num_workers, with_loader=real, with_memory=memory,
+        on=swap is not None and swap.loader() is loader, stopped=telling.interrupted,
+        verdict=f"it cannot be measured: {failed}." if failed else _verdict(real, memory),
+        notes=(NOW,) if swap is not None and swap.loader() is loader else
+        ("measured on copies, with nothing else running; the program is as it was.",),
+        **found,
+    )  # fmt: skip
+
+
+class _Same(torch.utils.data.Dataset[Any]):
+    """The same batch for every index."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+    def __getitem__(self, index: int) -> Any:
+        return self._batch
+
+
+def _memory(batch: Any, seconds: float) -> dict[str, Any]:
+    """Iterate over a loader that has the batch in memory."""
+    loader: DataLoader[Any] = DataLoader(
+        _Same(batch), batch_size=None, collate_fn=_itself, generator=torch.Generator()
+    )
+    with generators.aside(generators.everywhere()):
+        begun, taken = now(), 0
+        for _ in loader:
+            taken += 1
+            if now() - begun > seconds:
+                break
+    return {"memory": (now() - begun) / taken, "memory_batches": taken}
+
+
+def _itself(batch: Any) -> Any:
+    return batch
+
+
+def _copied(batch: Any, device: torch.device) -> float:
+    """Return the seconds that one copy of the batch to the device takes."""
+    devices.move("", device, batch, False)
+    return min(devices.move("", device, batch, False)[0].seconds for _ in range(COPIES))
