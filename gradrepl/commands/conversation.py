@@ -369,7 +369,7 @@ class Conversation:
         """Ctrl-C, from a face that has the terminal in raw mode."""
         if self._peer is None or self.gone is not None:
             return
-        if self.prompt is None:
+        if self.prompt is None or self._busy:  # code runs, or an answer takes its time
             self._peer.signal(signal.SIGINT)
         elif self.stopped and self.stop is not None and "interrupt" in self.stop.reason.lower():
             with suppress(LinkError):

@@ -10,6 +10,7 @@ from rich.console import Console
 from gradrepl import model
 from gradrepl.launch import Options
 from gradrepl.render import Look, show
+from gradrepl.render.epochs import progress
 
 
 class Output:
@@ -18,6 +19,8 @@ class Output:
     def __init__(self, options: Options) -> None:
         self._json = options.json
         self._look = Look(plain=options.plain, ascii=options.ascii)
+        self._drawn = False
+        """The cursor is at the end of a line about progress."""
         forced = bool(os.environ.get("FORCE_COLOR")) and options.color
         self._console = Console(
             markup=False,
@@ -28,9 +31,18 @@ class Output:
             force_terminal=True if forced else None,
         )
 
+    @property
+    def _moves(self) -> bool:
+        """Is this a terminal on which a line can be replaced?"""
+        return self._console.is_terminal and not self._console.is_dumb_terminal
+
     def show(self, record: model.Record) -> None:
         """Print one record. A reader that has gone away is no error of ours."""
+        if isinstance(record, model.Progress):
+            self._progress(record)
+            return
         try:
+            self._wipe()
             if self._json:
                 # In one piece: the debuggee may be writing to the same pipe.
                 sys.stdout.write(model.to_json(record) + "\n")
@@ -39,5 +51,33 @@ class Output:
                 show(self._console, record, self._look)
                 sys.stdout.flush()
         except BrokenPipeError:
-            # The rest has no reader either; keep Python from complaining when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._end()
+
+    def _progress(self, record: model.Progress) -> None:
+        """Draw one line that the next one replaces; where there is no terminal, nothing.
+
+        A screen reader gets the last one only.
+        """
+        try:
+            if self._look.plain and not self._json:
+                if record.over:
+                    show(self._console, record, self._look)
+            elif self._moves and not self._json:
+                self._wipe()
+                if not record.over:
+                    text = progress(record, self._look)[: self._console.width - 1]
+                    sys.stdout.write(text)
+                    self._drawn = True
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self._end()
+
+    def _wipe(self) -> None:
+        """Take away the line about progress."""
+        if self._drawn:
+            self._drawn = False
+            sys.stdout.write("\r\x1b[K")
+
+    def _end(self) -> None:
+        # The rest has no reader either; keep Python from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
