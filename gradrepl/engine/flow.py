@@ -18,6 +18,10 @@ OPS = 10_000
 """Ops of which it is known what went in and what came out."""
 
 
+Entry = tuple[Call, list[ref[torch.Tensor]], list[ref[torch.Tensor]]]
+"""An op, what went in, and what came out."""
+
+
 class History(NamedTuple):
     """What recorded ops did with one tensor."""
 
@@ -33,9 +37,8 @@ class Flow:
     """Inputs and outputs of the last ops."""
 
     def __init__(self) -> None:
-        self._found: deque[tuple[Call, list[ref[torch.Tensor]], list[ref[torch.Tensor]]]] = deque(
-            maxlen=OPS
-        )
+        self.entries: deque[Entry] = deque(maxlen=OPS)
+        """The last ops, oldest first."""
 
     def note(self, call: Call) -> None:
         """Remember what went into an op that has run, and what came out, while it is held."""
@@ -52,27 +55,27 @@ class Flow:
             made = [ref(result)]
         else:
             made = list(map(ref, tensors_in(result)))
-        self._found.append((call, used, made))
+        self.entries.append((call, used, made))
 
     def clear(self) -> None:
         """Refer to no tensor any more."""
-        self._found.clear()
+        self.entries.clear()
 
     def of(self, tensor: torch.Tensor) -> History:
         """Return what recorded ops did with ``tensor``."""
         maker, count = None, 0
         users: list[tuple[Call, bool]] = []
-        for call, used, made in self._found:
+        for call, used, made in self.entries:
             places = [place for place, each in enumerate(used) if each() is tensor]
             if places:
-                wrote = any(_writes(call, place) for place in places)
-                users.append((call, wrote))
+                users.append((call, any(wrote(call, place) for place in places)))
             elif maker is None and not users and any(each() is tensor for each in made):
                 maker, count = call, len(used)
         return History(maker, count, users)
 
 
-def _writes(call: Call, place: int) -> bool:
+def wrote(call: Call, place: int) -> bool:
+    """Did ``call`` write to its input number ``place``?"""
     return any(text.startswith(f"input {place}:") for text in call.bumped)
 
 

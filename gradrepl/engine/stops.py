@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
-from gradrepl.engine import frames, nodes
+from gradrepl.engine import frames, nodes, tensors
 from gradrepl.engine.armed import Anchor
 from gradrepl.engine.events import NodeEvent, OpEvent, PassEvent, WatchEvent
 from gradrepl.model import Stop, Watch
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gradrepl.engine.armed import Hit
     from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+
+MISSING = 8
+"""Parameters without a gradient that are named."""
 
 
 def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Watch, ...]) -> Stop:
@@ -39,13 +42,28 @@ def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Wa
             return _backward(event.backward, nodes.record(event.backward, event.node, event),
                              event.frame, common)  # fmt: skip
         case PassEvent():
-            missing = ", ".join(event.missing()[:8])
-            reason = f"{hit.reason}: no gradient for {missing}" if missing else hit.reason
-            return _backward(event.backward, None, event.frame, {**common, "reason": reason})
+            common["reason"] = ": ".join(filter(None, (hit.reason, _missing(session, event))))
+            return _backward(event.backward, None, event.frame, common)
         case WatchEvent():
             common["reason"] = f"{hit.reason}: {', '.join(event.said())}"
     site = frames.site(place.frames[0]) if place.frames else None
     return Stop(**common, site=site, position=session.stepper.recorder.last_id)
+
+
+def _missing(session: Session, event: PassEvent) -> str:
+    """Say which parameters got no gradient, and why as far as the recorded ops tell."""
+    from gradrepl.engine.modules import onward
+
+    names = event.missing()
+    found: dict[str, list[str]] = {}
+    with tensors.quiet():
+        for name in names[:MISSING]:
+            parameter = event.backward.names.parameters[name]
+            why = onward.told(parameter, session.stepper.recorder.flow).removesuffix(".")
+            found.setdefault(why, []).append(name)
+    said = [", ".join(them) + (why and f": {why}") for why, them in found.items()]
+    more = f" and {len(names) - MISSING} more" if len(names) > MISSING else ""
+    return f"no gradient for {'; '.join(said)}{more}" if said else ""
 
 
 def _backward(backward: Any, node: Any, frame: Any, common: dict[str, Any]) -> Stop:

@@ -48,8 +48,7 @@ def _(request: p.Gradient, session: Session, place: Place) -> Answer:
         found = tensor.grad if tensors.is_leaf(tensor) or tensor.retains_grad else None
         if found is not None:
             return facts.everything(found, f"{request.expression}.grad", session, place)
-        names = session.names(place.frame)
-        _, why = facts.gradient(tensor, request.expression, names, place)
+        _, why = facts.gradient(tensor, request.expression, session, place)
     return model.Notice(message=f"the gradient of '{request.expression}' is {why}")
 
 

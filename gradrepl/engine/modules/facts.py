@@ -13,7 +13,7 @@ from gradrepl.engine.flow import History
 from gradrepl.engine.gate import Place
 from gradrepl.engine.memory.identity import known
 from gradrepl.engine.memory.owners import GRADIENT, Owners
-from gradrepl.engine.modules import hooks, why
+from gradrepl.engine.modules import hooks, onward, why
 from gradrepl.engine.modules.histogram import histogram
 from gradrepl.engine.names import Names
 from gradrepl.engine.session import Session
@@ -41,7 +41,7 @@ def _everything(tensor: torch.Tensor, expression: str, session: Session, place: 
     living = _sharing(tensor, owners)
     shared = next((other for other, each in living if each.requires_grad), "")
     made = history.maker or writer
-    state, reason = gradient(tensor, name or expression, names, place)
+    state, reason = gradient(tensor, name or expression, session, place)
     info = tensors.describe(tensor, name or expression)
     about = {field: getattr(info, field) for field in info.__struct_fields__}
     return Tensor(
@@ -95,7 +95,7 @@ def history_of(tensor: torch.Tensor, session: Session) -> History:
 
 
 def gradient(
-    tensor: torch.Tensor, name: str, names: Names, place: Place
+    tensor: torch.Tensor, name: str, session: Session, place: Place
 ) -> tuple[str, str]:  # fmt: skip
     """Return the state of ``.grad`` ('none' where there is none) and a sentence about it."""
     found = tensor.grad if tensors.is_leaf(tensor) or tensor.retains_grad else None
@@ -104,8 +104,10 @@ def gradient(
         said = {"zero": "all of it is zero.", "nan": "it has nan.", "inf": "it has inf."}
         return state, said.get(state, "")
     backward = getattr(place.event, "backward", None)
+    names = session.names(place.frame)
     other = next(_leaves_with_grad(names, tensor), "") if backward is None else ""
-    return "none", why.no_grad(tensor, name, other, backward)
+    became = onward.told(tensor, session.stepper.recorder.flow)
+    return "none", why.no_grad(tensor, name, other, backward, became)
 
 
 def _leaves_with_grad(names: Names, apart: torch.Tensor) -> Iterator[str]:

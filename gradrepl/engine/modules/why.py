@@ -96,11 +96,11 @@ def state_of(gradient: torch.Tensor) -> tuple[str, float | None]:
     return ("inf" if norm == float("inf") else "zero" if norm == 0 else "ok"), norm
 
 
-def no_grad(tensor: torch.Tensor, name: str, other: str, backward: Any) -> str:
+def no_grad(tensor: torch.Tensor, name: str, other: str, backward: Any, became: str = "") -> str:
     """Say why ``tensor`` has no gradient.
 
     ``other`` is the name of a leaf in reach that has one, or ''; ``backward`` the pass that is
-    paused, or None.
+    paused, or None; ``became`` what the recorded ops made of it, as a sentence.
     """
     if not tensor.requires_grad:
         return "none: it does not require a gradient."
@@ -112,20 +112,21 @@ def no_grad(tensor: torch.Tensor, name: str, other: str, backward: Any) -> str:
             f"{name or 'EXPR'}' keeps this one, too, from now on."
         )
     if backward is not None:
-        return _in_pass(tensor, backward)
+        return _in_pass(tensor, backward, became)
     if other:
         return (
             f"none: never reached: '{other}' has a gradient, so a backward has run, but none has "
-            "led here since this one was made or cleared."
+            "led here since this one was made or cleared" + (f": {became}" if became else ".")
         )
     return "none: no backward has come here since it was made or cleared."
 
 
-def _in_pass(tensor: torch.Tensor, backward: Any) -> str:
+def _in_pass(tensor: torch.Tensor, backward: Any, became: str) -> str:
     for place, node in enumerate(backward.graph.nodes):
         if getattr(node, "variable", None) is tensor:
             where = backward.order.place(place)
             if not where:
                 return "none: the backward that is paused was not asked for it."
             return f"none yet: the backward that is paused comes to it at node #{where}."
-    return "none: the backward that is paused does not lead to it."
+    after = f": {became}" if became else "."
+    return f"none: the backward that is paused does not lead to it{after}"

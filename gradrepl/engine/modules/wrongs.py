@@ -367,5 +367,5 @@ def none_grad(source: str, session: Session, place: Place) -> str:
         if (tensors.is_leaf(tensor) or tensor.retains_grad) and tensor.grad is not None:
             return ""
         name = ast.unparse(tree.value)
-        _, why = facts.gradient(tensor, name, session.names(place.frame), place)
+        _, why = facts.gradient(tensor, name, session, place)
     return f"{name}.grad is {why}"
