@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from gradrepl.model import Error
 
+if TYPE_CHECKING:
+    from gradrepl.engine.gate import Place
+    from gradrepl.engine.session import Session
+
+STALE = "modified by an inplace operation"
 HINTS = {
-    "modified by an inplace operation": "A value that this backward needs was overwritten after "
+    STALE: "A value that this backward needs was overwritten after "
     "the forward saved it: compute out of place, or clone it before the write.",
     "backward through the graph a second time": "The first backward freed this graph: run the "
     "forward again, or give the first one retain_graph=True if both are meant.",
@@ -61,10 +68,32 @@ HINTS = {
     "second; ':t NAME' shows shapes.",
 }
 
+UNRECORDED = (
+    "Ops are recorded while you step and while a breakpoint like ':b nan' is set: with one \
+set before the run, this says which line it was."
+)
+
 
 def explain(error: Error) -> Error:
     """Return ``error`` with a hint, where we know one."""
     for part, hint in HINTS.items():
         if part in error.message:
             return msgspec.structs.replace(error, hint=hint)
+    return error
+
+
+def about(error: Error, raised: BaseException, session: Session, place: Place) -> Error:
+    """Return ``error`` with a hint, and with what only torch and the recorder know of it."""
+    error = explain(error)
+    if not session.stepper.torch_here:
+        return error
+    from gradrepl.engine.data.broken import name_the_sample
+    from gradrepl.engine.memory.overwritten import name_the_write
+    from gradrepl.engine.modules.wrongs import name_the_tensor
+
+    error = name_the_sample(error, raised, session)
+    error = name_the_write(name_the_tensor(error, raised, session, place), session, place)
+    stale = STALE in error.message and " written by" not in error.hint
+    if stale or "not recorded" in error.hint:
+        return msgspec.structs.replace(error, hint=f"{error.hint} {UNRECORDED}")
     return error

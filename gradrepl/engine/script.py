@@ -11,7 +11,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
-from gradrepl.engine import evaluate, frames
+from gradrepl.engine import evaluate, frames, hints
 from gradrepl.engine.gate import Place, Quitting
 from gradrepl.errors import Aborted, TargetError
 from gradrepl.model import Ended, Notice, Stop
@@ -169,16 +169,7 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
             )
         )
         if error is not None:
-            _advise(session, error)
+            hint = hints.about(evaluate.error(error), error, session, place).hint
+            if hint:
+                session.tell(Notice(message=hint))
         session.gate.serve(place)
-
-
-def _advise(session: Session, error: BaseException) -> None:
-    """Tell what the error of a DataLoader is about: which sample, which worker."""
-    if not session.stepper.torch_here:
-        return
-    from gradrepl.engine.data.broken import name_the_sample
-
-    hint = name_the_sample(evaluate.error(error), error, session).hint
-    if hint:
-        session.tell(Notice(message=hint))

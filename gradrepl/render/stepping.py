@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -17,6 +19,9 @@ from gradrepl.phrases import (
     tensor_facts,
 )  # fmt: skip
 from gradrepl.render.pieces import Look, facts, line, render
+
+MESSAGE = 100
+"""Characters of an exception's message beside its place."""
 
 
 @render.register
@@ -50,11 +55,18 @@ def _(record: model.Stop, look: Look) -> RenderableType:
         lines.append(_op_line(record, record.op, look))
     else:
         where = (place(record.site), "cyan")
-        lines.append(line(look, record.reason, where, record.site.text if record.site else ""))
+        lines.append(line(look, _short(record), where, record.site.text if record.site else ""))
     if record.exception and record.exception not in record.reason and not look.plain:
         lines.append(line(look, (record.exception, "red")))
     lines += [_watch(watch, look) for watch in record.watches]
     return Group(*lines)
+
+
+def _short(stop: model.Stop) -> str:
+    """The reason; of an exception's message, which Python has printed already, the beginning."""
+    if stop.phase != "exception":
+        return stop.reason
+    return textwrap.shorten(stop.reason, MESSAGE, placeholder=" …")
 
 
 def _why(stop: model.Stop) -> str:
@@ -105,7 +117,8 @@ def _watch(watch: model.Watch, look: Look) -> Text:
 @render.register
 def _(record: model.Pass, look: Look) -> RenderableType:
     root = f" of {record.root}" if record.root else ""
-    text = f"Backward{root} {record.outcome}: {record.nodes_run} of {record.total} nodes ran."
+    outcome = textwrap.shorten(record.outcome, MESSAGE, placeholder=" …")
+    text = f"Backward{root} {outcome}: {record.nodes_run} of {record.total} nodes ran."
     bad = "" if record.outcome == "finished" else "red"
     lines = [line(look, (text, bad))]
     for leaf in record.accumulated:

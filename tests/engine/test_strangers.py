@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from debuggee import Debuggee
 
 from gradrepl import model, protocol
+from gradrepl.engine import hints
 
 LOST = """\
 class Net(nn.Module):
@@ -41,17 +44,17 @@ def lost(d: Debuggee) -> Debuggee:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("gate.weight", "what was made of it was cut off by argmax (<typed>:8), which makes int64."),
-        ("data.bias", "what was made of it was cut off by data (<typed>:11)."),
+        ("gate.weight", "what was made of it was cut off by argmax (:8), which makes int64."),
+        ("data.bias", "what was made of it was cut off by data (:11)."),
         ("never.weight", "no recorded op used it."),
-        ("aux.weight", "no recorded op used what squeeze (<typed>:12) made of it."),
+        ("aux.weight", "no recorded op used what squeeze (:12) made of it."),
     ],
 )  # fmt: skip
 def test_what_became_of_a_parameter_without_a_gradient_is_told(
     lost: Debuggee, name: str, why: str
 ) -> None:
     said = lost.look(protocol.Gradient(expression=f"net.{name}")).message
-    assert re.sub("<typed [0-9]+>", "<typed>", said.partition("lead to it: ")[2]) == why
+    assert re.sub("<typed [0-9]+>", "", said.partition("lead to it: ")[2]) == why
     assert lost.value(f"net.{name}.grad") == "None"
     assert lost.value("net.table.weight.grad is None") == "False"  # written into 'out' in place
     lost.cont()
@@ -65,3 +68,36 @@ def test_a_stop_for_missing_gradients_says_why_of_each(lost: Debuggee) -> None:
     lost.cont()
     assert "cut off by argmax" in lost.stops()[-1].reason  # the second time round, too
     lost.cont()
+
+
+OVERWRITTEN = """\
+import torch
+
+layer = torch.nn.Linear(3, 3)
+
+def actor(x):
+    probs = torch.softmax(layer(x), -1)
+    probs += 0.01
+    return probs
+
+x = torch.ones(2, 3)
+KEPT = actor(x)
+KEPT.sum().backward()
+"""
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_an_exception_of_a_script_comes_with_what_is_known_of_it(
+    script: Callable[..., Path], d: Debuggee, kept: bool, recorded: bool
+) -> None:
+    gone = OVERWRITTEN.replace("KEPT = actor(x)\n", "").replace("KEPT", "actor(x)")
+    if recorded:
+        d.break_at("nan")
+    d.load(script(OVERWRITTEN if kept else gone))
+    *_, stop, notice = d.cont()
+    assert stop.phase == "exception"
+    assert ("SoftmaxBackward0" in notice.message) is kept
+    assert ("add_ (train.py:7)" in notice.message) is recorded
+    assert (hints.UNRECORDED in notice.message) is not recorded
+    d.cont()

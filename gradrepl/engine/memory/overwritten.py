@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from gradrepl.engine import tensors
 from gradrepl.engine.memory.survey import Survey
+from gradrepl.engine.modules import why
 from gradrepl.model import Error
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
 STALE = "modified by an inplace operation"
+SHAPE = re.compile(r"\[torch\.\w+ \[([\d, ]*)\]\]")
+SUSPECTS = 3
+"""Ops that are named where the tensor itself is out of reach."""
 
 
 def explained(message: str, session: Session, place: Place) -> str:
@@ -34,9 +39,22 @@ def explained(message: str, session: Session, place: Place) -> str:
     return ""
 
 
+def suspects(message: str, session: Session) -> str:
+    """Name the recorded ops that wrote to a tensor of the shape that torch's message gives."""
+    found = SHAPE.search(message)
+    if found is None or not session.stepper.torch_here:
+        return ""
+    shape = tuple(int(size) for size in found[1].split(",") if size.strip())
+    wrote = [call for call in session.stepper.recorder.ops if call.bumped and call.shape == shape]
+    said = list(dict.fromkeys(why.said(call) for call in reversed(wrote)))[:SUSPECTS]
+    return f"It was probably written by {', '.join(said)}, on shape {shape}." if said else ""
+
+
 def name_the_write(error: Error, session: Session, place: Place) -> Error:
     """Return ``error`` with a hint that says who wrote, where that is known."""
     if STALE not in error.message:
         return error
     said = explained(error.message, session, place)
+    if "written by" not in said:
+        said = f"{said} {suspects(error.message, session)}".strip()
     return structs.replace(error, hint=f"{said} {error.hint}".strip()) if said else error
