@@ -25,6 +25,7 @@ from gradrepl.engine.gate import Quitting
 from gradrepl.engine.graph import Graph, Order
 from gradrepl.engine.hooks import Hooks
 from gradrepl.engine.names import Names
+from gradrepl.engine.patches import unseen
 from gradrepl.engine.view import View
 from gradrepl.errors import Aborted
 from gradrepl.model import Accumulated
@@ -116,6 +117,7 @@ class Pass:
 
     # -- the run -----------------------------------------------------------------------------
 
+    @unseen
     def run(self, engine: Callable[[], Any]) -> Any:
         """Run the engine with our hooks in place, and tell how it ended."""
         self.stepper.passes.append(self)

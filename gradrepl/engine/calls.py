@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import tensors
+from gradrepl.engine import replaced, tensors
 from gradrepl.model import Op, OpRow, Site
 
 NODES = 64
@@ -53,7 +53,7 @@ CHANGING = frozenset(
 class Kind:
     """What is known of a function of torch's once and for all."""
 
-    __slots__ = ("changes", "is_op", "name", "of_leaf", "python", "silent")
+    __slots__ = ("changes", "foreign", "is_op", "name", "of_leaf", "python", "silent")
 
     def __init__(self, function: Any) -> None:
         name = getattr(function, "__name__", type(function).__name__)
@@ -61,6 +61,7 @@ class Kind:
         """Reads ``.grad``, which warns only where the tensor is no leaf."""
         self.python = isinstance(function, FunctionType)
         """Written in Python: it may make calls of torch's API that ``into`` can show."""
+        self.foreign = replaced.foreign(function)
         if name in ("__get__", "__set__", "__delete__"):
             attribute = getattr(getattr(function, "__self__", None), "__name__", "")
             self.is_op = attribute in VIEWS_BY_ATTRIBUTE and name != "__delete__"

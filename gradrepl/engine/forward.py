@@ -23,7 +23,7 @@ from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
-from gradrepl.engine import calls, evaluate, frames, tensors
+from gradrepl.engine import calls, evaluate, frames, replaced, tensors
 from gradrepl.engine.calls import Call
 from gradrepl.engine.compiled import Opaque
 from gradrepl.engine.flow import Flow
@@ -233,6 +233,9 @@ class Recorder(TorchFunctionMode):
     ) -> Any:  # fmt: skip
         """Run one call of torch's API, recorded."""
         what = calls.kind(func)
+        if what.foreign:
+            func = replaced.original(func, sys._getframe(1))
+            what = calls.kind(func)
         if what.silent or (what.of_leaf and type(args[0]) in _PLAIN and tensors.is_leaf(args[0])):
             return func(*args, **kwargs) if kwargs else func(*args)
         kwargs = kwargs or {}

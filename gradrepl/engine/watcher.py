@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradrepl.engine.backward import Pass
+from gradrepl.engine.patches import unseen
 
 if TYPE_CHECKING:
     from gradrepl.engine.stepper import Stepper
@@ -39,6 +40,7 @@ class Watcher:
             _autograd._engine_run_backward = self._original
             self._original = None
 
+    @unseen
     def _run(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         original = self._original or torch.autograd.graph._engine_run_backward
         stepper = self.stepper
@@ -61,6 +63,7 @@ class Watcher:
             each.ended()
         return result
 
+    @unseen
     def _pass(self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any) -> Any:
         stepper = self.stepper
         stepper.recorder.paths.backward_begins(stepper.recorder.last_id)

@@ -27,6 +27,7 @@ from gradrepl.engine.health.nodes import NodeWatch, Run
 from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Scaling
 from gradrepl.engine.health.tracked import KEPT, Tracked
+from gradrepl.engine.patches import unseen
 from gradrepl.model import health as h
 from gradrepl.phrases import place
 
@@ -119,6 +120,7 @@ class HealthWatch:
 
     # -- around a backward ---------------------------------------------------------------------
 
+    @unseen
     def around(
         self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
     ) -> Any:  # fmt: skip
