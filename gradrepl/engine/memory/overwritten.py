@@ -45,7 +45,8 @@ def suspects(message: str, session: Session) -> str:
     if found is None or not session.stepper.torch_here:
         return ""
     shape = tuple(int(size) for size in found[1].split(",") if size.strip())
-    wrote = [call for call in session.stepper.recorder.ops if call.bumped and call.shape == shape]
+    ops = [call for call, _, _ in session.stepper.recorder.flow.entries]
+    wrote = [call for call in ops if call.bumped and call.shape == shape]
     said = list(dict.fromkeys(why.said(call) for call in reversed(wrote)))[:SUSPECTS]
     return f"It was probably written by {', '.join(said)}, on shape {shape}." if said else ""
 
