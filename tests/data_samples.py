@@ -81,8 +81,39 @@ TUNING = model.Tuning(
           model.TuneRow(workers=4, failed="RuntimeError: no")),
     verdict="2 workers are 1.9 times as fast as none.",
 )  # fmt: skip
+PACE = model.Pace(
+    batches=50, step=0.048, wait=0.0341, ready=0.2, room=4,
+    verdict="loader-bound: 71% of the step is waiting for data.",
+)  # fmt: skip
+TIMING = model.Timing(
+    steps=50, data=0.0341, forward=0.0042, backward=0.0063, optimizer=0.0018, watching=0.0001,
+    total=0.0465, verdict="loader-bound: 73% of the step is waiting for data.",
+)  # fmt: skip
+PROGRESS = model.Progress(
+    what="tune loader", done=2, total=4, unit="numbers of workers", seconds=4.2,
+    more="2 workers, 340 samples/s",
+)  # fmt: skip
+EPOCH = model.Epoch(
+    loader="loader", number=0, known=(0, 1), batches=8, total=28, samples=512, left=1280,
+    length=1797, so_far=model.Visits(samples=512, different=512, never=1285),
+    whole=model.Visits(samples=1792, different=1790, repeated=2, repeats=(("7", 2), ("9", 2)),
+                       never=7, missing=("2", "8")),
+    labels=(("3", 300), ("0", 200), ("cat[/b]", 12)), labels_of=512, how="as the program got it",
+    notes=("labels were read for a second.",),
+)  # fmt: skip
+RUN = model.EpochRun(
+    loader="loader", batches=3, total=13, samples=48, seconds=0.4, workers=2, first=0.1,
+    slowest=((2, 0.03),), labels=(("1", 48),), failed=3, indices=("48", "137"),
+    error="RuntimeError: stack expects", hint="dataset[137] has shape (63,).",
+)  # fmt: skip
+SYNTHETIC = model.Synthetic(
+    loader="loader", workers=2, real=0.03, real_batches=60, memory=0.0001, memory_batches=900,
+    to_device=0.001, device="cuda:0", batch="(64, 1, 8, 8) f32", with_loader=PACE,
+    with_memory=model.Pace(batches=50, step=0.014, wait=0.0001), verdict="3.4 times as fast.",
+    notes=("the program was not changed.",),
+)  # fmt: skip
 SAMPLES = [
-    LOADER, BATCH, FINE, SAMPLE, CHECK, TUNING,
+    LOADER, BATCH, FINE, SAMPLE, CHECK, TUNING, PROGRESS, EPOCH, RUN, SYNTHETIC,
     model.Loader(name="stream", dataset="Lines", dataset_kind="iterable"),
     model.LoaderCheck(name="loader", looked_at=("all",)),
     model.LoaderWatch(on=True, epochs=2, batches=58), model.LoaderWatch(on=False),

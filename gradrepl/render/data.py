@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from gradrepl import model
+from gradrepl import model, pictures
 from gradrepl.phrases import SHORT, figure, figures, place, size
 from gradrepl.render.pieces import Look, columns, facts, line, render
 
 ROWS = 16
 """Rows of a batch that are listed."""
-SHADES = " .:-=+*#%@"
 SPARKS, SPARKS_ASCII = "▁▂▃▄▅▆▇█", "_.-=+*#@"
 MARKS = {"error": "! ", "warning": "! ", "note": "  "}
 
@@ -168,19 +167,10 @@ def _part(part: model.Part, look: Look) -> Iterator[Text]:
     if look.plain:
         return
     if part.lines:
-        for row in _picture(part.lines, look):
-            yield line(look, f"    {row}")
+        for row in pictures.ramp(part.lines):
+            yield line(look, f"    {row}".rstrip() or " ")
     elif len(part.values) > 1:
         yield line(look, f"    {_spark(part.values, look)}")
-
-
-def _picture(rows: tuple[tuple[int, ...], ...], look: Look) -> Iterator[str]:
-    """Two rows of dots a line, in shades of characters."""
-    shades = SHADES
-    for at in range(0, len(rows), 2):
-        below = rows[at + 1] if at + 1 < len(rows) else rows[at]
-        mean = [(a + b) // 2 for a, b in zip(rows[at], below, strict=True)]
-        yield "".join(shades[value * (len(shades) - 1) // 255] for value in mean).rstrip() or " "
 
 
 def _spark(values: tuple[float, ...], look: Look) -> str:

@@ -13,7 +13,7 @@ STEPS = ("step", "next", "return", "continue", "into", "finish")
 """Words whose stop says enough: they leave no echo when they come from a key."""
 OPENING = ("type", "prefill", "find", "keep", "change")
 """Actions that may begin a text; while one is being typed their keys are its letters."""
-CONTAINERS = ("top", "bottom", "right")
+CONTAINERS = ("top", "bottom", "right", "data-top")
 
 
 class Actions(Selection):

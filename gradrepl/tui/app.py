@@ -341,7 +341,8 @@ class GradreplApp(Showing):
 
     @on(messages.KeyClicked)
     async def _key_clicked(self, message: messages.KeyClicked) -> None:
-        await self.run_action(message.action)
+        own = hasattr(self.page, f"action_{message.action.partition('(')[0]}")
+        await self.run_action(message.action, self.page if own else None)
 
     def on_descendant_focus(self) -> None:
         """Pane or type state: the footer and the dock say which."""

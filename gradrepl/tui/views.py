@@ -63,6 +63,16 @@ class View:
         return made
 
 
+DATA = (
+    Key(
+        "data.next", "n,f10", "next", "batch", "Fetch the batch at hand here, then the next", "Data"
+    ),
+    Key("data.fetch", "f", "fetch_here", "fetch", "Make this sample here, step by step", "Data"),
+    Key("data.tune", "t", "app.send('tune')", "tune", "Measure 0, 1, 2, 4 workers", "Data"),
+    Key("data.again", "A", "again", "batch N", "Fetch this batch again", "Data"),
+    Key("data.classes", "C", "classes", "epoch", "How often each class came", "Data"),
+    Key("data.another", "N", "another", "loader", "Look at another loader", "Data"),
+)
 VIEWS = (
     View("fwd", "1", "Fwd", "Forward ops", "fwd",
          (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT)),
@@ -71,6 +81,11 @@ VIEWS = (
     View("mem", "3", "Mem", "Tensors by the memory they share", "mem-screen",
          (Foot("enter", "Map", "open_here"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
          page="gradrepl.tui.panels.memory:MemoryPage"),
+    View("data", "4", "Data", "Batches, samples, loaders, and where the time goes", "data-screen",
+         (Foot("n", "Next batch", "next"), Foot("enter", "Sample", "open_here"),
+          Foot("f", "Fetch here", "fetch_here"), Foot("t", "Tune", "send('tune')"),
+          Foot("C", "Classes", "classes"), Foot("A", "Again", "again"), FIND, COMMAND, HELP, QUIT),
+         DATA, page="gradrepl.tui.panels.data_page:DataPage"),
     View("log", "6", "Log", "Program output", "log",
          (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT)),
 )  # fmt: skip

@@ -89,10 +89,11 @@ class Header(Bar):
         left: Line = [(name, "bar-name")]
         self.spots = []
         at = ink.width(left)
+        tight = at + sum(len(view.title) + 4 for view in VIEWS) + len(self.state) + 4 > width
         for view in VIEWS:
             here = view.name == self.view
             mark = "•" if view.name == "log" and self.news and not here else " "
-            label = f"{view.digit} {view.title}"
+            label = view.digit if tight and not here else f"{view.digit} {view.title}"
             text = f"[{label}]" if here else f" {label}{mark}"
             left.append((text, "bar-here" if here else "bar-tab"))
             self.spots.append((at, at + ink.width([(text, "")]), view.key.action))
