@@ -65,7 +65,7 @@ class Output:
             elif self._moves and not self._json:
                 self._wipe()
                 if not record.over:
-                    text = progress(record, self._look)[: self._console.width - 1]
+                    text = progress(record, self._look)[: self._console.width - 3]
                     sys.stdout.write(text)
                     self._drawn = True
             sys.stdout.flush()

@@ -123,6 +123,9 @@ def running(loader: Any, original: Any) -> Iterator[Any]:
         try:
             iterator = iter(loader)
             yield iterator
+        except KeyboardInterrupt:
+            _kill(iterator)
+            raise
         finally:
             workers = getattr(iterator, "_workers", [])
             if workers:
@@ -132,3 +135,13 @@ def running(loader: Any, original: Any) -> Iterator[Any]:
             if main and not was_set:
                 signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
                 handling._SIGCHLD_handler_set = was_set
+
+
+def _kill(iterator: Any) -> None:
+    """End the workers at once: one of them may hang, and torch waits for seconds."""
+    workers = getattr(iterator, "_workers", [])
+    if workers:
+        handling._remove_worker_pids(id(iterator))  # else torch raises that they were killed
+        iterator._worker_pids_set = False
+        for each in workers:
+            each.kill()

@@ -31,13 +31,13 @@ def measure(
         for place, workers in enumerate(numbers):
             if telling.stopped:
                 break
-            telling.at(place, f"{workers} workers")
+            telling.at(place, f"num_workers={workers}")
             found = timed(loader, workers, seconds, telling)
             if telling.stopped:
                 break
             rows.append(_row(workers, found))
             said = found.failed or f"{rows[-1].samples_per_second:.0f} samples/s"
-            telling.at(place + 1, f"{workers} workers: {said}")
+            telling.at(place + 1, f"num_workers={workers}: {said}")
     best = _best(rows)
     return model.Tuning(
         name=name, rows=tuple(rows), now=loader.num_workers,

@@ -327,6 +327,7 @@ class DataWatch:
         if seen is not None:
             noted = seen.got(iterator, start, ready)
             self.batches += 1
+            self.stepper.session.observers.batch(noted.number, noted.indices)
             if self._stops:
                 self._tell(seen, noted, batch, sys._getframe(1))
         return batch

@@ -85,14 +85,17 @@ def line_of(exception: BaseException) -> Line | None:
     tb = evaluate.users(exception.__traceback__, last=True)
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
-    if tb is None:
-        return None
-    code = tb.tb_frame.f_code
-    where = next(islice(code.co_positions(), tb.tb_lasti // 2, None), None)
+    return None if tb is None else line_at(tb.tb_frame, tb.tb_lasti)
+
+
+def line_at(frame: types.FrameType, lasti: int) -> Line | None:
+    """Return the part of a line that an instruction of a frame came from, or None."""
+    code = frame.f_code
+    where = next(islice(code.co_positions(), lasti // 2, None), None)
     if where is None or None in where:
         return None
     first, last, begin, end = where
-    lines = linecache.getlines(code.co_filename, tb.tb_frame.f_globals)
+    lines = linecache.getlines(code.co_filename, frame.f_globals)
     part = [text.encode() for text in lines[first - 1 : last]]  # type: ignore[operator]
     if not part:
         return None
@@ -102,7 +105,7 @@ def line_of(exception: BaseException) -> Line | None:
         tree = ast.parse(b"".join(part).decode())
     except (SyntaxError, ValueError):
         return None
-    return Line(tree, tb.tb_frame)
+    return Line(tree, frame)
 
 
 class Asked(NamedTuple):
