@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Wa
         "depth": len(session.gate.places),
         "watches": watches,
     }
+    if isinstance(event, OpEvent | NodeEvent):
+        common["reason"] = ": ".join(filter(None, (hit.reason, _born(session, event, hit))))
     match event:
         case OpEvent():
             names = session.names(event.frame)
@@ -48,6 +51,16 @@ def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Wa
             common["reason"] = f"{hit.reason}: {', '.join(event.said())}"
     site = frames.site(place.frames[0]) if place.frames else None
     return Stop(**common, site=site, position=session.stepper.recorder.last_id)
+
+
+def _born(session: Session, event: OpEvent | NodeEvent, hit: Hit) -> str:
+    """Say where a nan or inf that was waited for is, and of what it came."""
+    from gradrepl.engine import births
+
+    for what in ("nan", "inf"):
+        if what in re.findall(r"\w+", hit.reason) and event.born(what):
+            return births.told(event, what, session.names(event.frame).tensor)
+    return ""
 
 
 def _missing(session: Session, event: PassEvent) -> str:

@@ -12,6 +12,42 @@ from debuggee import Debuggee
 from gradrepl import model, protocol
 from gradrepl.engine import hints
 
+BORN = {
+    "F.softmax(torch.tensor([[-math.inf] * 3, [1, 2, 3.0]]), -1)": "first at [0, 0], 1 of 2 rows "
+    "of its input are -inf throughout",
+    "torch.tensor([1.0, -2, 3]).log()": "first at [1], 1 of 3 elements of its input are negative",
+    "torch.zeros(3) / torch.tensor([1.0, 0, 0])": "first at [1], 2 of 3 elements of its input are "
+    "zero, and it was divided by them",
+    "1 / torch.tensor([1.0, 0])": "first at [1], 1 of 2 elements of its input are zero, and it was "
+    "divided by them",
+    "torch.tensor([1, 100.0]).exp()": "first at [1], its input goes up to 100, and exp of more "
+    "than 88.72 is inf in float32",
+    "torch.ones(1, 3).std(0)": "first at [0], it is over one element, of which the unbiased "
+    "estimate is 0/0",
+    "torch.zeros(0).mean()": "its input has no elements",
+    "F.cross_entropy(torch.zeros(2, 3), torch.tensor([-100, -100]))": "every target is "
+    "ignore_index -100: a mean of nothing",
+    "INF - INF": "first at [0], 2 of 2 elements of 'INF' are infinite",
+    "torch.zeros(2, requires_grad=True).sqrt().sum().backward()": "first at [0], 2 of 2 elements "
+    "of its saved result are zero",
+    "torch.arange(3.0).log()": "first at [0], 1 of 3 elements of its input are zero",
+}
+"""Programs in which a nan or an inf is born, and what is said of it."""
+
+
+@pytest.mark.parametrize("source", BORN)
+def test_a_nan_or_inf_is_told_where_it_is_and_what_it_came_of(d: Debuggee, source: str) -> None:
+    d.type("import math; INF = torch.full((2,), math.inf)")
+    d.break_at("nan or inf")
+    d.type(source)
+    while d.prompt.state != "idle" and BORN[source] not in d.stops()[-1].reason:
+        d.cont()
+    reasons = [stop.reason.partition("nan or inf: ")[2] for stop in d.stops()]
+    assert BORN[source] in reasons
+    while d.prompt.state != "idle":
+        d.cont()
+
+
 LOST = """\
 class Net(nn.Module):
     def __init__(self):
