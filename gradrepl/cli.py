@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from importlib import import_module
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -36,6 +37,7 @@ Without a script: an interactive session.
                  with --listen: wait for the first to attach
   --device NAME  cpu, cuda, cuda:1 or auto: where ':to' moves batches and modules; the
                  program itself stays where it puts itself
+  --eager        have torch.compile compile nothing, so that all can be stepped
   --repl         the line prompt, not the screen
   --plain        the line prompt with one fact a line: no colour, no boxes
   --json         read lines from standard input, print one JSON object per reply
@@ -45,6 +47,18 @@ Without a script: an interactive session.
   -h, --help     print this
 
 In the session: '?' lists the commands, 'q' leaves, ':examples' lists scripts to try."""
+
+
+SWITCHES: dict[str, dict[str, Any]] = {
+    "--wait-for-client": {"waits": True},
+    "--eager": {"eager": True},
+    "--repl": {"face": "repl"},
+    "--plain": {"plain": True, "color": False},
+    "--json": {"json": True},
+    "--ascii": {"ascii": True},
+    "--no-color": {"color": False},
+}
+"""Options that take no value, and what each sets."""
 
 
 def parse(argv: list[str]) -> Options:
@@ -69,22 +83,12 @@ def parse(argv: list[str]) -> Options:
                 commands.append(rest.pop(0))
             case _ if word == "--device" or word.startswith("--device="):
                 options = replace(options, device=_device(word, rest))
-            case "--wait-for-client":
-                options = replace(options, waits=True)
             case _ if word == "--listen" or word.startswith("--listen="):
                 options = replace(options, listens=True, address=word[9:])
                 if rest and rest[0].startswith("tcp://") and not options.address:
                     options = replace(options, address=rest.pop(0))
-            case "--repl":
-                options = replace(options, face="repl")
-            case "--plain":
-                options = replace(options, plain=True, color=False)
-            case "--json":
-                options = replace(options, json=True)
-            case "--ascii":
-                options = replace(options, ascii=True)
-            case "--no-color":
-                options = replace(options, color=False)
+            case _ if word in SWITCHES:
+                options = replace(options, **SWITCHES[word])
             case "--":
                 break
             case _:

@@ -55,6 +55,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     json: bool = False
     ascii: bool = False
     color: bool = True
+    eager: bool = False
+    """``torch.compile`` compiles nothing, wherever the program calls it."""
     listens: bool = False
     """Run it as without gradrepl, and let faces attach."""
     address: str = ""
@@ -114,7 +116,7 @@ def exec_listening(options: Options) -> None:
         raise UsageError("--listen needs a script.", "gradrepl --listen train.py")
     setup = {
         "target": options.target, "args": options.args, "module": options.module,
-        "address": options.address, "wait": options.waits,
+        "address": options.address, "wait": options.waits, "eager": options.eager,
     }  # fmt: skip
     code = options.engine[1].replace("engine.__main__", "guest.script")
     environment = {**os.environ, "GRADREPL_LISTEN": json.dumps(setup)}
@@ -186,7 +188,7 @@ class Debuggee:
         keep = self.streams.outputs
         about = {
             "socket": path, "token": token, "stdin": options.stdin, "keep": keep, "fallback": ours,
-            "warm": not options.target,
+            "warm": not options.target, "eager": options.eager,
         }  # fmt: skip
         try:
             with _large_stack():

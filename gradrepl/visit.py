@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gradrepl import meeting
 from gradrepl.cli import FACES, choose_face, parse
+from gradrepl.errors import UsageError
 from gradrepl.meeting import Meeting
 
 
@@ -38,6 +39,8 @@ def attach(words: list[str]) -> int:
         GradreplError: nobody is there, or the token is wrong.
     """
     options = parse(words)
+    if options.eager:
+        raise UsageError("'--eager' is for a start: what runs is compiled, or is not.")
     if not options.target:
         print(listed(meeting.listening()))
         return 0

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from gradrepl import protocol
-from gradrepl.engine import current, frames, stdio
+from gradrepl.engine import compiled, current, frames, stdio
 from gradrepl.engine.gate import Place, Quitting
 from gradrepl.engine.interrupts import Interrupts
 from gradrepl.engine.session import Session
@@ -42,6 +42,8 @@ def main() -> int:
     link.on_broken = lambda: _face_gone(session, setup)
     os.register_at_fork(after_in_child=lambda: _forked(session, link))
     reader.start()
+    if setup.get("eager"):
+        compiled.force_eager()
     if setup.get("warm"):
         session.warm_up()
     try:

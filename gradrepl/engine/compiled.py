@@ -6,20 +6,40 @@ the compiled code would be another than without us.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gradrepl.engine import frames
+from gradrepl.engine import current, frames
 from gradrepl.engine.arrival import Watch
+from gradrepl.model import Notice
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward import Recorder
 
+EAGER = "force_eager"
+"""Torch's own word for 'compile nothing'. Its two environment variables are no such switch: with
+``TORCH_COMPILE_DISABLE`` ``fullgraph=True`` raises, with ``TORCHDYNAMO_DISABLE`` no
+``OptimizedModule`` is made, and the names in a ``state_dict`` are others."""
+SWITCH = f'torch.compiler.set_stance("{EAGER}")'
 MODULE = "torch._dynamo.eval_frame"
 DOOR = "_maybe_set_eval_frame"
 """The function through which dynamo begins and ends a compiled region."""
+
+
+def force_eager() -> None:
+    """Have whatever torch.compile compiles run op by op: now, or as soon as dynamo is imported."""
+    if MODULE in sys.modules:
+        _set_stance()
+    else:
+        Watch(_set_stance, MODULE).install()
+
+
+def _set_stance() -> None:
+    dynamo: Any = sys.modules[MODULE]
+    dynamo._set_stance(dynamo.DynamoStance(EAGER))  # what torch.compiler.set_stance() does
 
 
 class Opaque:
@@ -29,6 +49,9 @@ class Opaque:
         self._recorder = recorder
         self._original: Callable[[Any], Any] | None = None
         self._watch = Watch(self._stand, MODULE)
+        self._said = False
+        self.passed = 0
+        """Compiled regions that have run while we stood here, those inside others not counted."""
 
     def install(self) -> None:
         """Stand at the door, now or as soon as dynamo is imported."""
@@ -52,11 +75,33 @@ class Opaque:
 
     def _pass(self, callback: Any) -> Any:
         original = self._original or getattr(sys.modules[MODULE], DOOR)
-        if callable(callback):
-            self._recorder.step_aside()
+        config = getattr(sys.modules[MODULE], "config", None)
+        if callable(callback) and not getattr(config, "disable", False):
+            if self._recorder.step_aside():
+                self.passed += 1
+                self._say(sys._getframe(1))
         elif not _inside_another(sys._getframe(1)):
             self._recorder.step_back()
         return original(callback)
+
+    def _say(self, caller: FrameType) -> None:
+        """Tell once what cannot be seen, and where; and how it could be."""
+        stepper = self._recorder.stepper
+        if self._said or not stepper.sees():
+            return
+        self._said = True
+        frame = frames.Walk(caller).frame
+        site = None if frame is None else frames.site(frame)
+        place = "" if site is None else f"{os.path.basename(site.file)}:{site.line}: "
+        session = stepper.session
+        started = current.session is session and session.script
+        how = f"gradrepl --eager {os.path.basename(session.script)}" if started else SWITCH
+        session.tell(
+            Notice(
+                message=f"{place}torch.compile has compiled what runs here: no op of it is seen,"
+                f" and nothing stops in it. '{how}' runs it op by op."
+            )
+        )
 
 
 def _inside_another(caller: FrameType) -> bool:

@@ -167,11 +167,17 @@ class Recorder(TorchFunctionMode):
         self._waiting = when_back
         sys.setprofile(when_back)
 
-    def step_aside(self) -> None:
-        """Leave the stack for a while: compiled code runs, which must not see us."""
-        if self.on_stack():
+    def step_aside(self) -> bool:
+        """Leave the stack for a while: compiled code runs, which must not see us. Were we there?"""
+        there = self.on_stack()
+        if there:
             self._aside = True
             self._rebuild(self._without_us)
+        return there
+
+    def unseen_regions(self) -> int:
+        """Return how many compiled regions have run past us."""
+        return self._opaque.passed
 
     def step_back(self) -> None:
         """Come back to the stack after compiled code."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_OURS, "examples") + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _SITE_PACKAGES = os.sep + "site-packages" + os.sep
+_KERNEL = re.compile(r"/site-packages/(IPython|ipykernel|tornado|traitlets|ipykernel_launcher)\b")
+"""What runs a notebook's cell: nobody's step, and no names of the user's."""
 
 _OURS_AND_THE_FRAMES = 3
 """References to a snapshot that nobody else holds: the frame's, a variable's and a call's."""
@@ -50,7 +53,7 @@ def _kind(code: CodeType) -> str:
     torch_dir = _torch_directory()
     if torch_dir and name.startswith(torch_dir):
         return _torch_kind(name[len(torch_dir) :], code.co_name)
-    if name.startswith("<frozen"):
+    if name.startswith("<frozen") or _KERNEL.search(name.replace(os.sep, "/")):
         return LIBRARY
     if name.startswith(_STDLIB) and _SITE_PACKAGES not in name:
         return LIBRARY

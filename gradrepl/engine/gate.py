@@ -28,6 +28,9 @@ RUNS_ON = Error(
 """The answer to what was asked too late for a stop."""
 
 
+Asked = protocol.Ask | Callable[[], None] | None
+
+
 class Quitting(BaseException):
     """Unwinds the user's code when gradrepl is left at a stop; no ``except Exception`` sees it."""
 
@@ -50,8 +53,8 @@ class Place:
     looking: int | None = None
     """The node that ``u`` and ``d`` have walked to in a backward."""
     thread: threading.Thread = field(default_factory=threading.current_thread)
-    inbox: SimpleQueue[protocol.Ask | None] = field(default_factory=SimpleQueue)
-    """Requests from the link thread; None when the face is gone."""
+    inbox: SimpleQueue[Asked] = field(default_factory=SimpleQueue)
+    """Requests from the link thread, errands; None when the face is gone."""
     waiting: bool = False
     """Is the thread waiting for a request?"""
 
@@ -94,8 +97,11 @@ class Gate:
 
     # -- who is asked ------------------------------------------------------------------------
 
-    def put(self, ask: protocol.Ask) -> bool:
-        """Hand a request to the innermost place, in the link thread; False if there is none."""
+    def put(self, ask: protocol.Ask | Callable[[], None]) -> bool:
+        """Hand a request to the innermost place, in the link thread; False if there is none.
+
+        Or an errand, which the parked thread does while it waits.
+        """
         with self._stack:
             if self.places:
                 self.places[-1].inbox.put(ask)
@@ -181,7 +187,7 @@ class Gate:
             for ask in left if outer is not None else ():
                 outer.inbox.put(ask)  # type: ignore[union-attr]
         for ask in left if outer is None else ():
-            if ask is not None:
+            if isinstance(ask, protocol.Ask):
                 self._send(protocol.Answer(id=ask.id, record=RUNS_ON))
         if outer is not None and outer.waiting:
             self.prompt(outer)
@@ -218,7 +224,9 @@ class Gate:
             return None
         place.waiting = True
         try:
-            return place.inbox.get()
+            while callable(found := place.inbox.get()):
+                found()  # an errand that only this thread can do
+            return found
         finally:
             place.waiting = False
 
@@ -227,7 +235,7 @@ class Gate:
         self._send(protocol.Prompt(state=place.state, depth=self.places.index(place)))
 
 
-def _emptied(inbox: SimpleQueue[protocol.Ask | None]) -> list[protocol.Ask | None]:
+def _emptied(inbox: SimpleQueue[Asked]) -> list[Asked]:
     return [inbox.get() for _ in range(inbox.qsize())]
 
 

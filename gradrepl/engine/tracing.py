@@ -42,6 +42,9 @@ class Tracing:
         self.passes_begun = 0
         self.blind = False
         """Is another thread's forward being recorded, and not ours?"""
+        self.compiled = 0
+        """Compiled regions that ran unseen."""
+        self._compiled_before = stepper.recorder.unseen_regions() if stepper.torch_here else 0
         self._ids: dict[int, int] = {}
         """By the recorder's number of an op: ours."""
         self._running: list[int] = []
@@ -97,6 +100,8 @@ class Tracing:
 
     def close(self) -> None:
         """Nothing stays in place after a backward."""
+        if self.stepper.torch_here:
+            self.compiled = self.stepper.recorder.unseen_regions() - self._compiled_before
 
     def inside(self) -> int:
         """Return the number of the pass that is running, or 0."""

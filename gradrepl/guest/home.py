@@ -7,10 +7,11 @@ import bdb
 import builtins
 import os
 import signal
+import socket
 import sys
 import threading
 from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from gradrepl import conditions as c
 from gradrepl import protocol
@@ -18,7 +19,7 @@ from gradrepl.engine import frames
 from gradrepl.engine.gate import Quitting
 from gradrepl.engine.interrupts import Interrupts
 from gradrepl.engine.session import Session
-from gradrepl.guest import main_thread, terminal
+from gradrepl.guest import kernel, main_thread, terminal
 from gradrepl.guest.door import Door, own_name
 from gradrepl.guest.hub import Face, Hub
 from gradrepl.guest.landing import Landing, own
@@ -36,6 +37,18 @@ class BdbQuit(Quitting, bdb.BdbQuit):
 
 
 BdbQuit.__module__, BdbQuit.__qualname__ = "bdb", "BdbQuit"
+
+
+class Lent(Protocol):
+    """What a face has for a while: the terminal, or a notebook's cell."""
+
+    link: socket.socket
+
+    def take_back(self) -> int:
+        """Have it back; return how the face ended."""
+
+    def abandon(self) -> None:
+        """Forget it: this is a forked child."""
 
 
 class Home:
@@ -59,7 +72,7 @@ class Home:
         self.session.gate.quitting = BdbQuit
         self.session.before_stop, self.session.after_stop = self._stops, self._runs_on
         self.interrupts = Interrupts(self.session)
-        self.terminal: Terminal | None = None
+        self.terminal: Lent | None = None
         self.door: Door | None = None
         self._child: Face | None = None
         self._handler: Any = None
@@ -134,8 +147,9 @@ class Home:
             return
         if self._underscore is _NOTHING:
             self._underscore = vars(builtins).get("_", None), "_" in vars(builtins)
-        name = terminal.path()
-        if name:
+        asks = kernel.asks()
+        name = "" if asks else terminal.path()
+        if name or asks:
             self._lend(name)
         elif os.environ.get(NO_TTY) == "continue":
             self.say(f"a stop is passed by: there is no terminal, and {NO_TTY}=continue.")
@@ -149,15 +163,23 @@ class Home:
 
     def _lend(self, name: str) -> None:
         try:
-            lent = Terminal(name, lambda: self.session.send(protocol.Input()))
+            lent = self._lent(name)
         except OSError as error:
             self.say(f"no face could be started ({error.strerror or error}): the program runs on.")
             self.session.gate.detach()
             self._forget()
             return
         self.terminal = lent
-        self._take_sigint()
+        if name:
+            self._take_sigint()
         self._child = self.hub.join(BlockingLink(lent.link), self.session.ready)
+
+    def _lent(self, name: str) -> Lent:
+        if name:
+            return Terminal(name, lambda: self.session.send(protocol.Input()))
+        from gradrepl.notebook import Notebook
+
+        return Notebook(self.session.gate)
 
     def _runs_on(self) -> None:
         """A thread left its stop: give the terminal back, unless the face is still needed."""

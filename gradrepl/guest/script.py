@@ -7,7 +7,7 @@ import os
 import sys
 from types import ModuleType
 
-from gradrepl.engine import frames, script
+from gradrepl.engine import compiled, frames, script
 from gradrepl.engine.gate import Quitting
 from gradrepl.errors import GradreplError
 from gradrepl.guest.door import own_name
@@ -26,6 +26,8 @@ def main() -> int:
     namespace = ModuleType("__main__")
     sys.modules["__main__"] = namespace
     namespace.__dict__["__builtins__"] = sys.modules["builtins"]
+    if setup["eager"]:
+        compiled.force_eager()
     home = Home.get()
     try:
         home.listen(setup["address"], setup["target"])

@@ -33,7 +33,9 @@ __all__ = ["ASCII", "Look", "printed", "render", "show"]
 def printed(record: model.Record, look: Look = Look(), width: int = 100) -> str:  # noqa: B008
     """Return the text of ``record`` without colour, a newline at its end."""
     out = io.StringIO()
-    console = Console(file=out, width=width, color_system=None, markup=False, emoji=False)
+    console = Console(
+        file=out, width=width, color_system=None, markup=False, emoji=False, force_jupyter=False
+    )  # fmt: skip
     show(console, record, look)
     return out.getvalue()
 

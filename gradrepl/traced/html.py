@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
 from gradrepl.model.traced import Shape, TracedNode, TracedOp, TracedPass
-from gradrepl.render import Look, printed
-from gradrepl.render.health import short, sparkline
+from gradrepl.render import Look
+from gradrepl.render.health import _foot, short, sparkline
 from gradrepl.traced.text import told
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ STYLE = """\
 <style>
 .gradrepl {font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 12px;
   color: inherit; line-height: 1.4}
-.gradrepl table {border-collapse: collapse; color: inherit; background: none; margin: 2px 0}
+.gradrepl table {border-collapse: collapse; font: inherit; color: inherit; background: none;
+  margin: 2px 0}
 .gradrepl tr, .gradrepl td, .gradrepl th {background: none; color: inherit; text-align: left;
   border: 0; padding: 1px 10px 1px 0; white-space: pre; vertical-align: top}
 .gradrepl th {border-bottom: 1px solid rgba(128, 128, 128, .6); font-weight: normal; opacity: .75}
@@ -49,9 +50,9 @@ def health(record: model.Health) -> str:
     """Return the table of a watched model's parameters."""
     heads = ("parameter", "shape", "|g|", "|g|/|w|", "upd/w", "zero", "looks", "verdict")
     rows = [_health_row(row) for row in record.rows[:ROWS]]
-    foot = printed(_without_rows(record), Look(), width=200).strip()
     more = _more(len(record.rows), "parameters")
-    return _box(_table(heads, rows), more, f'<div class="dim">{_lines(foot)}</div>')
+    below = "<br>".join(_text(line.plain) for line in _foot(record, Look()))
+    return _box(_table(heads, rows), more, f'<div class="dim">{below}</div>')
 
 
 def _health_row(row: model.HealthRow) -> str:
@@ -63,13 +64,6 @@ def _health_row(row: model.HealthRow) -> str:
         _cell(sparkline(row.history, LOOKS)), _cell(row.label or row.verdict, "word", row.why),
     ]  # fmt: skip
     return _row(cells, row.verdict in model.PROBLEMS)
-
-
-def _without_rows(record: model.Health) -> model.Record:
-    """Return what stands below the table: as the terminal says it."""
-    import msgspec
-
-    return msgspec.structs.replace(record, rows=())
 
 
 # -- a trace -----------------------------------------------------------------------------------
@@ -182,10 +176,6 @@ def _more(total: int, what: str) -> str:
     if total <= ROWS:
         return ""
     return f'<div class="dim">the first {ROWS} of {total:,} {what}</div>'
-
-
-def _lines(text: str) -> str:
-    return "<br>".join(map(_text, text.splitlines()))
 
 
 def _text(value: Any) -> str:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
     from gradrepl.engine.tracing import Tracing
 
-SHOWN = 40
-"""Rows of a list that are drawn; all are there to be read."""
-
 
 def trace(function: Callable[..., Any] | None = None, /, *args: Any, **keywords: Any) -> Trace:
     """Record the forward ops and the backward passes of this thread, without a stop.
@@ -115,7 +112,10 @@ class Trace:
         parts += [f"{count:,} {what} more not kept" for what, count in self.dropped.items()]
         if any(each.cut for each in passes):
             parts.append("graphs with more nodes than are kept")
-        if self._engine is not None and self._engine.blind:
+        engine = self._engine
+        if engine is not None and engine.compiled:
+            parts.append(f"{_counted(engine.compiled, 'compiled region')} ran unseen")
+        if engine is not None and engine.blind:
             parts.append("no ops: another thread's forward is being recorded")
         if self.exception:
             parts.append(f"ended by {self.exception}")
