@@ -37,6 +37,8 @@ Without a script: an interactive session.
                  with --listen: wait for the first to attach
   --device NAME  cpu, cuda, cuda:1 or auto: where ':to' moves batches and modules; the
                  program itself stays where it puts itself
+  --plugin FILE  load a plugin; may be given several times
+  -p no:NAME     do not load the plugin NAME
   --eager        have torch.compile compile nothing, so that all can be stepped
   --repl         the line prompt, not the screen
   --plain        the line prompt with one fact a line: no colour, no boxes
@@ -81,6 +83,8 @@ def parse(argv: list[str]) -> Options:
                     options = replace(options, module=True)
                     break
                 commands.append(rest.pop(0))
+            case "-p" | "--plugin":
+                options = _plugin(options, word, rest)
             case _ if word == "--device" or word.startswith("--device="):
                 options = replace(options, device=_device(word, rest))
             case _ if word == "--listen" or word.startswith("--listen="):
@@ -95,6 +99,18 @@ def parse(argv: list[str]) -> Options:
                 raise UsageError(f"there is no option '{word}'.", "'gradrepl --help' lists all.")
     target, args = (rest[0], tuple(rest[1:])) if rest else ("", ())
     return replace(options, target=target, args=args, commands=tuple(commands))
+
+
+def _plugin(options: Options, word: str, rest: list[str]) -> Options:
+    """Return ``options`` with the file after ``--plugin``, or without the plugin after ``-p``."""
+    name = rest.pop(0) if rest else ""
+    if word == "--plugin":
+        if not os.path.isfile(name):
+            raise UsageError(f"there is no file '{name}'.", "--plugin takes a Python file.")
+        return replace(options, plugins=(*options.plugins, name))
+    if not name.startswith("no:") or not name[3:]:
+        raise UsageError(f"'-p {name}' is not understood.", "-p no:NAME leaves a plugin out.")
+    return replace(options, blocked=(*options.blocked, name[3:]))
 
 
 def _device(word: str, rest: list[str]) -> str:

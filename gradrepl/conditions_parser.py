@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
+from msgspec import structs
+
 from gradrepl import conditions as c
 from gradrepl.errors import ConditionError
 from gradrepl.model.health import NO_GRAD, VERDICTS
@@ -144,6 +146,26 @@ _WITH_ARGUMENT: dict[str, Callable[[str], c.Condition]] = {
     "index": c.IndexIs,
     "label": _label,
 }
+_PLUGGED: dict[str, tuple[str, c.Plugged]] = {}
+"""By word: the plugin, and the condition without its text."""
+
+
+def add(plugin: str, kind: c.Plugged) -> None:
+    """Take in a kind that a plugin brings.
+
+    Raises:
+        ConditionError: the word means something already.
+    """
+    taken = kind.word in _PLUGGED or kind.word in _WITH_ARGUMENT
+    if taken or kind.word in ("nan", "inf", "none") or not kind.word.isidentifier():
+        raise ConditionError(f"'{kind.word}' cannot be a kind of breakpoint: it means another.")
+    _PLUGGED[kind.word] = plugin, kind
+
+
+def remove(plugin: str) -> None:
+    """Forget the kinds of a plugin."""
+    for word in [word for word, (of, _) in _PLUGGED.items() if of == plugin]:
+        del _PLUGGED[word]
 
 
 def _parse_clause(text: str) -> c.Condition:
@@ -153,6 +175,8 @@ def _parse_clause(text: str) -> c.Condition:
         return c.NonFinite(text)
     if text == "none":
         return c.NoGradient()
+    if word in _PLUGGED:
+        return structs.replace(_PLUGGED[word][1], text=rest)
     one_word = word in ("op", "node", "mod", "module", "leaf", "name")
     if word in _WITH_ARGUMENT and rest and not (one_word and " " in rest):
         return _WITH_ARGUMENT[word](rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Event(Protocol):
@@ -64,6 +64,9 @@ class Event(Protocol):
 
     def targets(self) -> Sequence[str]:
         """Of a batch: the labels in it."""
+
+    def extra(self) -> dict[str, Any]:
+        """Return the names that typed code has here besides the user's: ``out``, ``grad_in``..."""
 
     def evaluate(self, expression: str) -> bool:
         """Truth of a Python expression at this event."""

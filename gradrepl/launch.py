@@ -36,6 +36,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     module: bool = False
     device: str = ""
     """What ``:to`` takes when no device is said; the program is not moved."""
+    plugins: tuple[str, ...] = ()
+    """Files of plugins to load besides those that are installed."""
+    blocked: tuple[str, ...] = ()
+    """Names of plugins not to load."""
     commands: tuple[str, ...] = ()
     """Typed lines to run before the first prompt (``-c``)."""
     stdin: str = "tty"

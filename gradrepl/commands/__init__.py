@@ -7,17 +7,24 @@ from gradrepl.commands import (
     breaking,
     chain,
     data,
+    export,
     health,
     looking,
     modules,
+    plugged,
     session,
     stepping,
     storages,
 )
 from gradrepl.commands.conversation import Conversation
-from gradrepl.commands.registry import COMMANDS, WORDS, Command
+from gradrepl.commands.registry import COMMANDS, WORDS, Command, enter_all
+
+for _room in (
+    stepping, looking, breaking, session, storages, modules, chain, health, data, export, plugged,
+):  # fmt: skip
+    enter_all(_room)
 
 __all__ = [
-    "COMMANDS", "WORDS", "Command", "Conversation", "breaking", "chain", "data", "health",
-    "looking", "modules", "session", "stepping", "storages",
+    "COMMANDS", "WORDS", "Command", "Conversation", "breaking", "chain", "data", "export", "health",
+    "looking", "modules", "plugged", "session", "stepping", "storages",
 ]  # fmt: skip

@@ -11,9 +11,10 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from gradrepl import model, protocol
-from gradrepl.commands import completion, entry
+from gradrepl.commands import completion, entry, taking
 from gradrepl.commands.memory import Memory
 from gradrepl.commands.peer import Peer
 from gradrepl.commands.refusals import busy, failure, gone_error, refusal
@@ -48,6 +49,10 @@ class Conversation:
         self.memory = Memory()
         self.aliases: dict[str, str] = {}
         self.on_change: Callable[[], None] = lambda: None
+        self.on_view: Callable[[Any], None] | None = None
+        """Takes in a screen that a plugin brings; None in a face that has no screens."""
+        self.on_shot: Callable[[], Any] | None = None
+        """Returns the screen, for a file; None in a face that has none."""
         self.on_output: Callable[[str, bytes], None] = lambda stream, data: None
         self._show = show
         self._peer: Peer | None = None
@@ -104,6 +109,7 @@ class Conversation:
     async def start(self) -> None:
         """Launch a debuggee, run the target if there is one, then the ``-c`` commands."""
         await self._launch()
+        taking.load(self)
         await self._begin()
         for text in self.options.commands:
             if not self.finished:
@@ -161,6 +167,7 @@ class Conversation:
         await self._peer.start(self.options, self.on_output)
         self.generation += 1
         await self._waits.wait()
+        await taking.tell(self)
 
     async def _begin(self) -> None:
         target = self.options.target

@@ -12,6 +12,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Awaitable, Callable
+from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -140,6 +141,8 @@ COMMANDS: dict[str, Command] = {}
 """By name."""
 WORDS: dict[str, Command] = {}
 """By name and by alias."""
+_OF: dict[str, list[str]] = {}
+"""By plugin: the names of its commands."""
 
 
 def command(
@@ -151,20 +154,44 @@ def command(
     repeats: bool = False,
     takes_block: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-    """Enter a function into the table of commands under ``name``."""
+    """Make a function a command: ``function.command``, which :func:`enter` puts into the table."""
 
-    def enter(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def make(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         text = inspect.getdoc(function) or ""
         made = Command(
             name=name, aliases=aliases, group=group, states=states, key=key, repeats=repeats,
             takes_block=takes_block, summary=text.partition("\n")[0], help=text,
             arguments=_arguments(function), function=function,
         )  # fmt: skip
-        COMMANDS[name] = made
-        WORDS.update(dict.fromkeys(made.words, made))
+        function.command = made  # type: ignore[attr-defined]
         return function
 
-    return enter
+    return make
+
+
+def enter(made: Command, plugin: str = "") -> None:
+    """Put a command into the table, on behalf of ``plugin`` if that brings it."""
+    COMMANDS[made.name] = made
+    WORDS.update(dict.fromkeys(made.words, made))
+    if plugin:
+        _OF.setdefault(plugin, []).append(made.name)
+
+
+def leave(plugin: str) -> None:
+    """Take the commands of a plugin out of the table."""
+    for name in _OF.pop(plugin, []):
+        made = COMMANDS.pop(name)
+        for word in made.words:
+            if WORDS.get(word) is made:
+                del WORDS[word]
+
+
+def enter_all(module: ModuleType) -> None:
+    """Put the commands of one module into the table."""
+    for each in vars(module).values():
+        made = getattr(each, "command", None)
+        if isinstance(made, Command) and each.__module__ == module.__name__:
+            enter(made)
 
 
 def _arguments(function: Callable[..., Any]) -> tuple[Argument, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from gradrepl import model, protocol
+from gradrepl.commands import taking
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.peer import Peer
 from gradrepl.commands.refusals import failure
@@ -137,6 +138,8 @@ class Visit(Conversation):
         await self._waits.wait()
         if self.finished:
             return
+        taking.load(self)
+        await taking.tell(self)
         self._note(await self.ask(protocol.ListBreakpoints()))
         await self._run_blocks()
         for text in self.options.commands:

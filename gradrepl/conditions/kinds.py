@@ -229,6 +229,34 @@ class ShapeIs(Base, frozen=True):
         )
 
 
+class Plugged(Base, frozen=True):
+    """A kind that a plugin brings: ``word`` names it, ``text`` is what follows the word."""
+
+    word: str
+    text: str
+    about: frozenset[str] = BOTH  # type: ignore[misc]
+    judges: frozenset[str] = BOTH  # type: ignore[misc]
+    when: str = "after"  # type: ignore[misc]
+    node_when: str = "before"  # type: ignore[misc]
+    reads_values: ClassVar[bool] = True
+
+    def matches(self, event: Any) -> bool:
+        """Does the plugin say so?"""
+        return bool(event.ask_plugin(self.word, self.text))
+
+
+class Observed(Base, frozen=True):
+    """Every event, for plugins that only look; stops at none."""
+
+    about: ClassVar[frozenset[str]] = BOTH
+    judges: ClassVar[frozenset[str]] = BOTH
+
+    def matches(self, event: Any) -> bool:
+        """Show the event; there is nothing to stop for."""
+        event.show_plugins()
+        return False
+
+
 class Where(Base, frozen=True):
     """Another condition, where also a Python expression is true."""
 
@@ -266,6 +294,6 @@ class Either(Base, frozen=True):
 
 Simple = (
     Line | InFunction | OpIs | NodeIs | InModule | LeafIs | Named | NonFinite | NormIs
-    | NoGradient | ShapeIs | VerdictIs | BatchIs | IndexIs | LabelIs
+    | NoGradient | ShapeIs | VerdictIs | BatchIs | IndexIs | LabelIs | Plugged
 )  # fmt: skip
 Condition = Simple | Where | Both | Either

@@ -40,21 +40,7 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
         session.exit_code = script.exit_status(error)
         raise Quitting from None
     except BaseException as error:  # what the user typed may raise anything
-        return _explained(hints.explain(evaluate.error(error)), error, session, place)
-
-
-def _explained(
-    error: model.Error, raised: BaseException, session: Session, place: Place
-) -> model.Error:
-    """Return ``error`` with what only torch and the recorder know of it."""
-    if not session.stepper.torch_here:
-        return error
-    from gradrepl.engine.data.broken import name_the_sample
-    from gradrepl.engine.memory.overwritten import name_the_write
-    from gradrepl.engine.modules.wrongs import name_the_tensor
-
-    error = name_the_sample(error, raised, session)
-    return name_the_write(name_the_tensor(error, raised, session, place), session, place)
+        return hints.about(evaluate.error(error), error, session, place)
 
 
 def _aborted(session: Session) -> str:
@@ -66,7 +52,7 @@ def _aborted(session: Session) -> str:
     return f"aborted: {names}{more} had accumulated a gradient."
 
 
-ROOMS = ("memory", "chain", "modules", "health", "data")
+ROOMS = ("memory", "chain", "modules", "health", "data", "export", "plugged")
 """Packages of the engine whose ``answers`` are loaded when the first of them is asked."""
 
 

@@ -70,6 +70,8 @@ class Armed:
         self.verb: c.Verb = c.Continue()
         self.anchor = Anchor()
         self.breakpoints: dict[int, Breakpoint] = {}
+        self.always: tuple[c.Observed, ...] = ()
+        """Asked about everything, for plugins that look on; they stop at nothing."""
         self._left = 0
         self._last = 0
 
@@ -84,11 +86,11 @@ class Armed:
         """Forget the verb: we stopped, or what it was given for is over."""
         self.go(c.Continue(), Anchor())
 
-    def _active(self) -> list[c.Condition | c.Verb]:
-        found: list[c.Condition | c.Verb] = [
+    def _active(self) -> list[c.Condition | c.Observed | c.Verb]:
+        found: list[c.Condition | c.Observed | c.Verb] = [
             each.condition for each in self.breakpoints.values() if each.enabled
         ]
-        return [*found, _inner(self.verb)]
+        return [*found, *self.always, _inner(self.verb)]
 
     def wants(self, kind: str) -> bool:
         """Must anything be asked about events of this kind?"""
@@ -103,7 +105,7 @@ class Armed:
         """Must anything be asked at this side of events of this kind?"""
         return bool(self.asking(kind, when))
 
-    def asking(self, kind: str, when: str) -> list[c.Condition | c.Verb]:
+    def asking(self, kind: str, when: str) -> list[c.Condition | c.Observed | c.Verb]:
         """Return the conditions that must be asked at this side of events of this kind."""
         return [
             each
@@ -122,6 +124,9 @@ class Armed:
 
     def why(self, event: Event) -> Hit | None:
         """Return why to stop at ``event``, or None to go on."""
+        for look in self.always:
+            if c.asked(look, event):
+                look.matches(event)
         hits = [each for each in list(self.breakpoints.values()) if self._hit(each, event)]
         stepped = self._stepped(event)
         if not hits and not stepped:

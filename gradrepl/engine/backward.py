@@ -137,10 +137,11 @@ class Pass:
         finally:
             self._hooks.remove()
             self.stepper.passes.remove(self)
-            if self.parked or outcome != "finished":
+            told = self.parked or outcome != "finished"
+            if told or self.stepper.session.observers.wants("gradrepl_pass"):
                 with torch._C.DisableTorchFunction():
                     record = self.record(outcome)
-                self.stepper.pass_ended(record)
+                self.stepper.pass_ended(record, told)
             elif self.stepper.pausing:  # a pause that found no more node here
                 self.stepper.place_recorder()
             if outcome != "finished":

@@ -89,6 +89,12 @@ class _Event:
     def evaluate(self, expression: str) -> bool:
         return self.stepper.session.truth(expression, self)
 
+    def ask_plugin(self, word: str, text: str) -> bool:
+        return self.stepper.session.observers.asked(word, text, self)
+
+    def show_plugins(self) -> None:
+        self.stepper.session.observers.see("gradrepl_event", event=self)
+
     def deeper(self) -> bool:
         return False
 

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import complete, evaluate
@@ -24,7 +26,9 @@ def describe(request: p.Describe, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
     from gradrepl.engine.modules import facts
 
-    return facts.everything(tensor, request.expression, session, place)
+    record = facts.everything(tensor, request.expression, session, place)
+    more = session.observers.facts(tensor, request.expression)
+    return structs.replace(record, more=more) if more else record
 
 
 @on(p.Compare)

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cached_property
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.calls import Call
     from gradrepl.engine.events import _Event
     from gradrepl.engine.names import Names
+    from gradrepl.engine.plugged.observers import Observers
 
 
 Scope = tuple[dict[str, Any], dict[str, Any]]
@@ -111,6 +113,25 @@ class Session:
     def rest(self) -> None:
         """Nothing is armed and nobody looks: listen for nothing either."""
         self._torch_watch.remove()
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Run somebody's code unseen: nothing in it parks, is recorded or has a gradient."""
+        with self.gate.masked():
+            if not self.stepper.torch_here:
+                yield
+                return
+            from gradrepl.engine.tensors import quiet
+
+            with quiet():
+                yield
+
+    @cached_property
+    def observers(self) -> Observers:
+        """What plugins see of the run."""
+        from gradrepl.engine.plugged.observers import Observers
+
+        return Observers(self)
 
     @contextmanager
     def stop(self) -> Iterator[None]:

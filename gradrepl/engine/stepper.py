@@ -269,6 +269,7 @@ class Stepper:
             watches = self.session.news(place)
             with tensors.quiet():
                 record = stops.stop(self.session, event, hit, place, watches)
+            self.session.observers.see("gradrepl_stop", stop=record)
             self.session.tell(record)
             verb = self._serve(place)
             self.go(verb, stops.anchor(event, place, verb))
@@ -309,8 +310,11 @@ class Stepper:
             self.session.tell(Stop(phase="forward", reason=reason, site=site, when="before"))
             self.go(self._serve(place))
 
-    def pass_ended(self, record: model.Pass) -> None:
-        """A backward is over."""
+    def pass_ended(self, record: model.Pass, told: bool) -> None:
+        """A backward is over; the face is told of one in which somebody stopped."""
+        self.session.observers.see("gradrepl_pass", done=record)
+        if not told:
+            return
         self.last_pass = record
         self.session.tell(record)
         self.rearm()

@@ -15,10 +15,12 @@ from gradrepl.model.base import Record, kinds_of
 from gradrepl.model.chain import *
 from gradrepl.model.data import *
 from gradrepl.model.epochs import *
+from gradrepl.model.export import *
 from gradrepl.model.health import *
 from gradrepl.model.looking import *
 from gradrepl.model.memory import *
 from gradrepl.model.modules import *
+from gradrepl.model.plugins import *
 from gradrepl.model.running import *
 from gradrepl.model.tensors import *
 from gradrepl.model.words import *

@@ -131,6 +131,8 @@ class Tensor(TensorInfo, frozen=True, kw_only=True):
     used_by: tuple[OpRef, ...] = ()
     """Recorded ops that it went into, the last 16."""
     used_total: int = 0
+    more: tuple[tuple[str, str], ...] = ()
+    """What plugins say of it: (label, text)."""
 
 
 class Comparison(Record, frozen=True, kw_only=True):

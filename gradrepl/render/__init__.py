@@ -18,10 +18,12 @@ from gradrepl.render import (  # noqa: F401
     chain,
     data,
     epochs,
+    export,
     health,
     lists,
     memory,
     modules,
+    plugins,
     stepping,
     words,
 )

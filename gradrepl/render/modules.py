@@ -50,6 +50,7 @@ def _tensor(t: model.Tensor, look: Look) -> Iterator[tuple[str, str]]:
             yield "also", ", ".join(others)
         else:
             yield name, value
+    yield from t.more
     yield "made by", op_ref(t.made_by) if t.made_by else ""
     for hook in t.hooks:
         yield hook.kind, _owner(hook)

@@ -142,6 +142,7 @@ class GradreplApp(Showing):
         self.talk = self._make(self.show)
         self.supply = Supply(self.talk, self.panels)
         self.talk.on_change = self.changed
+        self.talk.on_view = self.add_view
         self.talk.on_output = self.printed
         self.dock.prompt.needs_more = self.talk.needs_more
         self._started = True

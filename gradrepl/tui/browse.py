@@ -12,7 +12,9 @@ from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.parts import Parts
 
-BRIEF = (model.Stop, model.Pass, model.Notice, model.Error, model.Ended, model.Gone)
+BRIEF = (
+    model.Stop, model.Pass, model.Notice, model.Error, model.Ended, model.Gone, model.Verdicts,
+)  # fmt: skip
 """Records that never take the screen for themselves."""
 
 

@@ -31,8 +31,9 @@ def foot(state: str) -> Footer:
 def key_tables() -> list[tuple[str, Rows]]:
     """Return the keys by group, as the help shows them."""
     tables: list[tuple[str, Rows]] = []
+    screens = (*keys.SCREENS, *keys.PLUGGED)
     for title, group in (("Step", keys.STEPPING), ("Look", keys.LOOKING),
-                         ("Screens", keys.SCREENS), ("Move", keys.MOVING)):  # fmt: skip
+                         ("Screens", screens), ("Move", keys.MOVING)):  # fmt: skip
         tables.append((title, [(key.shown, key.help) for key in group]))
     for view in VIEWS:
         if view.keys:

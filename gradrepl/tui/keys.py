@@ -24,7 +24,7 @@ from gradrepl.tui.key import (
     Foot,
     Key,
 )  # fmt: skip
-from gradrepl.tui.views import VIEWS
+from gradrepl.tui.views import VIEWS, View
 
 
 def _send(name: str, keys: str, help: str) -> Key:
@@ -136,6 +136,10 @@ BY_WORD = {
 """The keys of the screen by the word that does the same."""
 
 
+PLUGGED: list[Key] = []
+"""Keys of the screens that plugins bring."""
+
+
 FEET: dict[str, tuple[Foot, ...]] = {
     **{view.name: view.feet for view in VIEWS},
     "away": (LIVE, STEP, BREAK, TO_CURSOR, FIND, COMMAND, HELP, QUIT),
@@ -156,3 +160,10 @@ FEET: dict[str, tuple[Foot, ...]] = {
 """Entries of the footer by state; the important ones first to go last where it is narrow."""
 FIRST = ("Quit", "Help", "Cmd", "step", "Leave", "Run", "Type", "Pause", "Live", "Break")
 """Labels that stay longest when there is no room."""
+
+
+def take_in(view: View) -> None:
+    """Take in the key and the footer of a screen that a plugin brings."""
+    PLUGGED.append(view.key)
+    BY_WORD[view.word] = view.key
+    FEET[view.name] = view.feet

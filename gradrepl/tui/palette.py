@@ -25,7 +25,7 @@ def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
             action = "ask_quit"
         name = f":{command.usage}" + (f"   [{key}]" if key else "")
         yield name, command.summary, partial(app.run_action, action)
-    for entry in (*keys.SCREENS, *keys.LOOKING, *keys.MOVING, *keys.STEPPING):
+    for entry in (*keys.SCREENS, *keys.PLUGGED, *keys.LOOKING, *keys.MOVING, *keys.STEPPING):
         if not entry.action.startswith(("send(", "prefill(")) and entry.word != "quit":
             name = f"{entry.help}   [{entry.shown}]"
             yield name, f":{entry.word}", partial(app.run_action, entry.action)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import model
 from gradrepl.phrases import place
@@ -22,6 +22,7 @@ class Talk(Protocol):
     finished: bool
     waiting_input: bool
     on_change: Callable[[], None]
+    on_view: Callable[[Any], None] | None
     on_output: Callable[[str, bytes], None]
 
     @property

@@ -1,0 +1,66 @@
+"""Takes what plugins bring into a face's tables: their words and their kinds of breakpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gradrepl import conditions as c
+from gradrepl import conditions_parser, plugins, protocol
+from gradrepl.commands.registry import WORDS, Command, enter, leave
+from gradrepl.errors import PluginError
+from gradrepl.model import Error
+
+if TYPE_CHECKING:
+    from gradrepl.commands.conversation import Conversation
+
+
+def load(talk: Conversation) -> None:
+    """Load this process's plugins, and take what they bring into the tables, once."""
+    found = plugins.here("face")
+    found.tell = lambda sentence: talk.tell(Error(message=sentence, kind="PluginError"))
+    found.on_disabled = take_out
+    new = found.load(talk.options.plugins, talk.options.blocked)
+    doors: dict[str, Callable[[str, Any], None]] = {
+        "gradrepl_commands": _command, "gradrepl_conditions": _condition,
+    }  # fmt: skip
+    if (take := talk.on_view) is not None:
+        doors["gradrepl_views"] = lambda name, view: take(view)
+    for hook, put in doors.items():
+        for name, item in found.flat(hook):
+            if name in new:
+                try:
+                    put(name, item)
+                except Exception as error:  # a stranger's item
+                    found.disable(name, error, hook)
+
+
+async def tell(talk: Conversation) -> None:
+    """Say to the debuggee which plugins it is to load besides those that are installed."""
+    if talk.prompt is not None and (talk.options.plugins or talk.options.blocked):
+        files = tuple(os.path.abspath(file) for file in talk.options.plugins)
+        await talk.ask(protocol.UsePlugins(files=files, blocked=talk.options.blocked))
+
+
+def _command(name: str, function: Any) -> None:
+    made: Command = function.command
+    taken = next((word for word in made.words if word in WORDS), "")
+    if taken:
+        raise PluginError(f"there is a command '{taken}'.")
+    enter(made, plugin=name)
+
+
+def _condition(name: str, kind: Any) -> None:
+    about = frozenset(kind.about)
+    made = c.Plugged(
+        word=kind.word, text="", about=about, judges=about, when=kind.when,
+        node_when=kind.node_when,
+    )  # fmt: skip
+    conditions_parser.add(name, made)
+
+
+def take_out(name: str) -> None:
+    """Take out of the tables what a plugin had put there."""
+    leave(name)
+    conditions_parser.remove(name)

@@ -1,0 +1,1 @@
+"""The plugins' halves in the debuggee: loaded when they are first needed, and asked."""

@@ -1,0 +1,75 @@
+"""Answers that plugins give, or have a part in."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.gate import Place
+from gradrepl.engine.plugged.findings import found_here
+from gradrepl.engine.session import Session
+from gradrepl.errors import UsageError
+from gradrepl.model import Findings, PluginList, Record
+
+SEVERITY = ("error", "warning", "note")
+MOST = 64
+"""Findings in one answer."""
+
+
+@on(p.UsePlugins)
+def _(request: p.UsePlugins, session: Session, place: Place) -> Answer:
+    session.observers.wanted = (request.files, request.blocked)
+    return None
+
+
+@on(p.ListPlugins)
+def _(request: p.ListPlugins, session: Session, place: Place) -> Answer:
+    return PluginList(rows=tuple(session.observers.plugins.rows.values()))
+
+
+@on(p.AskPlugin)
+def _(request: p.AskPlugin, session: Session, place: Place) -> Answer:
+    given = {
+        "question": request.question, "arguments": request.arguments,
+        "names": names(session, place), "evaluate": partial(value_of, session, place),
+    }  # fmt: skip
+    with session.quietly():
+        for _, record in session.observers.plugins.call("gradrepl_answer", **given):
+            if isinstance(record, Record):
+                return record
+    raise UsageError(
+        f"no plugin in the debuggee answers '{request.question}'.", "':plugins' lists them."
+    )
+
+
+@on(p.AskFindings)
+def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
+    rows, looked_at = found_here(session, place)
+    with session.quietly():
+        plugged = session.observers.plugins.flat("gradrepl_findings", names=names(session, place))
+        rows += [msgspec.structs.replace(row, why=row.why or f"says the plugin '{name}'")
+                 for name, row in plugged]  # fmt: skip
+    rows.sort(key=lambda row: SEVERITY.index(row.severity) if row.severity in SEVERITY else 9)
+    return Findings(rows=tuple(rows[:MOST]), looked_at=looked_at)
+
+
+def value_of(session: Session, place: Place, expression: str) -> Any:
+    """Return the value of an expression of the user's.
+
+    Raises:
+        UsageError: it has none.
+    """
+    try:
+        return session.evaluate(expression, place)
+    except Exception as error:  # the user's expression
+        raise UsageError(f"{expression}: {type(error).__name__}: {error}") from None
+
+
+def names(session: Session, place: Place) -> dict[str, Any]:
+    """Return the variables in reach, the innermost winning."""
+    with session.scope(place) as (space, local):
+        return {**space, **local}

@@ -1,0 +1,57 @@
+"""Plugins, and records that any of them may answer with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gradrepl.model.base import Record
+from gradrepl.model.data import Finding
+
+
+class PluginInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One plugin in one process."""
+
+    name: str
+    version: str = ""
+    origin: str = ""
+    """The distribution, or the file, that it came from."""
+    side: str = "face"
+    """'face' or 'debuggee'."""
+    state: str = "loaded"
+    """'loaded', 'blocked' or 'disabled'."""
+    hooks: tuple[str, ...] = ()
+    """Without their 'gradrepl_'."""
+    problem: str = ""
+
+
+class PluginList(Record, frozen=True, kw_only=True):
+    """All plugins, of both processes."""
+
+    rows: tuple[PluginInfo, ...] = ()
+
+
+class Table(Record, frozen=True, kw_only=True):
+    """Rows of text under titles: what a plugin's command shows."""
+
+    title: str = ""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Values(Record, frozen=True, kw_only=True):
+    """What the debuggee's half of a plugin tells its other half."""
+
+    plugin: str
+    data: Any = None
+    """Numbers, texts, lists and dicts; keep it bounded."""
+
+
+class Findings(Record, frozen=True, kw_only=True):
+    """Diagnoses, the worst first."""
+
+    rows: tuple[Finding, ...] = ()
+    looked_at: tuple[str, ...] = ()
+    """What was looked at."""

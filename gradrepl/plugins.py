@@ -1,0 +1,241 @@
+"""Plugins: found, loaded, blocked, and called one by one; one that raises is disabled and named.
+
+They come from the entry points of the group ``gradrepl``, from ``--plugin FILE``, and from the
+folder ``plugins`` beside the configuration. There is one :class:`Plugins` in a process.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import util
+from importlib.abc import MetaPathFinder
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import platformdirs
+import pluggy
+
+from gradrepl import hookspecs
+from gradrepl.errors import PluginError, UsageError
+from gradrepl.event import Event
+from gradrepl.model import PluginInfo
+
+GROUP = "gradrepl"
+FOREIGN = {
+    "face": ("torch",),
+    "debuggee": ("textual", "prompt_toolkit"),
+}
+"""What a plugin must not import where: the half of the other process does."""
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of breakpoint that a plugin brings."""
+
+    word: str
+    """What is typed first: ``b WORD TEXT``."""
+    help: str
+    matches: Callable[[Event, str], bool]
+    """Is this event one to stop at? Called in the debuggee."""
+    about: tuple[str, ...] = ("op", "node")
+    """Of 'op', 'node', 'pass': what it must be asked about."""
+    when: str = "after"
+    """The side of an op: 'before', 'after' or 'any'."""
+    node_when: str = "before"
+    """The side of a node; its outgoing gradients are known 'after'."""
+
+
+class Plugins:
+    """The plugins of this process; ``side`` is 'face' or 'debuggee'."""
+
+    def __init__(self, side: str) -> None:
+        self.side = side
+        self.rows: dict[str, PluginInfo] = {}
+        self.tell: Callable[[str], None] = lambda sentence: None
+        """Where a sentence about a plugin that fails goes."""
+        self.on_disabled: Callable[[str], None] = lambda name: None
+        """Takes out of a face's tables what the plugin had put there."""
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+
+    # -- finding ---------------------------------------------------------------------------
+
+    def load(self, files: Sequence[str] = (), blocked: Sequence[str] = ()) -> set[str]:
+        """Load all that are found; one that cannot be is named. Returns the names of the new."""
+        known = set(self.rows)
+        for name, origin, make, version in _found(files):
+            if name in self.rows:
+                continue
+            if name in blocked:
+                self.rows[name] = PluginInfo(name=name, origin=origin, version=version,
+                                             side=self.side, state="blocked")  # fmt: skip
+                continue
+            try:
+                with _kept_out(*FOREIGN[self.side]):
+                    plugin = make()
+                self.register(plugin, name, origin, version)
+            except Exception as error:  # a stranger's code
+                self.rows[name] = PluginInfo(name=name, origin=origin, version=version,
+                                             side=self.side)  # fmt: skip
+                self.disable(name, error, "its import")
+        return set(self.rows) - known
+
+    def register(self, plugin: Any, name: str, origin: str = "", version: str = "") -> None:
+        """Take ``plugin`` in: a module, or an object, with hooks."""
+        self._manager.register(plugin, name)
+        callers = self._manager.get_hookcallers(plugin) or []
+        unknown = [
+            word for word in dir(plugin)
+            if word.startswith("gradrepl_") and not hasattr(hookspecs, word)
+            and callable(getattr(plugin, word, None))
+        ]  # fmt: skip
+        self.rows[name] = PluginInfo(
+            name=name, origin=origin, version=version, side=self.side,
+            hooks=tuple(sorted(caller.name.removeprefix("gradrepl_") for caller in callers)),
+            problem=f"there is no hook {unknown[0]}" if unknown else "",
+        )  # fmt: skip
+
+    # -- calling ---------------------------------------------------------------------------
+
+    def has(self, hook: str) -> bool:
+        """Does any plugin have this hook?"""
+        return bool(getattr(self._manager.hook, hook).get_hookimpls())
+
+    def call(self, hook: str, **given: Any) -> Iterator[tuple[str, Any]]:
+        """Yield (plugin, what it returned) in the order of loading; None is left out.
+
+        Raises:
+            UsageError: a plugin says that the user got something wrong.
+        """
+        for each in getattr(self._manager.hook, hook).get_hookimpls():
+            name = each.plugin_name
+            try:
+                found = each.function(*(given[word] for word in each.argnames))
+                if isinstance(found, Iterator):
+                    found = list(found)
+            except UsageError:
+                raise
+            except Exception as error:  # a stranger's code
+                self.disable(name, error, hook)
+                continue
+            if found is not None:
+                yield name, found
+
+    def flat(self, hook: str, **given: Any) -> Iterator[tuple[str, Any]]:
+        """Yield (plugin, item) for each item of what each plugin returned."""
+        for name, found in self.call(hook, **given):
+            try:
+                items = list(found)
+            except TypeError as error:
+                self.disable(name, error, hook)
+                continue
+            for item in items:
+                yield name, item
+
+    def disable(self, name: str, error: BaseException, where: str) -> None:
+        """Take a plugin out because of ``error``, and say so."""
+        if self._manager.has_plugin(name):
+            self._manager.unregister(name=name)
+        said = f"{type(error).__name__}: {error}".strip(": ")
+        file = traceback.extract_tb(error.__traceback__)
+        last = next((f for f in reversed(file) if _theirs(f.filename)), None)
+        place = f" ({Path(last.filename).name}:{last.lineno})" if last is not None else ""
+        problem = f"{where} raised {said}{place}"
+        self.rows[name] = msgspec.structs.replace(
+            self.rows[name], state="disabled", problem=problem
+        )
+        self.on_disabled(name)
+        self.tell(f"the plugin '{name}' is disabled: {problem}.")
+
+    def kinds(self) -> dict[str, Kind]:
+        """Return the kinds of breakpoint that plugins bring, by word."""
+        return {kind.word: kind for _, kind in self.flat("gradrepl_conditions")}
+
+
+def _theirs(file: str) -> bool:
+    return "importlib" not in file and file != __file__
+
+
+def _found(files: Sequence[str]) -> Iterator[tuple[str, str, Callable[[], Any], str]]:
+    """Yield (name, where from, what loads it, version) of every plugin there is."""
+    for file in files:
+        yield _stem(file), file, lambda file=file: _module(Path(file)), ""  # type: ignore[misc]
+    folder = platformdirs.user_config_path("gradrepl") / "plugins"
+    for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+        yield _stem(path), str(path), lambda path=path: _module(path), ""  # type: ignore[misc]
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        dist = point.dist
+        origin, version = (dist.name, dist.version) if dist is not None else ("", "")
+        yield point.name, origin, lambda point=point: _loaded(point), version  # type: ignore[misc]
+
+
+def _stem(file: str | Path) -> str:
+    return Path(file).stem.removeprefix("gradrepl_")
+
+
+def _loaded(point: EntryPoint) -> Any:
+    return point.load()
+
+
+def _module(path: Path) -> ModuleType:
+    """Import the file at ``path`` under a name that nothing of the user's has.
+
+    Raises:
+        PluginError: there is no such file.
+    """
+    if not path.is_file():
+        raise PluginError(f"there is no file '{path}'.", "--plugin takes the path of a .py file.")
+    name = f"gradrepl_plugin_{path.stem}"
+    spec = util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+class _KeepOut(MetaPathFinder):
+    """Refuses to import some packages in one thread, for a while."""
+
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        self._packages = packages
+        self._thread = threading.get_ident()
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        """Refuse, or leave it to others."""
+        if threading.get_ident() != self._thread:
+            return
+        if fullname.partition(".")[0] in self._packages:
+            raise PluginError(f"{fullname} belongs to the other half: import it inside a hook.")
+
+
+@contextmanager
+def _kept_out(*packages: str) -> Iterator[None]:
+    finder = _KeepOut(packages)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+_here: Plugins | None = None
+
+
+def here(side: str = "face") -> Plugins:
+    """Return the plugins of this process; none is loaded by asking."""
+    global _here
+    if _here is None:
+        _here = Plugins(side)
+    return _here

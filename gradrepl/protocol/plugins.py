@@ -1,0 +1,30 @@
+"""Requests to the plugins' halves in the debuggee."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gradrepl.protocol.running import Request
+
+
+class UsePlugins(Request, frozen=True, kw_only=True):
+    """Which plugins to load besides those that are installed, and which not; loads none yet."""
+
+    files: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+
+class ListPlugins(Request, frozen=True):
+    """The plugins of the debuggee: a PluginList."""
+
+
+class AskPlugin(Request, frozen=True, kw_only=True):
+    """What the face half of a plugin asks its other half: the record that it answers with."""
+
+    question: str
+    """'heat.values': begin with the plugin's name."""
+    arguments: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class AskFindings(Request, frozen=True):
+    """What is wrong, as far as is seen here: Findings."""
