@@ -209,6 +209,19 @@ def test_one_that_explodes_grows_and_ends_in_nan(d):  # noqa: F811
     d.type("train(net, 12, lr=10.0)")
     assert rows(d)["0.weight"].verdict == "nan"
     assert any(math.isnan(point.total) for point in health(d).points)
+    (row,) = health(d, "0.weight").rows
+    assert row.where == (f"The loss of backward {row.reached_at} is nan: the forward made it.",)
+
+
+def test_a_gradient_that_is_not_finite_though_the_loss_is(d):  # noqa: F811
+    d.type("w = torch.ones(2, requires_grad=True)")
+    watch(d)
+    d.type("((w - 1).sqrt() * 2).sum().backward()")
+    assert health(d, "w").rows[0].where == ("':watch nodes' would tell at which node it begins.",)
+    watch(d, nodes=True)
+    d.type("w.grad = None\n((w - 1).sqrt() * 2).sum().backward()")
+    (row,) = health(d, "w").rows
+    assert row.where == ("In backward 2 it begins with what arrives at #4 SubBackward0.",)
 
 
 def test_a_norm_that_rises_is_noted_and_no_problem(d):  # noqa: F811

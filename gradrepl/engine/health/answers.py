@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -16,7 +17,7 @@ from gradrepl.engine.health.tracked import Tracked
 from gradrepl.engine.health.watch import HealthWatch
 from gradrepl.engine.session import Session
 from gradrepl.errors import GradreplError, StateError, UsageError
-from gradrepl.model.health import EXPLODING, PROBLEMS, VANISHING
+from gradrepl.model.health import EXPLODING, INF, NAN, PROBLEMS, VANISHING
 
 MOST = 1000
 """Rows in one answer at most."""
@@ -116,10 +117,29 @@ def _detailed(row: model.HealthRow, health: HealthWatch) -> model.HealthRow:
         where = ("':watch nodes' would tell at which nodes.",)
         if health.map is not None:
             where = tuple(route.told(health.map, row.name, grows, health.map_scale))
+    elif row.verdict in (NAN, INF):
+        where = _first_bad(health)
     parameter = health.parameters.tensor(row.name)
     grad = None if parameter is None else parameter.grad
     return msgspec.structs.replace(
         row, where=where, spread=measure.spread(grad, health.scale or 1.0)
+    )
+
+
+def _first_bad(health: HealthWatch) -> tuple[str, ...]:
+    """Say where what is not finite comes from, as far as the last backward shows it."""
+    point, run = health.points[-1], health.run
+    if point.loss is not None and not math.isfinite(point.loss):
+        return (f"The loss of backward {point.backward} is {point.loss:g}: the forward made it.",)
+    if run is None:
+        return ("':watch nodes' would tell at which node it begins.",)
+    bad = next((at for at, norm in enumerate(run.norms) if norm and not math.isfinite(norm)), None)
+    if bad is None:
+        return ()
+    row = run.row(bad, health.limits, health.run_scale)
+    return (
+        f"In backward {health.run_at} it begins with what arrives at #{row.id} {row.name}"
+        f"{f' {row.label}' if row.label else ''}.",
     )
 
 

@@ -33,6 +33,7 @@ MANY = 1_000_000
 _HALF = (torch.float16, torch.bfloat16)
 _Leaf = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
 _norm = torch.linalg.vector_norm
+_modes = torch._C._len_torch_function_stack
 _NONE = (None, None, None)
 Lines = Callable[[Any], str]
 """Says of a node where its op stands in the program, or ''."""
@@ -70,9 +71,10 @@ class NodeWatch:
         self.ran: list[Any] = []
         """Of those, the ones that ran, in order."""
         self._same: dict[int, tuple[weakref.ref[torch.Tensor], int, Figures]] = {}
-        modes = torch._C._len_torch_function_stack() or _get_current_dispatch_mode() is not None
+        modes = _modes() or _get_current_dispatch_mode() is not None
         self._plain = not grows and not modes
-        """Neither a mode of the user's nor autograd would notice our arithmetic."""
+        """Neither a mode of the user's nor autograd would notice our arithmetic; unless one comes
+        meanwhile: Ctrl-C has the next op seen."""
         with without_gc():
             self._attach(starts)
 
@@ -131,7 +133,7 @@ class NodeWatch:
         """Return what is called with each gradient; it has all it needs at hand."""
         named, found, edges = self.names.append, self.norms.append, self.edges.append
         task, node, figures = _current_graph_task_id, self._current(), self._figures
-        tensor, norm, quick = torch.Tensor, _norm, self._plain
+        tensor, norm, quick, modes = torch.Tensor, _norm, self._plain, _modes
         statistics, edges_of = self.statistics, torch.aminmax
         wide, strided = (torch.float32, torch.float64), torch.strided
 
@@ -146,7 +148,7 @@ class NodeWatch:
             named(type(node()))
             if (
                 quick and type(grad) is tensor and grad.dtype in wide and grad.is_cpu
-                and 0 < grad.numel() < LARGE and grad.layout is strided
+                and not modes() and 0 < grad.numel() < LARGE and grad.layout is strided
             ):  # fmt: skip
                 value = norm(grad).item()
                 if value - value == 0.0:  # finite
@@ -206,7 +208,7 @@ class NodeWatch:
     def _figures(self, grad: torch.Tensor | None) -> Figures:
         if grad is None:
             return _NONE
-        if self._plain and type(grad) is torch.Tensor:
+        if self._plain and type(grad) is torch.Tensor and not _modes():
             return self._read(grad)
         with tensors.quiet():
             return self._read(grad)

@@ -104,7 +104,8 @@ def told(graph: Map, leaf: str, grows: bool, scale: float) -> Iterator[str]:
         f"(backward {graph.backward})."
     )
     yield from _by_kind(graph, found, sign)
-    most = max(found, key=lambda leg: sign * leg.factor)
+    # the first node is the loss itself: a mean over the batch shrinks without being at fault
+    most = max(found[1:] or found, key=lambda leg: sign * leg.factor)
     yield (
         f"Most at #{most.place + 1} {graph.names[most.place]}{_near(graph, places, most.place)}: "
         f"{most.before / scale:.1e} arrives, {most.after / scale:.1e} goes on, "

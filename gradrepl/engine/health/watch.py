@@ -26,6 +26,7 @@ from gradrepl.engine.health.clock import Clock
 from gradrepl.engine.health.nodes import NodeWatch, Run
 from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Scaling
+from gradrepl.engine.health.telling import Telling
 from gradrepl.engine.health.tracked import KEPT, Tracked
 from gradrepl.engine.patches import unseen
 from gradrepl.model import health as h
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
 
 OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
-TOLD = 8
-"""Changed verdicts that are told at once."""
-SECOND = 1.0
-"""Between two tellings."""
 
 
 Live = tuple[Tracked, torch.Tensor, Any]
@@ -75,8 +72,8 @@ class HealthWatch:
         self.new: list[tuple[Tracked, str]] = []
         """Parameters whose verdict is another since the last look, and the word before."""
         self._lock = threading.Lock()
-        self._figures_end = self._figures_took = self._told_at = 0.0
-        self._untold: dict[str, h.VerdictChange] = {}
+        self._figures_end = self._figures_took = 0.0
+        self._telling = Telling(stepper.session.tell)
         self._pending = 0
 
     # -- on and off ----------------------------------------------------------------------------
@@ -115,8 +112,8 @@ class HealthWatch:
         self.backwards = self.scaling.skipped = 0
         self.run = self.scale = self.map = None
         self._map_end = self._map_took = 0.0
-        self._figures_end = self._figures_took = self._told_at = 0.0
-        self._untold.clear()
+        self._figures_end = self._figures_took = 0.0
+        self._telling.forget()
 
     # -- around a backward ---------------------------------------------------------------------
 
@@ -220,8 +217,7 @@ class HealthWatch:
             names = {key: each.name for key, each in self.parameters.known.items()}
             self.run, self.run_at, self.run_scale = nodes.ended(names), number, scale
             self._mapped(nodes, number)
-        if new or self._untold:
-            self._tell(number)
+        self._telling.note(new, number, self.asked.grads)
 
     def _mapped(self, nodes: NodeWatch, number: int) -> None:
         """Keep the graph, where it was noted: which node passes its gradient on to which."""
@@ -339,27 +335,6 @@ class HealthWatch:
                 each.low, each.high, each.zeros = measure.figures(grad)
                 each.weight = measure.norms([parameter.detach()])[0]
                 each.figures_at = each.reached_at
-
-    # -- verdicts ------------------------------------------------------------------------------
-
-    def _tell(self, number: int) -> None:
-        """Tell of new problems, not more often than somebody can read."""
-        for each, was in self.new:
-            verdict = each.verdict
-            if verdict is not None and verdict.word in h.PROBLEMS:
-                self._untold[each.name] = h.VerdictChange(
-                    name=each.name, verdict=verdict.word, label=verdict.label, why=verdict.why,
-                    was=was, backward=number,
-                )  # fmt: skip
-            else:
-                self._untold.pop(each.name, None)
-        moment = time.monotonic()
-        if not self._untold or moment - self._told_at < SECOND or not self.asked.grads:
-            return
-        self._told_at = moment
-        changes = tuple(self._untold.values())
-        self._untold.clear()
-        self.stepper.session.tell(h.Verdicts(changes=changes[:TOLD], total=len(changes)))
 
     # -- what may be asked ---------------------------------------------------------------------
 
