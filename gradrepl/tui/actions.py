@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradrepl.tui import keys, themes
+from gradrepl.tui import keys, themes, views
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.selection import Selection
-from gradrepl.tui.views import BY_NAME, VIEWS
+from gradrepl.tui.views import BY_NAME, VIEWS, View
 
 STEPS = ("step", "next", "return", "continue", "into", "finish")
 """Words whose stop says enough: they leave no echo when they come from a key."""
@@ -75,7 +75,7 @@ class Actions(Selection):
         """Ctrl+C: interrupt, else copy, else clear, else say how to leave."""
         selected = self.screen.get_selected_text() or self.dock.prompt.selected_text
         talk = self.talk if self._started else None
-        if talk is not None and talk.prompt is None and talk.gone is None:
+        if talk is not None and talk.gone is None and (talk.prompt is None or self._busy):
             talk.interrupt()
         elif selected:
             self.copy_to_clipboard(selected)
@@ -117,6 +117,14 @@ class Actions(Selection):
         if view == "log":
             self.call_after_refresh(self.log_pane.renew)
         self.paint_state()
+
+    def add_view(self, view: View) -> None:
+        """Take in a screen that a plugin brings."""
+        view = views.add(view)
+        keys.take_in(view)
+        if view.digit:
+            self.bind(view.digit, view.key.action, description=view.help, show=False)
+        self.header.refresh()
 
     def _turn_page(self, view: str) -> None:
         """Show the page of ``view``, made when it is first opened, and no other."""

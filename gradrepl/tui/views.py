@@ -7,10 +7,12 @@ opened. To add one: write the page and its row here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from gradrepl.errors import PluginError
 from gradrepl.tui.key import (
     BREAK,
     COMMAND,
@@ -47,8 +49,8 @@ class View:
     """Its footer while the program is stopped."""
     keys: tuple[Key, ...] = ()
     """Keys of this screen alone; a page binds them: ``BINDINGS = bindings("data")``."""
-    page: str = ""
-    """'module:Class'; empty where it is part of the main layout."""
+    page: str | Callable[[], Page] = ""
+    """'module:Class', or what makes one; empty where it is part of the main layout."""
 
     @property
     def key(self) -> Key:
@@ -58,6 +60,8 @@ class View:
 
     def make(self) -> Page:
         """Import its page, and return a new one."""
+        if not isinstance(self.page, str):
+            return self.page()
         module, _, name = self.page.partition(":")
         made: Page = getattr(import_module(module), name)()
         return made
@@ -83,7 +87,7 @@ HEALTH = (
     Key("health.turn", "t", "turn", "health-turn", "The other picture: by depth, over time",
         "Health"),
 )  # fmt: skip
-VIEWS = (
+VIEWS: list[View] = [
     View("fwd", "1", "Fwd", "Forward ops", "fwd",
          (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT)),
     View("bwd", "2", "Bwd", "Backward graph", "bwd",
@@ -103,5 +107,17 @@ VIEWS = (
          HEALTH, page="gradrepl.tui.panels.health_page:HealthPage"),
     View("log", "6", "Log", "Program output", "log",
          (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT)),
-)  # fmt: skip
+]  # fmt: skip
 BY_NAME = {view.name: view for view in VIEWS}
+
+
+def add(view: View) -> View:
+    """Take in a screen that a plugin brings; return it with a digit that is free, or none."""
+    free = [digit for digit in "789" if all(each.digit != digit for each in VIEWS)]
+    if view.digit not in free:
+        view = replace(view, digit=free[0] if free else "")
+    if view.name in BY_NAME:
+        raise PluginError(f"there is a screen '{view.name}'.")
+    VIEWS.append(view)
+    BY_NAME[view.name] = view
+    return view
