@@ -43,6 +43,15 @@ async def complete(talk: Conversation, text: str) -> list[str]:
     return await _python(talk, text)
 
 
+def _files(rest: str, line: str) -> list[str]:
+    """Return kinds of files at first, and paths."""
+    from gradrepl.export.door import words
+
+    last = rest.split()[-1] if rest and not line[-1].isspace() else ""
+    kinds = [word for word in ["on", "off", *words()] if word.startswith(last)]
+    return (kinds if len(rest.split()) - bool(last) < 2 and "/" not in last else []) + _paths(last)
+
+
 def _commands(start: str) -> list[str]:
     found = [name for name in COMMANDS if name.startswith(start)]
     return found or [word for word in WORDS if word.startswith(start)]
@@ -63,6 +72,8 @@ async def _argument(
             return _commands(end)
         case "breakpoint":
             return [str(number) for number in talk.memory.breakpoints]
+        case "export":
+            return _files(rest, line)
         case "path":
             return _paths(rest.split()[-1] if rest and not line[-1].isspace() else "")
         case "condition":

@@ -114,7 +114,7 @@ class Call:
     __slots__ = (
         "args", "bumped", "depth", "dtype", "duration", "frame", "function", "id",
         "kwargs", "mode", "module", "module_class", "module_frames", "name", "result",
-        "seq", "seq_end", "shape", "site", "versions",
+        "seq", "seq_end", "shape", "site", "started", "versions",
     )  # fmt: skip
 
     id: int
@@ -135,6 +135,7 @@ class Call:
     mode: str
     depth: int
     duration: float
+    started: float
     versions: list[tuple[torch.Tensor, int]] | None
     bumped: tuple[str, ...]
 

@@ -275,7 +275,8 @@ class Recorder(TorchFunctionMode):
         call.module_frames = walk.module_frames
         call.module, call.module_class = self.paths.of(walk, call.id)
         call.depth = self.depth
-        call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
+        call.shape, call.dtype, call.bumped = None, "", ()
+        call.started = call.duration = 0.0
         call.versions = None
         call.mode = self._mode(walk.checkpoint)
         if what.changes or "out" in kwargs:
@@ -292,7 +293,7 @@ class Recorder(TorchFunctionMode):
             if stepper.asks_before_ops:
                 stepper.op_event(call, "before")
             opened, self.opening = self.opening, False
-            started = time.perf_counter()
+            call.started = started = time.perf_counter()
             if opened and what is not None:
                 call.result = self._open(call, call_it, what)
             else:

@@ -61,7 +61,8 @@ class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         call.name = str(func)
         call.function, call.args, call.kwargs, call.result = func, args, kwargs, None
         call.depth = recorder.depth
-        call.shape, call.dtype, call.duration, call.bumped = None, "", 0.0, ()
+        call.shape, call.dtype, call.bumped = None, "", ()
+        call.started = call.duration = 0.0
         call.versions = None
         call.seq = call.seq_end = _get_sequence_nr()
         return recorder.run(call, _call, None)

@@ -74,8 +74,10 @@ def run(options: Options) -> int:
         import asyncio
 
         from gradrepl.commands.visit import converse
+        from gradrepl.tui.shot import shot
 
         talk = converse(options, show)
+        talk.on_shot = lambda: shot(app)
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, _leave, talk, number)
         return talk

@@ -1,0 +1,1 @@
+"""What files are written from: graphs, passes, ops and times, as plain rows."""

@@ -1,0 +1,304 @@
+"""A graph as plain numbers and words, and recorded ops: nothing here holds anything of the user's.
+
+A file is written from rows that are fetched in parts; between two parts the user's nodes must not
+be kept alive. What costs much for each node (its op, its place in the order) is worked out with
+the rows, so that no answer takes long.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from gradrepl.engine import nodes, tensors
+from gradrepl.engine.calls import Call
+from gradrepl.engine.graph import Order
+from gradrepl.engine.names import Names
+from gradrepl.model import Taken, TakenNode, TakenOp
+
+SAVED = 20_000
+"""Nodes of a graph up to which it is looked what they have saved."""
+SHAPES = 200_000
+"""Nodes up to which the shapes of gradients are noted."""
+LISTED = 8
+KINDS = 4_096
+
+OpOf = Callable[[int], Call | None]
+
+
+class Visit:
+    """When a node of a recorded backward began, how long it took, and what arrived."""
+
+    __slots__ = ("begin", "norm", "seconds", "thread")
+
+    def __init__(self, begin: float, thread: int, norm: float | None) -> None:
+        self.begin, self.thread, self.norm = begin, thread, norm
+        self.seconds: float | None = None
+
+
+class Snapshot:
+    """One graph, in columns."""
+
+    def __init__(self, source: Any, op_of: OpOf, saved: bool = True) -> None:
+        """Take ``source``: a Walked, or a Pass that is paused."""
+        graph = source.graph
+        self._op_of = op_of
+        self.targets: array[int] = graph.targets
+        self.offsets: array[int] = graph.offsets
+        self.roots = [graph.index[root] for root in graph.roots]
+        self.index = {root: root for root in self.roots}
+        self.needed: set[int] | None = getattr(source, "needed", None)
+        self._sequence: array[int] = array("Q", [node._sequence_nr() for node in graph.nodes])
+        self._number = array("L", (n for node in graph.nodes for _, n in node.next_functions))
+        self._words: list[str] = []
+        self._name = array("L", self._named(graph.nodes))
+        self._shapes: list[Any] = []
+        if len(graph) <= SHAPES:
+            self._shapes = [nodes.shape(node) for node in graph.nodes]
+        self._leaves = bytearray(hasattr(node, "variable") for node in graph.nodes)
+        self._labels = _labels(source)
+        self._saved: dict[int, tuple[tuple[str, ...], str]] = {}
+        if saved and len(graph) <= SAVED:
+            self._saved = dict(_saved(graph.nodes))
+        self._states: dict[int, str] = {}
+        self.visits: Mapping[int, Visit] = {}
+        """Of the nodes that have run, in that order."""
+        self._norms: dict[int, float | None] = {}
+        self._ran: dict[int, int] = {}
+        self.run = 0
+        self._order: Order | None = None
+        self._rest: dict[int, int] = {}
+
+    def _named(self, live: Sequence[Any]) -> Iterator[int]:
+        known: dict[str, int] = {}
+        for node in live:
+            name = nodes.name(node)
+            place = known.get(name)
+            if place is None:
+                place = known[name] = len(self._words)
+                self._words.append(name)
+            yield place
+
+    # -- a backward ----------------------------------------------------------------------------
+
+    def paused(self, backward: Any) -> None:
+        """Note what has run of the backward that is paused."""
+        self._norms = dict(backward.ran)
+        self._ran = {node: number for number, node in enumerate(backward.ran, 1)}
+        for node in range(len(self)):
+            done = backward.is_done(node)
+            self._states[node] = "done" if done else "here" if node in self._ran else "predicted"
+
+    def recorded(self, visits: Mapping[int, Visit], run: int) -> None:
+        """Note what a recorded backward ran."""
+        self.visits, self.run = visits, run
+        self._ran = {node: number for number, node in enumerate(visits, 1)}
+        self._norms = {node: visit.norm for node, visit in visits.items()}
+        self._states = dict.fromkeys(visits, "done")
+
+    # -- a graph, as the order wants it --------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def next(self, node: int) -> array[int]:
+        """Return the indices that the edges of ``node`` lead to; -1 where there is none."""
+        return self.targets[self.offsets[node] : self.offsets[node + 1]]
+
+    def sequence(self, node: int) -> int:
+        """Return the sequence number."""
+        return self._sequence[node]
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def head(self, serial: int, what: str, names: Names | None, **about: Any) -> Taken:
+        """Return what is said of the whole."""
+        kinds: list[tuple[str, str]] = []
+        for prefix, root in names.roots if names is not None else ():
+            kinds.append((names.modules[id(root)], type(root).__name__))  # type: ignore[union-attr]
+            for path, module in root.named_modules():
+                if path and len(kinds) < KINDS:
+                    kinds.append((prefix + path, type(module).__name__))
+        some = (self._sequence[node] for node in range(min(len(self), 500)))
+        recorded = any(self._op(number) is not None for number in some)
+        return Taken(
+            serial=serial, what=what, total=len(self), edges=sum(target >= 0 for target in self.targets),
+            leaves=sum(self._leaves), recorded=recorded, kinds=tuple(kinds), **about,
+        )  # fmt: skip
+
+    def rows(self, first: int, count: int) -> list[TakenNode]:
+        """Return rows in the order of their ids; the first is number 0."""
+        order = self.order
+        found = []
+        for place in range(first, min(first + count, len(self))):
+            node = order.at(place + 1)
+            found.append(self.row(self._left(place) if node is None else node))
+        return found
+
+    @property
+    def order(self) -> Order:
+        """The order in which the engine runs the graph, worked out as far as somebody asks."""
+        if self._order is None:
+            self._order = Order(self, self.needed)  # type: ignore[arg-type]
+        return self._order
+
+    def _left(self, place: int) -> int:
+        """Return the node at a place behind all that run."""
+        if not self._rest:
+            order = self.order
+            left = [node for node in range(len(self)) if not order.place(node)]
+            self._rest = {node: len(order.nodes) + n for n, node in enumerate(left, 1)}
+        return list(self._rest)[place - len(self.order.nodes)]
+
+    def id(self, node: int) -> int:
+        """Return the place in the order, from 1, of a node; behind it those that do not run."""
+        if node < 0:
+            return 0
+        place = self.order.place(node)
+        if not place:
+            self._left(len(self.order.nodes))
+            place = self._rest[node]
+        return place
+
+    def _op(self, sequence: int) -> Call | None:
+        return None if sequence >= nodes.NO_SEQUENCE else self._op_of(sequence)
+
+    def row(self, node: int) -> TakenNode:
+        """Return one node."""
+        number = self._sequence[node]
+        op = self._op(number)
+        label = self._labels.get(node, "")
+        leaf = bool(self._leaves[node])
+        first, last = self.offsets[node], self.offsets[node + 1]
+        saved, problem = self._saved.get(node, ((), ""))
+        norm = self._norms.get(node)
+        if norm is not None and not math.isfinite(norm):
+            problem = "nan" if math.isnan(norm) else "inf"
+        state = self._states.get(node, "")
+        if problem == "freed" and state == "done":
+            problem = ""
+        if self.needed is not None and node not in self.needed:
+            state = "not asked for"
+        visit = self.visits.get(node)
+        return TakenNode(
+            id=self.id(node), name=self._words[self._name[node]], label=label,
+            module=op.module if op else label.rpartition(".")[0] if leaf else "",
+            op=op.id if op else 0, op_name=op.name if op else "", site=op.site if op else None,
+            sequence=None if number >= nodes.NO_SEQUENCE else number,
+            shape=self._shapes[node] if self._shapes else None, leaf=leaf,
+            to=tuple(
+                (self.id(target), self._number[edge] if target >= 0 else 0)
+                for edge, target in enumerate(self.targets[first:last], first)
+            ),
+            state=state, order=self._ran.get(node, 0), norm=norm,
+            begin=visit.begin if visit else None, seconds=visit.seconds if visit else None,
+            thread=visit.thread if visit else 0, run=self.run, saved=saved, problem=problem,
+        )  # fmt: skip
+
+
+def _labels(source: Any) -> dict[int, str]:
+    """Return the names of leaves, and of the variables whose tensors the nodes made."""
+    graph = source.graph
+    found: dict[int, str] = {}
+    with torch._C.DisableTorchFunction():
+        for name, tensor in source.names.variables():
+            node = None if tensors.is_leaf(tensor) else tensors.node_of(tensor)
+            place = graph.index.get(node) if node is not None else None
+            if place is not None:
+                found.setdefault(place, name)
+        for place, node in enumerate(graph.nodes):
+            if hasattr(node, "variable"):
+                found[place] = source.leaf(place)
+    return found
+
+
+def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:
+    """Yield (node, what it saved, 'freed' or 'changed in place' if any of it is)."""
+    with torch._C.DisableTorchFunction():
+        for place, node in enumerate(live):
+            found: list[str] = []
+            problem = ""
+            for name, value, state in nodes.saved(node):
+                if state in ("freed", "changed in place"):
+                    problem = problem if problem == "freed" else state
+                if len(found) < LISTED and (isinstance(value, torch.Tensor) or state != "ok"):
+                    found.append(_said(name, value, state))
+            if found or problem:
+                yield place, (tuple(found), problem)
+
+
+def _said(name: str, value: Any, state: str) -> str:
+    if not isinstance(value, torch.Tensor):
+        return f"{name} {state}"
+    version = tensors.version(value)
+    seen = "" if version is None else f" v{version}"
+    return f"{name} {tensors.shape(value)}{seen}" + ("" if state == "ok" else f" {state}")
+
+
+class Ran:
+    """The nodes of a backward in the order in which they ran, the others behind them."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        ran = list(snapshot._ran)
+        seen = set(ran)
+        self._places = [snapshot.id(node) for node in ran]
+        self._places += [snapshot.id(n) for n in range(len(snapshot)) if n not in seen]
+        self._places[len(ran) :] = sorted(self._places[len(ran) :])
+
+    def __len__(self) -> int:
+        return len(self._snapshot)
+
+    def rows(self, first: int, count: int) -> list[TakenNode]:
+        """Return some rows."""
+        places = self._places[first : first + count]
+        return [row for place in places for row in self._snapshot.rows(place - 1, 1)]
+
+
+class Ops:
+    """The recorded ops, as they are when they are taken."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self._calls = [call for call in calls if call.function is None]  # those that are over
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def head(self, serial: int) -> Taken:
+        """Return what is said of the whole."""
+        first = self._calls[0].id if self._calls else 0
+        return Taken(serial=serial, what="ops", total=len(self), recorded=True, first=first)
+
+    def rows(self, first: int, count: int) -> list[TakenOp]:
+        """Return some of them, in the order in which they ended."""
+        return [
+            TakenOp(
+                id=call.id, name=call.name, module=call.module, module_class=call.module_class,
+                site=call.site, shape=call.shape, dtype=call.dtype, mode=call.mode,
+                bumped=call.bumped, depth=call.depth, begin=call.started, seconds=call.duration,
+                sequence=(call.seq, call.seq_end),
+            )
+            for call in self._calls[first : first + count]
+        ]  # fmt: skip
+
+
+class Times:
+    """The nodes of all recorded backwards that ran, one pass after another."""
+
+    def __init__(self, passes: Sequence[Snapshot]) -> None:
+        self._nodes = [(each, node) for each in passes for node in each.visits]
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def head(self, serial: int) -> Taken:
+        """Return what is said of the whole."""
+        return Taken(serial=serial, what="times", total=len(self), recorded=True)
+
+    def rows(self, first: int, count: int) -> list[TakenNode]:
+        """Return some of them, in the order in which they ran."""
+        return [each.row(node) for each, node in self._nodes[first : first + count]]

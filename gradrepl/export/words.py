@@ -1,0 +1,72 @@
+"""The same words in every kind of file: what a node is called, where its line is, what is wrong."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from gradrepl.model import Site, TakenNode
+
+LONG = 60
+"""Characters of a name that pictures show."""
+
+
+def brief(text: str, most: int = LONG) -> str:
+    """Return ``text`` on one line, cut in the middle where it is too long."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    half = (most - 1) // 2
+    return f"{text[: most - 1 - half]}…{text[-half:]}"
+
+
+def place(site: Site | None) -> str:
+    """Return 'train.py:27', or ''."""
+    return f"{os.path.basename(site.file)}:{site.line}" if site else ""
+
+
+def number(value: float | None) -> Any:
+    """Return a float as JSON can have it: 'nan', 'inf' and '-inf' are words."""
+    return str(value) if value is not None and not math.isfinite(value) else value
+
+
+def figure(value: float) -> str:
+    """Return a norm in short."""
+    return f"{value:.3g}"
+
+
+def problem(node: TakenNode) -> str:
+    """Say what is wrong with a node, or nothing."""
+    match node.problem:
+        case "":
+            return ""
+        case "nan" | "inf":
+            return f"gradient is {node.problem}"
+        case "freed":
+            return "saved values are freed"
+    return f"a saved value was {node.problem}"
+
+
+def facts(node: TakenNode) -> list[tuple[str, str]]:
+    """Return all that is known of a node as (name, text); what is not known is left out."""
+    where = place(node.site)
+    shape = "" if node.shape is None else str(tuple(node.shape))
+    took = "" if node.seconds is None else f"{node.seconds * 1e6:.1f} µs"
+    arrows = [f"#{to} input {number}" if to else "none" for to, number in node.to]
+    found = [
+        ("problem", problem(node)),
+        ("label", node.label),
+        ("module", node.module),
+        ("op", f"%{node.op} {node.op_name}" if node.op else ""),
+        ("line", f"{where}  {node.site.text.strip()[:200]}" if node.site else ""),
+        ("gradient", shape),
+        ("norm", "" if node.norm is None else figure(node.norm)),
+        ("state", node.state),
+        ("ran as", f"number {node.order}" if node.order else ""),
+        ("took", took),
+        ("saved", ", ".join(node.saved)),
+        ("goes to", ", ".join(arrows)),
+        ("sequence", "" if node.sequence is None else str(node.sequence)),
+    ]
+    return [(name, text) for name, text in found if text]
