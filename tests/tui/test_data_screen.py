@@ -105,7 +105,7 @@ def test_bars_are_to_scale_and_what_is_there_is_seen() -> None:
 @pytest.mark.parametrize("width", [30, 40, 42, 56, 76, 110, 158])
 def test_rows_fit_and_what_is_odd_has_a_glyph_and_a_word(width: int) -> None:
     columns = data.columns(ROWS, width)
-    lines = [data.head(columns), *(data.draw(row, columns, width) for row in ROWS)]
+    lines = [data.head(columns, width), *(data.draw(row, columns, width) for row in ROWS)]
     assert fits(lines, width)
     texts = [ink.plain(line) for line in lines]
     assert texts[1].startswith("!")
@@ -166,7 +166,7 @@ def test_a_loader_says_what_has_no_effect_and_which_line_to_change(width: int) -
 def test_classes_are_bars_in_the_order_of_their_names() -> None:
     counts = (("10", 2), ("9", 4), ("2", 1))
     assert shown(data_loader.bars(counts, 20)) == (
-        "  2 ▇▇▇▇           1\n  9 ▇▇▇▇▇▇▇▇▇▇▇▇▇▇ 4\n 10 ▇▇▇▇▇▇▇        2"
+        "  2 ▇▇▇▇ 1\n  9 ▇▇▇▇▇▇▇▇▇▇▇▇▇▇ 4\n 10 ▇▇▇▇▇▇▇ 2"
     )
     large = shown(data_loader.bars((("a", 90), ("b", 10)), 60, shares=True))
     assert "90.0%" in large
@@ -249,6 +249,10 @@ def test_what_was_measured_and_how_far_it_is() -> None:
     text = shown(data_time.draw(MINE, TUNING, SYNTHETIC, 100, 10))
     assert "2 workers are 1.9 times as fast as none." in text
     assert "! RuntimeError: no" in text
+    assert "▇" in text
+    tight = shown(data_time.draw(MINE, TUNING, None, 100, 4))
+    assert "2 workers 1700/s best" in tight
+    assert "▇" not in tight
     assert "3.4 times as fast." in text
     halfway = data_time.progress(PROGRESS, 100)
     assert ink.plain(halfway[0]) == "█" * 25 + "─" * 25
@@ -455,9 +459,11 @@ def test_on_a_real_program_it_draws_no_random_number(tmp_path: Path) -> None:
         async with app.run_test(size=(160, 45)) as pilot:
             await until(pilot, "PAUSED")
             await pilot.press("4")
-            await until(pilot, "[4 Data]", "Dots 40", "train")
-            await pilot.press("i", *":p Dots.made", "enter")
-            await until(pilot, "0")
+            await until(pilot, "[4 Data]", "Dots, 40 samples", "train: no batch")
+            await pilot.press("i")
+            app.dock.prompt.put("'made={}.'.format(Dots.made)")
+            await pilot.press("enter")
+            await until(pilot, "'made=0.'")
             await pilot.press("escape", "n")
             await until(pilot, "Batch 0 of 5", "(1, 8, 8)")
             await pilot.press("enter")
@@ -465,7 +471,7 @@ def test_on_a_real_program_it_draws_no_random_number(tmp_path: Path) -> None:
             await pilot.press("c")
             await until(pilot, "READY")
             await pilot.press("6")
-            await until(pilot, "same True")
+            await until(pilot, "made 9 same True")  # by n and Enter, at the user's wish
             await pilot.press("q")
 
     asyncio.run(run())

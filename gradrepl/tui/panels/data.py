@@ -108,14 +108,16 @@ def _column(
     return Column(name, title, cells, right, text, roles.get(name, ""))
 
 
-def head(shown: list[Column]) -> Line:
+def head(shown: list[Column], width: int) -> Line:
     """Return the titles of the columns."""
     text = " "
     for column in shown:
         cell = ink.right if column.right else ink.pad
         text += cell(column.title, column.cells) + "  "
-    last = "odd" if any(column.name == "range" for column in shown) else "range, odd"
-    return [(text + last, "title")]
+    if any(column.name == "range" for column in shown):
+        return [(text + "odd", "title")]
+    fits = len(text) + len("range, odd") <= width
+    return [(text + ("range, odd" if fits else "range"), "title")]
 
 
 def draw(row: SampleRow, shown: list[Column], width: int) -> Line:
@@ -229,7 +231,7 @@ class BatchList(RowList[SampleRow]):
 
     def draw_head(self, width: int) -> Line:
         """Return the column titles."""
-        return head(self.shown(width))
+        return head(self.shown(width), width)
 
     def draw_row(self, row: SampleRow, index: int, width: int) -> Line:
         """Return one sample."""

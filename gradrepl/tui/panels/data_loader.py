@@ -18,7 +18,7 @@ NARROW = 38
 """Cells below which facts stand side by side instead of in a table."""
 TALL, FIRST = 22, 6
 """Lines from which on all facts come first, and how many come first where there are fewer."""
-NAMES = 9
+NAMES = 10
 """Cells of the names in that table."""
 SHORTER = {"prefetch_factor": "prefetch", "persistent_workers": "persistent",
            "worker_init_fn": "init_fn", "collate_fn": "collate", "pin_memory": "pin"}  # fmt: skip
@@ -37,8 +37,9 @@ def count(number: int | None) -> str:
 
 def facts(loader: model.Loader) -> Iterator[Fact]:
     """Yield what the loader is, the important first."""
-    kind = "" if loader.dataset_kind == "map" else f" {loader.dataset_kind}"
-    yield "dataset", f"{loader.dataset} {count(loader.length)}{kind}", ""
+    kind = "" if loader.dataset_kind == "map" else f", {loader.dataset_kind}"
+    samples = "" if loader.length is None else f", {count(loader.length)} samples"
+    yield "dataset", f"{loader.dataset}{kind}{samples}", ""
     batch = loader.batch_size or "?"
     dropped = ", last dropped" if loader.drop_last else ""
     yield "batches", f"{count(loader.batches)} of {batch}{dropped}", ""
@@ -134,9 +135,10 @@ def bars(classes: Sequence[tuple[str, int]], width: int, shares: bool = False) -
     drawn = []
     for label, number in found:
         full = pictures.bar(number, most, cells)
-        space = " " * (cells - len(full))
-        line: Line = [(f" {ink.right(label, name)} ", "name"), (full, "number"),
-                      (space + ink.right(str(number), digits + 1), "")]  # fmt: skip
+        beside = ink.right(str(number), digits) if shares else str(number)
+        space = " " * (cells + digits - len(full) - len(beside))
+        line: Line = [(f" {ink.right(label, name)} ", "name"), (full, "number")]
+        line += [(f"{space} {beside}" if shares else f" {beside}{space}", "")]
         if shares:
             scarce = number * len(found) < SCARCE * total
             text = ink.right(f"{number / total:.1%}", 7) + ("!" if scarce else " ")

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from gradrepl import model, pictures
-from gradrepl.model.data import SeenBatch
+from gradrepl.model.data import SeenBatch, TuneRow
 from gradrepl.model.epochs import Pace, Progress
 from gradrepl.model.health import Timing
 from gradrepl.phrases import size
 from gradrepl.tui import figures, ink
 from gradrepl.tui.ink import Line, span
 from gradrepl.tui.panels.base import Paper
+from gradrepl.tui.panels.tensor_lines import pack
 
 WIDE = 120
 """Cells from which on names are written out."""
@@ -122,27 +123,38 @@ def waits(seen: Sequence[SeenBatch], width: int) -> Line:
     return [("waits   ", "title"), (pictures.strip(found, cells), "warn"), span(worst, "dim")]
 
 
-def tuned(tuning: model.Tuning, width: int, rows: bool) -> list[Line]:
-    """Return the verdict of a measurement, and with ``rows`` what was measured."""
+def tuned(tuning: model.Tuning, width: int, height: int) -> list[Line]:
+    """Return the verdict of a measurement, and what was measured, as bars if there is room."""
     lines: list[Line] = ink.wrap([("try ", "title"), span(tuning.verdict, "good")], width, 4)
     if tuning.stopped:
         lines.append([("stopped: the other numbers were not measured", "dim")])
-    if not rows:
-        return lines
+    if height < len(lines) + len(tuning.rows):
+        parts = [_brief(row, tuning) for row in tuning.rows]
+        return [*lines, *(ink.fit(line, width) for line in pack(parts, width, 3))]
     most = max((row.samples_per_second for row in tuning.rows), default=0.0)
     for row in tuning.rows:
-        mark = "best" if row.workers == tuning.best else "now" if row.workers == tuning.now else ""
         line: Line = [(f" {row.workers:>2} workers ", "name")]
         if row.failed:
             line.append(span(f"! {row.failed}", "bad"))
         else:
-            cells = min(40, width - 44)
-            full = pictures.bar(row.samples_per_second, most, max(4, cells))
-            line += [(ink.pad(full, max(4, cells)), "number"),
-                     (f"{row.samples_per_second:>8.0f}/s", ""), span(f"  {mark}", "good"),
-                     span(f"  first after {figures.seconds(row.first)}", "dim")]  # fmt: skip
+            cells = max(4, min(40, width - 44))
+            full = pictures.bar(row.samples_per_second, most, cells)
+            line += [(ink.pad(full, cells), "number"), (f"{row.samples_per_second:>8.0f}/s  ", ""),
+                     (ink.pad(_mark(row, tuning), 6), "good"),
+                     span(f"first after {figures.seconds(row.first)}", "dim")]  # fmt: skip
         lines.append(ink.fit(line, width))
     return lines
+
+
+def _mark(row: TuneRow, tuning: model.Tuning) -> str:
+    return "best" if row.workers == tuning.best else "now" if row.workers == tuning.now else ""
+
+
+def _brief(row: TuneRow, tuning: model.Tuning) -> Line:
+    line: Line = [(f"{row.workers} workers ", "name")]
+    if row.failed:
+        return [*line, span(f"! {row.failed}", "bad")]
+    return [*line, (f"{row.samples_per_second:.0f}/s ", ""), (_mark(row, tuning), "good")]
 
 
 def progress(now: Progress, width: int) -> list[Line]:
@@ -175,7 +187,7 @@ def draw(
     if each and (height > 3 or not found):
         lines.append(each)
     if tuning is not None:
-        lines += tuned(tuning, width, rows=height > len(lines) + 2 or not lines)
+        lines += tuned(tuning, width, height - len(lines))
     if synthetic is not None and synthetic.verdict:
         lines += ink.wrap([("synthetic ", "title"), span(synthetic.verdict)], width, 2)
     if lines:
@@ -220,10 +232,13 @@ class TimePane(Paper):
         steps = loader.timing.steps if loader.timing else loader.pace.batches if loader.pace else 0
         title = "Where the time of a step goes" if width >= WIDE else "Time"
         last = f", last {steps} steps" if steps > 1 else ""
-        self.caption(f"{title}{last}", verdict(loader))
+        said, told = f"{title}{last}", verdict(loader)
+        fits = len(said) + len(told) + 4 < width
+        self.caption(said, told if fits else "")
         mine = self.tuning if self.tuning and self.tuning.name == loader.name else None
         proved = self.synthetic if self.synthetic and self.synthetic.loader == loader.name else None
-        self.write(draw(loader, mine, proved, width, height))
+        lines = draw(loader, mine, proved, width, height - (not fits))
+        self.write([*lines, *([] if fits else ink.wrap([span(told, "warn")], width, 2))])
 
 
 def verdict(loader: model.Loader) -> str:
