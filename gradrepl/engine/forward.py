@@ -31,6 +31,7 @@ from gradrepl.engine.inside import AtenRecorder, past_the_door
 from gradrepl.engine.memory.writes import Writes
 from gradrepl.engine.patches import Patch
 from gradrepl.engine.paths import ModulePaths
+from gradrepl.engine.regions import Regions
 from gradrepl.engine.roots import Cuts
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Recorder(TorchFunctionMode):
         """How many ops that were opened we are inside of."""
         self._inside = 0
         """Calls that we are in the middle of: torch holds the mode back meanwhile."""
+        self._regions = Regions(stepper.session)
         self.paths = ModulePaths(stepper.session)
         """Which modules run the ops."""
         self.current: list[Call] = []
@@ -272,6 +274,7 @@ class Recorder(TorchFunctionMode):
         call.function, call.args, call.kwargs, call.result = func, args, kwargs, None
         call.frame = walk.frame
         call.site = frames.site(walk.frame)
+        self._regions.note(call.site)
         call.module_frames = walk.module_frames
         call.module, call.module_class = self.paths.of(walk, call.id)
         call.depth = self.depth

@@ -5,6 +5,7 @@ The programs end with digests of their parameters, gradients and random number g
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ LONG = {"deep_graph.py": 200}
 """Programs of which only so many ops, and then nodes, are stepped."""
 PASSED_BY = ("dropout", "modes")
 """Programs that are also run with a breakpoint that never holds."""
+SLOW = ("forkserver",)
+"""Programs that are only stepped: their workers import torch anew."""
 LAUNCHED = ("autocast_cpu", "exit_code", "process", "uncaught")
 """Programs that are also run as every program is: started by Python, importing torch themselves."""
 
@@ -55,10 +58,29 @@ def only(*names):
     return [path for path in PROGRAMS if path.stem in names]
 
 
-@pytest.mark.parametrize("path", PROGRAMS + EXAMPLES, ids=lambda path: path.stem)
+def but(*names):
+    return [path for path in PROGRAMS if path.stem not in names]
+
+
+@pytest.mark.parametrize("path", but(*SLOW) + EXAMPLES, ids=lambda path: path.stem)
 def test_nothing_armed(path, attached):
     d = attached(command(path), run_on)
     assert [stop.reason for stop in d.stops() if stop.phase != "exception"] == ["start"]
+
+
+@pytest.mark.parametrize("path", but("deep_graph", *SLOW), ids=lambda path: path.stem)
+def test_many_words(path, attached):
+    verbs = c.Step(40), c.Next(10), c.Into(), c.Finish(), c.Return()
+
+    def go(d: Debuggee) -> None:
+        d.break_at("node nosuch")
+        for verb in itertools.cycle(verbs):
+            if d.prompt is None or d.prompt.state == "idle":
+                return
+            d.go(verb)
+
+    d = attached(command(path), go)
+    assert len(d.stops()) > (path.stem != "pools")  # all of it is less than 40 steps away
 
 
 @pytest.mark.parametrize("path", only(*LAUNCHED), ids=lambda path: path.stem)

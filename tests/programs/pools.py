@@ -1,4 +1,4 @@
-"""Pools of processes: forked ones that train, spawned ones that do not, a queue, a shared tensor."""
+"""Pools of processes: forked ones that train, spawned ones that do not; a tensor that is shared."""
 
 import multiprocessing
 import sys
