@@ -88,10 +88,12 @@ def about(error: Error, raised: BaseException, session: Session, place: Place) -
     if not session.stepper.torch_here:
         return error
     from gradrepl.engine.data.broken import name_the_sample
+    from gradrepl.engine.data.mixed import name_the_odd_one
     from gradrepl.engine.memory.overwritten import name_the_write
     from gradrepl.engine.modules.wrongs import name_the_tensor
 
     error = name_the_sample(error, raised, session)
+    error = name_the_odd_one(error, raised, session, place)
     error = name_the_write(name_the_tensor(error, raised, session, place), session, place)
     stale = STALE in error.message and " written by" not in error.hint
     if stale or "not recorded" in error.hint:

@@ -47,6 +47,7 @@ WORDS = {
     "bool": "bool", "complexfloat": "complex64", "complexdouble": "complex128",
 }  # fmt: skip
 """Torch's words for dtypes in its messages, in lower case."""
+INSIDE = " in torch's "
 Given = tuple[str, torch.Tensor]
 
 
@@ -56,11 +57,9 @@ def name_the_odd_one(
     """Return ``error`` with a hint that tells each argument's device or dtype, and the odd one."""
     message = error.message
     types = all(part in message for part in EITHER)
-    if types and ("cuda" in message) != ("torch.FloatTensor" in message):
-        fact = _dtype
-    elif types or any(part in message for part in DEVICES):
+    if any(part in message for part in DEVICES) or (types and message.count("torch.cuda.") == 1):
         fact = _device
-    elif any(part in message for part in DTYPES):
+    elif types or any(part in message for part in DTYPES):
         fact = _dtype
     else:
         return error
@@ -106,13 +105,16 @@ def _mixed(
     first: list[Given] = []
     for line in _lines(raised):
         given: dict[int, Given] = {}
+        ours = frames.kind(line.frame.f_code) == frames.USER
         for text, tensor in islice(line.tensors(), 64):
             if not named or fact(tensor) in named:
-                given.setdefault(id(tensor), (names.tensor(tensor) or text, tensor))
+                inner = "" if ours else f"{INSIDE}{line.frame.f_code.co_name}"
+                name = names.tensor(tensor) or text + inner
+                given.setdefault(id(tensor), (name, tensor))
         found = list(given.values())
         if len({fact(tensor) for _, tensor in found}) < 2:
             continue
-        if frames.kind(line.frame.f_code) == frames.USER or all(names.tensor(t) for _, t in found):
+        if ours or all(names.tensor(t) for _, t in found):
             return found
         first = first or found
     return first
@@ -143,28 +145,31 @@ def _told(
     return f"{', '.join(parts)}. {_mend(kinds[odd], odd, others[0], fact)}"
 
 
-def _normal(kind: str, given: list[Given]) -> tuple[bool, int, int]:
+def _normal(kind: str, given: list[Given]) -> tuple[bool, bool, int, int]:
     """Return how likely it is that this is what was meant: parameters, the most, float32, cuda."""
     weights = any(isinstance(tensor, torch.nn.Parameter) for _, tensor in given)
     usual = {"float32": 2, "meta": 0, "cpu": 1}.get(kind, 2 if kind.startswith("cuda") else 1)
-    return weights, len(given), usual
+    return kind != "meta", weights, len(given), usual
 
 
 def _are(given: list[Given], kind: str, session: Session | None, raised: BaseException) -> str:
-    """Return "'x' is float64 (from_numpy (train.py:5))"."""
-    made = [f"'{name}'{_made(name, t, session, raised) if session else ''}" for name, t in given]
-    more = f" and {len(made) - 4} more" if len(made) > 4 else ""
+    """Return "'x' is float64 (made by double (train.py:5))"."""
+    names = [f"'{name}'" for name, _ in given]
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     on = "on " if kind.partition(":")[0] in ("cpu", "cuda", "meta", "mps", "xpu") else ""
-    return f"{', '.join(made[:4])}{more} {'is' if len(made) == 1 else 'are'} {on}{kind}"
+    made = [_made(name, tensor, session, raised) for name, tensor in given if session is not None]
+    how = "; ".join(dict.fromkeys(filter(None, made[:4])))
+    is_so = f"{', '.join(names[:4])}{more} {'is' if len(names) == 1 else 'are'} {on}{kind}"
+    return f"{is_so} ({how})" if how else is_so
 
 
 def _made(name: str, tensor: torch.Tensor, session: Session, raised: BaseException) -> str:
     """Say where a tensor was made: as the recorder saw it, else as the source tells."""
     maker = facts.history_of(tensor, session).maker
     if maker is not None:
-        return f", made by {said(maker)},"
+        return f"made by {said(maker)}"
     place = _assigned(name, raised)
-    return f", assigned at {place}," if place else ""
+    return f"assigned in {place}" if place else ""
 
 
 def _assigned(name: str, raised: BaseException) -> str:
@@ -214,6 +219,8 @@ def _lines_of(lines: list[str], name: str) -> list[int]:
 
 def _mend(given: list[Given], odd: str, other: str, fact: Any) -> str:
     name = given[0][0]
+    if INSIDE in name:
+        return f"Make it {other} before the call." if fact is _dtype else f"Move it to {other}."
     if fact is _device:
         if odd == "meta":
             return f"A meta tensor has a shape and no data: make '{name}' on {other}."
