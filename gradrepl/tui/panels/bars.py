@@ -89,7 +89,8 @@ class Header(Bar):
         left: Line = [(name, "bar-name")]
         self.spots = []
         at = ink.width(left)
-        tight = at + sum(len(view.title) + 4 for view in VIEWS) + len(self.state) + 4 > width
+        said = len(self.state) + 4 + sum(len(part) + 2 for part in self.place[:2])
+        tight = at + sum(len(view.title) + 4 for view in VIEWS) + said > width
         for view in VIEWS:
             here = view.name == self.view
             mark = "•" if view.name == "log" and self.news and not here else " "
