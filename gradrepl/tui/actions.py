@@ -110,7 +110,7 @@ class Actions(Selection):
             self.screen_class(f"-{each.name}", each.name == view)
         self._turn_page(view)
         if not typing:
-            there = self.log_pane if view == "log" else self.list_here()
+            there = self.main_pane()
             there.focus()
             if not there.is_attached:  # a page that is being mounted
                 self.call_after_refresh(there.focus)
@@ -194,7 +194,7 @@ class Actions(Selection):
         self.screen.clear_selection()
         if self.dock.typing:
             self.restore()
-            self.main.set_focus(self.log_pane if self.view == "log" else self.list_here())
+            self.main.set_focus(self.main_pane())
             self.paint_state()
 
     def action_keys(self) -> None:

@@ -94,7 +94,7 @@ class Parts(App[int]):
 
     def list_here(self) -> RowList[Any]:
         """Return the long list of this view."""
-        if self.page is not None:
+        if self.page is not None and isinstance(self.page.list, RowList):
             return self.page.list
         return self.panels.nodes if self.view == "bwd" else self.panels.ops
 
@@ -119,4 +119,10 @@ class Parts(App[int]):
         focused = self.main.focused
         if isinstance(focused, Panel) and focused.visible_now:
             return focused
+        return self.main_pane()
+
+    def main_pane(self) -> Panel:
+        """Return the pane that has the focus when the view is opened."""
+        if self.page is not None:
+            return self.page.list
         return self.log_pane if self.view == "log" else self.list_here()

@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 
 from gradrepl import model, protocol
-from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.views import BY_NAME
 
@@ -37,8 +37,8 @@ class Page(Vertical):
         super().__init__(id=f"page-{self.VIEW}", classes="page")
 
     @property
-    def list(self) -> RowList[Any]:
-        """The long list that rows, pages and finding move in."""
+    def list(self) -> RowList[Any] | Paper:
+        """What rows, pages and finding move in: a long list, or a text."""
         raise NotImplementedError
 
     async def renew(self, ask: Ask) -> None:

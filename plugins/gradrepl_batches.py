@@ -1,0 +1,48 @@
+"""``b odd_batch``: stops where a DataLoader hands over a batch that will do harm.
+
+Odd is a NaN or Inf in any floating tensor of the batch, or a tensor that is the same everywhere;
+``b odd_batch 100`` also takes any element beyond 100 for odd.
+"""
+
+import math
+
+import gradrepl
+from gradrepl.plugins import Kind
+
+DEPTH = 4
+"""Levels of lists, tuples and dicts that are looked into."""
+
+
+def tensors(batch, depth=DEPTH):
+    """Yield the tensors in a batch."""
+    import torch
+
+    if isinstance(batch, torch.Tensor):
+        yield batch
+    elif depth and isinstance(batch, dict):
+        for value in batch.values():
+            yield from tensors(value, depth - 1)
+    elif depth and isinstance(batch, (list, tuple)):
+        for value in batch:
+            yield from tensors(value, depth - 1)
+
+
+def is_odd(tensor, limit):
+    """Is there what no batch should have? Looks at minimum and maximum: both see a NaN."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return False
+    low, high = (end.item() for end in tensor.aminmax())
+    finite = math.isfinite(low) and math.isfinite(high)
+    return not finite or (low == high and tensor.numel() > 1) or max(-low, high) > limit
+
+
+def matches(event, text):
+    """Is any tensor of this batch odd?"""
+    limit = float(text) if text else math.inf
+    return any(is_odd(each, limit) for each in tensors(event.extra()["batch"]))
+
+
+@gradrepl.hookimpl
+def gradrepl_conditions():
+    help = "odd_batch [LIMIT]: a batch with NaN, Inf, a constant tensor, or a number beyond LIMIT"
+    return [Kind(word="odd_batch", help=help, matches=matches, about=("batch",))]

@@ -1,0 +1,115 @@
+"""``:picture EXPR`` and the screen of the same name: a tensor as a heat map, or as an image.
+
+The last two dimensions are drawn, averaged down to the room there is; ``x[3]`` chooses. NaN and
+Inf count as the least and are said.
+"""
+
+import gradrepl
+from gradrepl import model, protocol
+from gradrepl.commands.registry import Expression, command
+from gradrepl.errors import UsageError
+from gradrepl.pictures import halves, ramp, scaled
+
+DOTS = 128
+"""Rows and columns that cross the link."""
+chosen = {"expression": ""}
+"""What the screen draws: what was asked for last."""
+
+
+def asked(expression):
+    return protocol.AskPlugin(question="picture.dots", arguments={"x": expression})
+
+
+@command("picture", group="Looking")
+async def picture(talk, expression: Expression):
+    """Draw the last two dimensions of a tensor; the screen of the same name shows it larger."""
+    found = await talk.ask(asked(expression))
+    if not isinstance(found, model.Values):
+        return found
+    chosen["expression"] = expression
+    body = "\n".join(ramp(scaled(found.data["rows"], 60, 40)))
+    return model.Text(title=f"{expression}  {found.data['about']}", body=body)
+
+
+@gradrepl.hookimpl
+def gradrepl_commands():
+    return [picture]
+
+
+@gradrepl.hookimpl
+def gradrepl_answer(question, arguments, evaluate):
+    if question != "picture.dots":
+        return None
+    import torch
+
+    value = evaluate(arguments["x"])
+    if not isinstance(value, torch.Tensor) or not value.numel() or value.is_complex():
+        raise UsageError(f"{arguments['x']} is no tensor of real numbers with elements.")
+    flat = value.detach()
+    while flat.dim() > 2:
+        flat = flat[0]
+    flat = torch.atleast_2d(flat)[: 64 * DOTS, : 64 * DOTS].to("cpu", torch.float32)
+    finite = flat.isfinite()
+    small = torch.where(finite, flat, flat[finite].min() if finite.any() else 0.0)
+    size = [min(DOTS, side) for side in small.shape]
+    small = torch.nn.functional.adaptive_avg_pool2d(small[None], size)[0]
+    low, high = small.min().item(), small.max().item()
+    rows = ((small - low) / (high - low or 1.0) * 255).round().int().tolist()
+    bad = int((~finite).sum())
+    about = f"{tuple(value.shape)}  {low:.4g} (dark) to {high:.4g}"
+    about += f"  {bad} not finite" if bad else ""
+    return model.Values(plugin="picture", data={"rows": rows, "about": about})
+
+
+def page():
+    """Make the screen; Textual is imported only now."""
+    from rich.color import Color
+    from rich.style import Style
+
+    from gradrepl.tui.panels.base import Panel, Paper
+    from gradrepl.tui.panels.page import Page
+
+    def grey(value):
+        return Color.from_rgb(value, value, value)
+
+    class Picture(Page):
+        VIEW = "picture"
+
+        def __init__(self):
+            super().__init__()
+            self.paper = Paper("picture")
+
+        def compose(self):
+            yield self.paper
+
+        @property
+        def list(self):
+            return self.paper
+
+        @property
+        def details(self):
+            return self.paper
+
+        async def renew(self, ask):
+            name = chosen["expression"]
+            found = await ask(asked(name)) if name else None
+            if not isinstance(found, model.Values):
+                self.paper.write([[(" :picture EXPR draws a tensor here.", "dim")]])
+                return
+            self.paper.caption(name, found.data["about"])
+            rows = scaled(found.data["rows"], self.paper.room, 2 * max(2, self.paper.size.height))
+            self.paper.write([[(line, "")] for line in ramp(rows)] if Panel.ascii else [
+                [(text, Style(color=grey(pair[0]), bgcolor=grey(pair[1]))) for text, pair in line]
+                for line in halves(rows)
+            ])  # fmt: skip
+
+    return Picture()
+
+
+@gradrepl.hookimpl
+def gradrepl_views():
+    from gradrepl.tui.key import COMMAND, COPY, HELP, QUIT
+    from gradrepl.tui.views import View
+
+    feet = (COPY, COMMAND, HELP, QUIT)
+    return [View("picture", "8", "Pic", "A tensor as a picture", "pic-screen", feet, page=page)]

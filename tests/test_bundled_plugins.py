@@ -1,0 +1,161 @@
+"""The plugins that come with gradrepl, each through the doors that a stranger's has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PLUGINS = Path(__file__).parent.parent / "plugins"
+sys.path.append(str(PLUGINS))
+
+LOADER = """
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+torch.manual_seed(0)
+x = torch.rand(12, 2)
+x[5, 1] = float("nan")
+x[9] = 300.0
+for (batch,) in DataLoader(TensorDataset(x), batch_size=2):
+    print(batch.sum().item())
+"""
+TRAIN = """
+import torch
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(4):
+    optimizer.zero_grad()
+    loss = model(torch.rand(8, 4)).square().mean()
+    loss.backward()
+    optimizer.step()
+    print(repr(loss.item()), [repr(p.grad.norm().item()) for p in model.parameters()])
+"""
+
+
+def run(work: Path, script: str, *lines: str) -> tuple[list[Any], str]:
+    (work / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "-m", "gradrepl", "--json", "script.py"], input="\n".join(lines),
+        capture_output=True, text=True, cwd=work, timeout=100,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return found, done.stdout
+
+
+def of(found: list[Any], kind: str) -> list[Any]:
+    return [record for record in found if record["type"] == kind]
+
+
+@pytest.mark.parametrize("file", sorted(PLUGINS.glob("*.py")), ids=lambda path: path.stem)
+def test_each_is_one_short_file_that_either_half_can_load(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= 120
+    for half in ("torch", "textual, prompt_toolkit"):
+        program = f"import sys; sys.path.append({str(PLUGINS)!r})\nimport {file.stem}\n"
+        program += f"assert not {{{', '.join(map(repr, half.split(', ')))}}} & set(sys.modules)"
+        subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_batch_that_will_do_harm_is_stopped_at(tmp_path: Path) -> None:
+    found, _ = run(tmp_path, LOADER, "b odd_batch 200", "c", "p indices", "c", "p indices", "c")
+    stops = [stop for stop in of(found, "Stop") if stop["breakpoints"]]
+    assert len(stops) == 2
+    assert [record["text"] for record in of(found, "Value")] == ["[4, 5]", "[8, 9]"]
+
+
+def test_event_files_hold_what_was_watched(tmp_path: Path) -> None:
+    found, out = run(
+        tmp_path, TRAIN, ":tensorboard runs", ":watch grads", "b batch 99", "c", ":tensorboard runs"
+    )
+    assert "no gradients have been watched" in of(found, "Error")[0]["message"]
+    assert "tensorboard --logdir runs" in of(found, "Notice")[-1]["message"], found
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    read = EventAccumulator(str(tmp_path / "runs"))
+    read.Reload()
+    printed = [line.split(" ", 1) for line in out.splitlines() if line.startswith("0.")]
+    losses = [float(loss) for loss, _ in printed]
+    assert [event.value for event in read.Scalars("loss")] == pytest.approx(losses)
+    norms = [float(json.loads(rest.replace("'", '"'))[0]) for _, rest in printed]
+    name = next(tag for tag in read.Tags()["scalars"] if tag.endswith("0.weight"))
+    assert [event.value for event in read.Scalars(name)] == pytest.approx(norms)
+    assert [event.step for event in read.Scalars(name)] == [1, 2, 3, 4]
+
+
+def test_a_picture_has_its_darkest_and_brightest_where_the_tensor_has_them() -> None:
+    torch = pytest.importorskip("torch")
+    import gradrepl_picture
+
+    from gradrepl.errors import UsageError
+
+    x = torch.zeros(2, 4, 6)
+    x[0, 0, 0], x[0, 3, 5] = -3.0, 5.0
+    answer = gradrepl_picture.gradrepl_answer("picture.dots", {"x": "x"}, {"x": x}.get)
+    rows = answer.data["rows"]
+    assert (len(rows), len(rows[0])) == (4, 6)
+    assert rows[0][0] == 0
+    assert rows[3][5] == 255
+    assert rows[1][1] == round(3 / 8 * 255)
+    assert "(2, 4, 6)  -3 (dark) to 5" in answer.data["about"]
+    big = gradrepl_picture.gradrepl_answer(
+        "picture.dots", {"x": "x"}, {"x": torch.rand(999, 700)}.get
+    )
+    assert (len(big.data["rows"]), len(big.data["rows"][0])) == (128, 128)
+    x[0, 1, 1] = float("nan")
+    answer = gradrepl_picture.gradrepl_answer("picture.dots", {"x": "x"}, {"x": x}.get)
+    assert "1 not finite" in answer.data["about"]
+    with pytest.raises(UsageError):
+        gradrepl_picture.gradrepl_answer("picture.dots", {"x": "y"}, {"y": 3}.get)
+
+
+def test_the_layers_are_drawn_by_their_norm() -> None:
+    import gradrepl_layers
+
+    from gradrepl import model
+
+    health = model.Health(
+        watching=model.Watching(grads=True),
+        depths=(
+            model.Depth(name="head.bias", norm=3.0), model.Depth(name="head.weight", norm=4.0),
+            model.Depth(name="body.weight", norm=5e-6), model.Depth(name="stem.weight", norm=None),
+            model.Depth(name="odd.weight", norm=float("nan")),
+        ),
+    )  # fmt: skip
+    rows = gradrepl_layers.layers(health)
+    assert rows[:3] == [("head", 5.0), ("body", 5e-6), ("stem", None)]
+    lines = ["".join(text for text, _ in line) for line in gradrepl_layers.draw(rows, 80)]
+    assert "5.00e+00" in lines[1]
+    assert "1.0e-06" in lines[2]
+    assert 0 < lines[2].count("█") < lines[1].count("█")
+    assert "█" not in lines[3]
+    assert "!!!!" in lines[4]
+
+
+def test_their_screens_open_by_a_digit_and_say_how_to_begin() -> None:
+    sys.path.append(str(Path(__file__).parent / "tui"))
+    import gradrepl_layers
+    import gradrepl_picture
+    from screens import screen
+
+    async def body() -> None:
+        async with screen(size=(100, 30)) as seen:
+            for plugin in (gradrepl_layers, gradrepl_picture):
+                for view in plugin.gradrepl_views():
+                    seen.app.add_view(view)
+            await seen.press("escape", "7")
+            assert "Nothing is watched" in seen.text
+            assert "[7 Layers]" in seen.text
+            await seen.press("8")
+            assert ":picture EXPR draws a tensor here" in seen.text
+            await seen.press("j", "b", "left_square_bracket", "enter", "escape", "1")
+            assert "[1 Fwd]" in seen.text
+            await seen.press("question_mark")
+            assert "A tensor as a picture" in seen.app.screen.query_one("#help").text()  # type: ignore[attr-defined]
+
+    asyncio.run(body())
