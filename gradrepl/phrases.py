@@ -5,6 +5,7 @@ Facts are (name, value) pairs; an empty value says that there is nothing to say.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 
@@ -42,10 +43,15 @@ def figures(stats: model.Stats | None) -> str:
     if stats is None:
         return ""
     parts = []
-    if stats.min is not None:
+    if stats.min is not None and not math.isnan(stats.min):
         parts.append(f"[{figure(stats.min)}, {figure(stats.max)}]")
     named = (("mean", stats.mean), ("norm", stats.norm))
-    parts += [f"{name} {figure(value)}" for name, value in named if value is not None]
+    odd = stats.nans or stats.infs  # then these are nan or inf, and tell nothing
+    parts += [
+        f"{name} {figure(value)}"
+        for name, value in named
+        if value is not None and (math.isfinite(value) or not odd)
+    ]
     bad = (("nan", stats.nans), ("inf", stats.infs), ("zero", stats.zeros))
     return "  ".join([*parts, *(f"{name} {count}" for name, count in bad if count)])
 

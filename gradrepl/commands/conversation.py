@@ -26,6 +26,9 @@ from gradrepl.launch import Options, describe_exit
 class Conversation:
     """One debuggee and what is typed at it; ``restart`` exchanges the debuggee."""
 
+    ours = True
+    """Did we start the program, so that it ends with us?"""
+
     def __init__(self, options: Options, show: Callable[[model.Record], None]) -> None:
         self.options = options
         self.prompt: protocol.Prompt | None = None

@@ -109,6 +109,8 @@ class VisitedPeer(Peer):
 class Visit(Conversation):
     """What is typed at a debuggee of somebody else's; the end of the link ends it."""
 
+    ours = False
+
     def __init__(self, options: Options, show: Callable[[model.Record], None]) -> None:
         super().__init__(options, show)
         assert options.meeting is not None
@@ -167,6 +169,8 @@ class Visit(Conversation):
     async def detach(self) -> None:
         """Leave; the program runs on at full speed, with no stop."""
         await self._leave(protocol.Detach())
+        if not self.child:
+            self.tell(model.Notice(message=f"detached: {self.meeting.name} runs on."))
 
     async def _leave(self, request: protocol.Request) -> None:
         self._ending = True

@@ -22,6 +22,8 @@ class First(Base, frozen=True):
     """Before the very next op, or at the very next node: how a script starts."""
 
     when: ClassVar[str] = "before"
+    why: str = "start"
+    """What is said of the stop."""
 
     def matches(self, event: Event) -> bool:
         """Any event is the first."""

@@ -218,7 +218,7 @@ def _inner(verb: c.Verb) -> c.Verb | c.Condition:
 
 def _name(verb: c.Verb) -> str:
     if isinstance(verb, c.First):
-        return "start"
+        return verb.why
     if isinstance(verb, c.FirstNode):
         return "first node"
     return "until" if isinstance(verb, c.UntilCondition) else type(verb).__name__.lower()

@@ -44,7 +44,7 @@ class Interrupts:
         if script and not stepper.pausing:
             if ours or stepper.passes:
                 stepper.pausing = True  # not in the middle of our own work: at the next event
-                stepper.go(c.First())
+                stepper.go(c.First("interrupt"))
             else:
                 stepper.pause_here(frame, "interrupt")
             return

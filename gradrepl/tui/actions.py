@@ -59,7 +59,7 @@ class Actions(Selection):
     async def action_ask_quit(self) -> None:
         """Leave; ask first while the user's code runs."""
         running = self._started and self.talk.prompt is None and self.talk.gone is None
-        if not running:
+        if not running or not self.talk.ours:  # a program of somebody else's runs on
             await self.leave_for_good()
             return
         from gradrepl.tui.dialogs import Ask

@@ -251,6 +251,7 @@ class GradreplApp(Showing):
         self.header.say(self.view, state, place)
         self.footer.say(keys.FEET[self.mode_of()])
         doing = {"STARTING": "starting", "RUNNING": "running"}.get(state, "")
+        doing = "stopped" if state in ("PAUSED", "RAISED") else doing
         self.panels.ops.do("" if doing == "starting" and self.typing_first else doing)
 
     def mode_of(self) -> str:
@@ -294,8 +295,9 @@ class GradreplApp(Showing):
         self.dock.offer((), "")
         text = message.text
         if self.screen_word(text.strip()) or self.enqueue(text):
-            self.dock.prompt.put("")
             self.remember(text)
+        elif not self.dock.prompt.text:
+            self.dock.prompt.put(text)
 
     @on(messages.CompletionWanted)
     def _completion_wanted(self, message: messages.CompletionWanted) -> None:

@@ -21,6 +21,8 @@ class Talk(Protocol):
     stop: model.Stop | None
     finished: bool
     waiting_input: bool
+    ours: bool
+    """Did we start the program, so that it ends with us?"""
     on_change: Callable[[], None]
     on_view: Callable[[Any], None] | None
     on_output: Callable[[str, bytes], None]

@@ -127,6 +127,8 @@ class FakeConversation:
     total = 0
     """Rows of the lists, when they are to be long."""
 
+    ours = True
+
     def __init__(self, show: Callable[[model.Record], None]) -> None:
         self.show = show
         self.prompt: protocol.Prompt | None = None

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 from screens import Seen, on_screen, screen
 
+from gradrepl import model
+
 
 def test_text_and_transcript_are_the_same_on_every_screen() -> None:
     async def body(seen: Seen) -> None:
@@ -147,6 +149,42 @@ def test_quit_asks_while_code_runs() -> None:
         await seen.press("n")
         assert "still running" not in seen.text
         assert not seen.talk.finished
+
+    on_screen(body)
+
+
+def test_quit_leaves_a_program_of_somebody_elses_at_once() -> None:
+    async def run() -> None:
+        async with screen() as seen:
+            await seen.press("escape")
+            seen.talk.ours, seen.talk.prompt = False, None
+            await seen.pilot.press("q")
+            await seen.pilot.pause()
+            app = seen.app
+        assert app.return_value == 0
+
+    asyncio.run(run())
+
+
+def test_what_is_typed_ahead_is_an_entry_of_its_own() -> None:
+    async def body(seen: Seen) -> None:
+        prompt = seen.app.dock.prompt
+        await seen.press(*"one")
+        prompt._enter()
+        prompt.insert("two")  # before the message of the first has come
+        await seen.settle()
+        assert prompt.text == "two"
+        assert seen.talk.entered == ["one"]
+
+    on_screen(body)
+
+
+def test_a_stop_before_any_op_is_recorded_says_what_records_them() -> None:
+    async def body(seen: Seen) -> None:
+        seen.talk.at(model.Stop(phase="forward", reason="pause", site=None))
+        await seen.settle()
+        said = [str(line) for line in seen.app.panels.ops.draw_empty(78)]
+        assert "No op is recorded yet" in said[0]
 
     on_screen(body)
 

@@ -78,7 +78,7 @@ class Dock(Vertical):
         elif prompt or waiting_input:
             hint = "i or : to type"
         else:
-            hint = "running   ^c interrupts" if ready else "torch is being imported"
+            hint = "running   ^c pauses" if ready else "torch is being imported"
         hint = f"{away}   {hint}" if away else hint
         self._caption(self.progress or hint)
 

@@ -19,6 +19,12 @@ WELCOME = (
     ("  ?          all keys and commands", "dim"),
 )
 STARTING = (("torch is being imported.", ""),)
+STOPPED = (
+    ("No op is recorded yet: that begins with", ""),
+    ("", ""),
+    ("  s          the next op of your code; n goes over modules", "dim"),
+    ("  :b nan     and c: to where the first nan is born", "dim"),
+)
 RUNNING = (
     ("Your code runs.", ""),
     ("", ""),
@@ -72,7 +78,7 @@ class OpList(RowList[OpRow]):
     NAME: ClassVar[str] = "Ops"
     when = "after"
     doing = ""
-    """Why there may be no row yet: 'starting', 'running', or nothing."""
+    """Why there may be no row yet: 'starting', 'running', 'stopped', or nothing."""
 
     def do(self, doing: str) -> None:
         """Say what goes on while the list is empty."""
@@ -91,5 +97,7 @@ class OpList(RowList[OpRow]):
 
     def draw_empty(self, width: int) -> list[Line]:
         """Say how to begin."""
-        texts = {"starting": STARTING, "running": RUNNING}.get(self.doing, WELCOME)
+        texts = {"starting": STARTING, "running": RUNNING, "stopped": STOPPED}.get(
+            self.doing, WELCOME
+        )
         return [ink.fit([span(" " + text, role)], width) for text, role in texts]

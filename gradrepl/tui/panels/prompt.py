@@ -128,6 +128,7 @@ class Prompt(TextArea):
         judged = text if text.rpartition("\n")[2].strip() else text.rstrip(" ")
         if not self.past_end() or not self.needs_more(judged):
             self.post_message(messages.Entered(text.rstrip()))
+            self.put("")  # at once: what is typed ahead begins a new entry
         else:
             self._newline()
         return True

@@ -1,0 +1,31 @@
+"""What programs that know nothing of us were shown while they were debugged, and how it reads."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from gradrepl.model import Stats
+from gradrepl.phrases import figures
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("stats", "text"),
+    [
+        (Stats(norm=2.0, min=-1.0, max=1.0, mean=0.5, nans=0, infs=0, zeros=3),
+         "[-1, 1]  mean 0.5  norm 2  zero 3"),
+        (Stats(norm=NAN, min=NAN, max=NAN, mean=NAN, nans=4, infs=1, zeros=3),
+         "nan 4  inf 1  zero 3"),
+        (Stats(norm=INF, min=-INF, max=1.0, mean=-INF, nans=0, infs=2, zeros=0),
+         "[-inf, 1]  inf 2"),
+        (Stats(norm=INF, min=1e30, max=1e30, mean=1e30, nans=0, infs=0, zeros=0),
+         "[1e+30, 1e+30]  mean 1e+30  norm inf"),
+    ],
+)  # fmt: skip
+def test_figures_that_are_nan_only_because_one_element_is_are_left_out(
+    stats: Stats, text: str
+) -> None:
+    assert figures(stats) == text
