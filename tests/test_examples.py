@@ -33,8 +33,11 @@ TRIES: dict[str, tuple[str, dict[str, Any]]] = {
     "nan_hunt": ("b nan\nc\np step", {"text": "3"}),
     "two_paths": ("b leaf a\nc\ns\n:bw a.sin() * a", {"phase": "backward"}),
     "worker_seeds": (":loader check different", {"type": "LoaderCheck", "findings": []}),
+    "write_a_plugin": ("b sparse 0.9\nc\n:t weight\n:rank weight", {"title": "rank 2"}),
     "vanishing": ("b node Sigmoid*\nc\nc\np grad_in[0].norm() < 1", {"type": "Value"}),
 }  # fmt: skip
+
+OPTIONS = {"write_a_plugin": ("--plugin", str(EXAMPLES / "write_a_plugin.py"))}
 
 
 def test_every_example_is_tried() -> None:
@@ -46,7 +49,7 @@ def test_what_the_docstring_says_can_be_tried(name: str) -> None:
     lines, wanted = TRIES[name]
     script = EXAMPLES / f"{name}.py"
     result = subprocess.run(
-        [sys.executable, "-m", "gradrepl", "--json", str(script)],
+        [sys.executable, "-m", "gradrepl", "--json", *OPTIONS.get(name, ()), str(script)],
         input=lines + "\n", capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     records = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]

@@ -10,6 +10,7 @@ from gradrepl import conditions as c
 from gradrepl import conditions_parser, plugins, protocol
 from gradrepl.commands.registry import WORDS, Command, enter, leave
 from gradrepl.errors import PluginError
+from gradrepl.export import door
 from gradrepl.model import Error
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def load(talk: Conversation) -> None:
     new = found.load(talk.options.plugins, talk.options.blocked)
     doors: dict[str, Callable[[str, Any], None]] = {
         "gradrepl_commands": _command, "gradrepl_conditions": _condition,
+        "gradrepl_exporters": _exporter,
     }  # fmt: skip
     if (take := talk.on_view) is not None:
         doors["gradrepl_views"] = lambda name, view: take(view)
@@ -60,7 +62,12 @@ def _condition(name: str, kind: Any) -> None:
     conditions_parser.add(name, made)
 
 
+def _exporter(name: str, function: Any) -> None:
+    door.enter(function.exporter, plugin=name)
+
+
 def take_out(name: str) -> None:
     """Take out of the tables what a plugin had put there."""
     leave(name)
     conditions_parser.remove(name)
+    door.leave(name)
