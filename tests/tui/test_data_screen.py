@@ -212,6 +212,8 @@ def test_before_it_is_looked_at_the_batch_says_what_it_knows() -> None:
     assert "! other shape" in text
     assert "enter" in text
     assert "▀" not in text
+    without = replace(BAD, index="", odd=())  # of an iterable dataset
+    assert "enter" not in shown(data_sample.draw_row(without, 42))
 
 
 # -- time --------------------------------------------------------------------------------------
@@ -362,6 +364,40 @@ def test_a_sample_that_was_looked_at_is_not_made_again() -> None:
         await seen.press("escape", "4", "n", "enter", "escape", "j", "k", "enter")
         assert [text for text in seen.talk.entered if "sample" in text] == [":sample 9921"]
         assert "▀" in seen.text
+
+    on_screen(body, make=Loads)
+
+
+def test_a_click_in_the_footer_does_what_the_key_does() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "4", "n")
+        assert seen.lines[-1].lstrip().startswith("n Next batch  enter Sample")
+        await seen.pilot.click("#footer", offset=(15, 0))
+        await seen.settle()
+        assert seen.talk.entered[-1] == ":sample 9921"
+        await seen.press("escape")
+        await seen.pilot.click("#footer", offset=(3, 0))
+        await seen.settle()
+        assert seen.talk.entered[-1] == ":batch"
+
+    on_screen(body, make=Loads)
+
+
+def test_a_sample_that_comes_when_another_screen_is_open_hides_nothing() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "4", "n")
+        seen.talk.hold = asyncio.Event()
+        page: Any = seen.app.page
+        page._wanted = "9921"
+        await seen.press("1")
+        seen.app.show(replace(SAMPLE, index="9921"))
+        await seen.settle()
+        assert "REPL" in seen.text  # where it is read in full
+        assert not page.near.has_class("-maximised")
+        await seen.press("escape", "4")
+        assert "Batch 7" in seen.text
+        assert page.near._of.index == "9921"
 
     on_screen(body, make=Loads)
 

@@ -75,7 +75,7 @@ def columns(rows: tuple[SampleRow, ...], width: int) -> list[Column]:
         _column("worker", "wrk", rows, lambda row: _worker(row), right=True),
         _column("took", "ms", rows, lambda row: milliseconds(row.seconds), right=True),
         _column("label", "label", rows, lambda row: row.label, most=16),
-        _column("shape", "shape", rows, lambda row: figures.shape(row.shape), most=20),
+        _column("shape", "shape", rows, _shape, most=20),
         _column("dtype", "dtype", rows, lambda row: figures.dtype(row.dtype), most=10),
         _column("range", "range", rows, span_of, most=18),
     ]
@@ -85,6 +85,10 @@ def columns(rows: tuple[SampleRow, ...], width: int) -> list[Column]:
             break
         shown = [column for column in shown if column.name != name]
     return shown
+
+
+def _shape(row: SampleRow) -> str:
+    return "" if row.shape is None else figures.shape(row.shape)
 
 
 def _worker(row: SampleRow) -> str:

@@ -30,19 +30,15 @@ SCARCE = 0.5
 """A class with less than this share of what an even one would have is marked."""
 
 
-def count(number: int | None) -> str:
-    """Return '60,000', or '?'."""
-    return "?" if number is None else f"{number:,}"
-
-
 def facts(loader: model.Loader) -> Iterator[Fact]:
     """Yield what the loader is, the important first."""
     kind = "" if loader.dataset_kind == "map" else f", {loader.dataset_kind}"
-    samples = "" if loader.length is None else f", {count(loader.length)} samples"
+    samples = "" if loader.length is None else f", {loader.length:,} samples"
     yield "dataset", f"{loader.dataset}{kind}{samples}", ""
     batch = loader.batch_size or "?"
     dropped = ", last dropped" if loader.drop_last else ""
-    yield "batches", f"{count(loader.batches)} of {batch}{dropped}", ""
+    many = "" if loader.batches is None else f"{loader.batches:,} "
+    yield "batches", f"{many}of {batch}{dropped}", ""
     yield "workers", f"{loader.workers} {loader.start_method}".strip(), "number"
     for each in loader.settings:
         if each.name in SHORT and each.value != "None":
@@ -230,6 +226,8 @@ def draw(
     if known[first:]:
         lines += [[("more", "title")], *table(known[first:], width)]
     lines += wrong([each for each in found if each.severity == "note"], width)
+    for note in loader.notes:
+        lines += ink.wrap([span(f"({note})", "dim")], width, 2)
     if check is not None:
         seen = "; ".join(check.looked_at)
         lines += ink.wrap([span(f"checked: {seen}", "dim")], width, 2)

@@ -103,6 +103,7 @@ class DataPage(Page):
             self._looked.clear()
             self.near.show(None)
         self.loader.show(loader, self.samples.record)
+        self.times.progress = None  # whatever it was, it has been answered
         self.times.show(loader)
 
     def told(self, record: model.Record) -> str | None:
@@ -137,7 +138,8 @@ class DataPage(Page):
             del self._looked[next(iter(self._looked))]
         self._looked[sample.index] = sample
         self.near.show(sample)
-        if self._wanted == sample.index and not self.near.visible_now:
+        open_here = self._wanted == sample.index and self.host.page is self
+        if open_here and not self.near.visible_now:
             self.host.maximise(self.near)
         elif not self.near.visible_now:
             return None

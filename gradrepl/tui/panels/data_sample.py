@@ -171,6 +171,8 @@ def draw_row(row: SampleRow, width: int) -> list[Line]:
             lines += shown(part, width, 0, False, False)
     for text in (row.error or "", ", ".join(row.odd)):
         lines += ink.wrap([("! ", "bad"), span(text, "bad")], width, 2) if text else []
+    if not row.index:
+        return lines
     hint = [("enter", "key"), (" its picture, its transforms; ", "dim"),
             ("f", "key"), (" make it here, step by step", "dim")]  # fmt: skip
     return [*lines, [], *ink.wrap(hint, width)]
