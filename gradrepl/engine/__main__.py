@@ -39,7 +39,7 @@ def main() -> int:
     reader = threading.Thread(
         target=_listen, args=(session, link, interrupts, setup), name="gradrepl", daemon=True
     )
-    link.on_broken = lambda: _face_gone(session, setup)
+    link.on_broken = lambda: _face_gone(session, setup, "it is closed")
     os.register_at_fork(after_in_child=lambda: _forked(session, link))
     reader.start()
     if setup.get("eager"):
@@ -68,11 +68,12 @@ def _listen(
     session: Session, link: BlockingLink, interrupts: Interrupts, setup: dict[str, Any]
 ) -> None:
     """The link thread: hand requests to whoever is parked, answer at once what can be."""
+    why, leaving = "it is closed", False
     while True:
         try:
             message = link.receive()
-        except LinkError:
-            message = None
+        except LinkError as error:
+            message, why = None, str(error).removesuffix(".")
         if message is None:
             break
         if not isinstance(message, protocol.Ask):
@@ -83,15 +84,18 @@ def _listen(
         elif (record := session.at_once(message.request)) is not None:
             session.send(protocol.Answer(id=message.id, record=record))  # type: ignore[arg-type]
         else:
+            leaving = leaving or isinstance(message.request, protocol.Quit)
             session.gate.put(message)
-    _face_gone(session, setup)
+    _face_gone(session, setup, "" if leaving else why)
 
 
-def _face_gone(session: Session, setup: dict[str, Any]) -> None:
+def _face_gone(session: Session, setup: dict[str, Any], why: str) -> None:
     """Let the user's code run on without us: first disarm, so that who is parked finds it so."""
     if _gone.acquire(blocking=False):  # the link's two ends may both have found out
         stdio.fall_back(setup["keep"], setup["fallback"])
         session.face_gone()
+        if why and session.running_script:
+            stdio.say(f"the face is gone ({why}): the program runs on, with no stop.")
         session.gate.detach()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gradrepl import conditions as c
 from gradrepl.engine import evaluate, frames
 from gradrepl.engine.patches import passing
+from gradrepl.guest import workers
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -57,6 +58,8 @@ class Interrupts:
     def breakpoint_hook(self, *args: object, **keywords: object) -> None:
         """``breakpoint()`` in the user's code: stop there, in this session."""
         if os.environ.get("PYTHONBREAKPOINT") == "0":
+            return
+        if self.session.gate.detached and workers.refuses(sys._getframe(1), "breakpoint()"):
             return
         if self.session.gate.detached or self.session.gate.answering():
             sys.__breakpointhook__(*args, **keywords)

@@ -71,6 +71,12 @@ def fall_back(keep: Sequence[int], fallback: Sequence[int]) -> None:
         _drain(descriptor)
 
 
+def say(sentence: str) -> None:
+    """Say something where the program says what is wrong: there is no face to tell."""
+    with suppress(OSError):
+        os.write(2, f"gradrepl: {sentence}\n".encode())
+
+
 def _drain(descriptor: int) -> None:
     try:
         os.set_blocking(descriptor, False)

@@ -33,7 +33,9 @@ def embed(*, header: str = "") -> None:
 def _stop_at(frame: FrameType, reason: str) -> None:
     session = current.session
     if session is not None:  # started by ``gradrepl script.py``: it has its face
-        if not session.gate.detached and not session.gate.answering():
+        if session.gate.detached:
+            workers.refuses(frame, reason)
+        elif not session.gate.answering():
             session.stepper.pause_here(frame, reason)
     elif not workers.refuses(frame, reason):
         Home.get().pause(frame, reason)
