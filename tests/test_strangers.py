@@ -8,6 +8,7 @@ import pytest
 
 from gradrepl.model import Stats
 from gradrepl.phrases import figures
+from gradrepl.tui import ink
 
 NAN, INF = math.nan, math.inf
 
@@ -29,3 +30,12 @@ def test_figures_that_are_nan_only_because_one_element_is_are_left_out(
     stats: Stats, text: str
 ) -> None:
     assert figures(stats) == text
+
+
+def test_of_a_long_path_the_end_is_shown() -> None:
+    assert ink.tail("model.blocks.2.attn.proj.bias", 30) == "model.blocks.2.attn.proj.bias"
+    assert ink.tail("model.blocks.2.attn.proj.bias", 20) == "…2.attn.proj.bias"
+    assert ink.tail("model.blocks.2.attn.proj.bias", 10) == "…proj.bias"
+    assert ink.tail("model.blocks.2.attn.projection", 6) == "…proj…"
+    assert ink.tail("loss", 3) == "lo…"
+    assert ink.tail("a.b", 0) == ""

@@ -64,6 +64,18 @@ def _walked(name: str, root: torch.nn.Module) -> Walked | None:
         return None
 
 
+def _apart(
+    roots: Iterable[tuple[str, torch.nn.Module]],
+) -> list[tuple[str, torch.nn.Module]]:
+    """Return the modules by names of their own: a caller's ``model`` beside ours is model~2."""
+    used: dict[str, int] = {}
+    found = []
+    for name, module in roots:
+        used[name] = used.get(name, 0) + 1
+        found.append((name if used[name] == 1 else f"{name}~{used[name]}", module))
+    return found
+
+
 class Names:
     """Names of modules, parameters and tensors, by identity, for one moment."""
 
@@ -87,7 +99,7 @@ class Names:
                         roots[id(value)] = (name, value)
                 elif isinstance(value, torch.Tensor):
                     plain.setdefault(id(value), (name, value))
-        self._add_modules(list(roots.values()))
+        self._add_modules(_apart(roots.values()))
         for key, (name, tensor) in plain.items():
             self.tensors.setdefault(key, name)
             self._plain.append((name, tensor))

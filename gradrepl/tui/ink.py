@@ -66,6 +66,14 @@ def clip(text: str, cells: int) -> str:
     return set_cell_size(text, cells - 1) + "…" if cells > 0 else ""
 
 
+def tail(text: str, cells: int) -> str:
+    """Return the end of a dotted path in at most ``cells`` cells: it tells more than its front."""
+    text = clean(text)
+    while cell_len(text) > cells and "." in text:
+        text = "…" + text.removeprefix("…").partition(".")[2]
+    return clip(text, cells)
+
+
 def pad(text: str, cells: int) -> str:
     """Return ``text`` in exactly ``cells`` cells."""
     return set_cell_size(clip(text, cells), cells)

@@ -137,3 +137,33 @@ def test_an_exception_of_a_script_comes_with_what_is_known_of_it(
     assert ("add_ (train.py:7)" in notice.message) is recorded
     assert (hints.UNRECORDED in notice.message) is not recorded
     d.cont()
+
+
+SHADOWED = """\
+import copy
+
+def evaluate(model):
+    return model(torch.ones(1, 2)).tanh()
+
+def main():
+    model = nn.Linear(2, 2)
+    ema = copy.deepcopy(model)
+    decayed = [p for p in model.parameters()]
+    evaluate(ema)
+    model(torch.ones(1, 2)).sum().backward()
+
+main()
+"""
+
+
+def test_a_callers_variable_of_the_same_name_is_another_module(d: Debuggee) -> None:
+    d.break_at("op tanh")
+    d.type(SHADOWED)
+    found = d.look(protocol.ModuleRows())
+    assert found.strays == ()
+    assert set(found.roots) == {"model", "model~2"}
+    d.look(protocol.ChangeBreakpoint(id=0, action="clear"))
+    d.break_at("node AddmmBackward*")
+    d.cont()
+    assert set(d.look(protocol.ModuleRows()).roots) == {"model", "ema"}
+    d.cont()

@@ -72,10 +72,11 @@ def names(row: NodeRow, node: int, label: int) -> Line:
     of = "ahead" if ahead else "leaf" if leaf else "module"
     if label:
         return [(ink.pad(ink.clip(row.name, node - 1), node), role),
-                (ink.pad(ink.clip(row.label, label - 1), label), of)]  # fmt: skip
-    parts: Line = [span(row.name, role), span(f" {row.label}", of)]
+                (ink.pad(ink.tail(row.label, label - 1), label), of)]  # fmt: skip
+    short = ink.tail(row.label, max(8, node - 1 - (0 if leaf else len(row.name) + 1)))
+    parts: Line = [span(row.name, role), span(f" {short}", of)]
     if leaf and row.label:
-        parts = [span(row.label, of), span(f" {row.name}", role)]
+        parts = [span(short, of), span(f" {row.name}", role)]
     parts = ink.fit(parts, node - 1)
     return [*parts, (" " * (node - ink.width(parts)), "")]
 

@@ -67,7 +67,7 @@ def draw(row: OpRow, here: bool, when: str, width: int, digits: int = 3) -> Line
         (ink.pad(ink.clip(name, op - 1), op), "here" if here else "name"),
         (ink.pad(ink.clip(shape, out - 1), out), "dim" if here and when == "before" else ""),
         (ink.pad(figures.dtype(row.dtype), dtype), "dim"),
-        (ink.pad(ink.clip(where, module - 1), module), "bad" if "!" in row.note else "module"),
+        (ink.pad(ink.tail(where, module - 1), module), "bad" if "!" in row.note else "module"),
         (ink.right(str(row.line or ""), line), "dim"),
     ]
 
