@@ -19,7 +19,7 @@ LONG = {"deep_graph.py": 200}
 """Programs of which only so many ops, and then nodes, are stepped."""
 PASSED_BY = ("dropout", "modes")
 """Programs that are also run with a breakpoint that never holds."""
-SLOW = ("forkserver",)
+SLOW = ("forkserver", "spawn_workers")
 """Programs that are only stepped: their workers import torch anew."""
 LAUNCHED = ("autocast_cpu", "exit_code", "process", "uncaught")
 """Programs that are also run as every program is: started by Python, importing torch themselves."""
