@@ -54,6 +54,8 @@ class Rows(Generic[Row]):
         """Give the room back."""
         self._file.close()
 
+    __del__ = close
+
 
 class Graph:
     """A graph, or a backward; ``nodes`` come in the order in which the engine runs them.

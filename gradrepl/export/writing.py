@@ -30,6 +30,8 @@ def check(path: str, overwrite: bool) -> Path:
         TargetError: nothing can be written there, or something is there already.
     """
     try:
+        if "\0" in path:
+            raise ValueError("its name has a NUL in it")
         place = Path(path).expanduser()
         place = place.resolve() if place.is_symlink() else place
         if place.is_dir():
@@ -40,7 +42,7 @@ def check(path: str, overwrite: bool) -> Path:
             raise TargetError(f"'{path}' is there already.", "':export! ...' writes over it.")
         if not place.parent.is_dir():
             raise TargetError(f"there is no directory '{place.parent}'.", "Make it first.")
-    except (OSError, ValueError, RuntimeError) as error:  # a NUL in it; a user without a home
+    except (OSError, ValueError, RuntimeError) as error:  # a user without a home
         raise _failed(path, error) from None
     return place
 

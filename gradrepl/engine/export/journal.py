@@ -62,10 +62,15 @@ class Journal:
         self.passes.clear()
 
     def place(self, on: bool) -> bool:
-        """Look at every backward from now on, or no more; return whether we did before."""
+        """Look at every backward from now on, or no more; return whether we did before.
+
+        Whoever begins anew has what was kept before forgotten.
+        """
         observers = self.stepper.observers
         was = self in observers
         if on and not was:
+            self.close()
+            self._count = 0
             observers.append(self)
         elif was and not on:
             observers.remove(self)
