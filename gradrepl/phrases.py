@@ -150,6 +150,7 @@ def stop_facts(stop: model.Stop) -> Iterator[tuple[str, str]]:
         what = f"op %{stop.op.id} {stop.op.name}"
     yield "stopped", f"{stop.when} {what}" if what else stop.phase
     yield "why", stop.reason
+    yield from (("note", note) for note in stop.notes)
     yield "line", line_of(stop.site)
     yield "module", stop.module
     yield "exception", stop.exception

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import pytest
+from rich.console import Console
 
-from gradrepl.model import Stats
+from gradrepl.model import Site, Stats, Stop
 from gradrepl.phrases import figures
-from gradrepl.tui import ink
+from gradrepl.render import Look, show
+from gradrepl.tui import ink, reply
 
 NAN, INF = math.nan, math.inf
 
@@ -39,3 +42,21 @@ def test_of_a_long_path_the_end_is_shown() -> None:
     assert ink.tail("model.blocks.2.attn.projection", 6) == "…proj…"
     assert ink.tail("loss", 3) == "lo…"
     assert ink.tail("a.b", 0) == ""
+
+
+NOTED = Stop(
+    phase="backward", reason="breakpoint 1: none", site=Site("/me/train.py", 7, "main", "go()"),
+    breakpoints=(1,), notes=("no gradient for gate.weight: no recorded op used it",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_what_is_known_of_a_stop_is_shown(plain: bool) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    show(console, NOTED, Look(plain=plain))
+    assert "no gradient for gate.weight: no recorded op used it" in console.file.getvalue()
+
+
+def test_what_is_known_of_a_stop_is_broken_to_the_width_of_the_screen() -> None:
+    drawn = [ink.plain(line) for line in reply.lines(NOTED, 40)]
+    assert drawn[1:] == ["  no gradient for gate.weight: no", "  recorded op used it"]

@@ -33,7 +33,7 @@ def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Wa
         "watches": watches,
     }
     if isinstance(event, OpEvent | NodeEvent):
-        common["reason"] = ": ".join(filter(None, (hit.reason, _born(session, event, hit))))
+        common["notes"] = _born(session, event, hit)
     match event:
         case OpEvent():
             names = session.names(event.frame)
@@ -45,7 +45,7 @@ def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Wa
             return _backward(event.backward, nodes.record(event.backward, event.node, event),
                              event.frame, common)  # fmt: skip
         case PassEvent():
-            common["reason"] = ": ".join(filter(None, (hit.reason, _missing(session, event))))
+            common["notes"] = _missing(session, event)
             return _backward(event.backward, None, event.frame, common)
         case WatchEvent():
             common["reason"] = f"{hit.reason}: {', '.join(event.said())}"
@@ -53,17 +53,18 @@ def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Wa
     return Stop(**common, site=site, position=session.stepper.recorder.last_id)
 
 
-def _born(session: Session, event: OpEvent | NodeEvent, hit: Hit) -> str:
+def _born(session: Session, event: OpEvent | NodeEvent, hit: Hit) -> tuple[str, ...]:
     """Say where a nan or inf that was waited for is, and of what it came."""
     from gradrepl.engine import births
 
     for what in ("nan", "inf"):
         if what in re.findall(r"\w+", hit.reason) and event.born(what):
-            return births.told(event, what, session.names(event.frame).tensor)
-    return ""
+            said = births.told(event, what, session.names(event.frame).tensor)
+            return (f"{what}: {said}",) if said else ()
+    return ()
 
 
-def _missing(session: Session, event: PassEvent) -> str:
+def _missing(session: Session, event: PassEvent) -> tuple[str, ...]:
     """Say which parameters got no gradient, and why as far as the recorded ops tell."""
     from gradrepl.engine.modules import onward
 
@@ -74,9 +75,9 @@ def _missing(session: Session, event: PassEvent) -> str:
             parameter = event.backward.names.parameters[name]
             why = onward.told(parameter, session.stepper.recorder.flow).removesuffix(".")
             found.setdefault(why, []).append(name)
-    said = [", ".join(them) + (why and f": {why}") for why, them in found.items()]
-    more = f" and {len(names) - MISSING} more" if len(names) > MISSING else ""
-    return f"no gradient for {'; '.join(said)}{more}" if said else ""
+    said = [f"no gradient for {', '.join(n)}" + (why and f": {why}") for why, n in found.items()]
+    more = len(names) - MISSING
+    return (*said, f"and none for {more} more") if more > 0 else tuple(said)
 
 
 def _backward(backward: Any, node: Any, frame: Any, common: dict[str, Any]) -> Stop:

@@ -138,6 +138,8 @@ class Stop(Record, frozen=True, kw_only=True):
     thread: str = "MainThread"
     depth: int = 1
     """Nesting of stops: 1 is the outermost."""
+    notes: tuple[str, ...] = ()
+    """What is known of why: where a nan came from, why a parameter got no gradient."""
 
 
 class Pass(Record, frozen=True, kw_only=True):

@@ -58,6 +58,8 @@ def _(record: model.Stop, look: Look) -> RenderableType:
         lines.append(line(look, _short(record), where, record.site.text if record.site else ""))
     if record.exception and record.exception not in record.reason and not look.plain:
         lines.append(line(look, (record.exception, "red")))
+    if not look.plain:
+        lines += [line(look, (f"  {note}", "yellow")) for note in record.notes]
     lines += [_watch(watch, look) for watch in record.watches]
     return Group(*lines)
 

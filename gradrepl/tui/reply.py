@@ -100,6 +100,8 @@ def _(record: model.Node, width: int) -> list[Line]:
 def _(record: model.Stop, width: int) -> list[Line]:
     head = _stop_line(record, width)
     result = [ink.fit(head, width)]
+    for note in record.notes:
+        result += ink.wrap([span(f"  {note}", "bad")], width, 2)
     result += [
         [span(f"  {watch.expression} = {watch.text}", "here")]
         for watch in record.watches

@@ -61,6 +61,8 @@ def draw(row: OpRow, here: bool, when: str, width: int, digits: int = 3) -> Line
     if here and when == "before":
         shape = "about to run" if out > 12 else "next"
     where = f"{row.module} {row.note}".strip()
+    if ink.width([(where, "")]) >= module:
+        where = row.module or row.note
     return [
         (mark, role),
         (ink.right(str(row.id), digits + 1) + " ", "dim"),
