@@ -258,6 +258,10 @@ class Pass:
         """Return 'AddmmBackward0', 'AccumulateGrad'."""
         return nodes.name(self.graph.nodes[node])
 
+    def leaves(self) -> frozenset[int]:
+        """Return the nodes that accumulate into a leaf."""
+        return self._leaves
+
     def leaf(self, node: int) -> str:
         """Return the name of the leaf that the node accumulates into; '' for other nodes."""
         return next(iter(self.leaf_names(node)), "")

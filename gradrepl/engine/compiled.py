@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl.engine import current, frames
 from gradrepl.engine.arrival import Watch
-from gradrepl.model import Notice
+from gradrepl.model import Notice, Site
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward import Recorder
@@ -23,6 +23,8 @@ EAGER = "force_eager"
 """Torch's own word for 'compile nothing'. Its two environment variables are no such switch: with
 ``TORCH_COMPILE_DISABLE`` ``fullgraph=True`` raises, with ``TORCHDYNAMO_DISABLE`` no
 ``OptimizedModule`` is made, and the names in a ``state_dict`` are others."""
+LINES = 20
+"""Lines of which that is told at most."""
 SWITCH = f'torch.compiler.set_stance("{EAGER}")'
 MODULE = "torch._dynamo.eval_frame"
 DOOR = "_maybe_set_eval_frame"
@@ -49,7 +51,7 @@ class Opaque:
         self._recorder = recorder
         self._original: Callable[[Any], Any] | None = None
         self._watch = Watch(self._stand, MODULE)
-        self._said = False
+        self._said: set[Site | None] = set()
         self.passed = 0
         """Compiled regions that have run while we stood here, those inside others not counted."""
 
@@ -85,13 +87,13 @@ class Opaque:
         return original(callback)
 
     def _say(self, caller: FrameType) -> None:
-        """Tell once what cannot be seen, and where; and how it could be."""
+        """Tell, once for a line, what cannot be seen there, and how it could be."""
         stepper = self._recorder.stepper
-        if self._said or not stepper.sees():
-            return
-        self._said = True
         frame = frames.Walk(caller).frame
         site = None if frame is None else frames.site(frame)
+        if site in self._said or len(self._said) >= LINES or not stepper.sees():
+            return
+        self._said.add(site)
         place = "" if site is None else f"{os.path.basename(site.file)}:{site.line}: "
         session = stepper.session
         started = current.session is session and session.script

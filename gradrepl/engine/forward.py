@@ -19,6 +19,7 @@ from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
@@ -348,7 +349,7 @@ class Recorder(TorchFunctionMode):
             words.append("no_grad")
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
             words.append("autocast")
-        if checkpoint and self.stepper.passes:
+        if checkpoint and _current_graph_task_id() != -1:
             words.append("recomputation")
         return ", ".join(words)
 

@@ -83,6 +83,12 @@ class OfModel(Parameters):
     def __init__(self, only: Only) -> None:
         super().__init__(only)  # type: ignore[arg-type]
         self._strangers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._first = True
+
+    def due(self) -> bool:
+        """Must the model be walked again before this backward? At the first, for the order."""
+        first, self._first = self._first, False
+        return first or super().due()
 
     def _search(self, frame: Any) -> None:
         super()._search(frame)
@@ -126,12 +132,14 @@ class ModelWatch(HealthWatch):
 
     def __init__(self, stepper: Stepper, model: torch.nn.Module, every: int, urgent: bool) -> None:
         super().__init__(stepper)
-        self.parameters = OfModel(Only(model))
+        self.only = Only(model)
+        self.parameters = OfModel(self.only)
         clock = OwnClock(self._steps)
         clock.concerns = self.parameters.concerns
         self.clock = clock
         self.clips = Clips(lambda: False, self._scaled)  # whose gradients were clipped is not told
         self.place(h.Watching(grads=True, every=every, breakpoints=urgent))
+        self.parameters.search(None)
 
     def op(self, call: Any) -> None:
         """Ops do not matter here."""
@@ -153,15 +161,53 @@ class OwnEvent(WatchEvent):
     def __init__(self, stepper: Stepper, source: ModelWatch, new: Sequence[Any]) -> None:
         super().__init__(stepper, stepper.armed.anchor, new)
         self.source = source
-        self.shown_to: Any = None
 
     def verdicts(self) -> Sequence[str]:
-        """Return the words, if it is our watch that asks."""
-        return super().verdicts() if self.shown_to is self.source else []
+        """Return none: they are not everybody's."""
+        return []
+
+
+OWN = (c.VerdictIs, c.LeafIs, c.NoGradient)
+"""What of a watch's condition is about parameters: about those of its model, then."""
+
+
+class OwnView:
+    """An event as the condition of a watch sees it: with its model's parameters, and no others."""
+
+    def __init__(self, event: Any, source: ModelWatch) -> None:
+        self._event, self._source = event, source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._event, name)
+
+    def verdicts(self) -> Sequence[str]:
+        """Return the new verdicts on the model."""
+        own = getattr(self._event, "source", None) is self._source
+        return [each.word for each in self._event.new] if own else []
+
+    def leaf_names(self) -> Sequence[str]:
+        """Return the names of the leaf, the model's own among them; none of another's leaf."""
+        backward = getattr(self._event, "backward", None)
+        node = None if backward is None else backward.graph.nodes[self._event.node]
+        found = self._source.parameters.known.get(id(getattr(node, "variable", None)))
+        return [] if found is None else [found.name, *found.also, *self._event.leaf_names()]
+
+    def missing(self) -> Sequence[str]:
+        """Return the model's parameters that require a gradient and have none."""
+        backward, known = self._event.backward, self._source.parameters.known
+        leaves = (backward.graph.nodes[place].variable for place in backward.leaves())
+        if not any(id(leaf) in known for leaf in leaves):
+            return []  # another model's backward
+        return [
+            name
+            for _, model in self._source.only.roots
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and parameter.grad is None
+        ]
 
 
 class OwnCondition:
-    """The condition of a watch: it is about verdicts on its own model, not on others."""
+    """The condition of a watch."""
 
     def __init__(self, condition: c.Condition, source: ModelWatch) -> None:
         self.condition, self.source = condition, source
@@ -177,21 +223,13 @@ class OwnCondition:
         """Is this event one to stop at?"""
         if not c.asked(self.condition, event):
             return False
-        if not isinstance(event, OwnEvent):
-            return self.condition.matches(event)
-        event.shown_to = self.source
-        try:
-            return self.condition.matches(event)
-        finally:
-            event.shown_to = None
+        return self.condition.matches(OwnView(event, self.source))  # type: ignore[arg-type]
 
 
 def seen(watch: ModelWatch) -> Health:
     """Return all that a watch knows."""
     session: Any = SimpleNamespace(stepper=SimpleNamespace(watching=lambda: watch.asked))
     with tensors.quiet():
-        if not watch.parameters.known:
-            watch.parameters.search(None)
         watch.catch_up()
         found = report(p.AskHealth(count=ROWS), watch, session)
         rows = list(found.rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -45,8 +46,9 @@ class Tracing:
         self.compiled = 0
         """Compiled regions that ran unseen."""
         self._compiled_before = stepper.recorder.unseen_regions() if stepper.torch_here else 0
-        self._ids: dict[int, int] = {}
-        """By the recorder's number of an op: ours."""
+        self._begins: list[int] = []
+        self._ends: list[int] = []
+        """Of each op, between which sequence numbers the nodes are that it made."""
         self._running: list[int] = []
 
     def op(self, call: Any) -> None:
@@ -58,10 +60,11 @@ class Tracing:
             return
         from gradrepl.engine.calls import tensors_in
 
-        number = self._ids[call.id] = len(self.ops) + 1
+        self._begins.append(call.seq)
+        self._ends.append(call.seq_end)
         self.ops.append(
             TracedOp(
-                id=number, name=call.name, site=call.site, module=call.module,
+                id=len(self.ops) + 1, name=call.name, site=call.site, module=call.module,
                 module_class=call.module_class, dtype=call.dtype, mode=call.mode,
                 inputs=_shapes(tensors_in((call.args, call.kwargs))),
                 outputs=_shapes(tensors_in(call.result)),
@@ -107,16 +110,17 @@ class Tracing:
         """Return the number of the pass that is running, or 0."""
         return self._running[-1] if self._running else 0
 
-    def made(self, seq: int) -> Any:
-        """Return the op of this trace that made a node: the recorder's, with our number, or None.
+    def made(self, seq: int) -> TracedOp | None:
+        """Return the op of this trace that made a node, or None.
 
-        Sequence numbers count in each thread anew.
+        Sequence numbers count in each thread anew. Ops are kept in the order in which they ended,
+        so that of several nested ones the innermost is found.
         """
-        here = threading.current_thread()
-        if here is not self.stepper.thread or here.ident != self.thread:
+        if threading.get_ident() != self.thread:
             return None
-        call = self.stepper.recorder.op_of(seq)
-        return None if call is None else (call, self._ids.get(call.id))
+        place = bisect_right(self._ends, seq)
+        near = range(place, min(place + 4, len(self.ops)))
+        return next((self.ops[at] for at in near if self._begins[at] <= seq < self._ends[at]), None)
 
 
 class Visit:
@@ -251,13 +255,13 @@ def _facts(node: Any, names: Any, labels: dict[Any, str], tracing: Tracing) -> d
     variable = getattr(node, "variable", None) if nodes.name(node) == "AccumulateGrad" else None
     leaf = "" if variable is None else names.tensor(variable)
     number = int(node._sequence_nr())
-    call, own = (number < nodes.NO_SEQUENCE and tracing.made(number)) or (None, None)
+    made = tracing.made(number) if number < nodes.NO_SEQUENCE else None
     return {
         "name": nodes.name(node),
         "label": leaf or labels.get(node, ""),
-        "module": leaf.rpartition(".")[0] if call is None else call.module,
-        "op": own,
-        "site": None if call is None else call.site,
+        "module": leaf.rpartition(".")[0] if made is None else made.module,
+        "op": None if made is None else made.id,
+        "site": None if made is None else made.site,
         "leaf": variable is not None,
     }
 

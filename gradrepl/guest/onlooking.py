@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from gradrepl.engine import current
-from gradrepl.engine.observers import Observer
 from gradrepl.engine.session import Session
 from gradrepl.guest import main_thread
 from gradrepl.guest.home import Home
+
+if TYPE_CHECKING:
+    from gradrepl.engine.observers import Observer
 
 
 def session() -> Session:
@@ -39,5 +42,7 @@ def end(observer: Observer, found: Session) -> None:
         stepper.place_recorder()
     else:
         main_thread.call_soon(stepper.place_recorder)
+    if stepper.torch_here and not stepper.records:
+        stepper.recorder.forget_paths()  # it holds the modules, whose paths it knows
     if current.session is None and found is Home.get().session:
         Home.get().looked_on()

@@ -24,7 +24,9 @@ def watch(model: nn.Module, stop: str = "", *, every: int = 1) -> Watch:
 
     ``stop``: where to stop besides, a breakpoint's condition: ``"nan"``, ``"verdict vanishing"``,
     ``"norm > 10"``, ``"leaf fc1.weight"``; the face is that of ``set_trace()``. ``every``: only
-    every so many backwards are looked at. Ends with ``close()``, or the ``with`` it stands in.
+    every so many backwards are looked at. Of a condition, verdicts, leaves and missing gradients
+    are those of this model; ``nan`` and ``norm`` hold wherever they occur. It ends with
+    ``close()``, or with the ``with`` it stands in.
 
     Raises:
         UsageError: ``model`` is no ``nn.Module``, or ``every`` is below 1.
@@ -42,9 +44,8 @@ class Watch:
         from gradrepl.guest import onlooking
 
         condition = parse(stop) if stop else None
-        judged = condition is not None and any(
-            isinstance(part, c.VerdictIs) for part in c.parts(condition)
-        )
+        parts = [] if condition is None else c.parts(condition)
+        judged = any(isinstance(part, c.VerdictIs) for part in parts)
         self._last: records.Health | None = None
         self._breakpoint = 0
         self._session = onlooking.session()
@@ -53,20 +54,20 @@ class Watch:
         onlooking.begin(self._engine, stops=condition is not None)
         if condition is not None:
             try:
-                self._arm(condition, stop, judged, frame)
+                self._arm(condition, stop, frame)
             except BaseException:
                 self.close()
                 raise
 
-    def _arm(self, condition: c.Condition, text: str, judged: bool, frame: FrameType) -> None:
+    def _arm(self, condition: c.Condition, text: str, frame: FrameType) -> None:
         from gradrepl.engine import frames
         from gradrepl.engine.gate import Place
-        from gradrepl.engine.observers import OwnCondition
+        from gradrepl.engine.observers import OWN, OwnCondition
 
         stepper = self._session.stepper
         place = Place("forward", frames.user_frames(frame))
         self._breakpoint = self._session.set_breakpoint(condition, text, False, place).id
-        if judged:
+        if any(isinstance(part, OWN) for part in c.parts(condition)):
             found = stepper.armed.breakpoints[self._breakpoint]
             found.condition = OwnCondition(found.condition, self._engine)  # type: ignore[assignment]
             stepper.rearm()
