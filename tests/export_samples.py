@@ -85,3 +85,17 @@ def ops() -> Ops:
     rows.append(op(2, 2.0, 0.5, module=NASTY, sequence=(3, 5)))
     about = model.Taken(serial=1, what="ops", total=2, first=1)
     return Ops(about, Rows(model.TakenOp, rows))
+
+
+SAMPLES: list[model.Record] = [
+    graph(nodes([(2,), ()])).about,
+    model.TakenNodes(rows=tuple(nodes([(2,), ()]))),
+    model.TakenOps(rows=(op(1, 1.0, 0.5),)),
+    model.Exporters(
+        rows=(model.ExporterInfo(name="svg", of="graph", suffix=".svg", help="a picture"),)
+    ),
+    model.Exported(
+        path="x.svg", kind="svg", of="the graph of loss", rows=3012, nbytes=91_400, seconds=0.2,
+        note="folded by module: 3,012 nodes in 180 boxes",
+    ),
+]  # fmt: skip

@@ -28,6 +28,7 @@ SHOWN = (
     model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.GraphRow,
     model.Loader, model.Batch, model.SampleRow, model.Sample, model.Part, model.LoaderCheck,
     model.Finding,
+    model.Exported, model.Exporters,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import io
 import pytest
 from chain_samples import SAMPLES as CHAIN
 from data_samples import SAMPLES as DATA
+from export_samples import SAMPLES as EXPORT
 from health_samples import SAMPLES as HEALTH
 from memory_samples import SAMPLES as MEMORY
 from modules_samples import SAMPLES as MODULES
@@ -120,7 +121,7 @@ def test_a_tensor_in_full():
 
 
 RECORDS = [
-    *CHAIN, *DATA, *HEALTH, *MEMORY, *MODULES,
+    *CHAIN, *DATA, *EXPORT, *HEALTH, *MEMORY, *MODULES,
     FORWARD, BACKWARD, EXCEPTION, OP, NODE, tensor(), SCALAR,
     model.Comparison(a="x", b="[/b]", shape=(3,), equal=False, close=False, elements=3,
                      different=2, max_difference=5.0, index=(1,), at=("0", "-5"), norm=5.8,
