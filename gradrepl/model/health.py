@@ -89,7 +89,8 @@ class HealthRow(msgspec.Struct, frozen=True, kw_only=True):
     update_steps: int = 0
     """Steps of optimizers in that change; 0 where no optimizer of torch's was seen."""
     history: tuple[float | None, ...] = ()
-    """Norms at the last looks, oldest first; None where no gradient arrived."""
+    """Norms at the last looks, oldest first; None where no gradient arrived. Of many in a row that
+    are not finite only the first 24 are kept, so that how it came about is not lost."""
     depth: int | None = None
     """How many parameters got their gradient before it: 0 is next to the loss."""
     reached_at: int = 0
@@ -222,7 +223,8 @@ class Health(Record, frozen=True, kw_only=True):
     steps: int = 0
     """Steps of optimizers of torch's since then."""
     points: tuple[HealthPoint, ...] = ()
-    """The looks kept, oldest first, at most 120."""
+    """The looks kept, oldest first, at most 120; of many in a row that are not finite the first 23
+    and the last."""
     timing: Timing | None = None
     scale: float | None = None
     """The scale of the GradScaler that scaled the last root, or None."""

@@ -74,9 +74,9 @@ def test_nothing_of_clipping_is_exchanged_when_nothing_is_watched(d):  # noqa: F
     assert "gradrepl" not in alone
     watch(d)
     assert d.value("u.clip_grad_norm_ is before") == "True"
-    found = eval(d.value("[f.__closure__[0].cell_contents.__code__.co_filename.endswith("
-                         "'clipping.py') for f in (u.clip_grad_norm_, u.clip_grads_with_norm_,"
-                         " u.clip_grad_value_)]"))  # fmt: skip
+    code = "f.__closure__[0].cell_contents.__code__.co_filename"
+    names = "(u.clip_grad_norm_, u.clip_grads_with_norm_, u.clip_grad_value_)"
+    found = eval(d.value(f"['clipping.py' in {code} for f in {names}]"))
     assert found == [False, True, True]
     d.look(protocol.WatchHealth(off=True))
     assert d.value(inside) == alone
@@ -211,6 +211,22 @@ def test_one_that_explodes_grows_and_ends_in_nan(d):  # noqa: F811
     assert any(math.isnan(point.total) for point in health(d).points)
     (row,) = health(d, "0.weight").rows
     assert row.where == (f"The loss of backward {row.reached_at} is nan: the forward made it.",)
+
+
+def test_what_led_to_nan_is_not_pushed_out(d):  # noqa: F811
+    d.type("w = torch.ones(2, requires_grad=True)")
+    watch(d)
+    d.type("for i in range(200):\n    w.grad = None\n"
+           "    (w * (i + 1 if i < 50 else float('nan'))).sum().backward()")  # fmt: skip
+    found = health(d)
+    assert [point.backward for point in found.points] == [*range(1, 74), 200]
+    (row,) = found.rows
+    assert row.history[:50] == pytest.approx([2**0.5 * (i + 1) for i in range(50)])
+    assert len(row.history) == 74
+    d.type("w.grad = None\n(w * 3).sum().backward()")
+    found = health(d)
+    assert found.points[-1].backward == 201
+    assert found.rows[0].history[-1] == pytest.approx(3 * 2**0.5)
 
 
 def test_a_gradient_that_is_not_finite_though_the_loss_is(d):  # noqa: F811

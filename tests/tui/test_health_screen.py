@@ -102,13 +102,17 @@ def test_the_summary() -> None:
 
 def test_norms_by_depth() -> None:
     assert text(draw_depths(DEPTHS, "enc.weight", 56, 6)) == [
-        "  +0 ┤!       ●",
-        "  -2 ┤                ●",
+        "  +0 ┤!         ●",
+        "  -2 ┤                    ●",
         "  -4 ┤",
         "  -6 ┤",
-        "  -8 ┤                        ◉       ·       0",
-        "      loss side               enc.weight      input side",
+        "  -8 ┤                             ◉         ·         0",
+        "      loss side                    enc.weight input side",
     ]
+    assert text(draw_depths(DEPTHS, "", 120, 6))[-1].split() == ["loss", "side", "input", "side"]
+    assert text(draw_depths(DEPTHS[1:2], "head.bias", 40, 3)) == [
+        "  +1 ┤", "  +0 ┤◉", "      head.bias",
+    ]  # fmt: skip
 
 
 def test_many_depths_keep_the_chosen_and_the_ends() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.amp.grad_scaler import OptState
 
-from gradrepl.engine.patches import Patch
+from gradrepl.engine.patches import Patch, passes
 
 LIMIT = 64
 """Scaled tensors that are remembered while they live."""
@@ -32,6 +32,7 @@ class Scaling:
         scaling, original = self, vars(torch.amp.GradScaler)["scale"]
 
         @functools.wraps(original)
+        @passes
         def scale(scaler: Any, outputs: Any) -> Any:
             result = patch.kept(scaler, outputs)
             scaling.note(scaler, result)
@@ -44,6 +45,7 @@ class Scaling:
         scaling, original = self, vars(torch.amp.GradScaler)["update"]
 
         @functools.wraps(original)
+        @passes
         def update(scaler: Any, new_scale: Any = None) -> None:
             scaling.updates(scaler)
             patch.kept(scaler, new_scale)

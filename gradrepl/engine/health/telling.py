@@ -32,6 +32,11 @@ class Telling:
         self._heard.clear()
         self._told_at = 0.0
 
+    @property
+    def waits(self) -> bool:
+        """Is there something that has not been told yet?"""
+        return bool(self._untold)
+
     def note(self, new: Sequence[tuple[Tracked, str]], number: int, asked: bool) -> None:
         """Take in whose verdict has changed, and the word before; ``asked``: may it be told?"""
         for each, was in new:

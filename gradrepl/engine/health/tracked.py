@@ -13,6 +13,9 @@ from gradrepl.model import health as h
 
 KEPT = 120
 """Looks that are kept."""
+LOST = 24
+"""Looks in a row without a finite norm after which no more are kept: how it came about is worth
+more than that it stays so."""
 SETTLED = 10
 """Norms that make a running mean."""
 SELDOM = 30
@@ -82,7 +85,8 @@ class Tracked:
         one now, else ''.
         """
         ours = None if norm is None else norm / scale
-        self._keep(MISSING if ours is None else ours)
+        if self.bad_for < LOST or ours is None or ours - ours == 0.0:
+            self._keep(MISSING if ours is None else ours)
         self.norm, self.reached_at, self.missed = norm, backward, 0
         self.reaches += 1
         self.overlooked = False
@@ -96,15 +100,14 @@ class Tracked:
         if ours is not None and ours - ours == 0.0:
             self.settled += 1
             self.level += (ours - self.level) / min(self.settled, 2 * SETTLED)
-            again = self._grows(limits) or again
+            if not self.reaches % SELDOM and self._grows(limits):
+                again = True
             if not again and self.word in FINE and fine(ours, level, limits):
                 return ""
         return self._judged(ours, level, limits, False, scale, backward)
 
     def _grows(self, limits: h.HealthLimits) -> bool:
-        """Now and then see whether the norm is rising; return whether that has changed."""
-        if self.reaches % SELDOM:
-            return False
+        """See whether the norm is rising; return whether that has changed."""
         was = self.growth >= limits.rising
         self.growth = growth([norm for norm in self._last() if norm > 0])
         return was != (self.growth >= limits.rising)

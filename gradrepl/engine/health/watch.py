@@ -27,7 +27,7 @@ from gradrepl.engine.health.nodes import NodeWatch, Run
 from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Scaling
 from gradrepl.engine.health.telling import Telling
-from gradrepl.engine.health.tracked import KEPT, Tracked
+from gradrepl.engine.health.tracked import KEPT, LOST, Tracked
 from gradrepl.engine.patches import unseen
 from gradrepl.model import health as h
 from gradrepl.phrases import place
@@ -56,6 +56,8 @@ class HealthWatch:
         self.scaling = Scaling()
         self.clips = Clips(stepper.sees, self._scaled)
         self.points: deque[h.HealthPoint] = deque(maxlen=KEPT)
+        self._lost = 0
+        """Looks in a row whose total norm was not finite."""
         self.backwards = 0
         self.scale: float | None = None
         self.run: Run | None = None
@@ -109,7 +111,7 @@ class HealthWatch:
         self.clips.forget()
         self.clock.kept.clear()
         self.clock.steps = 0
-        self.backwards = self.scaling.skipped = 0
+        self.backwards = self.scaling.skipped = self._lost = 0
         self.run = self.scale = self.map = None
         self._map_end = self._map_took = 0.0
         self._figures_end = self._figures_took = 0.0
@@ -217,7 +219,8 @@ class HealthWatch:
             names = {key: each.name for key, each in self.parameters.known.items()}
             self.run, self.run_at, self.run_scale = nodes.ended(names), number, scale
             self._mapped(nodes, number)
-        self._telling.note(new, number, self.asked.grads)
+        if new or self._telling.waits:
+            self._telling.note(new, number, self.asked.grads)
 
     def _mapped(self, nodes: NodeWatch, number: int) -> None:
         """Keep the graph, where it was noted: which node passes its gradient on to which."""
@@ -265,6 +268,10 @@ class HealthWatch:
         total = math.hypot(*known) / by if known else None
         several = self.parameters.models > 1
         loss = _value(roots[0]) if len(roots) == 1 else None
+        lost = total is not None and not math.isfinite(total)
+        self._lost = self._lost + 1 if lost else 0
+        if self._lost > LOST:
+            self.points.pop()
         self.points.append(
             h.HealthPoint(
                 backward=number,

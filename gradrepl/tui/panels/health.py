@@ -172,7 +172,7 @@ def summary(record: model.Health, width: int) -> Line:
         parts.append([("more parameters than are watched", "warn")])
     line: Line = [(" ", "")]
     for part in parts:
-        line += [*part, ("   ", "")]
+        line += [*part, ("   " if width >= WIDE else "  ", "")]
     return ink.fit(line[:-1], width)
 
 

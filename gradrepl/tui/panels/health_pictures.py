@@ -16,6 +16,8 @@ from gradrepl.tui.panels.health import HealthLine, mark, role, update
 
 LABEL = 6
 """Cells of the labels at a vertical axis, with the axis."""
+APART = 12
+"""Cells between two parameters in the picture by depth, at most."""
 FILL = "▇"
 LATER = " Known after the first watched backward."
 NAN = float("nan")
@@ -35,7 +37,7 @@ def draw_depths(
     shown = _sampled(depths, cells, chosen)
     if not shown:
         return [[(LATER, "dim")]]
-    gap = max(1, min(8, cells // len(shown)))
+    columns = _columns(len(shown), cells)
     logs = [math.log10(each.norm) for each in shown if each.norm and math.isfinite(each.norm)]
     low, high = (math.floor(min(logs)), math.ceil(max(logs))) if logs else (-1, 0)
     high = max(high, low + 1)
@@ -43,13 +45,22 @@ def draw_depths(
     lines = []
     for row in range(rows):
         line: Line = [(_level(low, high, row, rows), "dim")]
-        for each, place in zip(shown, places, strict=True):
-            glyph, kind = _dot(each, chosen) if place == row else (" ", "")
-            line.append((glyph + " " * (gap - 1), kind))
+        end = 0
+        for each, place, column in zip(shown, places, columns, strict=True):
+            if place == row:
+                line += [(" " * (column - end), ""), _dot(each, chosen)]
+                end = column + 1
         lines.append(line)
     if height > 1:
-        lines.append(_names(shown, chosen, gap, width))
+        at = next((at for at, each in enumerate(shown) if each.name == chosen), None)
+        lines.append(_names("" if at is None else chosen, columns[at or 0], columns[-1], width))
     return lines
+
+
+def _columns(count: int, cells: int) -> list[int]:
+    """Return in which cell each of ``count`` stands: over the whole width, not too far apart."""
+    last = min(cells - 1, APART * (count - 1))
+    return [round(at * last / max(1, count - 1)) for at in range(count)]
 
 
 def _sampled(depths: Sequence[model.Depth], most: int, chosen: str) -> list[model.Depth]:
@@ -78,7 +89,8 @@ def _level(low: int, high: int, row: int, rows: int) -> str:
     """Return the label of a line: the power of ten that stands in it, if one does."""
     upper, lower = (high - at * (high - low) / rows for at in (row, row + 1))
     power = math.floor(upper + 1e-9)
-    return f"{power:+4} ┤" if power > lower + 1e-9 else "     │"
+    inside = power > lower + 1e-9 or row == rows - 1
+    return f"{power:+4} ┤" if inside else "     │"
 
 
 def _dot(each: model.Depth, chosen: str) -> tuple[str, Role]:
@@ -90,14 +102,11 @@ def _dot(each: model.Depth, chosen: str) -> tuple[str, Role]:
     return glyph, "bad" if each.verdict in PROBLEMS else "number"
 
 
-def _names(shown: Sequence[model.Depth], chosen: str, gap: int, width: int) -> Line:
-    """Return the chosen one's name under its place, and those of the two ends."""
+def _names(chosen: str, column: int, last: int, width: int) -> Line:
+    """Return the chosen one's name under its place, and what the two ends are."""
     row = [" "] * width
-    at = next((at for at, each in enumerate(shown) if each.name == chosen), None)
-    wanted = [(0, "loss side"), (width - LABEL, "input side")]
-    if at is not None:
-        wanted.insert(0, (at * gap, chosen))
-    for place, text in wanted:
+    wanted = [(column, chosen)] if chosen else []
+    for place, text in [*wanted, (0, "loss side"), (max(last - 9, 0), "input side")]:
         text = ink.clip(text, width - LABEL)
         first = max(LABEL, min(LABEL + place, width - len(text)))
         free = row[max(0, first - 1) : first + len(text) + 1]
