@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import export
 import graphs
 import idle
 import loading
@@ -24,6 +25,7 @@ SECTIONS: dict[str, Callable[[], Section]] = {
     "watching": lambda: watching.measure(60),
     "loading": lambda: loading.measure(24),
     "graphs": graphs.measure,
+    "export": export.measure,
     "stepping": stepping.measure,
     "screen": screen.measure,
 }
