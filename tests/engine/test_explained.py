@@ -169,3 +169,13 @@ def test_a_callers_variable_of_the_same_name_is_another_module(d: Debuggee) -> N
     d.cont()
     assert set(d.look(protocol.ModuleRows()).roots) == {"model", "ema"}
     d.cont()
+
+
+def test_terms_are_named_as_the_user_named_them(d: Debuggee) -> None:
+    d.type("w = torch.ones(2, requires_grad=True); actor = (w * 2).mean() - w.exp().mean()")
+    d.type("critic = w.square().mean(); total = actor + 0.5 * critic")
+    found = d.look(protocol.TermsOf(root="total"))
+    assert [(term.name, term.weight) for term in found.terms] == [("actor", 1), ("critic", 0.5)]
+    assert found.agrees
+    found = d.look(protocol.TermsOf(root="actor"))
+    assert [term.weight for term in found.terms] == [1, -1]

@@ -58,7 +58,8 @@ def adds_up(node: Any, scalar: bool) -> bool:
 def split(root: origin.Root, graph: Graph, runner: Runner, labels: Labels) -> list[Split]:
     """Return the terms of ``root`` in the order in which they are met.
 
-    What has a name is taken as it is: of ``reg = 0.1 * penalty`` the term is ``reg``.
+    What has a name is taken as it is: of ``reg = 0.1 * penalty`` the term is ``reg``, of
+    ``actor = policy - bonus`` it is ``actor``.
     """
     begin = {start.node for start in root.starts}
     waiting: dict[int, Grads] = {}
@@ -78,8 +79,8 @@ def split(root: origin.Root, graph: Graph, runner: Runner, labels: Labels) -> li
             continue
         node = graph.nodes[place]
         scalar = all(grad is None or grad.numel() == 1 for grad in grads)
-        weighed = kind(node) in WEIGHTS and node not in begin
-        if not adds_up(node, scalar) or (weighed and labels.variable(node, 0) is not None):
+        named = kind(node) in ADDS | WEIGHTS and node not in begin
+        if not adds_up(node, scalar) or (named and labels.variable(node, 0) is not None):
             found += [Split(node, n, g) for n, g in enumerate(grads) if g is not None]
             continue
         leaving = runner.run(place, grads)
