@@ -123,6 +123,8 @@ class Loader(Record, frozen=True, kw_only=True):
     shm_free: int | None = None
     site: Site | None = None
     """Where it is made, as far as the source tells."""
+    others: tuple[str, ...] = ()
+    """Names of other loaders in reach."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,9 @@ class AskLoader(Request, frozen=True, kw_only=True):
     """
 
     expression: str = ""
+    look: bool = False
+    """A screen asks: the loader asked for by name before; else the one that the program iterates
+    now or iterated last; else the first in reach."""
 
 
 class WatchLoaders(Request, frozen=True, kw_only=True):

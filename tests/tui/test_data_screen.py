@@ -38,7 +38,7 @@ from gradrepl.tui import ink, keys, views
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.panels import data, data_loader, data_sample, data_time
 
-MINE = replace(LOADER, name="loader")
+MINE = replace(LOADER, name="loader", others=("valid", "test"))
 BAD = ODD_ROW
 ROWS = (BAD, ROW, *(replace(ROW, place=place, index=str(place * 7)) for place in (1, 2, 4)))
 WHOLE = replace(BATCH, rows=ROWS)
@@ -313,7 +313,7 @@ def test_opening_it_asks_for_the_loader_alone() -> None:
         assert not any(isinstance(each, protocol.AskLoader) for each in seen.talk.asked)
         await seen.press("escape", "4")
         assert "[4 Data]" in seen.text
-        assert protocol.AskLoader() in seen.talk.asked
+        assert protocol.AskLoader(look=True) in seen.talk.asked
         assert fetched(seen) == []
         assert not any("batch" in each for each in seen.talk.entered)
         assert "n   fetch the next batch" in seen.text
@@ -354,6 +354,9 @@ def test_its_keys() -> None:
         await seen.press("C", "s")
         assert seen.talk.entered[-1] in (":s", ":step")
         await seen.press("N")
+        assert seen.talk.entered[-1] == ":loader valid"
+        seen.talk.loader = replace(MINE, others=())
+        await seen.press("s", "N")
         assert seen.app.dock.prompt.text == ":loader "
 
     on_screen(body, make=Loads)

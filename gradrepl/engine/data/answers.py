@@ -23,7 +23,10 @@ from gradrepl.engine.session import Session
 
 @on(p.AskLoader)
 def _(request: p.AskLoader, session: Session, place: Place) -> Answer:
-    loader, name = room.meant(request.expression, session, place)
+    if request.look and not request.expression:
+        loader, name = room.followed(session, place)
+    else:
+        loader, name = room.meant(request.expression, session, place)
     return loaders.describe(loader, name, session, place)
 
 

@@ -18,7 +18,7 @@ from torch.utils.data import sampler as samplers
 
 from gradrepl import model
 from gradrepl.engine.arrival import device
-from gradrepl.engine.data import batches, generators, order, pace
+from gradrepl.engine.data import batches, generators, order, pace, room
 from gradrepl.engine.data.watch import DataWatch, Seen, now, watch_of
 from gradrepl.model import Finding, Setting, Site, WorkerState
 
@@ -56,6 +56,7 @@ def describe(loader: Any, name: str, session: Session, place: Place) -> model.Lo
         notes=() if not loader.num_workers or pace.can_tell() else
         ("how busy a worker is is read from /proc, which this machine does not have.",),
         shm_total=shm[0], shm_free=shm[1], site=site_of(name, session, place),
+        others=room.others(loader, session, place),
     )  # fmt: skip
 
 

@@ -9,12 +9,15 @@ from weakref import WeakKeyDictionary
 from torch.utils.data import DataLoader
 
 from gradrepl.engine import names
-from gradrepl.engine.data.order import Epoch
+from gradrepl.engine.data.order import Epoch, all_iterators
+from gradrepl.engine.data.watch import watch_of
 from gradrepl.errors import UsageError
 
 if TYPE_CHECKING:
     from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+
+NONE = "there is no DataLoader in reach."
 
 
 class Room:
@@ -23,6 +26,8 @@ class Room:
     def __init__(self) -> None:
         self.name = ""
         self._loader: weakref.ref[Any] | None = None
+        self.asked = False
+        """It was asked for by name, so it stays the one meant."""
         self.epoch: Epoch | None = None
         """The one that would have begun when the loader was asked for."""
         self.next = 0
@@ -39,8 +44,9 @@ class Room:
         """The loader that is meant, or None."""
         return self._loader() if self._loader is not None else None
 
-    def mean(self, loader: Any, name: str) -> None:
+    def mean(self, loader: Any, name: str, asked: bool = True) -> None:
         """Mean this loader from now on."""
+        self.asked = asked
         if loader is not self.loader:
             self._loader = weakref.ref(loader)
         self.next, self.indices, self.streams = 0, (), None
@@ -77,12 +83,55 @@ def meant(expression: str, session: Session, place: Place) -> tuple[Any, str]:
     found = loaders(session, place)
     if len(found) == 1:
         ((name, loader),) = found
-        room.mean(loader, name)
+        room.mean(loader, name, asked=False)
         return loader, name
     if not found:
-        raise UsageError("there is no DataLoader in reach.", "Write: loader EXPR")
+        raise UsageError(NONE, "Write: loader EXPR")
     listed = ", ".join(name for name, _ in found[:8])
     raise UsageError(f"which loader? There are {listed}.", f"Write: loader {found[0][0]}")
+
+
+def followed(session: Session, place: Place) -> tuple[Any, str]:
+    """Return the loader that a screen shows, and its name; it is the one meant from now on.
+
+    Raises:
+        UsageError: there is none in reach.
+    """
+    room = room_of(session)
+    found = loaders(session, place)
+    if room.loader is not None and (room.asked or not found):
+        return room.loader, room.name
+    if not found:
+        raise UsageError(NONE, "Write: loader EXPR")
+    loader, name = _latest(found, session)
+    if loader is not room.loader:
+        room.mean(loader, name, asked=False)
+    return loader, room.name
+
+
+def _latest(found: list[tuple[str, Any]], session: Session) -> tuple[Any, str]:
+    """Return the loader that the program iterates now, or iterated last; else the first."""
+    watch = watch_of(session.stepper)
+    named = {id(loader): (loader, name) for name, loader in found}
+    for loader in watch.latest() if watch is not None else ():
+        if id(loader) in named:
+            return named[id(loader)]
+    if len(found) > 1:
+        iterators = [vars(each) for each in all_iterators()]
+        for name, loader in found:
+            mine = [
+                each for each in iterators if each.get("_index_sampler") is loader._index_sampler
+            ]
+            if any(each.get("_num_yielded") for each in mine):
+                return loader, name
+    return found[0][1], found[0][0]
+
+
+def others(loader: Any, session: Session, place: Place) -> tuple[str, ...]:
+    """Return the names of at most 32 other loaders in reach, those that come after it first."""
+    found = loaders(session, place)
+    here = next((at for at, (_, each) in enumerate(found) if each is loader), -1)
+    return tuple(name for name, _ in (*found[here + 1 :], *found[: max(here, 0)]))[:32]
 
 
 def _hint(value: Any, session: Session, place: Place) -> str:

@@ -169,7 +169,9 @@ def picture(tensor: torch.Tensor) -> tuple[tuple[int, ...], ...]:
         return ()
     rows, columns = (max(1, size // (8 * CELLS)) for size in plane.shape)
     grey = plane[::rows, ::columns].to(torch.float32)
-    grey = torch.where(torch.isfinite(grey), grey, torch.zeros_like(grey))
+    finite = torch.isfinite(grey)
+    floor = grey[finite].min() if bool(finite.any()) else torch.zeros(())
+    grey = torch.where(finite, grey, floor)  # what is not finite is dark
     low, high = float(grey.min()), float(grey.max())
     if tensor.dtype == torch.uint8:
         low, high = 0.0, 255.0

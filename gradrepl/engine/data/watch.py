@@ -81,6 +81,11 @@ class Seen:
         """Return what is remembered of a batch."""
         return next((each for each in self.noted if each.number == number), None)
 
+    @property
+    def goes_on(self) -> bool:
+        """Is the program in the middle of it?"""
+        return not self.ended and self.iterator is not None and self.iterator() is not None
+
     def agrees(self, loader: Any) -> bool:
         """Does the sampler, asked again, draw what the program got?"""
         if not self.noted:
@@ -250,6 +255,11 @@ class DataWatch:
     def epochs_of(self, loader: Any) -> list[Seen]:
         """Return the epochs of a loader that are remembered, the oldest first."""
         return [each for each in self._seen if each.loader() is loader]
+
+    def latest(self) -> list[Any]:
+        """Return the loaders seen: those in the middle of an epoch first, the newest first."""
+        found = sorted(reversed(self._seen), key=lambda each: not each.goes_on)
+        return [loader for each in found if (loader := each.loader()) is not None]
 
     def of_iterator(self, iterator: Any) -> Seen | None:
         """Return the epoch that an iterator is in."""

@@ -75,7 +75,7 @@ class DataPage(Page):
     async def renew(self, ask: Ask) -> None:
         """Ask how the loader stands; no sample is fetched."""
         generation = self.host.supply.generation
-        answer = await ask(protocol.AskLoader())
+        answer = await ask(protocol.AskLoader(look=True))
         waits = self.host.talk.prompt is not None
         if isinstance(answer, model.Loader):
             self.take(answer)
@@ -85,7 +85,7 @@ class DataPage(Page):
     async def _why_none(self) -> str:
         """Return what the engine says about there being no loader."""
         try:
-            refused = await self.host.talk.ask(protocol.AskLoader())
+            refused = await self.host.talk.ask(protocol.AskLoader(look=True))
         except LinkError:
             return ""
         return refused.message if isinstance(refused, model.Error) else ""
@@ -225,9 +225,8 @@ class DataPage(Page):
     def action_another(self) -> None:
         """Mean another loader."""
         loader = self.loader.loader
-        others: tuple[str, ...] = getattr(loader, "others", ())
-        if others:
-            self.host.action_send(f"loader {others[0]}")
+        if loader is not None and loader.others:
+            self.host.action_send(f"loader {loader.others[0]}")
         else:
             self.host.begin_entry(":loader ")
 
