@@ -413,6 +413,20 @@ def test_a_breakpoint_on_the_selected_sample() -> None:
     on_screen(body, make=Loads)
 
 
+def test_while_the_program_runs_it_waits() -> None:
+    async def body(seen: Seen) -> None:
+        seen.talk.hold = asyncio.Event()
+        await seen.type("train()")
+        await seen.press("escape", "4")
+        assert data.WAITING in seen.text
+        assert "there is no DataLoader" not in seen.text
+        seen.talk.hold.set()
+        await seen.settle()
+        assert "n   fetch the next batch" in seen.text
+
+    on_screen(body, make=Loads)
+
+
 def test_without_a_loader_it_says_how_to_begin() -> None:
     async def body(seen: Seen) -> None:
         await seen.press("escape", "4")

@@ -21,6 +21,7 @@ BEGIN = (
     ("  :load examples/loader_digits.py", "dim"),
     ("                a script with one", "dim"),
 )
+WAITING = "asked as soon as the program waits"
 NEXT = (
     ("  n   fetch the next batch, look at it", ""),
     ("  f   then step through making a sample", ""),
@@ -179,6 +180,8 @@ class BatchList(RowList[SampleRow]):
     loader: model.Loader | None = None
     reason = ""
     """Why there is no loader."""
+    _answered = False
+    """Has somebody said which loader there is, or that there is none?"""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
@@ -187,7 +190,7 @@ class BatchList(RowList[SampleRow]):
 
     def of(self, loader: model.Loader | None, reason: str = "") -> None:
         """Belong to ``loader``; a batch of another one goes away."""
-        self.loader, self.reason = loader, reason
+        self.loader, self.reason, self._answered = loader, reason, True
         if self.record is not None and (loader is None or loader.name != self.record.loader):
             self.record = None
             self.clear()
@@ -243,6 +246,8 @@ class BatchList(RowList[SampleRow]):
 
     def draw_empty(self, width: int) -> list[Line]:
         """Say how to begin."""
+        if not self._answered:
+            return [[(f" {WAITING}", "dim")]]
         return draw_empty(self.loader, self.reason, width)
 
     def render_line(self, y: int) -> Strip:

@@ -55,6 +55,11 @@ class DataPage(Page):
             yield self.loader
         yield self.times
 
+    def on_mount(self) -> None:
+        """Name the panels that have nothing to show so far."""
+        for panel in (self.samples, self.near, self.loader, self.times):
+            panel.caption(panel.NAME)
+
     @property
     def host(self) -> Actions:
         """The app."""
