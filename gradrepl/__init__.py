@@ -14,6 +14,7 @@ _HOMES = {
     "Aborted": "gradrepl.errors",
     "AutogradError": "gradrepl.errors",
     "ConditionError": "gradrepl.errors",
+    "ConfigError": "gradrepl.errors",
     "GradreplError": "gradrepl.errors",
     "LinkError": "gradrepl.errors",
     "RefusedError": "gradrepl.errors",

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gradrepl import __version__
+from gradrepl import __version__, config
 from gradrepl.errors import GradreplError, UsageError
 from gradrepl.launch import Options, check_target, exec_listening, is_device
 from gradrepl.screen import has_screen, is_tty
@@ -24,6 +24,8 @@ USAGE = """\
 usage: gradrepl [options] [script.py [args...]]
        gradrepl [options] -m module [args...]
        gradrepl [options] attach [ADDRESS, PID or name]
+       gradrepl config [path | show | validate | init | keys]
+       gradrepl trust [--off] [FOLDER] | doctor | keys
 
 Step through PyTorch's forward and backward, node by node, on the real engine.
 Without a script: an interactive session.
@@ -40,7 +42,9 @@ Without a script: an interactive session.
   --plugin FILE  load a plugin; may be given several times
   -p no:NAME     do not load the plugin NAME
   --eager        have torch.compile compile nothing, so that all can be stepped
-  --repl         the line prompt, not the screen
+  --repl, --tui  the line prompt; the screen, also where the settings say otherwise
+  --theme NAME   dark, light, contrast, ansi, or a theme of Textual's
+  --keys NAME    the preset of keys: default, vim, vscode
   --plain        the line prompt with one fact a line: no colour, no boxes
   --json         read lines from standard input, print one JSON object per reply
   --ascii        draw with ASCII characters only
@@ -55,6 +59,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "--wait-for-client": {"waits": True},
     "--eager": {"eager": True},
     "--repl": {"face": "repl"},
+    "--tui": {"face": "", "plain": False},
     "--plain": {"plain": True, "color": False},
     "--json": {"json": True},
     "--ascii": {"ascii": True},
@@ -64,13 +69,15 @@ SWITCHES: dict[str, dict[str, Any]] = {
 
 
 def parse(argv: list[str]) -> Options:
-    """Return what the command line asks for.
+    """Return what the command line asks for, over the settings.
 
     Raises:
         UsageError: an unknown option, or one without its value.
+        ConfigError: a setting cannot be understood.
     """
     options = Options(color=not os.environ.get("NO_COLOR"), ascii=not _speaks_utf8())
-    commands: list[str] = []
+    options = config.applied(options)
+    commands = list(options.commands)
     rest = list(argv)
     while rest and rest[0].startswith("-") and rest[0] != "-":
         word = rest.pop(0)
@@ -83,6 +90,10 @@ def parse(argv: list[str]) -> Options:
                     options = replace(options, module=True)
                     break
                 commands.append(rest.pop(0))
+            case "--theme" | "--keys":
+                if not rest:
+                    raise UsageError(f"'{word}' needs a name.", "'gradrepl --help' shows how.")
+                options = replace(options, **{word[2:]: rest.pop(0)})
             case "-p" | "--plugin":
                 options = _plugin(options, word, rest)
             case _ if word == "--device" or word.startswith("--device="):
@@ -163,6 +174,8 @@ def main(argv: list[str] | None = None) -> int:
             from gradrepl.visit import attach
 
             return attach(words[1:])
+        if words[:1] and words[0] in WORDS and not os.path.exists(words[0]):
+            return int(import_module("gradrepl.desk").run(words))
         options = parse(words)
         if options.target and not options.module:
             check_target(options.target)
@@ -178,6 +191,8 @@ def main(argv: list[str] | None = None) -> int:
     return code if code >= 0 else die_by(-code)
 
 
+WORDS = ("config", "trust", "doctor", "keys")
+"""Words that stand where a script would; a file of that name is the script."""
 FACES = {
     "tui": "gradrepl.tui",
     "repl": "gradrepl.repl.prompt",

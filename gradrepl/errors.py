@@ -8,6 +8,7 @@
     ├── StateError            understood, but not possible where we stand
     ├── TargetError           a script, module or file that cannot be run
     ├── AutogradError         a backward that cannot start, with the reason
+    ├── ConfigError           a setting or a file of settings that cannot be used
     ├── PluginError           a plugin that cannot be loaded or does what it must not
     └── LinkError             the other process is gone or does not speak our language
         └── RefusedError      it did not show the token
@@ -42,6 +43,10 @@ class TargetError(GradreplError):
 
 class AutogradError(GradreplError):
     """A backward that cannot start."""
+
+
+class ConfigError(GradreplError):
+    """A setting, or a file of settings, that cannot be used."""
 
 
 class PluginError(GradreplError):

@@ -59,6 +59,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     json: bool = False
     ascii: bool = False
     color: bool = True
+    theme: str = "dark"
+    keys: str = "default"
+    """The preset of the screen's keys."""
+    keymap: dict[str, str] = {}
+    """Keys by id, over the preset."""
+    limits: dict[str, float] = {}
+    """Limits of the verdicts on gradients, by name."""
+    notes: tuple[str, ...] = ()
+    """Sentences to say at the start: settings that were not used."""
     eager: bool = False
     """``torch.compile`` compiles nothing, wherever the program calls it."""
     listens: bool = False

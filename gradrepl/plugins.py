@@ -57,6 +57,8 @@ class Plugins:
     def __init__(self, side: str) -> None:
         self.side = side
         self.rows: dict[str, PluginInfo] = {}
+        self.taken: set[str] = set()
+        """Those whose words and screens are in a face's tables already."""
         self.tell: Callable[[str], None] = lambda sentence: None
         """Where a sentence about a plugin that fails goes."""
         self.on_disabled: Callable[[str], None] = lambda name: None
@@ -66,9 +68,8 @@ class Plugins:
 
     # -- finding ---------------------------------------------------------------------------
 
-    def load(self, files: Sequence[str] = (), blocked: Sequence[str] = ()) -> set[str]:
-        """Load all that are found; one that cannot be is named. Returns the names of the new."""
-        known = set(self.rows)
+    def load(self, files: Sequence[str] = (), blocked: Sequence[str] = ()) -> None:
+        """Load all that are found and not known yet; one that cannot be is named."""
         for name, origin, make, version in _found(files):
             if name in self.rows:
                 continue
@@ -84,7 +85,6 @@ class Plugins:
                 self.rows[name] = PluginInfo(name=name, origin=origin, version=version,
                                              side=self.side)  # fmt: skip
                 self.disable(name, error, "its import")
-        return set(self.rows) - known
 
     def register(self, plugin: Any, name: str, origin: str = "", version: str = "") -> None:
         """Take ``plugin`` in: a module, or an object, with hooks."""

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from gradrepl import meeting
 from gradrepl.cli import FACES, choose_face, parse
-from gradrepl.errors import UsageError
+from gradrepl.errors import ConfigError, UsageError
+from gradrepl.launch import Options
 from gradrepl.meeting import Meeting
 
 
@@ -23,13 +24,21 @@ def main() -> int:
     for number in (about.link, about.input, *about.outputs):
         if number >= 0:
             os.set_inheritable(number, False)
-    options = replace(parse([]), meeting=about)
+    options = replace(_settings(), meeting=about, commands=())
     if wanted == "tui":
         options = replace(options, face="tui", stdin="asked", output="piped")
     else:
         options = replace(options, face="repl", stdin="tty")
     code: int = import_module(FACES[options.face]).run(options)
     return code
+
+
+def _settings() -> Options:
+    """Return the settings; where they are wrong the program stops all the same, with a word."""
+    try:
+        return parse([])
+    except ConfigError as error:
+        return Options(notes=(f"settings are not used: {error}",))
 
 
 def attach(words: list[str]) -> int:

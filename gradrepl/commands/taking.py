@@ -11,7 +11,7 @@ from gradrepl import conditions_parser, plugins, protocol
 from gradrepl.commands.registry import WORDS, Command, enter, leave
 from gradrepl.errors import PluginError
 from gradrepl.export import door
-from gradrepl.model import Error
+from gradrepl.model import Error, Notice
 
 if TYPE_CHECKING:
     from gradrepl.commands.conversation import Conversation
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 def load(talk: Conversation) -> None:
     """Load this process's plugins, and take what they bring into the tables, once."""
+    for note in talk.options.notes:
+        talk.tell(Notice(message=note))
     found = plugins.here("face")
     found.tell = lambda sentence: talk.tell(Error(message=sentence, kind="PluginError"))
     found.on_disabled = take_out
-    new = found.load(talk.options.plugins, talk.options.blocked)
+    found.load(talk.options.plugins, talk.options.blocked)
+    new = set(found.rows) - found.taken
+    found.taken |= new
     doors: dict[str, Callable[[str, Any], None]] = {
         "gradrepl_commands": _command, "gradrepl_conditions": _condition,
         "gradrepl_exporters": _exporter,
@@ -39,10 +43,17 @@ def load(talk: Conversation) -> None:
 
 
 async def tell(talk: Conversation) -> None:
-    """Say to the debuggee which plugins it is to load besides those that are installed."""
-    if talk.prompt is not None and (talk.options.plugins or talk.options.blocked):
-        files = tuple(os.path.abspath(file) for file in talk.options.plugins)
-        await talk.ask(protocol.UsePlugins(files=files, blocked=talk.options.blocked))
+    """Say to a new debuggee which plugins are wanted, and the limits of the verdicts."""
+    options = talk.options
+    if talk.prompt is None:
+        return
+    if options.plugins or options.blocked:
+        files = tuple(os.path.abspath(file) for file in options.plugins)
+        await talk.ask(protocol.UsePlugins(files=files, blocked=options.blocked))
+    for name, value in options.limits.items():
+        answer = await talk.ask(protocol.SetHealth(name=name, value=value))
+        if isinstance(answer, Error):
+            talk.tell(answer)
 
 
 def _command(name: str, function: Any) -> None:

@@ -51,6 +51,7 @@ class Session:
         # looking and wanted register answers of their own
         from gradrepl.engine import answers, looking  # noqa: F401
         from gradrepl.engine.health import wanted  # noqa: F401
+        from gradrepl.engine.plugged import wanted as plugged  # noqa: F401
 
         self.link = link
         self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))

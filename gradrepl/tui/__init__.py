@@ -60,7 +60,7 @@ def run(options: Options) -> int:
 
     options = msgspec.structs.replace(options, stdin="asked", output="piped")
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    ascii_only = options.ascii or bool(os.environ.get("GRADREPL_ASCII")) or encoding != "utf8"
+    ascii_only = options.ascii or encoding != "utf8"
     color = options.color and not os.environ.get("NO_COLOR")
     kept = os.environ.get("NO_COLOR")
     os.environ.pop("NO_COLOR", None)
@@ -82,7 +82,15 @@ def run(options: Options) -> int:
             asyncio.get_running_loop().add_signal_handler(number, _leave, talk, number)
         return talk
 
-    app = GradreplApp(make, typing=not (options.target or options.meeting), ascii=ascii_only)
+    keymap: dict[str, str] = {}
+    if options.keys != "default" or options.keymap:
+        from gradrepl.tui import keymaps
+
+        keymap = keymaps.chosen(options.keys, options.keymap, options.plugins, options.blocked)
+    app = GradreplApp(
+        make, typing=not (options.target or options.meeting), ascii=ascii_only,
+        theme=options.theme, keymap=keymap,
+    )  # fmt: skip
     if kept is not None:
         os.environ["NO_COLOR"] = kept
     code = app.run()

@@ -225,8 +225,7 @@ class Actions(Selection):
     def themes_offered(self) -> list[str]:
         """Return the names of the themes."""
         return [
-            "dark",
-            "light",
+            *themes.SHORT,
             *(name for name in self.available_themes if "gradrepl" not in name),
         ]
 
@@ -236,7 +235,13 @@ class Actions(Selection):
         if name in self.available_themes:
             self.theme = name
         else:
-            self.say(f"There is no theme {name!r}: dark, light, or one of the palette.", 5)
+            self.say(
+                f"There is no theme {name!r}: {', '.join(themes.SHORT)}, or one of the palette.", 5
+            )
+
+    def sixteen(self, colours: bool) -> None:
+        """Mark the selected row by reversing it, where it has no ground of its own."""
+        self.set_class(colours or self.no_color, "-sixteen")
 
     def action_next_theme(self) -> None:
         """Dark or light."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -22,6 +22,7 @@ from textual.timer import Timer
 from gradrepl import model
 from gradrepl.errors import GradreplError
 from gradrepl.tui import crash, keys, messages, themes
+from gradrepl.tui.key import NOW
 from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
 from gradrepl.tui.panels.bars import Footer, Header
 from gradrepl.tui.panels.base import Inks, Panel
@@ -60,7 +61,10 @@ class GradreplApp(Showing):
     HORIZONTAL_BREAKPOINTS = HORIZONTAL
     VERTICAL_BREAKPOINTS = VERTICAL
 
-    def __init__(self, make: Make, *, typing: bool = True, ascii: bool = False) -> None:
+    def __init__(
+        self, make: Make, *, typing: bool = True, ascii: bool = False, theme: str = "dark",
+        keymap: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.set_class(ascii, "-ascii")
         self._make = make
@@ -86,9 +90,13 @@ class GradreplApp(Showing):
         """Counts down to showing that code runs."""
         self._lent = False
         """The focus went to the prompt because the program reads a line; it goes back after."""
-        for theme in (themes.DARK, themes.LIGHT):
-            self.register_theme(theme)
-        self.theme = themes.DARK.name
+        for each in themes.OURS:
+            self.register_theme(each)
+        theme = themes.SHORT.get(theme, theme)
+        self.theme = theme if theme in self.available_themes else themes.DARK.name
+        if keymap:
+            NOW.update(keymap)
+            self.set_keymap(dict(keymap))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give our own variables to themes that do not know them."""
@@ -134,6 +142,8 @@ class GradreplApp(Showing):
         self.panels.ops.do("" if self.typing_first else "starting")
         (self.dock.prompt if self.typing_first else self.panels.ops).focus()
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
+        self.theme_changed_signal.subscribe(self, lambda theme: self.sixteen(theme.ansi))
+        self.sixteen(self.current_theme.ansi)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
+NOW: dict[str, str] = {}
+"""By id: keys that are others than those in the tables, by a preset or the user's own."""
+_BY_ACTION: dict[str, str] = {}
+"""Id of the key that does an action."""
 OPENING = ("type(", "prefill(", "find", "keep", "change")
 """Actions that move the focus to a text: they must be done before the next key is given out."""
 
@@ -22,6 +26,9 @@ class Key:
     help: str
     group: str
 
+    def __post_init__(self) -> None:
+        _BY_ACTION.setdefault(self.action.removeprefix("app."), self.id)
+
     @property
     def binding(self) -> Binding:
         """Return it as Textual wants it."""
@@ -29,9 +36,14 @@ class Key:
         return Binding(self.keys, self.action, self.help, show=False, id=self.id, priority=first)
 
     @property
+    def now(self) -> str:
+        """Its keys, after the user's own."""
+        return NOW.get(self.id, self.keys)
+
+    @property
     def shown(self) -> str:
         """Return its keys as a person writes them."""
-        return " ".join(pretty(key) for key in self.keys.split(","))
+        return " ".join(pretty(key) for key in self.now.split(","))
 
 
 _NAMES = {
@@ -39,7 +51,7 @@ _NAMES = {
     "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",
     "left_curly_bracket": "{", "right_curly_bracket": "}", "equals_sign": "=",
     "pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "home": "Home", "end": "End",
-    "left": "←", "right": "→", "up": "↑", "down": "↓",
+    "space": "Space", "left": "←", "right": "→", "up": "↑", "down": "↓",
 }  # fmt: skip
 
 
@@ -65,10 +77,27 @@ class Foot:
     keys: str
     label: str
     action: str
+    ids: tuple[str, ...] = ()
+    """Ids of the keys that it names, where it names several."""
+
+    @property
+    def shown(self) -> str:
+        """Its keys as they are bound now."""
+        if not self.ids:
+            new = NOW.get(_BY_ACTION.get(self.action, ""), "").partition(",")[0]
+            return pretty(new) if new else self.keys
+        if not any(id in NOW for id in self.ids):
+            return self.keys
+        pairs = zip(self.ids, self.keys, strict=True)
+        shown = [pretty(NOW.get(id, key).partition(",")[0]) for id, key in pairs]
+        return ("" if all(len(key) == 1 for key in shown) else " ").join(shown)
 
 
-STEP = Foot("snrc", "step", "send('step')")
-MOVE = Foot("ud", "Move", "send('up')")
+STEP = Foot(
+    "snrc", "step", "send('step')",
+    ids=("command.step", "command.next", "command.return", "command.continue"),
+)  # fmt: skip
+MOVE = Foot("ud", "Move", "send('up')", ids=("command.up", "command.down"))
 BREAK = Foot("b", "Break", "breakpoint")
 WATCH = Foot("D", "Watch", "prefill('display')")
 FINISH = Foot("f", "Finish", "send('finish')")

@@ -1,8 +1,8 @@
-"""Our two themes; any theme of Textual's can be chosen too."""
+"""Our themes; any theme of Textual's can be chosen too."""
 
 from __future__ import annotations
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
     name="gradrepl-dark",
@@ -38,9 +38,48 @@ LIGHT = Theme(
     variables={"border-quiet": "#b9c0cc", "text-quiet": "#66707f", "row": "#dfe6f5",
                "row-here": "#f6ecd2", "leaf": "#00796b", "bar": "#e9ecf1"},
 )  # fmt: skip
+CONTRAST = Theme(
+    name="gradrepl-contrast",
+    dark=True,
+    primary="#6cc7ff",
+    secondary="#e0b0ff",
+    accent="#ffd84d",
+    warning="#ffd84d",
+    error="#ff8080",
+    success="#7dff7d",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#000000",
+    boost="#202020",
+    variables={"border-quiet": "#a0a0a0", "text-quiet": "#d0d0d0", "row": "#003a70",
+               "row-here": "#4a3c00", "leaf": "#5ffbf1", "bar": "#202020"},
+)  # fmt: skip
+ANSI = Theme(
+    name="gradrepl-ansi",
+    dark=True,
+    ansi=True,
+    primary="ansi_blue",
+    secondary="ansi_magenta",
+    accent="ansi_yellow",
+    warning="ansi_yellow",
+    error="ansi_red",
+    success="ansi_green",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    variables={**BUILTIN_THEMES["ansi-dark"].variables,
+               "border-quiet": "ansi_bright_black", "text-quiet": "ansi_bright_black",
+               "row": "ansi_default", "row-here": "ansi_default", "leaf": "ansi_cyan",
+               "bar": "ansi_default"},
+)  # fmt: skip
+"""The sixteen colours as the terminal has them."""
+OURS = (DARK, LIGHT, CONTRAST, ANSI)
 DEFAULTS = {
     "border-quiet": "#5a6275", "text-quiet": "#848da0", "row": "#3a4258",
     "row-here": "#4a4433", "leaf": "#3aa99f", "bar": "#2a3040",
 }  # fmt: skip
 """What our own variables are in a theme that does not know them."""
-SHORT = {"dark": DARK.name, "light": LIGHT.name}
+SHORT = {theme.name.removeprefix("gradrepl-"): theme.name for theme in OURS}

@@ -13,22 +13,11 @@ from gradrepl.engine.gate import Place
 from gradrepl.engine.plugged.findings import found_here
 from gradrepl.engine.session import Session
 from gradrepl.errors import UsageError
-from gradrepl.model import Findings, PluginList, Record
+from gradrepl.model import Findings, Record
 
 SEVERITY = ("error", "warning", "note")
 MOST = 64
 """Findings in one answer."""
-
-
-@on(p.UsePlugins)
-def _(request: p.UsePlugins, session: Session, place: Place) -> Answer:
-    session.observers.wanted = (request.files, request.blocked)
-    return None
-
-
-@on(p.ListPlugins)
-def _(request: p.ListPlugins, session: Session, place: Place) -> Answer:
-    return PluginList(rows=tuple(session.observers.plugins.rows.values()))
 
 
 @on(p.AskPlugin)

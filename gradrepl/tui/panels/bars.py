@@ -129,21 +129,21 @@ class Footer(Bar):
         self.spots = []
         at = 1
         for foot in shown:
-            size = ink.width([(f"{foot.keys} {foot.label}", "")])
-            line += [(foot.keys, "bar-key"), (f" {foot.label}", ""), (gap, "")]
+            size = ink.width([(f"{foot.shown} {foot.label}", "")])
+            line += [(foot.shown, "bar-key"), (f" {foot.label}", ""), (gap, "")]
             self.spots.append((at, at + size, foot.action))
             at += size + len(gap)
         if not palette:
             return line
         self.spots.append((width - 11, width, PALETTE.action))
-        return ink.between(line, [(PALETTE.keys, "bar-key"), (f" {PALETTE.label} ", "")], width)
+        return ink.between(line, [(PALETTE.shown, "bar-key"), (f" {PALETTE.label} ", "")], width)
 
 
 def fitting(feet: Sequence[Foot], width: int) -> list[Foot]:
     """Return the entries that fit in ``width`` cells, the least important left out."""
     gap = 3 if width >= 100 else 2
     shown = list(feet)
-    while shown and sum(ink.width([(f"{f.keys} {f.label}", "")]) + gap for f in shown) > width:
+    while shown and sum(ink.width([(f"{f.shown} {f.label}", "")]) + gap for f in shown) > width:
         spare = [foot for foot in shown if foot.label not in FIRST]
         shown.remove(spare[-1] if spare else shown[-2 if len(shown) > 1 else -1])
     return shown

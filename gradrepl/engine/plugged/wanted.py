@@ -1,0 +1,20 @@
+"""Which plugins are wanted: known before torch is there, and without loading one."""
+
+from __future__ import annotations
+
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.gate import Place
+from gradrepl.engine.session import Session
+from gradrepl.model import PluginList
+
+
+@on(p.UsePlugins)
+def _(request: p.UsePlugins, session: Session, place: Place) -> Answer:
+    session.observers.wanted = (request.files, request.blocked)
+    return None
+
+
+@on(p.ListPlugins)
+def _(request: p.ListPlugins, session: Session, place: Place) -> Answer:
+    return PluginList(rows=tuple(session.observers.plugins.rows.values()))
