@@ -213,7 +213,7 @@ def draw(
     found = [*loader.findings, *(check.findings if check else ())]
     serious = [each for each in found if each.severity != "note"]
     known = list(facts(loader))
-    first = len(known) if height >= TALL else FIRST
+    first = FIRST if serious or height < TALL else len(known)
     lines = table(known[:first], width)
     lines += wrong(serious, width)
     if classes.counts:
