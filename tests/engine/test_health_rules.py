@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from gradrepl.engine.health import clock, measure, nodes, route
 from gradrepl.engine.health.verdicts import Facts, fine, growth, judge, judge_node
@@ -302,3 +303,26 @@ def test_a_node_is_in_the_module_of_its_nearest_parameter():
     assert route._module(GRAPH, 3) == ""
     embedded = GRAPH._replace(next=((), (3, 6), (), (2,), (), (), (7,), (), (), ()))
     assert route._module(embedded, 1) == "net.enc", "of a tie the weight, which comes last"
+
+
+# -- a mode that comes in the middle ---------------------------------------------------------------
+
+
+def test_a_mode_that_comes_in_the_middle_of_a_backward_sees_nothing_of_ours():
+    seen = []
+
+    class Sees(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    mode = Sees()
+    w = torch.ones(3, requires_grad=True)
+    h = w * 2
+    h.register_hook(lambda grad: mode.__enter__() and None)
+    large = torch.cat([h.sin()] * nodes.LARGE).cos().sum()
+    watch = nodes.NodeWatch([large.grad_fn], True, False, False, False)
+    large.backward()  # the engine takes the mode away again at its end
+    watch.remove()
+    assert seen == []
+    assert len(watch.norms) == 6

@@ -288,3 +288,25 @@ def test_it_can_be_asked_while_the_program_runs(d):  # noqa: F811
     d.look(protocol.Execute(source="go.set()"))
     d.cont()
     assert d.prompt.state == "idle"
+
+
+def test_a_pause_in_the_middle_of_a_backward_meets_no_op_of_ours(d, script):  # noqa: F811
+    path = script("""
+        import signal, torch
+        w = torch.ones(3, requires_grad=True)
+        first = torch.ones(1)
+        for i in range(3):
+            h = w * 2
+            h.register_hook(lambda g: signal.raise_signal(signal.SIGINT) if i == 1 else None)
+            (h.sin() * 3).cos().sum().backward()
+            last = torch.ones(1)
+    """)
+    d.load(path)
+    watch(d, nodes=True)
+    d.cont()
+    (stop,) = d.stops()[1:]
+    assert d.value("i") == "1"
+    assert stop.op is None or stop.op.name == "ones"
+    d.cont()
+    assert d.prompt.state == "idle"
+    assert health(d).backwards == 3

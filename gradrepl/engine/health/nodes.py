@@ -147,8 +147,8 @@ class NodeWatch:
                 mine = task()
             named(type(node()))
             if (
-                quick and type(grad) is tensor and grad.dtype in wide and grad.is_cpu
-                and not modes() and 0 < grad.numel() < LARGE and grad.layout is strided
+                quick and not modes() and type(grad) is tensor and grad.dtype in wide
+                and grad.is_cpu and 0 < grad.numel() < LARGE and grad.layout is strided
             ):  # fmt: skip
                 value = norm(grad).item()
                 if value - value == 0.0:  # finite
@@ -188,7 +188,7 @@ class NodeWatch:
             if len(self.names) == place:
                 return
             self._leaves.append((place, key))
-            if type(grad) is torch.Tensor and grad.layout is torch.strided:
+            if type(grad) is torch.Tensor and not _modes() and grad.layout is torch.strided:
                 self._arrived_at[key] = (place, grad.data_ptr(), grad._version)
 
         return before
