@@ -8,6 +8,9 @@ import math
 import pytest
 from rich.console import Console
 
+from gradrepl.commands.visit import Visit
+from gradrepl.launch import Options
+from gradrepl.meeting import Meeting
 from gradrepl.model import Site, Stats, Stop
 from gradrepl.phrases import figures
 from gradrepl.render import Look, show
@@ -60,3 +63,17 @@ def test_what_is_known_of_a_stop_is_shown(plain: bool) -> None:
 def test_what_is_known_of_a_stop_is_broken_to_the_width_of_the_screen() -> None:
     drawn = [ink.plain(line) for line in reply.lines(NOTED, 40)]
     assert drawn[1:] == ["  no gradient for gate.weight: no", "  recorded op used it"]
+
+
+@pytest.mark.parametrize(
+    ("face", "link", "finished"), [("tui", -1, False), ("repl", -1, True), ("tui", 3, True)]
+)
+def test_the_screen_stays_when_the_program_that_it_was_attached_to_has_ended(
+    face: str, link: int, finished: bool
+) -> None:
+    told: list[object] = []
+    talk = Visit(Options(face=face, meeting=Meeting(name="rank0", link=link)), told.append)
+    talk._lost(0)
+    assert talk.state == "gone"
+    assert talk.finished is finished
+    assert len(told) == (link < 0)

@@ -211,9 +211,12 @@ class Visit(Conversation):
     def _lost(self, code: int) -> None:
         self.prompt, self.waiting_input = None, False
         self.gone = model.Gone(how="it runs on, or has ended", code=0)
-        if not (self._ending or self.child):
-            self.tell(model.Notice(message=f"{self.meeting.name} has ended."))
-        self.finished = True
+        left = self._ending or self.child
+        stays = self.options.face == "tui" and not left
+        if not left:
+            more = " What was shown stays; q leaves." if stays else ""
+            self.tell(model.Notice(message=f"{self.meeting.name} has ended.{more}"))
+        self.finished = not stays
         self._waits.set()
         self.on_change()
 

@@ -50,7 +50,8 @@ def told(tensor: torch.Tensor, flow: Flow) -> str:
 def _uses(tensor: torch.Tensor, flow: Flow) -> dict[int, Call]:
     """Return the ops that made something of ``tensor``, by place: of each line the last.
 
-    What ran without a graph counts only where nothing else did: it is an evaluation.
+    What ran without a graph counts only where nothing else did: it is an evaluation. So does what
+    took it off the graph itself, as a logger, an average of weights or DistributedDataParallel do.
     """
     start = ref(tensor)
     last: dict[object, int] = {}
@@ -58,7 +59,8 @@ def _uses(tensor: torch.Tensor, flow: Flow) -> dict[int, Call]:
         if any(each is start for each in used) and not all(each is start for each in made):
             last[call.site, call.name] = place
     found = {place: flow.entries[place][0] for place in last.values()}
-    return {p: call for p, call in found.items() if not _without_graph(call)} or found
+    with_graph = {p: call for p, call in found.items() if not _without_graph(call)} or found
+    return {p: call for p, call in with_graph.items() if call.name not in CUTTING} or with_graph
 
 
 def _ends(tensor: torch.Tensor, flow: Flow, uses: dict[int, Call]) -> Iterator[End]:

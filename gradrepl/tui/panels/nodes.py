@@ -73,7 +73,7 @@ def names(row: NodeRow, node: int, label: int) -> Line:
     if label:
         return [(ink.pad(ink.clip(row.name, node - 1), node), role),
                 (ink.pad(ink.tail(row.label, label - 1), label), of)]  # fmt: skip
-    short = ink.tail(row.label, max(8, node - 1 - (0 if leaf else len(row.name) + 1)))
+    short = ink.tail(row.label, max(0, node - 1 - (0 if leaf else len(row.name) + 1)))
     parts: Line = [span(row.name, role), span(f" {short}", of)]
     if leaf and row.label:
         parts = [span(short, of), span(f" {row.name}", role)]
