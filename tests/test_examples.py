@@ -34,6 +34,8 @@ TRIES: dict[str, tuple[str, dict[str, Any]]] = {
     "two_paths": ("b leaf a\nc\ns\n:bw a.sin() * a", {"phase": "backward"}),
     "worker_seeds": (":loader check different", {"type": "LoaderCheck", "findings": []}),
     "write_a_plugin": ("b sparse 0.9\nc\n:t weight\n:rank weight", {"title": "rank 2"}),
+    "watch_training": ("c\np step\np seen.rows[0].why\np (step, seen.rows[0].verdict)",
+                       {"text": "(12, 'nan')"}),
     "vanishing": ("b node Sigmoid*\nc\nc\np grad_in[0].norm() < 1", {"type": "Value"}),
 }  # fmt: skip
 
