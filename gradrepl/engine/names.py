@@ -126,6 +126,12 @@ class Names:
             self._calls.append(name)
             self.roots.append((prefix, root))  # identities are good while their objects live
 
+    def each_module(self) -> Iterator[tuple[torch.nn.Module, str]]:
+        """Yield every module that has a path, with it."""
+        for _, root in self.roots:
+            for module in root.modules():
+                yield module, self.modules[id(module)]
+
     def spellings(self, name: str) -> tuple[str, ...]:
         """Return a parameter's or module's name with and without its model's variable."""
         found = [name]

@@ -33,6 +33,8 @@ class ModulePaths:
         """By identity: modules that are no longer held, with their last op."""
         self._turns: deque[int] = deque([0, 0], maxlen=2)
         """The last op before each of the last two backwards."""
+        self._paths: dict[int, tuple[weakref.ref[Any], str]] = {}
+        """By identity: the paths of modules that have not run yet, found with those that have."""
         self._spellings: dict[str, tuple[str, ...]] = {}
 
     def of(self, walk: frames.Walk, op: int) -> tuple[str, str]:
@@ -42,12 +44,23 @@ class ModulePaths:
         module = frames.module_of(walk.module_frames[0])
         found = self._known.get(id(module))
         if found is None:
-            names = self._session.names(walk.frame)
-            path = names.module(walk.modules())
-            self._spellings[path] = names.spellings(path)
+            path = self._path(module, walk)
             found = self._known[id(module)] = Known(module, path, type(module).__name__)
         found.last = op
         return found.path, found.kind
+
+    def _path(self, module: Any, walk: frames.Walk) -> str:
+        """Return the path of a module seen for the first time; its neighbours' are kept for it."""
+        held, path = self._paths.get(id(module), (None, ""))
+        if held is not None and held() is module:
+            return path
+        names = self._session.names(walk.frame)
+        for near, path in names.each_module():
+            self._paths[id(near)] = weakref.ref(near), path
+            self._spellings[path] = names.spellings(path)
+        path = names.module(walk.modules())
+        self._spellings[path] = names.spellings(path)
+        return path
 
     def spellings(self, path: str) -> tuple[str, ...]:
         """Return ``path`` with and without the variable of its model."""
@@ -60,6 +73,7 @@ class ModulePaths:
             alive[key] = weakref.ref(known.module), known.last
         self._ran = alive
         self._known.clear()
+        self._paths.clear()
 
     def backward_begins(self, last: int) -> None:
         """Ops after ``last`` belong to another step."""
