@@ -157,6 +157,18 @@ def test_validate_sees_the_keys(home: Path) -> None:
     assert "command.step" in done.stderr
 
 
+def test_a_plugin_brings_a_preset_of_keys(home: Path) -> None:
+    (home / "work" / "mine.py").write_text(
+        "import gradrepl\n@gradrepl.hookimpl\ndef gradrepl_keymaps():\n"
+        "    return {'mine': {'command.step': 'z'}}\n"
+    )
+    write(home, 'keys = "mine"\n')
+    assert "there is no preset of keys 'mine'" in run("config", "validate").stderr
+    write(home, 'keys = "mine"\nplugins = ["mine.py"]\n')
+    assert "2 settings are right" in run("config", "validate").stdout
+    assert 'command.step = "z"' in run("config", "keys").stdout
+
+
 def test_every_preset_is_without_clash_and_a_clash_is_said() -> None:
     for name in keymaps.PRESETS:
         keymaps.chosen(name, {})

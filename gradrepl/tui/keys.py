@@ -56,6 +56,7 @@ LOOKING = (
     _ask("display", "D", "Watch an expression at every stop"),
     _ask("undisplay", "X", "Stop watching"),
     _ask("compare", "equals_sign", "Compare two tensors"),
+    _ask("export", "x", "Export the graph, a pass, times, the screen to a file"),
     _send("breakpoints", "B", "List the breakpoints"),
     _send("longlist", "S", "Source of the whole function"),
     Key("look.chain", "H", "chain", "chain", "How: every path from the loss to here", "Look"),
