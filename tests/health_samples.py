@@ -18,6 +18,7 @@ ENC = model.HealthRow(
     limit="vanishing", since=7, norm=3.1e-9, min=-1e-9, max=1e-9, zeros=8028, figures_at=118,
     weight_norm=16.0, ratio=1.9e-10, update=4e-9, update_of=4100, update_steps=1,
     history=(1e-3, 1e-5, 1e-7, 3.1e-9), depth=1, reached_at=118,
+    where=("Most at #12 SigmoidBackward0 between enc and mid.",), spread=((-12.0, 3), (-11.0, 9)),
 )  # fmt: skip
 BIAS = model.HealthRow(
     name="enc.bias[/b]", shape=(512,), numel=512, verdict="no grad", label="no grad",
@@ -35,6 +36,8 @@ WATCHING = model.Watching(grads=True, nodes=True, statistics=True, every=10)
 HEALTH = model.Health(
     watching=WATCHING, rows=(HEAD, ENC, BIAS, FINE), total=4, problems=3, backwards=118, steps=117,
     points=(model.HealthPoint(backward=118, total=0.041, loss=2.3, models="net"),),
+    clipping=(model.Clipping(how="norm", limit=1.0, calls=117, hit=3),),
+    depths=(model.Depth(name="head.weight", norm=NAN, verdict="nan"),),
     timing=TIMING, scale=65536.0, skipped=2, optimizers=("AdamW lr 0.0003",),
 )  # fmt: skip
 NODES = model.HealthNodes(

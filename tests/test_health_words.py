@@ -70,8 +70,8 @@ def test_the_table() -> None:
         "    dec.weight                                                    tied to enc.weight",
         "  ! enc.bias[/b]  -        -        -         -                   no grad",
         "    mid.weight    2.2e-02  -        -         1%    ▄▁▅           ok",
-        "backward 118  total norm 4.1e-02  loss 2.3  scale 65536 taken out, 2 steps skipped"
-        "  AdamW lr 0.0003  3 of 4 with a problem",
+        "backward 118  total norm 4.1e-02  loss 2.3  clip 1.0 hit 3 of 117"
+        "  scale 65536 taken out, 2 steps skipped  AdamW lr 0.0003  3 of 4 with a problem",
         "a step takes 100 ms: data 71%, forward and the rest 10%, backward 12%, optimizer 6%,"
         " watching 1%; the optimizer's has its closure's forward in it",
         "loader-bound: 71% of the step is waiting for data.",
@@ -85,11 +85,13 @@ def test_one_parameter_says_which_number_crossed_which_limit() -> None:
         "also: dec.weight",
         "verdict: vanishing since backward 7",
         "why: |g| 3.1e-09 is below health.vanishing 1e-07.",
+        "where: Most at #12 SigmoidBackward0 between enc and mid.",
         "gradient: norm 3.1e-09",
         "gradient over weight: 1.9e-10",
         "update over weight: 4e-09 (a sample: 4,100 of 401,408 elements)",
         "figures after backward 118: [-1e-09, 1e-09], 8028 of 401408 zero (2%)",
         "last reached by backward: 118",
+        "elements by log10 |g|: -12:3 -11:9",
         "norms, the last 6: 1.0e-03 1.0e-05 1.0e-07 3.1e-09",
     ]
 

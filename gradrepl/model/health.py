@@ -239,6 +239,8 @@ class Health(Record, frozen=True, kw_only=True):
     limits: HealthLimits = HealthLimits()
     more: bool = False
     """Parameters beyond the first 20,000 are not watched."""
+    took: float = 0.0
+    """Seconds that the answer took away from the program, where it was running."""
 
 
 class VerdictChange(msgspec.Struct, frozen=True, kw_only=True):

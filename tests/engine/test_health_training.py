@@ -283,6 +283,7 @@ def test_it_can_be_asked_while_the_program_runs(d):  # noqa: F811
     assert isinstance(first, model.Health)
     assert second.backwards > first.backwards
     assert len(second.rows[0].history) == 2
+    assert second.took > 0
     d.send(protocol.Pause())
     d.until_prompt()
     d.look(protocol.Execute(source="go.set()"))

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 OFTEN = 0.25
 """Seconds between two looks while the program runs."""
 SELDOM = 2.0
-"""After an answer that was none, and the longest after any."""
-SHARE = 10
-"""Nor is it asked again before so many times what the last answer took have passed."""
+"""After an answer that was none."""
+SHARE = 200
+"""Nor is it asked again before so many times what the last answer cost the program have passed."""
 LISTED = 100
 NAMED = 2
 """Parameters that one line of the transcript names."""
@@ -137,7 +137,7 @@ class HealthPage(Page):
 
     async def _look(self) -> None:
         """Ask for what is kept of the looks; it is answered while the program runs."""
-        self._asking, begun = True, time.monotonic()
+        self._asking = True
         request = protocol.AskHealth(running=True, count=LISTED, looks=LOOKS)
         try:
             answer = await self.host.talk.ask(request)
@@ -145,10 +145,11 @@ class HealthPage(Page):
             answer = None
         finally:
             self._asking = False
-        took = time.monotonic() - begun
-        seen = isinstance(answer, model.Health)
-        self._due = time.monotonic() + (min(SHARE * took, SELDOM) if seen else SELDOM)
-        if isinstance(answer, model.Health) and self.host.talk.prompt is None:
+        if not isinstance(answer, model.Health):
+            self._due = time.monotonic() + SELDOM
+            return
+        self._due = time.monotonic() + SHARE * answer.took
+        if self.host.talk.prompt is None:
             self.show(answer)
 
     # -- keys ---------------------------------------------------------------------------------
