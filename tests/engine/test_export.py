@@ -34,7 +34,7 @@ with warnings.catch_warnings():
     from random_graphs import build
     from test_order import ROOTS, STEPS
 
-    from gradrepl.engine.export.journal import Source
+    from gradrepl.engine.export.journal import Journal, Source
     from gradrepl.engine.export.snapshot import Snapshot
     from gradrepl.engine.graph import Graph
     from gradrepl.engine.names import Names
@@ -163,6 +163,35 @@ def test_what_is_wrong_with_saved_values() -> None:
     w = x.exp().sum()
     w.backward()
     assert [row.problem for row in snapshot({}, w).rows(0, 10)] == ["", "freed", ""]
+
+
+def test_what_a_function_calls_variable_is_no_leaf() -> None:
+    class Mine(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            ctx.variable = x.detach()
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+            return 2 * grad
+
+    x = torch.ones(3, requires_grad=True)
+    rows = snapshot({"x": x}, Mine.apply(x)).rows(0, 9)
+    assert [(row.leaf, row.label) for row in rows] == [(False, ""), (True, "x")]
+
+
+def test_a_journal_without_a_face_goes() -> None:
+    placed: list[Any] = []
+    stepper = SimpleNamespace(
+        gate=SimpleNamespace(detached=False), observers=[],
+        rearm=lambda: placed.append(journal.records), place_recorder=lambda: None,
+    )  # fmt: skip
+    journal = Journal(stepper)  # type: ignore[arg-type]
+    journal.place(True)
+    stepper.gate.detached = True
+    assert journal.around(lambda: 5, [], (), {}) == 5
+    assert (stepper.observers, placed, list(journal.passes)) == ([], [True, False], [])
 
 
 # -- with a real debuggee ----------------------------------------------------------------------

@@ -82,7 +82,8 @@ class Journal:
         self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
     ) -> Any:
         """Run the engine, and keep what it ran."""
-        if self.stepper.gate.detached:
+        if self.stepper.gate.detached:  # nobody is left who could ask
+            self.place(False)
             return engine()
         caller = frames.Walk(sys._getframe(1)).frame
         with tensors.quiet():

@@ -59,7 +59,7 @@ class Snapshot:
         self._shapes: list[Any] = []
         if len(graph) <= SHAPES:
             self._shapes = [nodes.shape(node) for node in graph.nodes]
-        self._leaves = bytearray(hasattr(node, "variable") for node in graph.nodes)
+        self._leaves = bytearray(map(_is_leaf, graph.nodes))
         self._labels = _labels(source)
         self._saved: dict[int, tuple[tuple[str, ...], str]] = {}
         if saved and len(graph) <= SAVED:
@@ -125,8 +125,9 @@ class Snapshot:
                     kinds.append((prefix + path, type(module).__name__))
         some = (self._sequence[node] for node in range(min(len(self), 500)))
         recorded = any(self._op(number) is not None for number in some)
+        edges = sum(target >= 0 for target in self.targets)
         return Taken(
-            serial=serial, what=what, total=len(self), edges=sum(target >= 0 for target in self.targets),
+            serial=serial, what=what, total=len(self), edges=edges,
             leaves=sum(self._leaves), recorded=recorded, kinds=tuple(kinds), **about,
         )  # fmt: skip
 
@@ -200,6 +201,10 @@ class Snapshot:
         )  # fmt: skip
 
 
+def _is_leaf(node: Any) -> bool:
+    return type(node).__name__ == "AccumulateGrad"  # a ctx may have any attribute
+
+
 def _labels(source: Any) -> dict[int, str]:
     """Return the names of leaves, and of the variables whose tensors the nodes made."""
     graph = source.graph
@@ -211,7 +216,7 @@ def _labels(source: Any) -> dict[int, str]:
             if place is not None:
                 found.setdefault(place, name)
         for place, node in enumerate(graph.nodes):
-            if hasattr(node, "variable"):
+            if _is_leaf(node):
                 found[place] = source.leaf(place)
     return found
 
