@@ -40,8 +40,9 @@ class Magics:
     def grad(self, line: str, cell: str | None = None) -> None:
         """Tell about a tensor's gradient; as a cell magic run the cell, stopped at its first line.
 
-        ``%grad x`` shows ``x.grad``, or why there is none. ``%%grad`` steps the cell in a face on
-        this terminal; without one it waits for ``gradrepl attach``.
+        ``%grad x`` shows ``x.grad``, or why there is none. ``%%grad`` steps the cell: in a face on
+        this terminal, in a notebook at a line below the cell; where there is neither, it waits for
+        ``gradrepl attach``.
         """
         if cell is None:
             self.gradrepl(f"grad {line}")

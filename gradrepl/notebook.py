@@ -19,6 +19,7 @@ from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import PROMPTS
 from gradrepl.commands.visit import converse
 from gradrepl.engine.gate import Gate
+from gradrepl.errors import LinkError
 from gradrepl.launch import Options
 from gradrepl.meeting import Meeting
 from gradrepl.render import Look, printed
@@ -68,6 +69,8 @@ class Notebook:
                 text = None if talk.finished else await self._entry(talk)
                 if text is not None:
                     await talk.enter(text)
+        except LinkError:
+            pass  # the program ended in the middle of an answer
         finally:
             await talk.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bdb
 import gc
 import io
 import subprocess
@@ -11,6 +12,7 @@ import weakref
 
 import pytest
 import torch
+from fake_kernel import Kernel
 from rich.console import Console
 from test_ways_watch import checked, in_place, nothing_stays  # noqa: F401
 from torch import nn
@@ -316,3 +318,35 @@ def test_torch_may_come_later(tmp_path):
         [sys.executable, "-c", EARLY], capture_output=True, text=True, cwd=tmp_path
     )
     assert (done.stdout, done.stderr) == ("['ones', 'exp'] 1 0\n", "")
+
+
+def test_a_stop_inside_of_it_is_no_part_of_it(monkeypatch, capsys):
+    kernel = Kernel(monkeypatch)
+    kernel.will("torch.zeros(3).cos().sum().item()", "b op exp", "c", "cl", "c")
+    with gradrepl.trace() as t:
+        x = torch.ones(1, requires_grad=True)
+        gradrepl.set_trace()
+        x.sin().exp().backward()
+        x.cos()
+    assert kernel.lines == []
+    assert [op.name for op in t.ops] == ["ones", "sin", "exp", "cos"]
+    assert [node.op for node in t.passes[0].visits] == [3, 2, None]
+    assert "exp" in capsys.readouterr().out
+
+
+def test_q_inside_of_it_ends_it(monkeypatch):
+    Kernel(monkeypatch).will("q")
+    t = gradrepl.trace()
+    with pytest.raises(bdb.BdbQuit), t:
+        torch.ones(1)
+        gradrepl.set_trace()
+    assert [op.name for op in t.ops] == ["ones"]
+    assert "ended by BdbQuit" in repr(t)
+
+
+def test_a_trace_and_a_watch_share_a_training():
+    model = Net()
+    with gradrepl.watch(model) as w, gradrepl.trace() as t:
+        model(torch.ones(2, 3)).sum().backward()
+    norms = {node.label: node.norm for node in t.passes[0].nodes if node.leaf}
+    assert norms == {row.name: row.norm for row in w.rows}
