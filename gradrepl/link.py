@@ -17,6 +17,7 @@ import queue
 import resource
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -93,6 +94,11 @@ def _identity(sock: socket.socket) -> tuple[int, int]:
     """Tell this socket from a file of the user's that came to have its number."""
     about = os.fstat(sock.fileno())
     return about.st_dev, about.st_ino
+
+
+def leave_signals() -> None:
+    """Keep signals out of this thread of ours: the user's main thread would sleep on."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 
 
 class BlockingLink:
@@ -192,6 +198,7 @@ class BlockingLink:
         self._sock.close()
 
     def _write(self) -> None:
+        leave_signals()
         while (frame := self._frames.get()) is not None:
             try:
                 if _identity(self._sock) != self._identity:

@@ -16,7 +16,7 @@ from gradrepl.engine.gate import Place, Quitting
 from gradrepl.engine.interrupts import Interrupts
 from gradrepl.engine.session import Session
 from gradrepl.errors import LinkError
-from gradrepl.link import BlockingLink
+from gradrepl.link import BlockingLink, leave_signals
 
 _gone = threading.Lock()
 """Taken, for good, when the face is gone."""
@@ -39,7 +39,7 @@ def main() -> int:
     reader = threading.Thread(
         target=_listen, args=(session, link, interrupts, setup), name="gradrepl", daemon=True
     )
-    link.on_broken = lambda: _face_gone(session, setup, "it is closed")
+    link.on_broken = lambda: _face_gone(session, interrupts, setup, "it is closed")
     os.register_at_fork(after_in_child=lambda: _forked(session, link))
     reader.start()
     if setup.get("eager"):
@@ -51,6 +51,7 @@ def main() -> int:
     except Quitting:
         pass
     finally:
+        interrupts.leave()
         session.gate.detached = True
         link.close()
     return session.exit_code
@@ -68,6 +69,7 @@ def _listen(
     session: Session, link: BlockingLink, interrupts: Interrupts, setup: dict[str, Any]
 ) -> None:
     """The link thread: hand requests to whoever is parked, answer at once what can be."""
+    leave_signals()
     why, leaving = "it is closed", False
     while True:
         try:
@@ -86,14 +88,15 @@ def _listen(
         else:
             leaving = leaving or isinstance(message.request, protocol.Quit)
             session.gate.put(message)
-    _face_gone(session, setup, "" if leaving else why)
+    _face_gone(session, interrupts, setup, "" if leaving else why)
 
 
-def _face_gone(session: Session, setup: dict[str, Any], why: str) -> None:
+def _face_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], why: str) -> None:
     """Let the user's code run on without us: first disarm, so that who is parked finds it so."""
     if _gone.acquire(blocking=False):  # the link's two ends may both have found out
         stdio.fall_back(setup["keep"], setup["fallback"])
         session.face_gone()
+        interrupts.leave()
         if why and session.running_script:
             stdio.say(f"the face is gone ({why}): the program runs on, with no stop.")
         session.gate.detach()

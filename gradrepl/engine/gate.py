@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -26,6 +26,8 @@ RUNS_ON = Error(
     message="the program runs on.", hint="Ask again at the next stop.", kind="StateError"
 )
 """The answer to what was asked too late for a stop."""
+LOOK_UP = 0.25
+"""Seconds after which a parked main thread looks for signals that came at a bad moment."""
 
 
 Asked = protocol.Ask | Callable[[], None] | None
@@ -224,7 +226,7 @@ class Gate:
             return None
         place.waiting = True
         try:
-            while callable(found := place.inbox.get()):
+            while callable(found := _first(place.inbox)):
                 found()  # an errand that only this thread can do
             return found
         finally:
@@ -233,6 +235,18 @@ class Gate:
     def prompt(self, place: Place) -> None:
         """Say that ``place`` waits."""
         self._send(protocol.Prompt(state=place.state, depth=self.places.index(place)))
+
+
+def _first(inbox: SimpleQueue[Asked]) -> Asked:
+    """Return the next one; look up now and then in the main thread, where signals are handled.
+
+    One that comes between Python's last look for signals and its sleep would not wake it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return inbox.get()
+    while True:
+        with suppress(Empty):
+            return inbox.get(timeout=LOOK_UP)
 
 
 def _emptied(inbox: SimpleQueue[Asked]) -> list[Asked]:

@@ -59,12 +59,22 @@ class Interrupts:
         """``breakpoint()`` in the user's code: stop there, in this session."""
         if os.environ.get("PYTHONBREAKPOINT") == "0":
             return
-        if self.session.gate.detached and workers.refuses(sys._getframe(1), "breakpoint()"):
-            return
-        if self.session.gate.detached or self.session.gate.answering():
+        frame, gate = sys._getframe(1), self.session.gate
+        if gate.detached:  # a forked child
+            if not workers.refuses(frame, "breakpoint()"):
+                import pdb  # imported early it may read standard input
+
+                self.leave()
+                pdb.Pdb().set_trace(frame)
+        elif gate.answering():
             sys.__breakpointhook__(*args, **keywords)
-            return
-        self.session.stepper.pause_here(sys._getframe(1), "breakpoint()")
+        else:
+            self.session.stepper.pause_here(frame, "breakpoint()")
+
+    def leave(self) -> None:
+        """Nobody is there to stop for: ``breakpoint()`` is Python's own again."""
+        if sys.breakpointhook == self.breakpoint_hook:
+            sys.breakpointhook = sys.__breakpointhook__
 
     def pause(self) -> None:
         """A face asks to stop at the next event; in any thread."""

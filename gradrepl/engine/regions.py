@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ from gradrepl.model import Notice, Site
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stepper import Stepper
 
 _functorch: Any = torch._C._functorch
 _innermost = _functorch.peek_interpreter_stack
@@ -43,6 +45,22 @@ class Regions:
         self._said.add(key)
         place = "" if site is None else f"{os.path.basename(site.file)}:{site.line}: "
         self._session.tell(Notice(message=place + sentence()))
+
+
+def passed_by(stepper: Stepper) -> str:
+    """Return what cannot be stepped from where this thread stops unasked, or ''."""
+    here = threading.current_thread()
+    if torch._C._current_graph_task_id() != -1 and not stepper.passes:  # type: ignore[attr-defined]
+        return (
+            "this is inside a backward that nobody watched from its beginning: no node of it can"
+            " be stopped at."
+        )
+    if here is not stepper.thread:
+        return (
+            f"this is thread '{here.name}': 's' stops at the nodes of its backwards, but only at"
+            f" the ops of '{stepper.thread.name}'."
+        )
+    return ""
 
 
 def _transformed() -> str:

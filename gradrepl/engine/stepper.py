@@ -298,10 +298,14 @@ class Stepper:
     def pause_here(self, frame: FrameType | None, reason: str) -> None:
         """Stop where the main thread is: Ctrl-C, or ``breakpoint()``."""
         if self.torch_here:
+            from gradrepl.engine import regions
             from gradrepl.engine.events import PlaceEvent
 
             event = PlaceEvent(self, self.armed.anchor, frame)
-            self.park(event, Hit(reason))
+            with self.gate.turn():
+                if said := regions.passed_by(self):
+                    self.session.tell(model.Notice(message=said))
+                self.park(event, Hit(reason))
             return
         with self.session.stop():
             self.pausing = False
