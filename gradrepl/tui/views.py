@@ -119,5 +119,6 @@ def add(view: View) -> View:
     if view.name in BY_NAME:
         raise PluginError(f"there is a screen '{view.name}'.")
     VIEWS.append(view)
+    VIEWS.sort(key=lambda each: each.digit or "~")
     BY_NAME[view.name] = view
     return view
