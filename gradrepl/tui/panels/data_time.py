@@ -238,7 +238,8 @@ class TimePane(Paper):
         mine = self.tuning if self.tuning and self.tuning.name == loader.name else None
         proved = self.synthetic if self.synthetic and self.synthetic.loader == loader.name else None
         lines = draw(loader, mine, proved, width, height - (not fits))
-        self.write([*lines, *([] if fits else ink.wrap([span(told, "warn")], width, 2))])
+        role = "warn" if "bound" in told else "good"
+        self.write([*lines, *([] if fits else ink.wrap([span(told, role)], width, 2))])
 
 
 def verdict(loader: model.Loader) -> str:
