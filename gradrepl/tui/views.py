@@ -58,6 +58,11 @@ class View:
         action = f"view('{self.name}')"
         return Key(f"screen.{self.name}", self.digit, action, self.word, self.help, "Screen")
 
+    @property
+    def label(self) -> str:
+        """Its tab while another screen is open: of a plugin's the digit alone."""
+        return f"{self.digit} {self.title}" if self.name in _OURS else self.digit
+
     def make(self) -> Page:
         """Import its page, and return a new one."""
         if not isinstance(self.page, str):
@@ -109,6 +114,7 @@ VIEWS: list[View] = [
          (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT)),
 ]  # fmt: skip
 BY_NAME = {view.name: view for view in VIEWS}
+_OURS = frozenset(BY_NAME)
 
 
 def add(view: View) -> View:

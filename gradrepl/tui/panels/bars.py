@@ -90,11 +90,11 @@ class Header(Bar):
         self.spots = []
         at = ink.width(left)
         said = len(self.state) + 4 + sum(len(part) + 2 for part in self.place[:2])
-        tight = at + sum(len(view.title) + 4 for view in VIEWS) + said > width
+        tight = at + sum(len(view.label) + 3 for view in VIEWS) + said > width
         for view in VIEWS:
             here = view.name == self.view
             mark = "•" if view.name == "log" and self.news and not here else " "
-            label = view.digit if tight and not here else f"{view.digit} {view.title}"
+            label = f"{view.digit} {view.title}" if here else view.digit if tight else view.label
             text = f"[{label}]" if here else f" {label}{mark}"
             left.append((text, "bar-here" if here else "bar-tab"))
             self.spots.append((at, at + ink.width([(text, "")]), view.key.action))
