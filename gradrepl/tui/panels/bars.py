@@ -90,7 +90,7 @@ class Header(Bar):
         self.spots = []
         at = ink.width(left)
         said = len(self.state) + 4 + sum(len(part) + 2 for part in self.place[:2])
-        tight = at + sum(len(view.label) + 3 for view in VIEWS) + said > width
+        tight = at + sum(len(view.label) + 2 for view in VIEWS) + said > width
         for view in VIEWS:
             here = view.name == self.view
             mark = "•" if view.name == "log" and self.news and not here else " "
