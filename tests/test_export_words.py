@@ -6,6 +6,8 @@ import asyncio
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +220,18 @@ def test_usage_names_the_right_word() -> None:
     with pytest.raises(UsageError) as error:
         do(Talking(), "x.svgz")
     assert error.value.hint.startswith("Did you mean '.svg'?")
+
+
+def test_exporters_load_no_torch_and_no_screen_and_not_before_they_are_asked_for() -> None:
+    code = """
+import sys, gradrepl.commands
+assert "gradrepl.export.svg" not in sys.modules, "early"
+import gradrepl.export
+seen = set(sys.modules)
+assert len(gradrepl.export.load()) >= 12
+new = {name.partition(".")[0] for name in set(sys.modules) - seen}
+assert not new & {"torch", "textual", "rich", "prompt_toolkit", "numpy"}, new
+assert "torch" not in sys.modules and "textual" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
