@@ -167,7 +167,10 @@ def test_a_folder_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
         do(Talking(graph(nodes([(2,), ()]))), "x.json")
 
 
-def test_an_exporter_that_raises_is_named() -> None:
+def test_an_exporter_that_raises_is_named_and_its_plugin_disabled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from gradrepl import plugins
     from gradrepl.export import enter, exporter, leave
 
     @exporter("broken", of="graph", suffix=".broken", help="raises")
@@ -175,12 +178,20 @@ def test_an_exporter_that_raises_is_named() -> None:
         file.write("half")
         raise ZeroDivisionError("division by zero")
 
+    disabled: list[tuple[str, str, str]] = []
+
+    class Plugins:
+        def disable(self, name: str, error: BaseException, where: str) -> None:
+            disabled.append((name, str(error), where))
+
+    monkeypatch.setattr(plugins, "_here", Plugins())
     enter(broken.exporter, "mine")  # type: ignore[attr-defined]
     try:
         with pytest.raises(StateError, match="'broken' failed: ZeroDivisionError: division"):
             do(Talking(graph(nodes([(2,), ()]))), "x.broken")
     finally:
         leave("mine")
+    assert disabled == [("mine", "division by zero", "exporter 'broken'")]
     assert list(Path().iterdir()) == []
 
 

@@ -182,7 +182,15 @@ class _Export:
         while not (await asyncio.wait({writing}, timeout=SLOW))[0]:
             last = self.rows[-1] if self.rows else ()
             self._tell("writing", getattr(last, "seen", 0), len(last))
-        return await writing
+        try:
+            return await writing
+        except StateError as error:
+            if error.__cause__ is not None and self.chosen.plugin:
+                from gradrepl import plugins
+
+                where = f"exporter '{self.chosen.name}'"
+                plugins.here("face").disable(self.chosen.plugin, error.__cause__, where)
+            raise
 
     def _written(self, record: Any) -> str | None:
         from gradrepl.export.writing import written
