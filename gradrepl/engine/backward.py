@@ -23,7 +23,7 @@ from gradrepl.engine import frames, nodes, tensors
 from gradrepl.engine.events import NodeEvent, PassEvent
 from gradrepl.engine.gate import Quitting
 from gradrepl.engine.graph import Graph, Order
-from gradrepl.engine.hooks import Hooks
+from gradrepl.engine.hooks import Hooks, frees
 from gradrepl.engine.names import Names
 from gradrepl.engine.patches import unseen
 from gradrepl.engine.view import View
@@ -125,7 +125,8 @@ class Pass:
         try:
             with torch._C.DisableTorchFunction():
                 self.rearm()
-                if self._keeps:  # a light hook would stay, empty, for as long as the graph lives
+                # A light hook would stay, empty, for as long as the graph lives.
+                if self._keeps or not frees(self.graph.nodes):
                     self._hooks.before(range(len(self.graph)))
                 elif len(self._hooked_before) < len(self.graph):
                     self._hooks.light(self._ran_unasked, self._leaves)

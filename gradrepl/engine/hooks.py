@@ -11,7 +11,7 @@ import gc
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -32,6 +32,16 @@ def without_gc() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def frees(nodes: Iterable[Any]) -> bool:
+    """Will a backward free something of this graph, so that it cannot be walked again?"""
+    return any(_saves(type(node)) for node in nodes)
+
+
+@cache
+def _saves(kind: Any) -> bool:
+    return any(name.startswith("_raw_saved") for name in dir(kind))
 
 
 class Hooks:

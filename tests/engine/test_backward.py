@@ -365,15 +365,16 @@ with torch.autograd.graph.saved_tensors_hooks(lambda v: v, unpack):
 # -- kinds of backward -------------------------------------------------------------------------
 
 
-def test_nothing_piles_up_on_a_graph_that_is_kept(d):
+@pytest.mark.parametrize(("loss", "keep"), [("x * x", "retain_graph=True"), ("x + x", "")])
+def test_nothing_piles_up_on_a_graph_that_is_kept(d, loss, keep):
     d.break_at("leaf nosuch")
-    d.type("import gc, collections\nx = torch.ones(3, requires_grad=True); L = (x * x).sum()")
+    d.type(f"import gc, collections\nx = torch.ones(3, requires_grad=True); L = ({loss}).sum()")
     d.type("""def dictionaries():
     gc.collect()
     return sum(type(each) is collections.OrderedDict for each in gc.get_objects())
 """)
-    d.type("L.backward(retain_graph=True); before = dictionaries()")
-    d.type("for _ in range(50): L.backward(retain_graph=True)")
+    d.type(f"L.backward({keep}); before = dictionaries()")
+    d.type(f"for _ in range(50): L.backward({keep})")
     assert d.value("dictionaries() - before") == "0"
     assert d.value("x.grad.tolist()") == str([2.0 * 51] * 3)
 
