@@ -337,9 +337,14 @@ def test_a_stop_inside_of_it_is_no_part_of_it(monkeypatch, capsys):
 def test_q_inside_of_it_ends_it(monkeypatch):
     Kernel(monkeypatch).will("q")
     t = gradrepl.trace()
-    with pytest.raises(bdb.BdbQuit), t:
-        torch.ones(1)
-        gradrepl.set_trace()
+
+    def stopped():
+        with t:
+            torch.ones(1)
+            gradrepl.set_trace()
+
+    with pytest.raises(bdb.BdbQuit):
+        stopped()
     assert [op.name for op in t.ops] == ["ones"]
     assert "ended by BdbQuit" in repr(t)
 

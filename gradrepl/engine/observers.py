@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -228,7 +227,7 @@ class OwnCondition:
 
 def seen(watch: ModelWatch) -> Health:
     """Return all that a watch knows."""
-    session: Any = SimpleNamespace(stepper=SimpleNamespace(watching=lambda: watch.asked))
+    session = watch.stepper.session
     with tensors.quiet():
         watch.catch_up()
         found = report(p.AskHealth(count=ROWS), watch, session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradrepl import model
+from gradrepl import model, protocol
 
 SCRIPT = """\
 import torch
@@ -26,6 +26,9 @@ def test_a_script_that_is_stepped_may_watch_and_trace_itself(d, script):
     assert d.value("turn, len(t.passes), w.health().backwards, w.rows[0].name") == (
         "(1, 2, 2, 'weight')"
     )
+    health = d.look(protocol.AskHealth())
+    assert [(row.name, row.label) for row in health.rows] == [("weight", "NaN @2"), ("bias", "ok")]
+    assert health.watching.grads
     d.cont()
     names = "['full', 'linear', 'sum', 'full', 'linear', 'sum', 'full', 'linear', 'sum']"
     assert d.value("[op.name for op in t.ops]") == names

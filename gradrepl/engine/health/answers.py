@@ -32,11 +32,14 @@ PATIENT = 0.05
 
 def _seen(session: Session) -> HealthWatch:
     health = session.stepper.health
-    if health is None or not (health.on or health.points):
+    if health is not None and (health.on or health.points):
+        return health
+    own = [each for each in session.stepper.observers if isinstance(each, HealthWatch)]
+    if not own:
         raise StateError(
             "no gradients have been watched.", "':watch grads' watches them from now on."
         )
-    return health
+    return own[-1]  # the program's: gradrepl.watch(model)
 
 
 @on(p.AskHealth)
@@ -73,6 +76,7 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
     Raises:
         UsageError: nothing is watched that has the name asked for.
     """
+    stepper = session.stepper
     found = everyone = health.worst_first()
     if request.name:
         found = [each for each in everyone if _named(each, request.name)]
@@ -83,7 +87,7 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
     first, scale = max(0, request.first), health.scale or 1.0
     shown = found[first : first + max(0, min(request.count, MOST))]
     return model.Health(
-        watching=session.stepper.watching(),
+        watching=stepper.watching() if health is stepper.health else health.asked,
         rows=tuple(each.row(scale, request.looks) for each in shown), first=first,
         total=len(found), problems=sum(each.word in PROBLEMS for each in found),
         backwards=health.backwards, steps=health.clock.steps, points=tuple(health.points),
@@ -124,9 +128,10 @@ def _detailed(row: model.HealthRow, health: HealthWatch) -> model.HealthRow:
         where = _first_bad(health)
     parameter = health.parameters.tensor(row.name)
     grad = None if parameter is None else parameter.grad
-    return msgspec.structs.replace(
-        row, where=where, spread=measure.spread(grad, health.scale or 1.0)
-    )
+    spread, at = measure.spread(grad, health.scale or 1.0), 0
+    if not spread:
+        spread, at = health.parameters.spread(row.name)
+    return msgspec.structs.replace(row, where=where, spread=spread, spread_at=at)
 
 
 def _first_bad(health: HealthWatch) -> tuple[str, ...]:
