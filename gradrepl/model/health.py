@@ -104,6 +104,8 @@ class HealthRow(msgspec.Struct, frozen=True, kw_only=True):
     spread: tuple[tuple[float, int], ...] = ()
     """When asked for by name: how many elements have a log10|g| of at least so much, in steps of
     one; of a large gradient in a sample. The scale is taken out."""
+    spread_at: int = 0
+    """The backward after which that was; 0: when it was asked for."""
 
 
 class HealthPoint(msgspec.Struct, frozen=True, kw_only=True):

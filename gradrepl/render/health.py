@@ -80,7 +80,7 @@ def _(record: model.Health, look: Look) -> RenderableType:
         return Group(*(facts(_row_facts(row), look) for row in record.rows), *_foot(record, look))
     if len(record.rows) == record.total == 1:
         return Group(facts(_row_facts(record.rows[0]), look), *_foot(record, look))
-    cells = []
+    cells: list[tuple[str, ...]] = []
     for row in record.rows:
         cells.append((
             _mark(row) + row.name, short(row.norm), short(row.ratio), _update(row), _zero(row),
@@ -118,7 +118,11 @@ def _row_facts(row: model.HealthRow) -> Iterator[tuple[str, str]]:
     yield "last reached by backward", str(row.reached_at or "none")
     rate = "" if row.lr is None else f" lr {row.lr:g}"
     yield "optimizer", row.optimizer + rate
-    yield "elements by log10 |g|", " ".join(f"{power:g}:{count}" for power, count in row.spread)
+    at = f", backward {row.spread_at}" if row.spread_at else ""
+    yield (
+        f"elements by log10 |g|{at}",
+        " ".join(f"{power:g}:{count}" for power, count in row.spread),
+    )
     last = [short(norm) for norm in row.history[-6:]]
     yield "norms, the last 6", " ".join(last)
 

@@ -196,6 +196,14 @@ def test_a_deep_sigmoid_net_vanishes_and_says_where(d):  # noqa: F811
                         "return_counts=True)[0].tolist()", full=True))  # fmt: skip
     assert [power for power, count in row.spread if count] == [float(log) for log in logs]
     assert sum(found.values()) == 256
+    assert row.spread_at == 0
+    limit(d, "figures", 1)
+    d.type("train(net, 1)\nwas = net[0].weight.grad.clone()\nnet.zero_grad()")
+    (row,) = health(d, "0.weight").rows
+    assert row.spread_at == 7
+    counted = "dict(zip(*(each.tolist() for each in found)))"
+    d.type("found = was.abs().log10().floor().unique(return_counts=True)")
+    assert {power: count for power, count in row.spread if count} == eval(d.value(counted))
 
 
 def test_one_that_explodes_grows_and_ends_in_nan(d):  # noqa: F811

@@ -131,6 +131,11 @@ class Parameters:
         """Return the parameter that is called so, or None if it has gone."""
         return next((tensor for each, tensor in self.alive() if each.name == name), None)
 
+    def spread(self, name: str) -> tuple[tuple[tuple[float, int], ...], int]:
+        """Return what was kept of how its elements are spread, and of which backward."""
+        found = next((each for each in self.known.values() if each.name == name), None)
+        return ((), 0) if found is None else (found.spread, found.spread_at)
+
     # -- what optimizers tell ------------------------------------------------------------------
 
     def stepped(self, optimizer: torch.optim.Optimizer) -> None:

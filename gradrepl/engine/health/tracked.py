@@ -36,7 +36,7 @@ class Tracked:
         "figures_at", "growth", "has_grad", "high", "infs", "level", "looks", "low", "lr", "missed",
         "model", "name", "nans", "norm", "numel", "optimizer", "overlooked",
         "reached_at", "reaches", "ref", "requires_grad", "ring", "same", "settled", "shape",
-        "since", "update", "update_of", "update_steps", "verdict", "weight", "zeros",
+        "since", "spread", "spread_at", "update", "update_of", "update_steps", "verdict", "weight", "zeros",
     )  # fmt: skip
 
     def __init__(self, name: str, parameter: Any, model: str) -> None:
@@ -67,6 +67,9 @@ class Tracked:
         """An optimizer stepped it while it had no gradient."""
         self.level, self.settled = 0.0, 0
         self.growth = 0.0
+        self.spread: tuple[tuple[float, int], ...] = ()
+        """How its elements were spread at a look that found a problem."""
+        self.spread_at = 0
         self.ring, self.looks = array("d"), 0
         self.depth: int | None = None
         self.optimizer = ""

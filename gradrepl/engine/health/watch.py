@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
 
+SPREAD = 8
+"""Parameters with a problem of which the spread of the elements is kept then."""
+
 
 Live = tuple[Tracked, torch.Tensor, Any]
 """A parameter before a backward, and the state of its gradient."""
@@ -300,10 +303,14 @@ class HealthWatch:
                 each.nans, each.infs = measure.counts(grad)
         if not due:
             return again
+        spread, by = 0, self.scale or 1.0
         for each, parameter, grad in reached:
             each.low, each.high, each.zeros = measure.figures(grad)
             each.weight = measure.norms([parameter.detach()])[0]
             each.figures_at = number
+            if each.word in h.PROBLEMS and spread < SPREAD:
+                spread += 1
+                each.spread, each.spread_at = measure.spread(grad, by), number
             if each.copy is None:
                 self.parameters.copy(each, parameter, self.clock.steps)
         self._pending = self.clock.steps + 1

@@ -209,7 +209,8 @@ def draw_details(row: model.HealthRow, record: model.Health, width: int) -> list
     lines.append([])
     lines += [_fact(name, text, width) for name, text in _facts(row) if text]
     if row.spread:
-        lines += [[], [("elements by log10 |g|", "title")]]
+        at = f" of backward {row.spread_at}" if row.spread_at else ""
+        lines += [[], [("elements by log10 |g|", "title"), (at, "dim")]]
         lines += draw_spread(row.spread, width)
     lines += [[], *_todo(row)]
     return lines
