@@ -126,7 +126,7 @@ class Pass:
             with torch._C.DisableTorchFunction():
                 self.rearm()
                 # A light hook would stay, empty, for as long as the graph lives.
-                if self._keeps or not frees(self.graph.nodes):
+                if self._keeps or (self._small and not frees(self.graph.nodes)):
                     self._hooks.before(range(len(self.graph)))
                 elif len(self._hooked_before) < len(self.graph):
                     self._hooks.light(self._ran_unasked, self._leaves)

@@ -36,7 +36,8 @@ def without_gc() -> Iterator[None]:
 
 def frees(nodes: Iterable[Any]) -> bool:
     """Will a backward free something of this graph, so that it cannot be walked again?"""
-    return any(_saves(type(node)) for node in nodes)
+    kinds: Iterator[Any] = map(type, nodes)
+    return any(map(_saves, kinds))
 
 
 @cache
