@@ -79,6 +79,11 @@ def _torch_kind(path: str, function: str) -> str:
     return TORCH
 
 
+def of_user(file: str) -> bool:
+    """Is this a file of the user's own, neither installed nor Python's nor ours?"""
+    return not (_SITE_PACKAGES in file or file.startswith((_STDLIB, _OURS)))
+
+
 def installed(code: CodeType) -> bool:
     """Is this code of an installed package, not of the user's own files?"""
     return _SITE_PACKAGES in code.co_filename

@@ -68,10 +68,7 @@ HINTS = {
     "second; ':t NAME' shows shapes.",
 }
 
-UNRECORDED = (
-    "Ops are recorded while you step and while a breakpoint like ':b nan' is set: with one \
-set before the run, this says which line it was."
-)
+UNRECORDED = "With ':b nan' set before the run ops are recorded, and this names the line."
 
 
 def explain(error: Error) -> Error:

@@ -6,15 +6,20 @@ when it is entered.
 
 from __future__ import annotations
 
+import difflib
+import linecache
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
 from gradrepl import conditions as c
 from gradrepl.engine import frames
 
+WORDS = ("nan", "inf", "none", "norm", "shape", "verdict", "batch", "index", "label")
+"""What a function's name may be a misspelling of."""
 Tracer = Callable[[FrameType, str, Any], Any]
 
 
@@ -96,3 +101,30 @@ def same_file(path: str, wanted: str) -> bool:
     if not wanted or path == wanted:
         return path == wanted
     return os.path.abspath(path) == os.path.abspath(wanted) or path.endswith(os.sep + wanted)
+
+
+def doubts(condition: c.Condition, find: Callable[[str], str]) -> Iterator[str]:
+    """Say which files and functions of a breakpoint nothing that is loaded has."""
+    for part in c.parts(condition):
+        if (
+            isinstance(part, c.Line)
+            and part.file
+            and not find(part.file)
+            and not any(same_file(each, part.file) for each in _files())
+        ):
+            yield f"no file '{part.file}' is here or loaded so far."
+        if isinstance(part, c.InFunction):
+            defined = re.compile(rf"^\s*(async\s+)?def\s+{part.function}\b", re.MULTILINE)
+            if not any(defined.search("".join(linecache.getlines(each))) for each in _files()):
+                near = difflib.get_close_matches(part.function, WORDS, 1)
+                meant = f" Did you mean 'b {near[0]}'?" if near else ""
+                yield f"no function '{part.function}' is in the files loaded so far.{meant}"
+
+
+def _files() -> Iterator[str]:
+    """Yield the files of the user's loaded modules, and what was typed."""
+    yield from [each for each in linecache.cache if each.startswith("<")]
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".py") and frames.of_user(file):
+            yield file

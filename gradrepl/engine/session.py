@@ -20,7 +20,7 @@ from gradrepl.engine import evaluate, frames
 from gradrepl.engine.arrival import Watch as TorchWatch
 from gradrepl.engine.arrival import device, torch_module
 from gradrepl.engine.gate import Gate, Place
-from gradrepl.engine.lines import same_file
+from gradrepl.engine.lines import doubts, same_file
 from gradrepl.engine.stepper import Stepper
 from gradrepl.errors import ConditionError, LinkError, StateError
 from gradrepl.model import BreakpointInfo, Error, Notice, Record, Watch
@@ -310,6 +310,9 @@ class Session:
                 condition = c.with_file(condition, path or file)
                 shown = f"{os.path.basename(file)}:{line.line}"
                 text = re.sub(rf"(?<![\w:.]){line.line}(?!\w)", shown, text, count=1)
+        if place.state != "idle":
+            for doubt in doubts(condition, self._find):
+                self.tell(Notice(message=doubt))
         record = self.stepper.armed.add(condition, text, temporary)
         self.stepper.rearm()
         return record

@@ -10,6 +10,7 @@ import pytest
 from debuggee import Debuggee
 
 from gradrepl import model, protocol
+from gradrepl.conditions_parser import parse
 from gradrepl.engine import hints
 
 BORN = {
@@ -180,3 +181,43 @@ def test_terms_are_named_as_the_user_named_them(d: Debuggee) -> None:
     assert found.agrees
     found = d.look(protocol.TermsOf(root="actor"))
     assert sorted(term.weight for term in found.terms) == [-1, 1]
+
+
+HALF_TIED = """\
+a, b, c = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)
+b.weight.data = a.weight.data
+c.weight = a.weight
+net = nn.ModuleList([a, b, c])
+"""
+
+
+def test_parameters_that_only_share_memory_are_found(d: Debuggee) -> None:
+    d.type(HALF_TIED)
+    found = d.look(protocol.AskFindings()).rows
+    assert [each.what.partition(",")[0] for each in found] == [
+        "0.weight and 1.weight lie in the same memory"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("actor", []),
+        ("train.py:7", []),
+        ("nann", ["no function 'nann' is in the files loaded so far. Did you mean 'b nan'?"]),
+        ("zzz", ["no function 'zzz' is in the files loaded so far."]),
+        ("nope.py:3", ["no file 'nope.py' is here or loaded so far."]),
+    ],
+)
+def test_a_breakpoint_at_what_is_nowhere_is_doubted(
+    script: Callable[..., Path], d: Debuggee, place: str, said: list[str]
+) -> None:
+    d.load(script(OVERWRITTEN))
+    number = d.send(protocol.SetBreakpoint(condition=parse(place), text=place))
+    heard = []
+    while not isinstance(message := d.link.receive(), protocol.Answer):
+        heard.append(message.record.message)
+    assert (message.id, heard) == (number, said)
+    d.look(protocol.ChangeBreakpoint(id=0, action="clear"))
+    d.cont()
+    d.cont()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import answer
@@ -25,11 +27,26 @@ def _memory(session: Session, place: Place) -> list[Finding]:
     record = answer(p.AskStorages(), session, place)
     if not isinstance(record, model.Storages):
         return []
-    return [
+    stale = [
         Finding(severity="error", what=each.sentence, site=each.site,
                 do=f"':versions {each.name}' tells who wrote.")
         for each in record.stale
     ]  # fmt: skip
+    return [*stale, *_half_tied(record)]
+
+
+def _half_tied(record: model.Storages) -> Iterator[Finding]:
+    """Yield the parameters that lie in one memory without being one, as ``.data =`` makes them."""
+    for storage in record.storages:
+        owned = {each.name: each for each in storage.members if each.owner == "parameter"}
+        for each in owned.values():
+            if each.kind == "data" and each.requires_grad and each.of in owned:
+                yield Finding(
+                    severity="warning",
+                    what=f"{each.of} and {each.name} lie in the same memory, but are two "
+                    "parameters: each has a part of the gradient, and an optimizer steps both.",
+                    do=f"Make {each.name} be {each.of} itself, not its .data.",
+                )
 
 
 def _modules(session: Session, place: Place) -> list[Finding]:
