@@ -78,12 +78,26 @@ def _site(site: model.Site | None) -> str:
     return repr(f"{site.file}:{site.line}" if site else "")
 
 
-def row(shown: model.OpRow | model.NodeRow) -> str:
-    """Return one row of a list as a tuple."""
+def row(shown: object) -> str:
+    """Return one row of a list: an op or a node as a tuple, any other as a dict of its facts."""
     if isinstance(shown, model.OpRow):
         return repr((shown.id, shown.name, shown.shape, shown.dtype, shown.module, shown.line))
-    facts = (shown.id, shown.name, shown.label, shown.state, shown.shape)
-    return f"{repr(facts)[:-1]}, {_number(shown.norm)})"
+    if isinstance(shown, model.NodeRow):
+        facts = (shown.id, shown.name, shown.label, shown.state, shown.shape)
+        return f"{repr(facts)[:-1]}, {_number(shown.norm)})"
+    return value(shown)
+
+
+def value(shown: object) -> str:
+    """Return a number, a text, or a record or tuple of them as an expression."""
+    names = getattr(shown, "__struct_fields__", None) or getattr(shown, "_fields", None)
+    if names:
+        return _dict({name: value(getattr(shown, name)) for name in names})
+    if isinstance(shown, tuple):
+        return "(" + "".join(f"{value(each)}, " for each in shown).strip() + ")"
+    if isinstance(shown, float):
+        return _number(shown)
+    return repr(shown) if isinstance(shown, (str, bytes, int)) else "None"
 
 
 def lines(parts: Iterable[str]) -> str:

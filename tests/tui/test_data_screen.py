@@ -34,7 +34,7 @@ from test_live import until
 from gradrepl import model, pictures, protocol
 from gradrepl.commands.conversation import Conversation
 from gradrepl.launch import Options
-from gradrepl.tui import ink, keys, views
+from gradrepl.tui import ink, keys, literal, views
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.panels import data, data_loader, data_sample, data_time
 
@@ -401,6 +401,20 @@ def test_a_sample_that_comes_when_another_screen_is_open_hides_nothing() -> None
         await seen.press("escape", "4")
         assert "Batch 7" in seen.text
         assert page.near._of.index == "9921"
+
+    on_screen(body, make=Loads)
+
+
+def test_rows_can_be_copied_as_python() -> None:
+    again = eval(literal.row(replace(ROW, min=math.nan)))
+    assert again["index"] == "40512"
+    assert again["shape"] == (1, 8, 8)
+    assert math.isnan(again["min"])
+    assert again["parts"][0]["stats"]["zeros"] == 31
+
+    async def body(seen: Seen) -> None:
+        await seen.press("escape", "4", "n", "Y")
+        assert [each["index"] for each in eval(seen.app.clipboard)] == [row.index for row in ROWS]
 
     on_screen(body, make=Loads)
 
