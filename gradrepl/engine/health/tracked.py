@@ -36,7 +36,8 @@ class Tracked:
         "figures_at", "growth", "has_grad", "high", "infs", "level", "looks", "low", "lr", "missed",
         "model", "name", "nans", "norm", "numel", "optimizer", "overlooked",
         "reached_at", "reaches", "ref", "requires_grad", "ring", "same", "settled", "shape",
-        "since", "spread", "spread_at", "update", "update_of", "update_steps", "verdict", "weight", "zeros",
+        "since", "spread", "spread_at", "update", "update_of", "update_steps",
+        "verdict", "weight", "zeros",
     )  # fmt: skip
 
     def __init__(self, name: str, parameter: Any, model: str) -> None:
