@@ -94,6 +94,9 @@ class Gate:
         self.detached = False
         self._quitting = False
         """``quit`` was said: code that swallows it meets it again at the next stop."""
+        self.struck: Callable[[Exception, Place], Any] = _said
+        """Says what a handler of the program's has raised while a thread waited: a worker of a
+        DataLoader that died. At a stop the program gets it when it goes on."""
         self.quitting: type[BaseException] = Quitting
         """What ``quit`` raises out of a stop: Quitting, or a kind of it."""
 
@@ -196,8 +199,15 @@ class Gate:
 
     def _loop(self, place: Place) -> Verb:
         self.prompt(place)
+        struck: Exception | None = None
         while True:
-            ask = self._next(place)
+            try:
+                ask = self._next(place)
+            except Exception as problem:  # out of a signal handler of the program's
+                struck = None if place.state == "idle" else problem
+                with self.masked():
+                    self._send(protocol.Tell(record=self.struck(problem, place)))
+                continue
             if ask is None:
                 if place.state == "idle":
                     raise Quitting
@@ -211,6 +221,8 @@ class Gate:
                 self._quitting = isinstance(request, protocol.Quit)
                 if self._quitting:
                     raise self.quitting
+                if struck is not None and isinstance(request, protocol.Resume):
+                    raise struck
                 return _leave(request)
             stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
             free = place.state == "idle" or stepped
@@ -251,6 +263,10 @@ def _first(inbox: SimpleQueue[Asked]) -> Asked:
 
 def _emptied(inbox: SimpleQueue[Asked]) -> list[Asked]:
     return [inbox.get() for _ in range(inbox.qsize())]
+
+
+def _said(problem: Exception, place: Place) -> Error:
+    return Error(message=f"{type(problem).__name__}: {problem}", kind=type(problem).__name__)
 
 
 def _leave(request: Any) -> Verb:

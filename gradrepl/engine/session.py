@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import conditions as c
 from gradrepl import protocol
-from gradrepl.engine import evaluate, frames
+from gradrepl.engine import evaluate, frames, hints
 from gradrepl.engine.arrival import Watch as TorchWatch
 from gradrepl.engine.arrival import device, torch_module
 from gradrepl.engine.gate import Gate, Place
@@ -55,6 +55,9 @@ class Session:
 
         self.link = link
         self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))
+        self.gate.struck = lambda error, place: hints.about(
+            evaluate.error(error), error, self, place
+        )
         self.stepper = Stepper(self, self.gate)
         self.space: dict[str, Any] = sys.modules["__main__"].__dict__
         """The name space of the idle prompt: that of ``__main__``."""

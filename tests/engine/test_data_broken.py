@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from debuggee import Debuggee, debuggee
 
-from gradrepl import model
+from gradrepl import model, protocol
 from gradrepl import protocol as p
 
 HEAD = """
@@ -289,3 +289,29 @@ def test_no_descriptor_stays_open(d: Debuggee) -> None:
         d.look(p.AskSample(index="3"))
     assert int(d.value(count)) == before
     assert json.loads(d.value("[2]")) == [2]
+
+
+def test_a_worker_that_dies_while_nothing_runs_ends_nothing(d: Debuggee) -> None:
+    d.type(f"{HEAD}\nloader = DataLoader(range(64), 2, num_workers=1)")
+    d.type("it = iter(loader); next(it)")
+    worker = d.look(p.AskLoader(expression="loader")).processes[0].pid
+    os.kill(worker, signal.SIGKILL)
+    message = d.link.receive()
+    assert isinstance(message, protocol.Tell)
+    assert "is killed by signal" in message.record.message
+    assert f"Worker 0 (pid {worker}) was killed by SIGKILL" in message.record.hint
+    assert d.value("5") == "5"
+
+
+def test_a_worker_that_dies_at_a_stop_is_told_and_met_when_it_goes_on(d: Debuggee) -> None:
+    d.type(f"{HEAD}\nloader = DataLoader(range(64), 2, num_workers=1)")
+    d.break_at("batch 3")
+    d.type("for each in loader: pass")
+    worker = d.look(p.AskLoader(expression="loader")).processes[0].pid
+    os.kill(worker, signal.SIGKILL)
+    message = d.link.receive()
+    assert isinstance(message, protocol.Tell)
+    assert d.value("batch.tolist()") == "[6, 7]"
+    last = d.cont()[-1]
+    assert isinstance(last, model.Error)
+    assert f"Worker 0 (pid {worker}) was killed by SIGKILL" in last.hint

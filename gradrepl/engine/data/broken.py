@@ -29,6 +29,8 @@ from gradrepl.model import Error, SampleRow
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
+CUT = (ConnectionError, EOFError, FileNotFoundError)
+"""What is raised where a worker ended while it handed over the memory of a batch."""
 SECONDS = 5.0
 """Time for finding which sample raises."""
 HINTS = {
@@ -177,19 +179,30 @@ def _of_worker(message: str, raised: BaseException, session: Session, known: Any
     """Name the sample, or the worker, for an error that a worker caused."""
     caught = re.search(r"Caught (\w+) in DataLoader worker process (\d+)", message)
     died = re.search(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)", message)
-    if not caught and not died and "DataLoader timed out after" not in message:
+    cut = isinstance(raised, CUT)
+    if not caught and not died and not cut and "DataLoader timed out after" not in message:
         return ""
     pids = [int(each) for each in died[1].split(",")] if died else []
     iterator = _iterator_of(raised, pids)
-    if iterator is None:
+    if iterator is None or (cut and not _ended(iterator._workers)):
         return ""
     watch = watch_of(session.stepper)
     seen = watch.of_iterator(iterator) if watch is not None and known is None else known
     if caught:
         return _raised_in(iterator, int(caught[2]), caught[1], seen, session)
-    if died:
+    if died or cut:
         return _died(iterator, seen, pids, message)
     return _hangs(loaders.processes(iterator, seen))
+
+
+def _ended(workers: Any) -> bool:
+    """Has one of the workers ended, or does it within a second? It may be about to."""
+    end = time.monotonic() + 1.0
+    while all(each.is_alive() for each in workers):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _hangs(workers: Any) -> str:

@@ -50,7 +50,7 @@ def describe(loader: Any, name: str, session: Session, place: Place) -> model.Lo
         iterating=iterator is not None and (seen is None or not seen.ended),
         processes=processes(iterator, seen),
         seen=() if watch is None else watch.seen_batches(loader),
-        ready=None if iterator is None else pace.ready(iterator),
+        ready=None if iterator is None else pace.ready(vars(iterator)),
         pace=_pace(loader, session, watch), timing=_timing(session),
         synthetic=watch is not None and watch.swap is not None and watch.swap.loader() is loader,
         notes=() if not loader.num_workers or pace.can_tell() else
@@ -278,7 +278,7 @@ def _at(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, lis
         return found
     taken = {worker: max(0, len(mine) - left[worker]) for worker, mine in found.items()}
     come = sum(len(info) > 1 for info in vars(iterator).get("_task_info", {}).values())
-    made = pace.ready(iterator)
+    made = pace.ready(vars(iterator))
     idle = made is not None and made - come >= sum(taken.values())
     return {
         worker: mine[taken[worker] :] if idle else mine[max(0, taken[worker] - 1) :]

@@ -58,9 +58,11 @@ def room_of(loader: Any) -> int | None:
     return loader.num_workers * (loader.prefetch_factor or 2) if loader.num_workers else None
 
 
-def ready(iterator: Any) -> int | None:
-    """Return how many batches are fetched and not handed over; None where nobody can tell."""
-    known = vars(iterator)
+def ready(known: dict[str, Any]) -> int | None:
+    """Return how many batches are fetched and not handed over; None where nobody can tell.
+
+    ``known`` are the attributes of an iterator.
+    """
     if not known.get("_workers"):
         return None
     come = 0

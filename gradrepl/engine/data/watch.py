@@ -70,6 +70,13 @@ class Seen:
         self.samples = 0
         """In the batches that the program has got."""
         self.busy = pace.Busy()
+        self._many = bool(loader.num_workers)
+        self._plain = not self._many or (
+            bool(getattr(loader, "in_order", True)) and loader._dataset_kind == 0
+        )
+        """Batches come one after the other, each from the worker that it was given to."""
+        self._pending: list[list[Any]] = []
+        """Indices that were not counted so far."""
         self._visited = array("q")
         self._texts: Counter[str] = Counter()
         self._uncounted = False
@@ -131,6 +138,7 @@ class Seen:
 
     def visits(self) -> Counter[Any] | None:
         """Return how often the program has got each index, or None where that was not kept."""
+        self._count()
         if self._uncounted or (self._texts and self._visited):
             return None
         return Counter(self._visited) if self._visited else Counter(self._texts)
@@ -143,45 +151,65 @@ class Seen:
         """Keep no visits."""
         self._uncounted, self._visited = True, array("q")
         self._texts.clear()
+        self._pending.clear()
 
-    def _visit(self, indices: list[Any]) -> None:
-        self.samples += len(indices)
-        kinds = set(map(type, indices))
-        if self._uncounted or self.samples > pace.VISITS:
-            self.forget()
-        elif kinds == {int}:
-            try:
-                self._visited.extend(indices)
-            except OverflowError:
+    def _count(self) -> None:
+        """Count what is pending."""
+        pending, self._pending = self._pending, []
+        for indices in pending:
+            kinds = set(map(type, indices))
+            if self._uncounted or self.samples > pace.VISITS or kinds - {int, str}:
                 self.forget()
-        elif kinds == {str}:
-            self._texts.update(indices)
-        elif kinds:
-            self.forget()
+            elif kinds == {int}:
+                try:
+                    self._visited.extend(indices)
+                except OverflowError:
+                    self.forget()
+            else:
+                self._texts.update(indices)
 
-    def got(self, iterator: Any, begun: float, ready: int | None) -> Noted:
+    def before(self, known: dict[str, Any]) -> tuple[int | None, int | None]:
+        """Return (batches that lie ready, worker that has the next) as the program asks for one."""
+        if not self._many:
+            return None, None
+        info = known["_task_info"].get(known["_rcvd_idx"]) if self._plain else None
+        return pace.ready(known), None if info is None else info[0]
+
+    def got(
+        self, iterator: Any, begun: float, ready: int | None, worker: int | None
+    ) -> Noted:  # fmt: skip
         """The program has got a batch, for which it has waited since ``begun``."""
         moment = now()
-        step = None if self._handed is None else moment - self._handed
-        self._handed = moment
+        handed, self._handed = self._handed, moment
+        if self._plain:
+            task = iterator._rcvd_idx - 1 if self._many else next(iter(self.tasks), -1)
+        else:
+            task, worker = self._gone(iterator)
+        self.last += 1
+        indices = self.tasks.pop(task, [])
+        noted = Noted(
+            self.last, indices, worker, moment - begun,
+            None if handed is None else moment - handed, ready,
+        )  # fmt: skip
+        self.noted.append(noted)
+        self.samples += len(indices)
+        self._pending.append(indices)
+        if len(self._pending) >= KEPT:
+            self._count()
+        if worker is not None:
+            self.since[worker] = moment
+        if ready is not None:
+            self.busy.look(iterator, moment)
+        return noted
+
+    def _gone(self, iterator: Any) -> tuple[int, int | None]:
+        """Return which of what was drawn is not outstanding any more, and whose it was."""
         waiting = vars(iterator).get("_task_info")
         gone = [n for n in self.tasks if waiting is None or n not in waiting]
         task = gone[0] if gone else -1
         worker = self.workers.pop(task, None)
-        self.last += 1
-        noted = Noted(
-            self.last, self.tasks.pop(task, []), worker, moment - begun, step, ready
-        )  # fmt: skip
-        self.noted.append(noted)
-        self._visit(noted.indices)
-        if ready is not None:
-            self.busy.look(iterator, moment)
-        if worker is not None:
-            self.since.pop(worker, None)
-            if worker in self.workers.values():
-                self.since[worker] = now()
         self.sent(iterator)
-        return noted
+        return task, worker
 
 
 class DataWatch:
@@ -324,18 +352,18 @@ class DataWatch:
     def _next(self, original: Callable[..., Any], iterator: Any) -> Any:
         if self.swap is not None and self.swap.serves(iterator):
             return self.swap.instead(vars(iterator)["_num_yielded"])
-        ready = pace.ready(iterator)
+        seen = self.of_iterator(iterator)
+        if seen is None:
+            return original(iterator)
+        ready, worker = seen.before(iterator.__dict__)
         start = now()
         try:
             batch = original(iterator)
         except StopIteration:
-            seen = self.of_iterator(iterator)
-            if seen is not None:
-                seen.ended = True
+            seen.ended = True
             raise
-        seen = self.of_iterator(iterator)
-        if seen is not None:
-            noted = seen.got(iterator, start, ready)
+        if seen.iterator is not None and seen.iterator() is iterator:
+            noted = seen.got(iterator, start, ready, worker)
             self.batches += 1
             self.stepper.session.observers.batch(noted.number, noted.indices)
             if self._stops:
