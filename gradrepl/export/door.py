@@ -43,7 +43,7 @@ class Exporter(msgspec.Struct, frozen=True):
 EXPORTERS: list[Exporter] = []
 """All of them; of two with the same suffix the first is meant where nothing else is said."""
 
-_OURS = ("svg", "html", "dot", "mermaid", "tables", "trace", "screen")
+_OURS = ("svg", "html", "tables", "trace", "screen")
 _loaded = False
 
 

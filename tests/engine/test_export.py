@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 from debuggee import Debuggee
+from gradrepl_graphviz import dot
 from hypothesis import given, settings
 
 from gradrepl import model, protocol
 from gradrepl.commands.export import export
-from gradrepl.export.dot import dot
 from gradrepl.export.records import Graph as GraphRecord
 from gradrepl.export.records import Rows
 from gradrepl.export.tables import graph_json
