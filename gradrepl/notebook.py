@@ -21,6 +21,7 @@ from gradrepl.commands.visit import converse
 from gradrepl.engine.gate import Gate
 from gradrepl.errors import LinkError
 from gradrepl.launch import Options
+from gradrepl.link import leave_signals
 from gradrepl.meeting import Meeting
 from gradrepl.render import Look, printed
 
@@ -56,6 +57,7 @@ class Notebook:
     # -- in a thread of its own ----------------------------------------------------------------
 
     def _run(self) -> None:
+        leave_signals()
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gradrepl import meeting
 from gradrepl.errors import LinkError
-from gradrepl.link import BlockingLink
+from gradrepl.link import BlockingLink, leave_signals
 
 
 def own_name() -> str:
@@ -101,6 +101,7 @@ class Door:
         return path
 
     def _open(self) -> None:
+        leave_signals()
         while True:
             try:
                 sock, _ = self._socket.accept()

@@ -14,7 +14,7 @@ import msgspec
 
 from gradrepl import protocol
 from gradrepl.errors import LinkError, StateError
-from gradrepl.link import BlockingLink
+from gradrepl.link import BlockingLink, leave_signals
 from gradrepl.model import Error, Notice, Stop
 
 CHANGES = (*protocol.RUNS, protocol.SetBreakpoint, protocol.ChangeBreakpoint, protocol.Display)
@@ -141,6 +141,7 @@ class Hub:
     # -- requests ----------------------------------------------------------------------------
 
     def _listen(self, face: Face) -> None:
+        leave_signals()
         why = ""
         while True:
             try:

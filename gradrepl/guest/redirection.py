@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from gradrepl.engine import stdio
+from gradrepl.link import leave_signals
 
 HIGH = 700
 """Number from which on the terminal's own descriptors are kept meanwhile."""
@@ -102,6 +103,7 @@ def _copy(pipe: int, number: int) -> bool:
 
 
 def _copy_all(pipe: int, number: int) -> None:
+    leave_signals()
     os.set_blocking(pipe, True)
     with suppress(OSError):
         while data := os.read(pipe, 1 << 16):
