@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -84,6 +85,13 @@ def about(error: Error, raised: BaseException, session: Session, place: Place) -
     error = explain(error)
     if not session.stepper.torch_here:
         return error
+    for _ in range(2):
+        with suppress(RuntimeError):  # torch's handler of SIGCHLD says that a worker has ended
+            return _looked_up(error, raised, session, place)
+    return error
+
+
+def _looked_up(error: Error, raised: BaseException, session: Session, place: Place) -> Error:
     from gradrepl.engine.data.broken import name_the_sample
     from gradrepl.engine.data.mixed import name_the_odd_one
     from gradrepl.engine.memory.overwritten import name_the_write

@@ -198,10 +198,13 @@ def _of_worker(message: str, raised: BaseException, session: Session, known: Any
 def _ended(workers: Any) -> bool:
     """Has one of the workers ended, or does it within a second? It may be about to."""
     end = time.monotonic() + 1.0
-    while all(each.is_alive() for each in workers):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
+    try:
+        while all(each.is_alive() for each in workers):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+    except RuntimeError:  # torch's handler of SIGCHLD says so
+        pass
     return True
 
 
