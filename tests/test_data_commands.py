@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from data_samples import BATCH, LOADER, SAMPLE
 
+from gradrepl import model
+from gradrepl.cli import parse
+from gradrepl.errors import UsageError
+from gradrepl.launch import Options
 from gradrepl.render import Look, printed
+from gradrepl.repl.output import Output
 
 IMAGES = """
 import pathlib, sys, torch
@@ -104,6 +109,10 @@ def test_a_text_corpus(tmp_path: Path) -> None:
         (":loader 5", "'5' is a int, not a DataLoader."),
         (":sample", "'sample' needs I."),
         (":to cpu", "'to' needs EXPR."),
+        (":to toaster torch", "'toaster' is no device."),
+        (":epoch x", "'x' is no number of an epoch."),
+        (":epoch 3", "there is no DataLoader in reach."),
+        (":synthetic off", "there is no DataLoader in reach."),
     ],
 )
 def test_bad_input_gets_one_sentence(line: str, message: str) -> None:
@@ -140,3 +149,67 @@ def test_a_sample_and_a_loader_in_text() -> None:
     assert "█" not in plain
     assert "worker 0 (pid 101) is at batch 8 for 3.2 s, indices 12, 40…" in printed(LOADER)
     assert "worker 1 (pid 102) killed by SIGKILL" in printed(LOADER)
+
+
+def test_epochs_and_memory_as_they_are_typed() -> None:
+    head = "import torch; from torch.utils.data import DataLoader; loader = DataLoader(range(9), 2)"
+    found = records(
+        head, ":epoch", ":epoch run", ":synthetic on", "len([each for each in loader])",
+        ":loader", ":synthetic off", ":loader watch", "len(list(loader))", ":epoch 0",
+    )  # fmt: skip
+    assert [each["type"] for each in found] == [
+        "Epoch", "EpochRun", "Synthetic", "Value", "Loader", "Synthetic", "LoaderWatch", "Value",
+        "Epoch",
+    ]  # fmt: skip
+    epoch, run, on, _, loader, off, _, _, seen = found
+    assert (epoch["left"], epoch["whole"]["never"]) == (9, 0)
+    assert (run["batches"], run["samples"], run["failed"]) == (5, 9, None)
+    assert (on["on"], loader["synthetic"], off["on"]) == (True, True, False)
+    assert (seen["number"], seen["batches"], seen["ended"]) == (0, 5, True)
+
+
+def test_the_device_of_the_command_line_is_what_to_takes() -> None:
+    lines = [
+        "import torch", ":device", ":to torch.ones(3)", ":to meta torch.ones(3)", ":device cpu",
+        ":to torch.ones(3)",
+    ]  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "-m", "gradrepl", "--json", "--device", "auto"],
+        input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    found = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    assert [each["type"] for each in found] == ["Devices", "Moved", "Moved", "Devices", "Moved"]
+    there = "cuda:0" if len(found[0]["rows"]) > 1 and found[0]["rows"][1]["available"] else "cpu"
+    assert found[0]["chosen"] == found[1]["device"] == there
+    assert [each["device"] for each in (found[2], found[4])] == ["meta", "cpu"]
+
+
+@pytest.mark.parametrize("words", [["--device"], ["--device", "toaster"], ["--device=x.py"]])
+def test_a_device_that_is_none_is_refused(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="device"):
+        parse(words)
+    assert parse(["--device", "cuda:1", "a.py", "--device"]).device == "cuda:1"
+
+
+def shown(plain: bool, json: bool, terminal: bool, capsys: pytest.CaptureFixture[str]) -> str:
+    output = Output(Options(plain=plain, json=json, color=False))
+    output._console._force_terminal = terminal
+    output._console.legacy_windows = False
+    output._console._environ = {"TERM": "xterm"}
+    for done, over in ((1, False), (2, False), (2, True)):
+        output.show(model.Progress(what="epoch of x", done=done, total=2, over=over))
+    output.show(model.Notice(message="done"))
+    return capsys.readouterr().out
+
+
+def test_progress_is_one_line_that_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(False, False, True, capsys)
+    assert text.count("epoch of x: ") == 2
+    assert "\n" not in text[: text.rindex("epoch of x")]
+    assert text.endswith("\r\x1b[Kdone\n")
+    assert shown(False, False, False, capsys) == "done\n"
+    assert shown(False, True, True, capsys).count("\n") == 1
+    assert shown(True, False, True, capsys).splitlines() == [
+        "epoch of x: 2 of 2 batches  0 ms",
+        "done",
+    ]
