@@ -173,11 +173,9 @@ class Conversation:
         await taking.tell(self)
 
     async def _begin(self) -> None:
-        target = self.options.target
-        if target and self.gone is None:
-            request = protocol.Run(
-                target=target, args=self.options.args, module=self.options.module
-            )
+        options = self.options
+        if options.target and self.gone is None:
+            request = protocol.Run(target=options.target, args=options.args, module=options.module)
             await self.run(request, self._target_done)
 
     def _target_done(self, record: model.Record | None) -> None:
@@ -307,6 +305,8 @@ class Conversation:
                 await self._run_blocks()
                 if self.finished:
                     break
+                if self.memory.tour is not None:
+                    await self.memory.tour.after(self, part)
         finally:
             self._busy = False
             self.on_change()

@@ -139,6 +139,8 @@ async def understand(talk: Conversation, text: str) -> Meaning:
         return _command("quit")
     if all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n")):
         return None
+    if talk.memory.tour is not None and await talk.memory.tour.means(talk, stripped):
+        return _command(f"tour {stripped}")
     if talk.interacting:
         return Code(text)
     state = python_state(text)

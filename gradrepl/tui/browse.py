@@ -14,6 +14,7 @@ from gradrepl.tui.parts import Parts
 
 BRIEF = (
     model.Stop, model.Pass, model.Notice, model.Error, model.Ended, model.Gone, model.Verdicts,
+    model.TourStep, model.TourAnswer,
 )  # fmt: skip
 """Records that never take the screen for themselves."""
 
