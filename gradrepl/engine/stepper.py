@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from gradrepl.engine.watcher import Watcher
 
 
+CAPTURED = (
+    "a CUDA graph is being captured: its ops are recorded by CUDA and compute nothing now, so "
+    "there is no stop in it. Step the eager warm-up before it."
+)
+
+
 class Stepper:
     """Decides at each event whether to stop, and stops."""
 
@@ -77,6 +83,7 @@ class Stepper:
         """What the program itself has asked to be looked at; outlives every face."""
         self.watch_loaders = False
         """Loops of the program over its DataLoaders are to be watched."""
+        self._told_capture = False
         self.loading: DataWatch | None = None
         """What watches them; None until somebody asks for it and torch is there."""
 
@@ -246,12 +253,24 @@ class Stepper:
 
     def event(self, event: _Event) -> None:
         """Stop here if something armed says so."""
-        if not self.sees():
+        if not self.sees() or self._captures():
             return
         with self._unseen():
             hit = self.armed.why(event)  # type: ignore[arg-type]
         if hit is not None:
             self.park(event, hit)
+
+    def _captures(self) -> bool:
+        """Is a CUDA graph being captured? To look at a value there would break it: that is told."""
+        import torch
+
+        if not torch.cuda.is_initialized() or not torch.cuda.is_current_stream_capturing():  # type: ignore[no-untyped-call]
+            self._told_capture = False
+            return False
+        if not self._told_capture:
+            self._told_capture = True
+            self.session.tell(model.Notice(message=CAPTURED))
+        return True
 
     def park(self, event: _Event, hit: Hit) -> None:
         """Stop at ``event`` until the user says how far to go on."""
