@@ -1,4 +1,4 @@
-"""A plugin is one file: a word, a kind of breakpoint, a fact about tensors, an eye on stops.
+"""A plugin is one file: here a word, a kind of breakpoint, and a fact that ':t' shows.
 
 Try:
     gradrepl --plugin examples/write_a_plugin.py examples/write_a_plugin.py
@@ -8,16 +8,11 @@ Try:
 """
 
 import gradrepl
-from gradrepl import protocol
+from gradrepl import errors, model, plugins, protocol
 from gradrepl.commands.registry import Expression, command
-from gradrepl.errors import UsageError
-from gradrepl.model import Table
-from gradrepl.plugins import Kind
-
-# -- the half in the face: it draws and asks, and never has torch ------------------------------
 
 
-@command("rank", group="Looking")
+@command("rank", group="Looking")  # in the face, which has no torch
 async def rank(talk, expression: Expression):
     """Show the singular values of a matrix, and how many of them count."""
     return await talk.ask(protocol.AskPlugin(question="rank", arguments={"of": expression}))
@@ -28,22 +23,15 @@ def gradrepl_commands():
     return [rank]
 
 
-# -- the half in the debuggee: where the tensors are -------------------------------------------
-
-
 @gradrepl.hookimpl
-def gradrepl_answer(question, arguments, evaluate):
-    if question != "rank":
-        return None
-    import torch
-
-    matrix = evaluate(arguments["of"])
-    if not isinstance(matrix, torch.Tensor) or matrix.dim() != 2:
-        raise UsageError(f"{arguments['of']} is no matrix.")
-    values = torch.linalg.svdvals(matrix.detach().double()).tolist()
-    count = sum(value > 1e-6 * values[0] for value in values)
-    rows = tuple((str(place), f"{value:.4g}") for place, value in enumerate(values[:8]))
-    return Table(title=f"rank {count}", columns=("", "singular value"), rows=rows)
+def gradrepl_answer(question, arguments, evaluate):  # in the debuggee, where the tensors are
+    if question == "rank":
+        values = evaluate(f"torch.linalg.svdvals(({arguments['of']}).detach().double()).tolist()")
+        if not values or isinstance(values[0], list):
+            raise errors.UsageError(f"{arguments['of']} is no matrix.")
+        count = sum(value > 1e-6 * values[0] for value in values)
+        rows = tuple((str(place), f"{value:.4g}") for place, value in enumerate(values[:8]))
+        return model.Table(title=f"rank {count}", columns=("", "singular value"), rows=rows)
 
 
 @gradrepl.hookimpl
@@ -51,25 +39,20 @@ def gradrepl_facts(tensor, name):
     return [("zeros", f"{(tensor == 0).sum().item()} of {tensor.numel()}")]
 
 
-def zeros(event, text):
-    """Is the share of zeros in the op's result beyond the number after the word?"""
-    out = event.extra().get("out")
-    return out is not None and (out == 0).double().mean().item() > float(text or 0.5)
-
-
 @gradrepl.hookimpl
 def gradrepl_conditions():
+    def matches(event, share):
+        out = event.extra().get("out")
+        return out is not None and (out == 0).double().mean().item() > float(share or 0.5)
+
     help = "sparse SHARE: an op's result is zero in more than SHARE of its elements"
-    return [Kind(word="sparse", help=help, matches=zeros, about=("op",))]
+    return [plugins.Kind(word="sparse", help=help, matches=matches, about=("op",))]
 
 
 if __name__ == "__main__":
     import torch
 
     torch.manual_seed(0)
-    weight = torch.randn(6, 2) @ torch.randn(2, 5)
-    weight.requires_grad_()
+    weight = (torch.randn(6, 2) @ torch.randn(2, 5)).requires_grad_()
     hidden = torch.relu(torch.randn(3, 6) @ weight - 6)
-    loss = hidden.sum() + weight.square().mean()
-    loss.backward()
-    print(f"|grad| {weight.grad.norm():.4f}")
+    (hidden.sum() + weight.square().mean()).backward()

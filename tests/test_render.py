@@ -9,6 +9,7 @@ from export_samples import SAMPLES as EXPORT
 from health_samples import SAMPLES as HEALTH
 from memory_samples import SAMPLES as MEMORY
 from modules_samples import SAMPLES as MODULES
+from plugin_samples import SAMPLES as PLUGINS
 from rich.console import Console
 from rich.segment import Segment
 
@@ -121,7 +122,7 @@ def test_a_tensor_in_full():
 
 
 RECORDS = [
-    *CHAIN, *DATA, *EXPORT, *HEALTH, *MEMORY, *MODULES,
+    *CHAIN, *DATA, *EXPORT, *HEALTH, *MEMORY, *MODULES, *PLUGINS,
     FORWARD, BACKWARD, EXCEPTION, OP, NODE, tensor(), SCALAR,
     model.Comparison(a="x", b="[/b]", shape=(3,), equal=False, close=False, elements=3,
                      different=2, max_difference=5.0, index=(1,), at=("0", "-5"), norm=5.8,
@@ -158,6 +159,17 @@ def test_every_record_has_a_form_of_its_own(record):
 
 def test_every_kind_of_record_is_in_the_list():
     assert {type(record) for record in RECORDS} == set(model.AnyRecord.__args__)
+
+
+def test_a_table_is_aligned_and_a_findings_text_is_taken_as_it_is():
+    _, table, _, findings = PLUGINS
+    assert lines(table) == [
+        "rank 2", "     singular value", "  0  5.648", "  1", "the last 2 are left out",
+    ]  # fmt: skip
+    assert lines(findings) == [
+        "! error   y was overwritten [/b].", "    by add_", "    Do not.", "    a.py:3",
+        "looked at: memory in reach",
+    ]  # fmt: skip
 
 
 def test_a_strangers_record_shows_its_fields():

@@ -100,7 +100,7 @@ Swap = Annotated[str, Argument("EXPR|on|off", complete="python", rest=True)]
 
 @command("synthetic", group=GROUP)
 async def synthetic(talk: Conversation, what: Swap = "") -> Found:
-    """Measure a loader against one batch from memory: does it hold the program up?
+    """Measure a loader against one batch from memory, to prove that it holds the program up.
 
     ``synthetic on`` gives the program's own loops over the loader that one batch, again and again:
     that changes the program, until ``synthetic off``. ``synthetic`` then compares its steps.

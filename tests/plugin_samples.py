@@ -1,0 +1,23 @@
+"""Records about plugins, and those that any of them answers with."""
+
+from __future__ import annotations
+
+from gradrepl import model
+
+SAMPLES: list[model.Record] = [
+    model.PluginList(rows=(
+        model.PluginInfo(name="picture", version="0.1.0", origin="gradrepl",
+                         hooks=("answer", "commands")),
+        model.PluginInfo(name="bad[/b]", origin="bad.py", side="debuggee", state="disabled",
+                         problem="gradrepl_stop raised ValueError: [/b] (bad.py:4)"),
+    )),
+    model.Table(title="rank 2", columns=("", "singular value"),
+                rows=(("0", "5.648"), ("1",)), notes=("the last 2 are left out",)),
+    model.Values(plugin="picture", data={"rows": [[0, 255]], "about": "[/b]"}),
+    model.Findings(
+        rows=(model.Finding(severity="error", what="y was overwritten [/b].", why="by add_",
+                            do="Do not.",
+                            site=model.Site(file="a.py", line=3, function="f", text="y += 1")),),
+        looked_at=("memory in reach",),
+    ),
+]  # fmt: skip
