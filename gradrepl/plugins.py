@@ -101,6 +101,13 @@ class Plugins:
             problem=f"there is no hook {unknown[0]}" if unknown else "",
         )  # fmt: skip
 
+    def files(self) -> Iterator[str]:
+        """Yield the file of each plugin that is a module."""
+        for plugin in self._manager.get_plugins():
+            file = getattr(plugin, "__file__", None)
+            if file is not None:
+                yield file
+
     # -- calling ---------------------------------------------------------------------------
 
     def has(self, hook: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
 from gradrepl import model
+from gradrepl.engine import frames
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -40,7 +42,11 @@ class Observers:
     def plugins(self) -> Plugins:
         """The plugins, loaded when this is first read."""
         if self._plugins is None:
-            self._plugins = use(self.session, *self.wanted)
+            with self.session.gate.masked():  # nothing stops in a plugin's own lines
+                self._plugins = use(self.session, *self.wanted)
+            script = os.path.abspath(self.session.script)  # may be a plugin, too: write_a_plugin.py
+            frames.plugins.update(set(self._plugins.files()) - {script})
+            frames.forget_kinds()
             if self._plugins.has("gradrepl_event"):
                 self.session.stepper.armed.always = (c.Observed(),)
         return self._plugins
