@@ -12,15 +12,19 @@ from gradrepl import model
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import (
     ANY,
+    COMMANDS,
     GONE,
     WAITING,
+    WORDS,
     Path,
     Word,
     Words,
     by_group,
     command,
-    find,
+    nearest,
 )
+from gradrepl.commands.topics import every as topics
+from gradrepl.commands.topics import topic
 from gradrepl.errors import StateError, UsageError
 from gradrepl.launch import check_target
 
@@ -78,12 +82,24 @@ async def detach(talk: Conversation) -> Found:
 
 @command("help", "h", "?", group=GROUP, states=ANY, key="?")
 async def help_(talk: Conversation, word: Word = "") -> Found:
-    """List the commands, or explain one."""
+    """List the commands, or explain one; also a kind of breakpoint, or a name like $gin."""
     if not word:
         return model.Text(title="commands", body="\n".join(_overview()))
-    found = find(word.lstrip(":"))
+    word = word.lstrip(":")
+    about = topic(word)
+    found = WORDS.get(word)
+    if found is None and about is None:
+        found = next((each for each in COMMANDS.values() if each.key == word), None)
+    if found is None and about is None:
+        like = nearest(word, [*WORDS, *topics()])
+        hint = f"Did you mean ':help {like}'?" if like else "':help' lists all commands."
+        raise UsageError(f"there is no help about '{word}'.", hint)
+    if found is None and about is not None:
+        return model.Text(title=about[0], body=about[1])
+    assert found is not None
     others = f"\nalso: {', '.join(found.aliases)}" if found.aliases else ""
-    return model.Text(title=found.usage, body=found.help + others)
+    more = f"\n\n{about[1]}" if about else ""
+    return model.Text(title=found.usage, body=found.help + others + more)
 
 
 def _overview() -> list[str]:

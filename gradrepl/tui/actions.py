@@ -7,6 +7,7 @@ from typing import Any
 from gradrepl.tui import keys, themes, views
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.selection import Selection
+from gradrepl.tui.split import Splitting
 from gradrepl.tui.views import BY_NAME, VIEWS, View
 
 STEPS = ("step", "next", "return", "continue", "into", "finish")
@@ -16,7 +17,7 @@ OPENING = ("type", "prefill", "find", "keep", "change")
 CONTAINERS = ("top", "bottom", "right", "data-top", "health-top", "health-low")
 
 
-class Actions(Selection):
+class Actions(Splitting, Selection):
     """Entries, screens, themes, and the words that do what keys do."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -198,8 +199,9 @@ class Actions(Selection):
             self.paint_state()
 
     def action_keys(self) -> None:
-        """Show all keys and commands."""
+        """Say what the focused pane shows, then all keys and commands."""
         from gradrepl.tui.dialogs import Help
+        from gradrepl.tui.help import about
 
         groups: dict[str, list[tuple[str, str]]] = {}
         for command in self.registry():
@@ -207,7 +209,7 @@ class Actions(Selection):
             if command.aliases:
                 names += "  " + " ".join(command.aliases)
             groups.setdefault(command.group.capitalize(), []).append((names, command.summary))
-        self.push_screen(Help(list(groups.items())))
+        self.push_screen(Help(list(groups.items()), about(self)))  # type: ignore[arg-type]
 
     def action_redraw(self) -> None:
         """Draw everything anew."""
@@ -249,6 +251,12 @@ class Actions(Selection):
 
     # -- words ------------------------------------------------------------------------------------
 
+    def explained(self, word: str) -> Any:
+        """Return what a key or a word of the screen does, or None."""
+        from gradrepl.tui.help import explained
+
+        return explained(word)
+
     def screen_word(self, text: str) -> bool:
         """Do ``text`` if it is a word of the screen; return whether it was."""
         word, _, rest = text.removeprefix(":").strip().partition(" ")
@@ -257,6 +265,10 @@ class Actions(Selection):
             return False
         if word == "theme" and rest:
             self.action_theme(rest)
+            return True
+        if word in ("help", "h", "?") and rest and (about := self.explained(rest)) is not None:
+            self.dock.echo("", text, dim=True)
+            self.dock.transcript.show(about)
             return True
         if word == "row" and rest.isdigit():
             self.list_here().go(int(rest) - 1)

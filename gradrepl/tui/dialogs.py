@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from gradrepl.tui import ink, keys
+from gradrepl.tui.help import About
 from gradrepl.tui.ink import Line, span
 from gradrepl.tui.panels.bars import Footer
 from gradrepl.tui.panels.base import Paper
@@ -54,24 +55,42 @@ def draw_table(title: str, rows: Rows, width: int, column: int) -> list[Line]:
     return lines
 
 
-def draw_help(commands: Sequence[tuple[str, Rows]], width: int) -> list[Line]:
-    """Return the whole help: keys, then commands; two columns side by side where there is room."""
+def draw_about(about: About, width: int) -> list[Line]:
+    """Return what the focused pane shows, and its keys, side by side where there is room."""
+    lines: list[Line] = [[(about.name, "here")]]
+    lines += ink.wrap([(about.text, "")], min(width, 100))
+    lines.append([])
+    cells, column = (width - 3) // 2 if width >= 110 else width, 13
+    table = draw_table(f"Keys of {about.name}", about.keys, cells, column)
+    if cells == width:
+        return [*lines, *table, []]
+    half = (len(table) + 1) // 2
+    return [*lines, *_beside(table[:half], table[half:], cells + 3), []]
+
+
+def _beside(left: list[Line], right: list[Line], column: int) -> list[Line]:
+    """Return two columns, the second one from cell ``column`` on."""
+    rows = max(len(left), len(right))
+    left = [*left, *([] for _ in range(rows - len(left)))]
+    right = [*right, *([] for _ in range(rows - len(right)))]
+    pairs = zip(left, right, strict=True)
+    return [[*a, (" " * (column - ink.width(a)), ""), *b] for a, b in pairs]
+
+
+def draw_help(commands: Sequence[tuple[str, Rows]], width: int, about: About) -> list[Line]:
+    """Return the whole help: the pane, keys, then commands; two columns where there is room."""
+    first = draw_about(about, width)
     tables = [(title, rows, 13) for title, rows in key_tables()]
     tables += [(f":{title}" if title.islower() else title, rows, 24) for title, rows in commands]
     if width < 110:
         lines = [line for table in tables for line in (*_one(table, width), [])]
-        return [*_intro(width), *lines[:-1]]
+        return [*first, *_intro(width), *lines[:-1]]
     half = (width - 3) // 2
     left, right = list[Line](), list[Line]()
     for table in tables:
         shorter = left if len(left) <= len(right) else right
         shorter += [*_one(table, half), []]
-    rows = max(len(left), len(right))
-    left += [[] for _ in range(rows - len(left))]
-    right += [[] for _ in range(rows - len(right))]
-    return [*_intro(width), *(
-        [*a, (" " * (half + 3 - ink.width(a)), ""), *b] for a, b in zip(left, right, strict=True)
-    )]  # fmt: skip
+    return [*first, *_intro(width), *_beside(left, right, half + 3)]
 
 
 def _one(table: tuple[str, Rows, int], width: int) -> list[Line]:
@@ -89,7 +108,7 @@ def _intro(width: int) -> list[Line]:
 
 
 class Help(ModalScreen[None]):
-    """All keys and commands."""
+    """The focused pane, then all keys and commands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1", "dismiss", "Close", show=False, id="help.close"),
@@ -97,10 +116,9 @@ class Help(ModalScreen[None]):
         Binding("k", "page(-1)", "Up", show=False, id="help.up"),
     ]
 
-    def __init__(self, commands: Sequence[tuple[str, Rows]]) -> None:
+    def __init__(self, commands: Sequence[tuple[str, Rows]], about: About) -> None:
         super().__init__()
-        self.commands = commands
-        self.paper = HelpPaper("help", commands)
+        self.paper = HelpPaper("help", commands, about)
 
     def compose(self) -> ComposeResult:
         """One paper, and the keys that matter here."""
@@ -121,14 +139,14 @@ class HelpPaper(Paper):
 
     NAME: ClassVar[str] = "Help"
 
-    def __init__(self, id: str, commands: Sequence[tuple[str, Rows]]) -> None:
+    def __init__(self, id: str, commands: Sequence[tuple[str, Rows]], about: About) -> None:
         super().__init__(id=id)
-        self.commands = commands
+        self.commands, self.about = commands, about
 
     def resized(self) -> None:
         """Draw for this width."""
         self.caption("Keys and commands", "esc closes")
-        self.write(draw_help(self.commands, self.room))
+        self.write(draw_help(self.commands, self.room, self.about))
 
 
 class Ask(ModalScreen[bool]):

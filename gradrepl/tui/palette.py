@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from gradrepl.tui import keys
+from gradrepl.tui.views import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,11 @@ def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
         if not entry.action.startswith(("send(", "prefill(")) and entry.word != "quit":
             name = f"{entry.help}   [{entry.shown}]"
             yield name, f":{entry.word}", partial(app.run_action, entry.action)
+    for entry in BY_NAME[app.view].keys:
+        if entry.word not in {command.name for command in app.registry()}:
+            name = f"{entry.help}   [{entry.shown}]"
+            act = partial(app.run_action, entry.action, app.page)
+            yield name, f"On {app.view}: {entry.word}", act
     for theme in app.themes_offered():
         yield f"Theme {theme}", f":theme {theme}", partial(app.run_action, f"theme('{theme}')")
 

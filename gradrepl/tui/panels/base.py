@@ -54,6 +54,8 @@ class Panel(ScrollView, can_focus=True):
 
     NAME: ClassVar[str] = ""
     """How the help names this panel."""
+    HELP: ClassVar[str] = ""
+    """What it shows, its glyphs explained, in two to four sentences."""
     ascii: ClassVar[bool] = False
     """Draw with ASCII characters only; set once by the app."""
 

@@ -176,6 +176,11 @@ class BatchList(RowList[SampleRow]):
     """The samples of the batch that was looked at last."""
 
     NAME: ClassVar[str] = "Batch"
+    HELP: ClassVar[str] = (
+        "One row for each sample of the batch, the odd ones on top. ! marks what is odd about "
+        "it: another shape or dtype, nan, a constant, slow, the same index twice. Enter shows a "
+        "sample from near."
+    )
     record: model.Batch | None = None
     loader: model.Loader | None = None
     reason = ""

@@ -240,6 +240,11 @@ class LoaderPane(Paper):
     """The loader; or, when that is asked for, its classes alone."""
 
     NAME: ClassVar[str] = "Loader"
+    HELP: ClassVar[str] = (
+        "The DataLoader that the program is at: its settings (those that have no effect here "
+        "are said so), its sampler, seed and workers. ! is a warning with the line to change, · "
+        "a hint. Below it how often each class came; ! marks a scarce one."
+    )
     loader: model.Loader | None = None
     looked_at: model.Batch | None = None
     check: model.LoaderCheck | None = None

@@ -182,6 +182,11 @@ class SamplePane(Paper):
     """The selected sample."""
 
     NAME: ClassVar[str] = "Sample"
+    HELP: ClassVar[str] = (
+        "The selected sample from near: the figures of each part, its picture, curve or text, "
+        "and each transform with the time that it took. ! marks nan, and the transform that "
+        "made the first one."
+    )
     _of: model.Sample | SampleRow | None = None
 
     def show(self, of: model.Sample | SampleRow | None) -> None:

@@ -208,6 +208,11 @@ class TimePane(Paper):
     """The time of a step, workers and queue, and what tuning found."""
 
     NAME: ClassVar[str] = "Time"
+    HELP: ClassVar[str] = (
+        "Where the time of a step goes, as far as it was measured: waiting for data, forward, "
+        "backward, optimizer; █ is drawn to scale. Below stands what was measured of the loader "
+        "itself, with 0, 1, 2 and 4 workers (t). ! marks what failed, and a full /dev/shm."
+    )
     loader: model.Loader | None = None
     tuning: model.Tuning | None = None
     synthetic: model.Synthetic | None = None

@@ -92,6 +92,11 @@ class Flow(Paper):
     """Gradient flow so far, and the leaves reached."""
 
     NAME: ClassVar[str] = "Flow"
+    HELP: ClassVar[str] = (
+        "The norm of the gradient that arrived at each node so far, on a logarithmic scale, the "
+        "loss at the left. ● is a norm, ! is nan or inf, 0 is exactly zero. Below stand the "
+        "leaves ◇ that have got their gradient."
+    )
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)

@@ -180,6 +180,12 @@ class HealthList(RowList[HealthLine]):
     """Every watched parameter; of tied ones every name."""
 
     NAME: ClassVar[str] = "Gradients"
+    HELP: ClassVar[str] = (
+        "A row for each watched parameter, the worst first: its verdict in a word, the norm of "
+        "its gradient now and over the last backwards. ! is a problem, ▼ an overflow that the "
+        "GradScaler caught, ↑ a norm that rises, · not judged (yet, or frozen); ~ was measured "
+        "on a sample."
+    )
     found: model.Health | None = None
 
     def show(self, found: model.Health | None) -> None:

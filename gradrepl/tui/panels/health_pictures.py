@@ -304,6 +304,11 @@ class Depths(_Drawing):
     """The norms by depth: where they shrink, and where they grow."""
 
     NAME: ClassVar[str] = "log10 |g| by depth"
+    HELP: ClassVar[str] = (
+        "The norm of each parameter's gradient by its depth: the layers near the loss at one "
+        "end, those near the input at the other, so that vanishing is a slope. ● is a "
+        "parameter, ◉ the selected one, ! nan or inf, 0 exactly zero, · not known."
+    )
 
     def drawn(self, record: model.Health) -> list[Line]:
         """Return the picture."""
@@ -314,6 +319,10 @@ class Curves(_Drawing):
     """The total norm and the loss over the backwards that are kept."""
 
     NAME: ClassVar[str] = "Total norm and loss"
+    HELP: ClassVar[str] = (
+        "The norm of all gradients together and the loss over the last backwards, each on its "
+        "own scale. ! marks where one was nan or inf."
+    )
 
     def title(self) -> None:
         """Say how many backwards there are."""
@@ -329,6 +338,11 @@ class Details(_Drawing):
     """Which number crossed which limit, where it shrinks, and all figures."""
 
     NAME: ClassVar[str] = "Parameter"
+    HELP: ClassVar[str] = (
+        "The selected parameter from near: which number crossed which limit, its last gradients "
+        "drawn, its update beside its weight, and with :watch nodes where the gradient shrinks "
+        "or grows on its way."
+    )
 
     def title(self) -> None:
         """Say whose."""

@@ -184,6 +184,12 @@ class Inspector(Paper):
     """Details of what is selected in the list; the place of the stop until the cursor moves."""
 
     NAME: ClassVar[str] = "Inspect"
+    HELP: ClassVar[str] = (
+        "What is selected on the left, from near. Of an op: what went in, what came out, the "
+        "node that it made. Of a node: its rule, the gradients that arrive (IN) and go on (OUT, "
+        "with → where to), and what the forward saved for it; ! marks a saved value that was "
+        "changed in place since, and nan or inf."
+    )
     record: model.Record | None = None
     when = "after"
     note = ""

@@ -52,6 +52,10 @@ class LogPane(Paper):
     """A view of the ring that stays at the end until it is scrolled up."""
 
     NAME: ClassVar[str] = "Log"
+    HELP: ClassVar[str] = (
+        "Everything that the program printed, in its order. ! marks what came by stderr. The "
+        "rest of the screen never mixes with it."
+    )
     stick = True
 
     def __init__(self, id: str, ring: Ring) -> None:

@@ -142,6 +142,12 @@ class MemoryList(RowList[MemoryRow]):
     """Every tensor that can be named, grouped by storage; what shares comes first."""
 
     NAME: ClassVar[str] = "Memory"
+    HELP: ClassVar[str] = (
+        "Every tensor in reach, under the storage whose memory it lies in: ▼ @3 is a storage "
+        "with its size, below it the tensors that share it and how (view, detach, .data, numpy, "
+        "saved by a node). v is the version counter: each write in place raises it. ! marks a "
+        "value that a backward still needs and that was changed since."
+    )
     found: model.Storages | None = None
 
     def show(self, found: model.Storages | None) -> None:
@@ -183,6 +189,11 @@ class MemoryMap(Paper):
     """The bytes of the selected storage, to scale."""
 
     NAME: ClassVar[str] = "Bytes"
+    HELP: ClassVar[str] = (
+        "The bytes of the selected storage drawn to scale, a row for each tensor in it: █ are "
+        "the bytes that it sees. Two tensors that fill the same column see the same memory, so "
+        "a write by one changes the other."
+    )
     _row: MemoryRow | None = None
     _stale: tuple[Stale, ...] = ()
 

@@ -104,6 +104,13 @@ class NodeList(RowList[NodeRow]):
     """The nodes in run order: those that ran, the one here, and the predicted rest."""
 
     NAME: ClassVar[str] = "Graph"
+    HELP: ClassVar[str] = (
+        "The nodes of this backward in the engine's order. ✓ has run, ● runs next, · is "
+        "predicted, ◆ has a breakpoint. The lanes lead a gradient down from the loss: ○ is a "
+        "node, ◉ the one here, ◇ a leaf that keeps its gradient; ─┬─╮ is where a gradient "
+        "parts, and lanes that join add up. |grad| is the norm of what arrived; ! marks nan or "
+        "inf."
+    )
     outcome = ""
     """How this backward ended; empty while it runs."""
 

@@ -78,6 +78,12 @@ class OpList(RowList[OpRow]):
     """The recorded forward ops, the newest at the end."""
 
     NAME: ClassVar[str] = "Ops"
+    HELP: ClassVar[str] = (
+        "The calls of torch's API that your code made, oldest first. ✓ has run; ● is where the "
+        "program stands: its result is in 'out' (or 'about to run' says that it comes next). "
+        "Indented rows ran inside the one above; 'module' is the path in your model, and 'line' "
+        "the line of your file."
+    )
     when = "after"
     doing = ""
     """Why there may be no row yet: 'starting', 'running', 'stopped', or nothing."""

@@ -102,6 +102,10 @@ class Side(Paper):
     """Modules, frames, breakpoints and names under one another."""
 
     NAME: ClassVar[str] = "Where"
+    HELP: ClassVar[str] = (
+        "The modules that are being called (● here, ▼ around it, ✓ done), the frames of your "
+        "code (▶ is the one that names are looked up in), and your breakpoints: ◆ on, ○ off."
+    )
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)

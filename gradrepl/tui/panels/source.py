@@ -80,6 +80,11 @@ class SourcePane(Paper):
     """The user's code; the line of the stop is kept in the middle."""
 
     NAME: ClassVar[str] = "Source"
+    HELP: ClassVar[str] = (
+        "The lines of your file around where the program stands, or where the selected op or "
+        "node was made. ▶ is the line here, ◆ a line with a breakpoint. At the right end stands "
+        "what the line made."
+    )
     record: model.Source | None = None
 
     def show(self, source: model.Source | None, note: str = "") -> None:

@@ -60,6 +60,12 @@ class Transcript(Paper, can_focus=False):
     """A growing paper that stays at its end."""
 
     NAME: ClassVar[str] = "REPL"
+    HELP: ClassVar[str] = (
+        "What was typed, and what came of it. At a stop a first word that is a command is one, "
+        "unless it is a name of yours; :word is always a command, !text always Python, x? tells "
+        "about x. ● is a stop, ! an error. Typed lines run where the program stands, whatever "
+        "row you look at."
+    )
     stick = True
 
     def __init__(self, id: str) -> None:

@@ -31,6 +31,10 @@ class Watches(Paper):
     """The watched expressions."""
 
     NAME: ClassVar[str] = "Watch"
+    HELP: ClassVar[str] = (
+        "Expressions that are worked out anew at every stop, and what each was before. D adds "
+        "one, X takes one away."
+    )
     watches: tuple[model.Watch, ...] = ()
 
     def show(self, watches: tuple[model.Watch, ...]) -> None:

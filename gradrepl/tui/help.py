@@ -1,0 +1,68 @@
+"""What the help says first: what the focused pane shows, and the keys that matter there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from gradrepl import model
+from gradrepl.tui import keys
+from gradrepl.tui.key import Foot, Key
+from gradrepl.tui.views import BY_NAME
+
+if TYPE_CHECKING:
+    from gradrepl.tui.app import GradreplApp
+
+MORE = {"open_here": "Details of the selected row, in full height", "leave": "Go back"}
+"""Actions of the footer that are in no table of keys."""
+
+
+class About(NamedTuple):
+    """The pane that has the focus."""
+
+    name: str
+    text: str
+    keys: Sequence[tuple[str, str]]
+
+
+def about(app: GradreplApp) -> About:
+    """Return what the focused pane is, and its keys."""
+    pane = app.dock.transcript if app.dock.typing else app.pane()
+    view = BY_NAME[app.view]
+    rows = dict(keys.TYPING if app.dock.typing else _footed(keys.FEET[app.mode_of()]))
+    if not app.dock.typing:
+        rows |= {key.shown: key.help for key in view.keys if key.help not in rows.values()}
+        rows |= {"tab": "The next pane", "m": "Maximise this pane", "y": "Copy its text"}
+    text = pane.HELP or f"{view.help}."
+    return About(pane.NAME or view.title, text, list(rows.items()))
+
+
+def _footed(feet: Sequence[Foot]) -> Iterator[tuple[str, str]]:
+    """Yield key and meaning of each entry of the footer, taken apart where it names several."""
+    tables: dict[str, Key] = {key.id: key for key in every()}
+    actions = {key.action.removeprefix("app."): key for key in reversed(every())}
+    for foot in feet:
+        for id in foot.ids:
+            yield tables[id].shown, tables[id].help
+        if not foot.ids:
+            found = actions.get(foot.action)
+            yield foot.shown, found.help if found else MORE.get(foot.action, foot.label)
+
+
+def every() -> list[Key]:
+    """Return every key, those of single screens too."""
+    return [*keys.KEYS, *keys.PLUGGED, *(key for view in BY_NAME.values() for key in view.keys)]
+
+
+def explained(word: str) -> model.Text | None:
+    """Return what a key does, or a word of the screen; None where it is neither."""
+    from gradrepl.commands import WORDS
+
+    if word in WORDS:
+        return None
+    for key in every():
+        names = {*key.now.split(","), *key.shown.split(), key.word.partition(" ")[0]}
+        if word in names:
+            title = f"{key.shown}   :{key.word}"
+            return model.Text(title=title, body=f"{key.help}.")
+    return None
