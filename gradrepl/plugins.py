@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import util
 from importlib.abc import MetaPathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any
 
@@ -150,9 +150,9 @@ class Plugins:
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
         said = f"{type(error).__name__}: {error}".strip(": ")
-        file = traceback.extract_tb(error.__traceback__)
-        last = next((f for f in reversed(file) if _theirs(f.filename)), None)
-        place = f" ({Path(last.filename).name}:{last.lineno})" if last is not None else ""
+        lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+        last = next((each for each in reversed(lines) if _theirs(each[0])), None)
+        place = f" ({Path(last[0]).name}:{last[1]})" if last is not None else ""
         problem = f"{where} raised {said}{place}"
         self.rows[name] = msgspec.structs.replace(
             self.rows[name], state="disabled", problem=problem

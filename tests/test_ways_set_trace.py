@@ -64,9 +64,10 @@ def stepped(t):
     t.enter("b node AddmmBackward*", "Breakpoint 1")
     t.enter("s", "MeanBackward0")
     t.enter("c", "AddmmBackward0")
-    t.enter("cl 1", "(grad:bw)")
-    t.enter("c", "(grad)")
-    t.wait("set_trace()")
+    t.enter("cl 1", "hit 1 times")
+    t.screen.reset()  # what is typed before the next face has the terminal is lost
+    t.enter("c", "set_trace()")
+    t.wait("(grad)")
     t.enter("display i", "i")
     t.enter("undisplay", "(grad)")
     t.enter("c", "losses 5")
