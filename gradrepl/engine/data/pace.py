@@ -104,10 +104,12 @@ class Busy:
         self._next = 0.0
 
     def look(self, iterator: Any, moment: float) -> None:
-        """Look, if the last time is long enough ago."""
+        """Look, if the last time, or the begin, is long enough ago."""
         if moment < self._next:
             return
-        self._next = moment + EVERY
+        begins, self._next = not self._next, moment + EVERY
+        if begins:
+            return
         found = {}
         for process in vars(iterator).get("_workers", ()):
             spent = computed(process.pid)

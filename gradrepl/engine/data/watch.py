@@ -22,6 +22,7 @@ from torch.utils.data import dataloader
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl.engine.data import pace
+from gradrepl.engine.data.event import BatchEvent
 from gradrepl.engine.data.order import Epoch, indices_of
 from gradrepl.engine.patches import Patch, passes
 from gradrepl.errors import StateError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 KEPT = 64
 """Batches of an epoch that are remembered."""
 LOADERS = 32
+SAMPLED = 4
+"""Each so many batches it is counted how many lie ready."""
 now = time.perf_counter
 
 
@@ -173,11 +176,10 @@ class Seen:
         if not self._many:
             return None, None
         info = known["_task_info"].get(known["_rcvd_idx"]) if self._plain else None
-        return pace.ready(known), None if info is None else info[0]
+        ready = None if self.last % SAMPLED else pace.ready(known)
+        return ready, None if info is None else info[0]
 
-    def got(
-        self, iterator: Any, begun: float, ready: int | None, worker: int | None
-    ) -> Noted:  # fmt: skip
+    def got(self, iterator: Any, begun: float, ready: int | None, worker: int | None) -> Noted:
         """The program has got a batch, for which it has waited since ``begun``."""
         moment = now()
         handed, self._handed = self._handed, moment
@@ -328,9 +330,9 @@ class DataWatch:
         seen.iterator = weakref.ref(iterator)
         self._seen.append(seen)
         self._by_iterator = {id(each.iterator()): each for each in self._seen if each.iterator}
-        for each in list(self._seen)[:-1]:
-            if sum(other.kept() for other in self._seen) > pace.VISITS:
-                each.forget()
+        kept = sum(each.kept() for each in self._seen)
+        for each in list(self._seen)[:-1] if kept > pace.VISITS else ():
+            each.forget()
         self.epochs += 1
         return seen
 
@@ -372,8 +374,6 @@ class DataWatch:
 
     def _tell(self, seen: Seen, noted: Noted, batch: Any, frame: FrameType) -> None:
         """Stop here, if a breakpoint waits for this batch."""
-        from gradrepl.engine.data.event import BatchEvent
-
         stepper = self.stepper
         stepper.event(BatchEvent(stepper, stepper.armed.anchor, seen, noted, batch, frame))
 
