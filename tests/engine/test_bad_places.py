@@ -171,7 +171,7 @@ def test_a_lock_that_is_taken_twice_at_a_stop(home, write):
 
 
 @pytest.mark.parametrize("verb", [c.Step(), c.Continue()])
-def test_a_handler_that_raises_at_a_stop_raises_in_the_program(home, write, verb):
+def test_what_a_handler_raises_at_a_stop_is_told_and_met_on_going_on(home, write, verb):
     path = write(
         "import signal\nclass Late(Exception):\n    pass\n"
         "def handler(number, frame):\n    raise Late('too late')\n"
@@ -184,7 +184,10 @@ def test_a_handler_that_raises_at_a_stop_raises_in_the_program(home, write, verb
     def go(d: Debuggee) -> None:
         d.until("op mul")
         d.process.send_signal(signal.SIGALRM)
-        d.until_prompt()
+        told = d.link.receive()
+        assert isinstance(told, protocol.Tell)
+        assert told.record.message == "Late: too late"
+        assert d.value("x.sum().item()") == "3.0"
         while d.prompt is not None and d.prompt.state != "idle":
             d.go(verb)
 
