@@ -28,7 +28,8 @@ SHOWN = (
     model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.GraphRow,
     model.Loader, model.Batch, model.SampleRow, model.Sample, model.Part, model.LoaderCheck,
     model.Finding,
-    model.Exported, model.Exporters,
+    model.Epoch, model.EpochRun, model.Synthetic, model.Health, model.HealthRow,
+    model.Exported, model.Exporters, model.PluginList, model.Findings, model.Table,
 )  # fmt: skip
 
 

@@ -61,7 +61,12 @@ class View:
     @property
     def label(self) -> str:
         """Its tab while another screen is open: of a plugin's the digit alone."""
-        return f"{self.digit} {self.title}" if self.name in _OURS else self.digit
+        return f"{self.digit} {self.title}" if self.ours else self.digit
+
+    @property
+    def ours(self) -> bool:
+        """Is it none of a plugin's?"""
+        return self.name in _OURS
 
     def make(self) -> Page:
         """Import its page, and return a new one."""

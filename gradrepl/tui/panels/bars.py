@@ -16,7 +16,7 @@ from gradrepl.tui.ink import Line, span
 from gradrepl.tui.key import PALETTE, Foot
 from gradrepl.tui.keys import FIRST
 from gradrepl.tui.panels.base import Panel
-from gradrepl.tui.views import VIEWS
+from gradrepl.tui.views import VIEWS, View
 
 STATES = {
     "READY": "state-ready", "RUNNING": "state-running", "PAUSED": "state-paused",
@@ -90,8 +90,12 @@ class Header(Bar):
         self.spots = []
         at = ink.width(left)
         said = len(self.state) + 4 + sum(len(part) + 2 for part in self.place[:2])
-        tight = at + sum(len(view.label) + 2 for view in VIEWS) + said > width
-        for view in VIEWS:
+        room = width - at - said
+        shown = list(VIEWS)
+        if _wide(shown) > room:  # tabs of plugins go first, then the titles
+            shown = [view for view in VIEWS if view.ours or view.name == self.view]
+        tight = _wide(shown) > room
+        for view in shown:
             here = view.name == self.view
             mark = "•" if view.name == "log" and self.news and not here else " "
             label = f"{view.digit} {view.title}" if here else view.digit if tight else view.label
@@ -107,6 +111,10 @@ class Header(Bar):
         state = (f" {self.state} ", STATES.get(self.state, "state-ready"))
         tail = span(" " + "  ".join(parts) + " " if parts else " ", "")
         return ink.between(left, [state, tail], width)
+
+
+def _wide(views: Sequence[View]) -> int:
+    return sum(len(view.label) + 2 for view in views)
 
 
 class Footer(Bar):
