@@ -113,6 +113,12 @@ class Armed:
             if kind in c.events(each) and when in c.sides(each, kind)  # type: ignore[arg-type]
         ]
 
+    def batches(self) -> frozenset[int] | None:
+        """Return the numbers of the only batches that need be asked about; None: all of them."""
+        asking = [each for each in self._active() if c.BATCH in c.events(each)]  # type: ignore[arg-type]
+        numbers = [each.number for each in asking if isinstance(each, c.BatchIs)]
+        return frozenset(numbers) if len(numbers) == len(asking) else None
+
     def lines(self) -> tuple[list[c.Line], frozenset[str]]:
         """Return the lines and the functions that must be watched."""
         watched = [each for each in self._active() if c.LINE in c.events(each)]  # type: ignore[arg-type]

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import dataloader
 
-from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl.engine.data import pace
 from gradrepl.engine.data.event import BatchEvent
@@ -223,7 +222,7 @@ class DataWatch:
         self._seen: deque[Seen] = deque(maxlen=LOADERS)
         self._by_iterator: dict[int, Seen] = {}
         """By id: the epoch that an iterator is in; a freed one's id may come back."""
-        self._stops = False
+        self._asked: frozenset[int] | None = frozenset()
         self.swap: Swap | None = None
         """One batch from memory in the place of a loader, where that was asked for."""
         self.epochs = self.batches = 0
@@ -257,7 +256,7 @@ class DataWatch:
 
     def place(self, on: bool) -> None:
         """Have the stand-ins in place, or not."""
-        self._stops = self.stepper.armed.wants(c.BATCH)
+        self._asked = self.stepper.armed.batches()
         if on == self.on:
             return
         self.on = on
@@ -368,7 +367,7 @@ class DataWatch:
             noted = seen.got(iterator, start, ready, worker)
             self.batches += 1
             self.stepper.session.observers.batch(noted.number, noted.indices)
-            if self._stops:
+            if self._asked is None or noted.number in self._asked:
                 self._tell(seen, noted, batch, sys._getframe(1))
         return batch
 
