@@ -456,6 +456,19 @@ def test_interrupt_while_running_is_a_keyboard_interrupt_there():
     ]
 
 
+def test_health_is_asked_while_code_runs():
+    async def scene(stage):
+        task = asyncio.create_task(stage.talk.enter("talk.note('begun') or sleep(0.5)"))
+        await stage.wait("- begun")
+        asked = stage.talk.enter(":health nodes bad")
+        await asyncio.gather(asked, stage.talk.enter("health fc*"))
+        await task
+        return stage.seen
+
+    # the hand-made debuggee answers when it waits again; what matters is that it was asked
+    assert play(scene) == ["- begun", "- AskHealthNodes", "- AskHealth"]
+
+
 def test_quit_works_while_code_runs(monkeypatch):
     monkeypatch.setattr("gradrepl.commands.peer.PATIENCE", 0.1)
 

@@ -18,7 +18,7 @@ from gradrepl.commands import completion, entry, taking
 from gradrepl.commands.memory import Memory
 from gradrepl.commands.peer import Peer
 from gradrepl.commands.refusals import busy, failure, gone_error, refusal
-from gradrepl.commands.registry import RUNNING, WORDS, Command, split_word
+from gradrepl.commands.registry import RUNNING, Command
 from gradrepl.errors import GradreplError, LinkError, StateError
 from gradrepl.launch import Options, describe_exit
 
@@ -333,12 +333,11 @@ class Conversation:
 
     async def _enter_running(self, text: str) -> None:
         """Do a command that is possible while code runs; refuse all else."""
-        word, rest = split_word(text.strip().lstrip(":%"))
-        command = WORDS.get(word)
+        call = entry.while_running(text)
         try:
-            if command is None or RUNNING not in command.states:
+            if call is None:
                 raise busy()
-            await self._call(command, rest, text)
+            await self._call(call.command, call.text, text)
         except GradreplError as error:
             self.tell(failure(error))
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gradrepl import model, protocol
-from gradrepl.commands.registry import WORDS, Command, find, nearest, split_word, unknown
+from gradrepl.commands.registry import RUNNING, WORDS, Command, find, nearest, split_word, unknown
 
 if TYPE_CHECKING:
     from gradrepl.commands.conversation import Conversation
@@ -107,6 +107,13 @@ def split_entries(text: str) -> list[str]:
 
 LEAVING = ("exit()", "quit()")
 """Python's own ways to leave a prompt."""
+
+
+def while_running(text: str) -> Call | None:
+    """Return the command that ``text`` is, if it is one that is possible while code runs."""
+    word, rest = split_word(text.strip().lstrip(":%"))
+    command = WORDS.get(word)
+    return Call(command, rest) if command is not None and RUNNING in command.states else None
 
 
 async def _is_free(talk: Conversation, word: str) -> bool:

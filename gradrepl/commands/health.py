@@ -7,7 +7,7 @@ from typing import Annotated
 
 from gradrepl import model, protocol
 from gradrepl.commands.conversation import Conversation
-from gradrepl.commands.registry import Argument, command
+from gradrepl.commands.registry import RUNNING, WAITING, Argument, command
 from gradrepl.errors import UsageError
 
 GROUP = "Health"
@@ -53,16 +53,19 @@ def _watched(what: str) -> protocol.WatchHealth:
     )
 
 
-@command("health", group=GROUP)
+@command("health", group=GROUP, states=(*WAITING, RUNNING))
 async def health(talk: Conversation, name: Name = "") -> Found:
     """Show every watched parameter's gradient with its verdict, the worst first; or one, NAME.
 
     NAME may be a pattern, as in ``health encoder.*``. ``health nodes`` shows the nodes of the
-    last backward (``watch nodes``), ``health nodes bad`` only those with a problem.
+    last backward (``watch nodes``), ``health nodes bad`` only those with a problem. All but the
+    details of one also while the program runs.
     """
+    running = talk.state == RUNNING
     if name.split()[:1] == ["nodes"] and name.split()[1:] in ([], ["bad"]):
-        return await talk.ask(protocol.AskHealthNodes(problems="bad" in name.split()))
-    return await talk.ask(protocol.AskHealth(name=name))
+        bad = "bad" in name.split()
+        return await talk.ask(protocol.AskHealthNodes(problems=bad, running=running))
+    return await talk.ask(protocol.AskHealth(name=name, running=running))
 
 
 @command("set", group=GROUP)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.plugged.observers import Observers
 
 
+WATCH = "':watch grads' watches them from now on; Ctrl-C pauses the program for it."
 Scope = tuple[dict[str, Any], dict[str, Any]]
 """(globals, locals)"""
 
@@ -103,7 +104,11 @@ class Session:
         """Answer what can be while the program runs, in the link's thread; None: it must wait."""
         if isinstance(request, protocol.Status):
             return self.status()
-        if isinstance(request, protocol.AskHealth) and request.running and self.stepper.health:
+        if isinstance(request, protocol.AskHealth | protocol.AskHealthNodes) and request.running:
+            if self.stepper.health is None and not self.stepper.observers:
+                return Error(
+                    message="no gradients have been watched.", hint=WATCH, kind="StateError"
+                )
             from gradrepl.engine.health.answers import at_once
 
             return at_once(request, self)

@@ -35,6 +35,8 @@ class AskHealthNodes(Request, frozen=True, kw_only=True):
     count: int = 200
     problems: bool = False
     """Only those with a verdict that something is wrong."""
+    running: bool = False
+    """As of AskHealth."""
 
 
 class SetHealth(Request, frozen=True, kw_only=True):

@@ -195,6 +195,8 @@ class GradreplApp(Showing):
     def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
         """Do ``text`` after what is being done; refuse when that takes long."""
         running = self._busy and time.monotonic() - self._since > PATIENT
+        if running and self._started and self.aside(text):
+            return True
         if self._queue.full() or running:
             ready = self._started and self.talk.ready is not None
             why = "Your code is running: Ctrl+C pauses it." if ready else "Still starting torch."

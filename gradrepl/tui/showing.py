@@ -46,6 +46,16 @@ class Showing(Printing):
                 self.panels.nodes.end(record)
                 self.panels.flow.end(record.accumulated)
 
+    def aside(self, text: str) -> bool:
+        """Do ``text`` beside the code that runs, if that is possible; return whether it is."""
+        from gradrepl.commands.entry import while_running
+
+        if while_running(text) is None:
+            return False
+        self.dock.echo("", text, False)
+        self.begin("aside", self.talk.enter, text)
+        return True
+
     def _show_progress(self, record: model.Record) -> None:
         """Say in the dock's caption how far something is; what comes next takes it away."""
         line = ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from test_health import d, health, limit, rows, watch  # noqa: F401  (a fixture)
 
 from gradrepl import model, protocol
+from gradrepl.engine.session import Session
 
 CLIPPED = """
 from torch.nn.utils import clip_grad_norm_ as before
@@ -292,11 +294,20 @@ def test_it_can_be_asked_while_the_program_runs(d):  # noqa: F811
     assert second.backwards > first.backwards
     assert len(second.rows[0].history) == 2
     assert second.took > 0
+    assert d.look(protocol.AskHealthNodes(running=True)).message.startswith("no nodes have been")
     d.send(protocol.Pause())
     d.until_prompt()
     d.look(protocol.Execute(source="go.set()"))
     d.cont()
     assert d.prompt.state == "idle"
+
+
+@pytest.mark.parametrize("ask", [protocol.AskHealth, protocol.AskHealthNodes])
+def test_that_nothing_is_watched_is_said_while_it_runs(ask):
+    session = Session(SimpleNamespace(send=lambda message: None))
+    found = session.at_once(ask(running=True))
+    assert (found.message, found.kind) == ("no gradients have been watched.", "StateError")
+    assert session.at_once(ask()) is None  # waits for a prompt
 
 
 def test_a_pause_in_the_middle_of_a_backward_meets_no_op_of_ours(d, script):  # noqa: F811

@@ -108,6 +108,20 @@ def test_an_empty_list_says_what_goes_on() -> None:
     on_screen(running)
 
 
+def test_health_is_asked_while_code_runs_and_other_words_are_refused() -> None:
+    async def body(seen: Seen) -> None:
+        seen.talk.hold = asyncio.Event()
+        await seen.type("train()")
+        seen.app._since = 0.0
+        await seen.type(":health")
+        await seen.type("p 1")
+        assert seen.talk.entered == ["train()", ":health"]
+        seen.talk.hold.set()
+        await seen.settle()
+
+    on_screen(body)
+
+
 def test_waiting_for_input_is_a_state() -> None:
     async def body(seen: Seen) -> None:
         seen.talk.prompt, seen.talk.waiting_input = None, True

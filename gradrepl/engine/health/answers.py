@@ -56,13 +56,15 @@ def _(request: p.AskHealth, session: Session, place: Place) -> Answer:
     return record
 
 
-def at_once(request: p.AskHealth, session: Session) -> Answer:
+def at_once(request: p.AskHealth | p.AskHealthNodes, session: Session) -> Answer:
     """Answer while the program runs, in the thread of the link: without a look at any tensor."""
     begun = time.thread_time()
     try:
         health = _seen(session)
         with health.still(PATIENT) as still:
-            if still:
+            if still and isinstance(request, p.AskHealthNodes):
+                return nodes(request, health)
+            if still and isinstance(request, p.AskHealth):
                 found = report(request, health, session)
                 return msgspec.structs.replace(found, took=time.thread_time() - begun)
     except GradreplError as error:
@@ -157,7 +159,15 @@ def _named(each: Tracked, name: str) -> bool:
 
 @on(p.AskHealthNodes)
 def _(request: p.AskHealthNodes, session: Session, place: Place) -> Answer:
-    health = _seen(session)
+    return nodes(request, _seen(session))
+
+
+def nodes(request: p.AskHealthNodes, health: HealthWatch) -> model.HealthNodes:
+    """Return what arrived at the nodes of the last watched backward.
+
+    Raises:
+        StateError: no nodes have been watched.
+    """
     run = health.run
     if run is None:
         raise StateError(
