@@ -117,7 +117,10 @@ class Panel(ScrollView, can_focus=True):
             return self.ground(row)
         found = self._inks.get((row, role))
         if found is None:
-            found = self._inks[row, role] = self.ground(row) + ink_of(self, f"ink-{role}")
+            found = self.ground(row)
+            if not found.reverse:  # else each span would have a ground of its own colour
+                found = found + ink_of(self, f"ink-{role}")
+            self._inks[row, role] = found
         return found
 
     def strip(self, line: Sequence[ink.Span], row: str = "", column: int = 0) -> Strip:

@@ -12,11 +12,11 @@ from gradrepl.tui.panels.rows import RowList
 WELCOME = (
     ("Nothing has run here yet.", ""),
     ("", ""),
-    ("  i          type Python below: tensors, modules, loss.backward()", "dim"),
+    ("  i          type Python below, as loss.backward()", "dim"),
     ("  :load F    run a script, stopped before its first op", "dim"),
     ("  :examples  short scripts that each teach one thing", "dim"),
-    ("  :step X    run a statement op by op,  :bw loss  its backward", "dim"),
-    ("  ?          all keys and commands", "dim"),
+    ("  :tour      three minutes that show how it works", "dim"),
+    ("  ?          what is seen here, keys and commands", "dim"),
 )
 STARTING = (("torch is being imported.", ""),)
 STOPPED = (
