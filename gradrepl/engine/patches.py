@@ -72,6 +72,16 @@ class Patch:
         setattr(self._owner, self._name, value)
 
 
+class InheritedPatch(Patch):
+    """The same for a method that a class has from another: put in front of it, and away again."""
+
+    def _write(self, value: Any) -> None:
+        if value is None:
+            delattr(self._owner, self._name)
+        else:
+            super()._write(value)
+
+
 class ClosurePatch(Patch):
     """The same for a variable that function ``owner`` holds in its closure: every name it has
     been imported by is met."""

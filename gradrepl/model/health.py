@@ -151,6 +151,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     data: float
     """Waiting in a DataLoader's ``next``."""
+    to_device: float | None = None
+    """Copying from host memory to an accelerator; None where none is used."""
     forward: float
     """The rest: the forward and all other code of the program."""
     backward: float

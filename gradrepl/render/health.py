@@ -165,12 +165,13 @@ def _foot(record: model.Health, look: Look) -> Iterator[Text]:
 
 def _timing(timing: model.Timing, look: Look) -> Iterator[Text]:
     parts = (
-        ("data", timing.data), ("forward and the rest", timing.forward),
-        ("backward", timing.backward), ("optimizer", timing.optimizer),
+        ("data", timing.data), ("to the device", timing.to_device),
+        ("forward and the rest", timing.forward), ("backward", timing.backward), ("optimizer", timing.optimizer),
         ("watching", timing.watching),
     )  # fmt: skip
     total = timing.total or 1.0
-    shares = ", ".join(f"{name} {seconds / total:.0%}" for name, seconds in parts)
+    told = [(name, seconds) for name, seconds in parts if seconds is not None]
+    shares = ", ".join(f"{name} {seconds / total:.0%}" for name, seconds in told)
     closures = "; the optimizer's has its closure's forward in it" if timing.closures else ""
     yield line(look, f"a step takes {1000 * timing.total:.3g} ms: {shares}{closures}")
     yield line(look, timing.verdict)

@@ -21,7 +21,7 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import dataloader
 
-from gradrepl.engine.patches import Patch, passes
+from gradrepl.engine.patches import InheritedPatch, Patch, passes
 from gradrepl.model import health as h
 
 KEPT = 120
@@ -34,9 +34,15 @@ class Spent(NamedTuple):
 
     total: float
     data: float
+    moving: float
     backward: float
     optimizer: float
     watching: float
+
+
+def accelerated() -> bool:
+    """Does the program use an accelerator? Asking starts none."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
 class Clock:
@@ -52,9 +58,10 @@ class Clock:
         self._thread = 0
         self._waits = 0
         self._begun: float | None = None
-        self._data = self._backward = self._optimizer = self._watching = 0.0
+        self._data = self._backward = self._optimizer = self._watching = self._moving = 0.0
         self._step_begun: list[tuple[float, float]] = []
         clock = self
+        self._moves = [self._mover(name) for name in ("to", "cuda")]
         original = vars(dataloader._BaseDataLoaderIter)["__next__"]
 
         @functools.wraps(original)
@@ -78,12 +85,14 @@ class Clock:
             handle.remove()
         self._handles.clear()
         self._patch.remove()
+        for move in self._moves:
+            move.remove()
         self.restart()
 
     def restart(self) -> None:
         """Somebody stopped in this step: its time says nothing."""
         self._begun = None
-        self._data = self._backward = self._optimizer = self._watching = 0.0
+        self._data = self._backward = self._optimizer = self._watching = self._moving = 0.0
         self._step_begun.clear()
 
     # -- readings ------------------------------------------------------------------------------
@@ -100,6 +109,25 @@ class Clock:
         finally:
             self._waits -= 1
             self._data += now() - start
+
+    def _mover(self, name: str) -> InheritedPatch:
+        """Return a stand-in for a method of tensors that may copy to an accelerator."""
+        original = getattr(torch._C.TensorBase, name)
+
+        @passes
+        @functools.wraps(original)
+        def move(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            below = patch.kept or original
+            if threading.get_ident() != self._thread:
+                return below(tensor, *args, **kwargs)
+            start = now()
+            moved = below(tensor, *args, **kwargs)
+            if tensor.device.type == "cpu" and moved.device.type != "cpu":
+                self._moving += now() - start
+            return moved
+
+        patch = InheritedPatch(torch.Tensor, name, move)
+        return patch
 
     def passed(self, backward: float, watching: float) -> None:
         """A backward is over: what it took, and what looking at it took."""
@@ -134,8 +162,11 @@ class Clock:
     def _close(self) -> None:
         """A step ends here, and the next begins."""
         end = now()
+        if accelerated():
+            for move in self._moves:
+                move.install()
         if self._begun is not None:
-            spent = (self._data, self._backward, self._optimizer, self._watching)
+            spent = (self._data, self._moving, self._backward, self._optimizer, self._watching)
             self.kept.append(Spent(end - self._begun, *spent))
         self.restart()
         self._begun = end
@@ -147,17 +178,19 @@ class Clock:
         kept = list(self.kept)
         if not kept:
             return None
-        total, data, backward, optimizer, watching = (
+        total, data, moving, backward, optimizer, watching = (
             sum(column) / len(kept) for column in zip(*kept, strict=True)
         )
-        forward = max(0.0, total - data - backward - optimizer - watching)
+        forward = max(0.0, total - data - moving - backward - optimizer - watching)
         parts = {
+            "copying to the device": moving,
             "the forward and the program's own code": forward,
             "the backward": backward,
             "the optimizer": optimizer,
         }
         return h.Timing(
-            steps=len(kept), data=data, forward=forward, backward=backward, optimizer=optimizer,
+            steps=len(kept), data=data, to_device=moving if accelerated() else None,
+            forward=forward, backward=backward, optimizer=optimizer,
             watching=watching, total=total, closures=self.closures,
             verdict=_said(data, total, parts, limits),
         )  # fmt: skip

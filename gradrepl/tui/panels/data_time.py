@@ -45,9 +45,8 @@ def costs(timing: Timing | None, pace: Pace | None) -> list[Cost]:
     """Return what a step is made of; waiting comes first."""
     if timing is not None:
         found = [Cost("wait for batch", "wait", timing.data)]
-        moved = getattr(timing, "to_device", None)
-        if moved is not None:
-            found.append(Cost("host to device", "to dev", moved))
+        if timing.to_device is not None:
+            found.append(Cost("host to device", "to dev", timing.to_device))
         found += [
             Cost("forward", "fwd", timing.forward),
             Cost("backward", "bwd", timing.backward),
