@@ -22,6 +22,10 @@ Before = Callable[[int, tuple[Any, ...]], tuple[Any, ...] | None]
 After = Callable[[int, tuple[Any, ...], tuple[Any, ...]], None]
 
 
+SMALL = 5_000
+"""Nodes of a graph up to which a hook for each costs next to nothing."""
+
+
 @contextmanager
 def without_gc() -> Iterator[None]:
     """Keep the garbage collector from running again and again over a million new handles."""

@@ -475,3 +475,23 @@ def test_who_is_not_watched(d):
     assert len(health(d, first=1, count=2).rows) == 2
     found = d.look(protocol.AskHealthNodes())
     assert isinstance(found, model.Error)
+
+
+def test_a_bias_in_front_of_a_norm_is_no_problem(d):
+    d.type(
+        "net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(),"
+        " nn.Linear(108, 4), nn.LayerNorm(4))\n"
+        "def step():\n    torch.manual_seed(0)\n    net.zero_grad()\n"
+        "    net(torch.randn(5, 2, 8, 8)).square().mean().backward()"
+    )
+    limit(d, "vanishing", 0.5)
+    watch(d)
+    d.type("step()")
+    found = rows(d)
+    assert float(d.value("net[0].bias.grad.norm().item()")) < 1e-6
+    assert (found["0.bias"].verdict, found["0.bias"].label) == ("ok", "no effect")
+    assert "BatchNorm2d that follows takes this bias out again" in found["0.bias"].why
+    assert found["4.bias"].verdict == "vanishing", "a LayerNorm takes out a mean only"
+    d.type("_ = net[1].eval()")
+    d.type("net(torch.randn(5, 2, 8, 8)).sum().mul(1e-9).backward()")
+    assert rows(d)["0.bias"].label != "no effect"

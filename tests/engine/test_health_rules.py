@@ -42,6 +42,11 @@ CASES = [
     ({"norm": INF, "infs": 3, "bad_since": 2, "scale": 1.0}, "inf", "Inf @2", ""),
     ({"zeros": 64}, "dead", "dead 64%", "dead"),
     ({"zeros": 49}, "ok", "ok", ""),
+    ({"zeros": 40, "dead": True}, "dead", "dead 40%", "dead"),
+    ({"zeros": 39, "dead": True}, "ok", "ok", ""),
+    ({"norm": 1e-8, "normed": "BatchNorm1d"}, "ok", "no effect", ""),
+    ({"norm": 0.0, "normed": "BatchNorm1d"}, "ok", "no effect", ""),
+    ({"norm": 1e-7, "zeros": 64, "normed": "BatchNorm1d"}, "dead", "dead 64%", "dead"),
     ({"zeros": 99, "embedding": True}, "ok", "ok", ""),
     ({"norm": 0.0, "zeros": None, "embedding": True}, "dead", "dead 100%", ""),
     ({"growth": 5.0, "looks": 60}, "rising", "rising", "rising"),
@@ -326,3 +331,14 @@ def test_a_mode_that_comes_in_the_middle_of_a_backward_sees_nothing_of_ours():
     watch.remove()
     assert seen == []
     assert len(watch.norms) == 6
+
+
+@pytest.mark.parametrize(("op", "saves"), [(torch.add, False), (torch.mul, True)])
+def test_a_graph_that_may_be_walked_again_gets_no_hooks_that_stay(op, saves):
+    a = torch.ones(3, requires_grad=True)
+    out = op(a, a).sum()
+    watched = nodes.NodeWatch([out.grad_fn], False, False, False, False)
+    freed_with_the_graph = 3 - len(watched._handles)
+    out.backward()
+    watched.remove(True)
+    assert freed_with_the_graph == (2 if saves else 0)

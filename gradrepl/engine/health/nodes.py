@@ -21,7 +21,7 @@ from gradrepl.engine import tensors
 from gradrepl.engine.health import route
 from gradrepl.engine.health.measure import counts
 from gradrepl.engine.health.verdicts import judge_node
-from gradrepl.engine.hooks import _carrier, without_gc
+from gradrepl.engine.hooks import SMALL, _carrier, frees, without_gc
 from gradrepl.model import health as h
 
 LARGE = 16 * 1024
@@ -87,7 +87,8 @@ class NodeWatch:
         arrived = self._hook()
         _carrier._backward_hooks = self._light
         self._light[0] = arrived
-        hold, carrier, shares = self._handles.append, _carrier, not self._keeps
+        again = self._keeps or (len(nodes) <= SMALL and not frees(nodes))
+        hold, carrier, shares = self._handles.append, _carrier, not again
         for node in nodes:
             if type(node) is _Leaf:
                 hold(node.register_prehook(self._of_leaf(id(node.variable), arrived)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Iterator
+from itertools import pairwise
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ RARELY = 200.0
 COPIES = 16 * 1024 * 1024
 """Elements of weights that are copied at most, all parameters together."""
 EMBEDDINGS = (torch.nn.Embedding, torch.nn.EmbeddingBag)
+CONVOLUTIONS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
+NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
 
 
 class Parameters:
@@ -83,7 +86,7 @@ class Parameters:
             for path, parameter in root.named_parameters(remove_duplicate=False):
                 aliases.setdefault(id(parameter), []).append(prefix + path)
                 self._add(parameter, prefix + path, model)
-            self._mark_embeddings(root)
+            self._mark(root)
         tensor: torch.Tensor
         for name, tensor in names.variables():
             if tensor.requires_grad and tensors.is_leaf(tensor):
@@ -111,8 +114,14 @@ class Parameters:
             return
         self.known[id(parameter)] = Tracked(name, parameter, model)
 
-    def _mark_embeddings(self, root: torch.nn.Module) -> None:
+    def _mark(self, root: torch.nn.Module) -> None:
+        """Note of whom it is normal that a gradient has zeros, or next to nothing."""
         for module in root.modules():
+            if type(module).forward is torch.nn.Sequential.forward:
+                for layer, norm in pairwise(module.children()):
+                    bias = getattr(layer, "bias", None)
+                    if _takes_out(layer, norm) and id(bias) in self.known:
+                        self.known[id(bias)].norm_layer = weakref.ref(norm)
             if isinstance(module, EMBEDDINGS):
                 for parameter in module.parameters(recurse=False):
                     if id(parameter) in self.known:
@@ -211,6 +220,17 @@ class Parameters:
         if each.copy is not None:
             self.copied -= each.copy.values.numel()
             each.copy = None
+
+
+def _takes_out(layer: torch.nn.Module, norm: torch.nn.Module) -> bool:
+    """Does ``norm``, in training mode, take away what the bias of ``layer`` adds to a channel?"""
+    pairs = (*zip(CONVOLUTIONS, NORMS, strict=True), (torch.nn.Linear, torch.nn.BatchNorm1d))
+    bias: Any = getattr(layer, "bias", None)
+    return any(
+        type(layer) is kind and type(norm) is after
+        and bias is not None and bias.numel() == norm.num_features
+        for kind, after in pairs
+    )  # fmt: skip
 
 
 def _rate(group: dict[str, Any]) -> float | None:

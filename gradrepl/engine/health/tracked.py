@@ -34,7 +34,7 @@ class Tracked:
     __slots__ = (
         "also", "bad_for", "bad_since", "changed_at", "copy", "depth", "embedding",
         "figures_at", "growth", "has_grad", "high", "infs", "level", "looks", "low", "lr", "missed",
-        "model", "name", "nans", "norm", "numel", "optimizer", "overlooked",
+        "model", "name", "nans", "norm", "norm_layer", "numel", "optimizer", "overlooked",
         "reached_at", "reaches", "ref", "requires_grad", "ring", "same", "settled", "shape",
         "since", "spread", "spread_at", "update", "update_of", "update_steps",
         "verdict", "weight", "zeros",
@@ -50,6 +50,8 @@ class Tracked:
         self.numel = parameter.numel()
         self.requires_grad = True
         self.embedding = False
+        self.norm_layer: weakref.ref[Any] | None = None
+        """Of a bias: the layer that takes it out again, while that is in training mode."""
         self.has_grad = False
         self.norm: float | None = None
         """As it is stored: with the scale of a GradScaler."""
@@ -148,7 +150,8 @@ class Tracked:
                 infs=self.infs, embedding=self.embedding, missed=self.missed,
                 apart=apart and not self.overlooked, same=self.same, bad_for=self.bad_for,
                 bad_since=self.bad_since, scale=scale if scale != 1.0 else None,
-                growth=self.growth, looks=len(self.ring),
+                growth=self.growth, looks=len(self.ring), dead=self.word == h.DEAD,
+                normed=self._normed(),
             ),
             limits,
         )  # fmt: skip
@@ -158,6 +161,10 @@ class Tracked:
             return ""
         self.since = backward
         return was.word if was is not None else h.UNSEEN
+
+    def _normed(self) -> str:
+        layer = self.norm_layer() if self.norm_layer is not None else None
+        return type(layer).__name__ if layer is not None and layer.training else ""
 
     @property
     def word(self) -> str:

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from gradrepl.model import health as h
 
+LEFT = 0.8
+"""A gradient that is dead stays so until its share of zeros is below so much of the limit: one
+that goes to and fro about the limit is told once."""
 STEADY = 10
 """Looks in a third of those that tell whether a norm is rising, at the least."""
 
@@ -47,6 +50,10 @@ class Facts(NamedTuple):
     """How many times larger its norm has become over the looks kept; 0: not steadily."""
     looks: int = 0
     """Looks that this was seen over."""
+    dead: bool = False
+    """Its verdict so far is dead."""
+    normed: str = ""
+    """Of a bias: the norm layer that takes its result next, and takes the bias out again."""
 
 
 class Verdict(NamedTuple):
@@ -81,6 +88,9 @@ def judge(facts: Facts, limits: h.HealthLimits) -> Verdict:
     if facts.level and norm > limits.jump * facts.level:
         times = f"|g| {norm:.3g} is {norm / facts.level:.3g} times its running mean, above"
         return _crossed(h.EXPLODING, times, limits, "jump")
+    if norm < limits.vanishing and facts.normed:
+        return Verdict(h.OK, "no effect", f"|g| {norm:.3g}: the {facts.normed} that follows takes "
+                       "this bias out again; without it (bias=False) all is the same.")  # fmt: skip
     if 0 < norm < limits.vanishing:
         return _crossed(h.VANISHING, f"|g| {norm:.3g} is below", limits, "vanishing")
     return _dead(facts, limits) or _unchanged(facts, limits) or _rising(facts, limits) or _OK
@@ -145,9 +155,11 @@ def _dead(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
     if facts.zeros is None or facts.embedding:
         return None
     share = facts.zeros / facts.numel
-    if share < limits.dead:
+    if share < limits.dead * (LEFT if facts.dead else 1.0):
         return None
     part = f"{facts.zeros} of {facts.numel} elements are exactly zero, {share:.0%}, not below"
+    if share < limits.dead:
+        part += f" {limits.dead * LEFT:.0%}, which ends being dead;"
     found = _crossed(h.DEAD, part, limits, "dead")
     return found._replace(label=f"dead {share:.0%}")
 
