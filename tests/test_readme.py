@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gradrepl import model
+from gradrepl.commands import COMMANDS
 from gradrepl.commands.registry import by_group
 from gradrepl.conditions_parser import KINDS, parse
 from gradrepl.tui.keys import KEYS
@@ -39,6 +40,7 @@ def cell(text: str) -> str:
 
 def commands() -> str:
     lines = ["| word | short | what it does |", "| --- | --- | --- |"]
+    assert COMMANDS
     for group, found in by_group().items():
         lines.append(f"| **{group}** | | |")
         lines += [

@@ -106,7 +106,7 @@ def test_norms_by_depth() -> None:
         "  -2 ┤                    ●",
         "  -4 ┤",
         "  -6 ┤",
-        "  -9 ┤                             ◉         ·         0",
+        "  -8 ┤                             ◉         ·         0",
         "      loss side                    enc.weight input side",
     ]
     assert text(draw_depths(DEPTHS, "", 120, 6))[-1].split() == ["loss", "side", "input", "side"]

@@ -86,9 +86,9 @@ def _height(norm: float | None, low: int, high: int, rows: int) -> int:
 
 
 def _level(low: int, high: int, row: int, rows: int) -> str:
-    """Return the label of a line: the power of ten that stands in it, if one does; the lowest."""
+    """Return the label of a line: the power of ten that stands in it, if one does."""
     upper, lower = (high - at * (high - low) / rows for at in (row, row + 1))
-    power = low if row == rows - 1 else math.floor(upper + 1e-9)
+    power = math.floor(upper + 1e-9)
     inside = power > lower + 1e-9 or row == rows - 1
     return f"{power:+4} ┤" if inside else "     │"
 
