@@ -15,7 +15,7 @@ QUIET = 0.1
 
 
 def show() -> int:
-    """Print each key as it is pressed, until Ctrl+C twice or Ctrl+D.
+    """Print each key as it is pressed, until Ctrl+D.
 
     Raises:
         StateError: there is no terminal.

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from gradrepl import model
-from gradrepl.commands import COMMANDS
+from gradrepl.commands import (
+    COMMANDS,
+    table,  # noqa: F401
+)
 from gradrepl.commands.registry import by_group
 from gradrepl.conditions_parser import KINDS, parse
 from gradrepl.tui.keys import KEYS

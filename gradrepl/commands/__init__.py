@@ -1,32 +1,21 @@
 """From a typed line or a key to a request: the conversation and the table of commands.
 
-Importing this package fills :data:`registry.COMMANDS`. It loads no screen and no torch.
+Asking for ``COMMANDS``, ``WORDS`` or ``Conversation`` fills the table; importing the package alone,
+as a plugin's file does in the debuggee for ``registry.command``, loads nothing. It never loads a
+screen or torch.
 """
 
-from gradrepl.commands import (
-    breaking,
-    chain,
-    data,
-    export,
-    health,
-    looking,
-    modules,
-    plugged,
-    session,
-    stepping,
-    storages,
-    tour,
-)
-from gradrepl.commands.conversation import Conversation
-from gradrepl.commands.registry import COMMANDS, WORDS, Command, enter_all
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-for _room in (
-    stepping, looking, breaking, session, tour, storages, modules, chain, health, data, export,
-    plugged,
-):  # fmt: skip
-    enter_all(_room)
+if TYPE_CHECKING:
+    from gradrepl.commands.table import COMMANDS, WORDS, Command, Conversation
 
-__all__ = [
-    "COMMANDS", "WORDS", "Command", "Conversation", "breaking", "chain", "data", "export", "health",
-    "looking", "modules", "plugged", "session", "stepping", "storages", "tour",
-]  # fmt: skip
+__all__ = ["COMMANDS", "WORDS", "Command", "Conversation"]
+
+
+def __getattr__(name: str) -> Any:
+    """Fill the table when somebody asks for it."""
+    if name in __all__:
+        return getattr(import_module("gradrepl.commands.table"), name)
+    raise AttributeError(f"module 'gradrepl.commands' has no attribute '{name}'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 def load(talk: Conversation) -> None:
     """Load this process's plugins, and take what they bring into the tables, once."""
+    import_module("gradrepl.commands.table")  # ours come first
     for note in talk.options.notes:
         talk.tell(Notice(message=note))
     found = plugins.here("face")
