@@ -11,9 +11,9 @@ import torch
 
 a = torch.tensor(2.0, requires_grad=True)
 
-left = 3 * a  # dleft/da  = 3
-right = a**2  # dright/da = 2a = 4
-L = left * right  # dL/dleft  = right = 4,  dL/dright = left = 6
+left = 3 * a  # the one path from a
+right = a**2  # the other
+L = left * right  # where they meet
 
 L.backward()
 

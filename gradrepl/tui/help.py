@@ -63,6 +63,6 @@ def explained(word: str) -> model.Text | None:
     for key in every():
         names = {*key.now.split(","), *key.shown.split(), key.word.partition(" ")[0]}
         if word in names:
-            title = f"{key.shown}   :{key.word}"
+            title = f"{key.shown}   :{key.word}" if key.word else key.shown
             return model.Text(title=title, body=f"{key.help}.")
     return None

@@ -14,6 +14,9 @@ from gradrepl.tui.views import BY_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ASKING = ("quit", "restart")
+"""Words that are commands, too, and whose keys ask first."""
+
 
 def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
     """Yield name, help and what it does."""
@@ -22,12 +25,11 @@ def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
         key = bound.get(command.name)
         needs = any(not argument.optional for argument in command.arguments)
         action = f"prefill('{command.name}')" if needs else f"send('{command.name}')"
-        if command.name == "quit":
-            action = "ask_quit"
+        action = {"quit": "ask_quit", "restart": "restart"}.get(command.name, action)
         name = f":{command.usage}" + (f"   [{key}]" if key else "")
         yield name, command.summary, partial(app.run_action, action)
     for entry in (*keys.SCREENS, *keys.PLUGGED, *keys.LOOKING, *keys.MOVING, *keys.STEPPING):
-        if not entry.action.startswith(("send(", "prefill(")) and entry.word != "quit":
+        if not entry.action.startswith(("send(", "prefill(")) and entry.word not in ASKING:
             name = f"{entry.help}   [{entry.shown}]"
             yield name, f":{entry.word}", partial(app.run_action, entry.action)
     for entry in BY_NAME[app.view].keys:
@@ -63,5 +65,5 @@ def _plain(text: str) -> Any:
 
 
 def _markup_free(text: str) -> str:
-    """Return ``text`` without the bracket that would begin markup: the help is our own text."""
-    return text.replace("[", "(").replace("]", ")")
+    """Return ``text`` so that its brackets begin no markup."""
+    return text.replace("[", r"\[")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from hand_made import node_stop, op_stop
 from screens import Seen, on_screen
+from textual.content import Content
 
 from gradrepl.commands import COMMANDS
 from gradrepl.commands.topics import CONDITIONS, NAMES, topic
 from gradrepl.conditions_parser import KINDS, parse
 from gradrepl.tui import keys
 from gradrepl.tui.help import about
-from gradrepl.tui.palette import offers
+from gradrepl.tui.palette import _markup_free, offers
 from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.views import VIEWS
@@ -93,6 +94,11 @@ def test_the_palette_has_every_command_with_its_key() -> None:
                 assert f"[{bound[command.name]}]" in name
 
     on_screen(body)
+
+
+def test_brackets_are_shown_in_the_palette_as_they_are() -> None:
+    for text in ("dataset[I]", "[/b] [red]x", "[COUNT|STATEMENT]   [s F11]", "x[0] = [1, 2]"):
+        assert Content.from_markup(_markup_free(text)).plain == text
 
 
 def test_a_key_and_a_word_of_the_screen_are_explained_there() -> None:
