@@ -14,7 +14,7 @@ from gradrepl import conditions as c
 from gradrepl.engine import evaluate, frames, hints
 from gradrepl.engine.gate import Place, Quitting
 from gradrepl.errors import Aborted, TargetError
-from gradrepl.model import Ended, Notice, Stop
+from gradrepl.model import Ended, Stop
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -156,7 +156,10 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
         return
     with session.stop():
         place = Place("exception", found, raised)
-        message = evaluate.error(error).message if error is not None else "post_mortem()"
+        message, hint = "post_mortem()", ""
+        if error is not None:
+            message = evaluate.error(error).message
+            hint = hints.about(evaluate.error(error), error, session, place).hint
         session.tell(
             Stop(
                 phase="exception",
@@ -166,10 +169,7 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
                 when="after",
                 depth=len(session.gate.places),
                 watches=session.news(place),
+                notes=(hint,) if hint else (),
             )
         )
-        if error is not None:
-            hint = hints.about(evaluate.error(error), error, session, place).hint
-            if hint:
-                session.tell(Notice(message=hint))
         session.gate.serve(place)

@@ -278,7 +278,8 @@ class Actions(Splitting, Selection):
             self.action_hit(1)
             return True
         key = keys.BY_WORD.get(f"{word} {rest}".strip())
-        if key is None or key.word in ("until", "break", "quit") or not text.startswith(":"):
+        commands = ("until", "break", "quit", "restart")
+        if key is None or key.word in commands or not text.startswith(":"):
             return False
         self.call_next(self.run_action, key.action)
         return True

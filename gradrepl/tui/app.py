@@ -308,6 +308,8 @@ class GradreplApp(Showing):
         text = message.text
         if self.screen_word(text.strip()) or self.enqueue(text):
             self.remember(text)
+            if text.startswith((":restart", ":run")):  # keys are keys again at its first stop
+                self.action_leave()
         elif not self.dock.prompt.text:
             self.dock.prompt.put(text)
 

@@ -47,7 +47,14 @@ STEPPING = (
     Key("step.cursor", "t", "run_to_cursor", "until", "Run to this node, or this op again", "Step"),
     Key("step.breakpoint", "b,f9", "breakpoint", "break", "Set or clear a breakpoint here", "Step"),
     _send("abort", "A", "Abort: raise out of this backward or op"),
-    _ask("restart", "R", "Restart the debuggee"),
+    Key(
+        "command.restart",
+        "R",
+        "restart",
+        "restart",
+        "Restart; with new arguments: ':restart ARGS'",
+        "Look",
+    ),
 )
 LOOKING = (
     _send("where", "w", "Where: frames, or the path from the loss"),
@@ -147,7 +154,7 @@ FEET: dict[str, tuple[Foot, ...]] = {
     "reading": (Foot("esc", "Back", "leave"), Foot("j k", "Move", "move(1)"), FIND, COPY, TYPE),
     "idle": (TYPE, COMMAND, BREAK, FIND, HELP, QUIT),
     "exception": (Foot("ud", "Frames", "send('up')"), Foot("p", "Print", "prefill('print')"),
-                  Foot("w", "Where", "send('where')"), Foot("R", "Restart", "prefill('restart')"),
+                  Foot("w", "Where", "send('where')"), Foot("R", "Restart", "restart"),
                   FIND, COMMAND, HELP, QUIT),
     "running": (Foot("^c", "Pause", "break_in"), Foot("o", "Output", "output"), HELP, QUIT),
     "typing": (Foot("enter", "Run", ""), Foot("tab", "Complete", ""), Foot("↑↓", "History", ""),
@@ -156,7 +163,7 @@ FEET: dict[str, tuple[Foot, ...]] = {
     "finding": (Foot("enter", "Find", ""), Foot(". ,", "Next, previous", ""), LEAVE),
     "help": (Foot("jk", "Scroll", ""), Foot("esc", "Close", "dismiss")),
     "asked": (Foot("y", "Yes", "answer(True)"), Foot("n", "No", "answer(False)")),
-    "gone": (Foot("R", "Restart", "prefill('restart')"), FIND, COMMAND, HELP, QUIT),
+    "gone": (Foot("R", "Restart", "restart"), FIND, COMMAND, HELP, QUIT),
 }  # fmt: skip
 """Entries of the footer by state; the important ones first to go last where it is narrow."""
 FIRST = ("Quit", "Help", "Cmd", "step", "Leave", "Run", "Type", "Pause", "Live", "Break")

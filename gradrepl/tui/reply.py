@@ -146,7 +146,7 @@ def _stop_line(stop: model.Stop, width: int) -> Line:
     if stop.node is not None:
         return [*_node_line(stop, stop.node), *reason]
     if stop.op is not None:
-        return [*_op_line(stop, stop.op), *reason]
+        return [*_op_line(stop, stop.op), *reason, *_source(stop)]
     return [("● ", "here"), span(stop.reason), span(f"  {figures.place(stop.site)}", "dim")]
 
 
@@ -160,9 +160,13 @@ def _op_line(stop: model.Stop, op: model.Op) -> Line:
         bad = figures.broken(first.stats)
         line.append(span(f"  {bad} !" if bad else "", "bad"))
     if stop.site:
-        text = stop.site.text.strip()
-        line += [span(f"  {figures.place(stop.site)}", "dim"), span(f"  {text}", "code")]
+        line.append(span(f"  {figures.place(stop.site)}", "dim"))
     return line
+
+
+def _source(stop: model.Stop) -> Line:
+    """Return the user's line: last, as it is what may be cut off."""
+    return [span(f"  {stop.site.text.strip()}", "code")] if stop.site else []
 
 
 def _node_line(stop: model.Stop, node: model.Node) -> Line:

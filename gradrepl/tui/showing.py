@@ -48,13 +48,32 @@ class Showing(Printing):
 
     def aside(self, text: str) -> bool:
         """Do ``text`` beside the code that runs, if that is possible; return whether it is."""
+        from gradrepl.commands import WORDS
         from gradrepl.commands.entry import while_running
 
-        if while_running(text) is None:
+        if not WORDS or while_running(text) is None:
             return False
         self.dock.echo("", text, False)
         self.begin("aside", self.talk.enter, text)
         return True
+
+    def action_restart(self) -> None:
+        """Start the script again; ask first where that ends what runs, or loses what was typed."""
+        if not self._started:
+            return
+        running = self.talk.prompt is None and self.talk.gone is None
+        if not self.talk.ours or self.talk.gone or (self.talk.options.target and not running):
+            self.enqueue(":restart", "restart", dim=True)
+            return
+        from gradrepl.tui.dialogs import Ask
+
+        def answered(yes: bool | None) -> None:
+            if yes and not self.aside(":restart"):
+                self.enqueue(":restart", "restart", dim=True)
+
+        what = "Your code is still running." if running else "What you typed is lost then."
+        if not isinstance(self.screen, Ask):
+            self.push_screen(Ask(f"{what} Start again?", "restart"), answered)
 
     def _show_progress(self, record: model.Record) -> None:
         """Say in the dock's caption how far something is; what comes next takes it away."""

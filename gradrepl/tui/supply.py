@@ -39,6 +39,7 @@ class Supply:
     def __init__(self, talk: Talk, panels: Panels) -> None:
         self.talk, self.panels = talk, panels
         self.generation = 0
+        self._process = talk.generation
         self._stop: model.Stop | None = None
         self._next: tuple[int, model.OpRow] | None = None
         """Index and row of the op that we stand before; it is not recorded yet."""
@@ -71,6 +72,11 @@ class Supply:
         stop = self.talk.stop
         moved = stop is not self._stop
         self._stop = stop
+        if self._process != self.talk.generation:  # another process: nothing of it was seen yet
+            self._process = self.talk.generation
+            self._seen.clear()
+            self.panels.inspect.show(None)
+            self.panels.source.show(None)
         self._show_stop(stop, moved)
         jobs = [self._ops(moved)] if view == "fwd" else []
         jobs += [self._nodes(moved)] if view == "bwd" else []

@@ -23,6 +23,10 @@ class Talk(Protocol):
     waiting_input: bool
     ours: bool
     """Did we start the program, so that it ends with us?"""
+    options: Any
+    """How it is started (``gradrepl.launch.Options``)."""
+    generation: int
+    """Counts the processes."""
     on_change: Callable[[], None]
     on_view: Callable[[Any], None] | None
     on_output: Callable[[str, bytes], None]

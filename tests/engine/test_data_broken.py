@@ -194,11 +194,11 @@ def test_a_scripts_loader_error_is_explained_at_its_stop(script: Callable[..., P
     )
     with debuggee() as d:
         d.load(path)
-        stop, notice = d.cont()[-2:]
+        stop = d.cont()[-1]
         assert isinstance(stop, model.Stop)
         assert stop.phase == "exception"
-        assert isinstance(notice, model.Notice)
-        assert notice.message.startswith("dataset[13] raises it (worker 0, batch 3), here too.")
+        (note,) = stop.notes
+        assert note.startswith("dataset[13] raises it (worker 0, batch 3), here too.")
         found = d.run(p.FetchSample(index="13", loader="loader"))[-1]
         assert isinstance(found, (model.Error, model.Stop))
 

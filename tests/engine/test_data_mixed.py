@@ -77,10 +77,9 @@ def test_a_script_names_the_line(d: Debuggee, script: Callable[..., Path]) -> No
     d.load(path)
     while d.prompt is not None and d.prompt.state not in ("idle", "exception"):
         d.cont()
-    said = [each.message for each in d.told if isinstance(each, model.Notice)]
-    assert said[-1] == (
+    assert d.stops()[-1].notes == (
         "'x' is float64 (assigned in train.py:6), 'weight', 'bias' are float32. x.float() makes "
-        "it float32. NumPy's default is float64."
+        "it float32. NumPy's default is float64.",
     )
     d.cont()
 

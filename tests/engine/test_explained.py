@@ -135,11 +135,12 @@ def test_an_exception_of_a_script_comes_with_what_is_known_of_it(
     if recorded:
         d.break_at("nan")
     d.load(script(OVERWRITTEN if kept else gone))
-    *_, stop, notice = d.cont()
+    stop = d.cont()[-1]
     assert stop.phase == "exception"
-    assert ("SoftmaxBackward0" in notice.message) is kept
-    assert ("add_ (train.py:7)" in notice.message) is recorded
-    assert (hints.UNRECORDED in notice.message) is not recorded
+    (note,) = stop.notes
+    assert ("SoftmaxBackward0" in note) is kept
+    assert ("add_ (train.py:7)" in note) is recorded
+    assert (hints.UNRECORDED in note) is not recorded
     d.cont()
 
 

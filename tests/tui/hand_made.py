@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from gradrepl import model, protocol
+from gradrepl.launch import Options
 from gradrepl.model import Accumulated, Edge, NodeRow, OpRow, Saved, Site, Stats, TensorInfo
 
 FILE = "/home/me/train.py"
@@ -136,6 +137,8 @@ class FakeConversation:
         self.gone: model.Gone | None = None
         self.stop: model.Stop | None = None
         self.exit_code = 0
+        self.options = Options(target="train.py")
+        self.generation = 1
         self.finished = False
         self.waiting_input = False
         self.on_change: Callable[[], None] = lambda: None
@@ -174,6 +177,9 @@ class FakeConversation:
             self.at(node_stop(1))
         elif word.startswith("load"):
             self.at(op_stop(1, "before"))
+        elif word == "restart":
+            self.generation, self.gone, self.stop = self.generation + 1, None, None
+            self.at_prompt()
         elif word in ("q", "quit"):
             self.finished = True
             self.on_change()

@@ -10,9 +10,11 @@ from hand_made import NODES, FakeConversation, node_stop, op_stop
 from screens import Seen, on_screen, screen
 
 from gradrepl import model, protocol
-from gradrepl.tui import keys
+from gradrepl.launch import Options
+from gradrepl.tui import ink, keys, reply
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.key import key_name
+from gradrepl.tui.panels.inspector import draw_exception
 
 SIZES = [(60, 15), (80, 24), (100, 30), (119, 33), (140, 40), (160, 45), (200, 60), (40, 10)]
 
@@ -103,11 +105,55 @@ def test_a_gone_debuggee_leaves_everything_shown() -> None:
         assert "flatten" in seen.text
         assert ":restart" in seen.text
         await seen.press("R")
-        assert seen.app.dock.prompt.text == ":restart "
-        await seen.press("enter")
         assert seen.talk.entered[-1] == ":restart"
+        assert not seen.app.dock.typing
+        assert "flatten" not in seen.text
 
     on_screen(body)
+
+
+def test_restarting_asks_first_while_the_code_runs_and_where_something_was_typed() -> None:
+    async def running(seen: Seen) -> None:
+        seen.talk.hold = asyncio.Event()
+        await seen.type("train()")
+        await seen.press("escape", "R")
+        assert "Your code is still running. Start again?" in seen.text
+        await seen.press("n")
+        assert seen.talk.entered == ["train()"]
+        await seen.press("R")
+        await seen.press("y")
+        assert seen.talk.entered == ["train()", ":restart"]
+        seen.talk.hold.set()
+
+    async def typed(seen: Seen) -> None:
+        seen.talk.options = Options()
+        await seen.press("R")
+        assert "What you typed is lost then. Start again?" in seen.text
+        await seen.press("y")
+        assert seen.talk.entered == [":restart"]
+
+    on_screen(running, typing=False)
+    on_screen(typed, typing=False)
+
+
+def test_the_raised_pane_shows_what_is_known_of_it() -> None:
+    lines = draw_exception(
+        model.Stop(phase="exception", reason="x", site=None, exception="RuntimeError: no",
+                   notes=("written by mul_ (a.py:3)",)), 60
+    )  # fmt: skip
+    assert [ink.plain(line) for line in lines][:2] == [
+        "RuntimeError: no", "written by mul_ (a.py:3)"
+    ]  # fmt: skip
+
+
+def test_why_it_stopped_is_not_cut_off() -> None:
+    stop = model.Stop(
+        phase="forward", reason="breakpoint", breakpoints=(1,), when="before",
+        op=model.Op(id=7, name="linear", site=None),
+        site=model.Site("/a/train.py", 3, "f", "x" * 99),
+    )  # fmt: skip
+    shown = ink.plain(reply.lines(stop, 60)[0])
+    assert shown.startswith("● %7 linear  not run yet  train.py:3  breakpoint 1  xxx")
 
 
 def test_a_million_rows() -> None:
@@ -224,7 +270,7 @@ def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
             assert key.word in COMMANDS
         else:
             first = key.word.partition(" ")[0]
-            assert first not in WORDS or first in ("until", "break", "quit"), first
+            assert first not in WORDS or first in ("until", "break", "quit", "restart"), first
     assert len({key.id for key in keys.KEYS}) == len(keys.KEYS)
     bound = {name: key.word for key in keys.KEYS for name in key.keys.split(",")}
     for command in COMMANDS.values():

@@ -150,6 +150,7 @@ def draw_exception(stop: model.Stop, width: int) -> list[Line]:
     """Return what was raised, and where."""
     lines = [part for text in stop.exception.split("\n")
              for part in ink.wrap([span(text, "bad")], width, 2)]  # fmt: skip
+    lines += [part for note in stop.notes for part in ink.wrap([span(note)], width, 2)]
     if stop.site:
         lines += [
             [],
