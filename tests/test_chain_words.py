@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from chain_samples import PATH, SAMPLES
 
-from gradrepl.commands.chain import two_expressions
+from gradrepl.commands.chain import ends_of_paths, two_expressions
 from gradrepl.errors import UsageError
 from gradrepl.render import Look, printed
 
@@ -30,6 +30,16 @@ def test_three_expressions_are_refused():
         two_expressions("a b c")
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("L a", ("L", "a", False)), ("L a all", ("L", "a", True)), ("a all", ("", "a", True)),
+     ("all", ("", "all", False)), ("L f(all)", ("L", "f(all)", False))],
+)  # fmt: skip
+def test_all_asks_for_the_steps_of_every_path(text, wanted):
+    found = ends_of_paths(text)
+    assert (found.root, found.leaf, found.whole) == wanted
+
+
 def lines(record):
     return printed(record, Look()).splitlines()
 
@@ -43,6 +53,16 @@ def test_paths():
         "sum 10  autograd.grad 10  agrees",
         "note: the backward of Fn was run 2 more times.",
     ]
+
+
+def test_three_paths_have_steps_and_all_when_asked():
+    several = msgspec.structs.replace(SAMPLES[0], paths=(PATH,) * 5)
+    shown = lines(several)
+    assert sum("dL/dc 2 x" in each for each in shown) == 3
+    assert "steps of the last 2 paths: ':paths ... all'" in shown
+    shown = lines(msgspec.structs.replace(several, whole=True))
+    assert sum("dL/dc 2 x" in each for each in shown) == 5
+    assert not any("':paths" in each for each in shown)
 
 
 @pytest.mark.parametrize(

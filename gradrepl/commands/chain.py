@@ -6,6 +6,8 @@ import ast
 import re
 from typing import Annotated
 
+import msgspec
+
 from gradrepl import model, protocol
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import Argument, Expression, command
@@ -19,9 +21,10 @@ Found = model.Record | None
 class RootAndLeaf(str):
     """Two expressions on one line; a lone one is the second."""
 
-    __slots__ = ("leaf", "root")
+    __slots__ = ("leaf", "root", "whole")
     root: str
     leaf: str
+    whole: bool
 
 
 def two_expressions(text: str) -> RootAndLeaf:
@@ -31,6 +34,7 @@ def two_expressions(text: str) -> RootAndLeaf:
         UsageError: it is not one or two expressions.
     """
     found = RootAndLeaf(text)
+    found.whole = False
     for gap in reversed(list(re.finditer(r"\s*,\s*|\s+", text))):
         root, leaf = text[: gap.start()], text[gap.end() :]
         if leaf[:1] not in tuple("+-*([{@&|^~<>=") and _reads(root) and _reads(leaf):
@@ -39,6 +43,18 @@ def two_expressions(text: str) -> RootAndLeaf:
     if not _reads(text):
         raise UsageError(f"'{text}' is not one or two expressions.")
     found.root, found.leaf = "", text
+    return found
+
+
+def ends_of_paths(text: str) -> RootAndLeaf:
+    """Split 'ROOT LEAF all': ``all`` asks for the steps of every path.
+
+    Raises:
+        UsageError: as of ``two_expressions``.
+    """
+    whole = re.fullmatch(r"(\S.*?)\s+all", text.strip())
+    found = two_expressions(whole[1] if whole else text)
+    found.whole = whole is not None
     return found
 
 
@@ -51,6 +67,10 @@ def _reads(text: str) -> bool:
 
 
 Ends = Annotated[
+    RootAndLeaf,
+    Argument("[ROOT] LEAF [all]", complete="python", rest=True, read=ends_of_paths),
+]
+Pair = Annotated[
     RootAndLeaf, Argument("[ROOT] LEAF", complete="python", rest=True, read=two_expressions)
 ]
 Node = Annotated[str, Argument("#N|EXPR|NAME", complete="python", rest=True)]
@@ -61,14 +81,18 @@ Checkable = Annotated[str, Argument("#N|CALL", complete="python", rest=True)]
 async def paths(talk: Conversation, ends: Ends) -> Found:
     """Show every path from ROOT to LEAF, what each adds to the gradient, and that it adds up.
 
-    At most 50 are listed, the largest first; the others are one line. ROOT may be left out at a
-    stop in a backward: then paths start with that backward's own gradient. Both may be '#N'.
+    At most 50 are listed, the largest first, three of them with their steps (``all`` at the end:
+    each); the others are one line. ROOT may be left out at a stop in a backward: then paths start
+    with that backward's own gradient. Both may be '#N'.
     """
-    return await talk.ask(protocol.PathsTo(root=ends.root, leaf=ends.leaf))
+    found = await talk.ask(protocol.PathsTo(root=ends.root, leaf=ends.leaf))
+    if isinstance(found, model.Paths):
+        found = msgspec.structs.replace(found, whole=ends.whole)
+    return found
 
 
 @command("addends", group=GROUP)
-async def addends(talk: Conversation, ends: Ends) -> Found:
+async def addends(talk: Conversation, ends: Pair) -> Found:
     """Show what is added up where gradients meet, at LEAF or any tensor, and who sent each."""
     return await talk.ask(protocol.AddendsOf(root=ends.root, target=ends.leaf))
 

@@ -78,6 +78,8 @@ class Paths(Record, frozen=True, kw_only=True):
     """The largest difference between an element of both."""
     notes: tuple[str, ...] = ()
     """What was run again, what was not run, what limits this answer."""
+    whole: bool = False
+    """The steps of every path are to be drawn, not of the first few only."""
 
 
 class TermRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from gradrepl import model
 from gradrepl.phrases import SHORT, figure
 from gradrepl.render.pieces import Look, columns, line, render
 
-DETAILED = 8
-"""Paths whose derivatives are shown edge by edge, where there are more."""
+DETAILED = 3
+"""Paths whose derivatives are shown edge by edge, unless all are asked for."""
 STATIONS = 10
 """Nodes of a path that are drawn."""
 FACTORS = 12
@@ -74,7 +74,11 @@ def _(record: model.Paths, look: Look) -> RenderableType:
         line(look, (head, "bold"), _many(record.count, "path"), (how, "dim"))
     ]
     for number, path in enumerate(record.paths, 1):
-        lines += _path_lines(number, path, number <= DETAILED, look)
+        lines += _path_lines(number, path, record.whole or number <= DETAILED, look)
+    folded = len(record.paths) - DETAILED
+    if folded > 0 and not record.whole:
+        what = "path" if folded == 1 else f"{folded} paths"
+        lines.append(line(look, (f"steps of the last {what}: ':paths ... all'", "dim")))
     if record.rest is not None:
         rest = record.rest
         text = f"the other {_many(rest.count, 'path')} together"
