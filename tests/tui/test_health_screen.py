@@ -109,6 +109,7 @@ def test_norms_by_depth() -> None:
         "  -8 ┤                             ◉         ·         0",
         "      loss side                    enc.weight input side",
     ]
+    assert "×" in text(draw_depths(DEPTHS, "", 56, 6))[4]  # a problem, not by its colour alone
     assert text(draw_depths(DEPTHS, "", 120, 6))[-1].split() == ["loss", "side", "input", "side"]
     assert text(draw_depths(DEPTHS[1:2], "head.bias", 40, 3)) == [
         "  +1 ┤", "  +0 ┤◉", "      head.bias",

