@@ -25,6 +25,7 @@ class Anchor:
         module: str = "",
         depth: int = 0,
         number: int = 0,
+        fetch: FrameType | None = None,
     ) -> None:
         self.phase = phase
         self.frame = frame
@@ -34,6 +35,8 @@ class Anchor:
         self.depth = depth
         self.number = number
         """A line given to ``until``; 0 for any later one."""
+        self.fetch = fetch
+        """The call inside which a DataLoader made a batch there."""
 
 
 class Breakpoint(msgspec.Struct):

@@ -188,6 +188,9 @@ class OpEvent(_Event):
         calls = self.call.module_frames
         if self._inside_pass() or self.call.depth > self.anchor.depth:
             return True
+        fetch = frames.fetch()
+        if fetch is not None and fetch is not self.anchor.fetch:
+            return True  # a DataLoader makes a batch here: one step of the loop over it
         if len(calls) <= len(stood):
             return False
         inner = calls[len(calls) - len(stood) :]

@@ -24,6 +24,7 @@ _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_OURS, "examples") + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _SITE_PACKAGES = os.sep + "site-packages" + os.sep
+FETCHERS = os.path.join("torch", "utils", "data", "_utils", "fetch.py")
 _KERNEL = re.compile(r"/site-packages/(IPython|ipykernel|tornado|traitlets|ipykernel_launcher)\b")
 """What runs a notebook's cell: nobody's step, and no names of the user's."""
 
@@ -131,6 +132,15 @@ def site(frame: FrameType, at: tuple[int, int] | None = None) -> Site:
         text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
         found = _sites[key] = Site(code.co_filename, line, code.co_name, text)
     return found
+
+
+def fetch() -> FrameType | None:
+    """Return the call inside of which a DataLoader makes a batch in this thread just now."""
+    for each in up(sys._getframe(1)):
+        code = each.f_code
+        if code.co_name == "fetch" and code.co_filename.endswith(FETCHERS):
+            return each
+    return None
 
 
 def up(frame: FrameType | None) -> Iterator[FrameType]:

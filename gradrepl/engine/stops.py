@@ -107,4 +107,4 @@ def anchor(event: Any, place: Place, verb: c.Verb) -> Anchor:
     calls = event.call.module_frames if isinstance(event, OpEvent) else []
     depth = event.call.depth if isinstance(event, OpEvent) else 0
     number = verb.number if isinstance(verb, c.Until) else 0
-    return Anchor(place.state, place.frame, calls, module, depth, number)
+    return Anchor(place.state, place.frame, calls, module, depth, number, frames.fetch())
