@@ -56,7 +56,8 @@ def _count(text: str) -> int:
 async def next_(talk: Conversation, count: Count = 1) -> model.Record | None:
     """Go to the next op on this level: a child module is one step. COUNT times.
 
-    In the backward the next node that computes: AccumulateGrad and views run without a stop.
+    A batch that a DataLoader makes in this process is a part of its line, too. In the backward
+    the next node that computes: AccumulateGrad and views run without a stop.
     """
     await talk.run(protocol.Resume(verb=conditions.Next(_count(str(count)))))
     return None

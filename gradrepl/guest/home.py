@@ -19,7 +19,7 @@ from gradrepl.engine import frames
 from gradrepl.engine.gate import Quitting
 from gradrepl.engine.interrupts import Interrupts
 from gradrepl.engine.session import Session
-from gradrepl.guest import kernel, main_thread, terminal
+from gradrepl.guest import kernel, main_thread, ranks, terminal
 from gradrepl.guest.door import Door, own_name
 from gradrepl.guest.hub import Face, Hub
 from gradrepl.guest.landing import Landing, own
@@ -250,6 +250,8 @@ class Home:
             main_thread.call_soon(self.session.watch_for_torch)
         self.hub.join(link, self.session.ready)
         self._has_come.set()
+        if waiting := ranks.others_wait():
+            self.session.tell(Notice(message=waiting))
         if first and not self.session.gate.places:
             self._pause_soon()
 
