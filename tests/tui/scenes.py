@@ -10,6 +10,9 @@ from screens import Seen
 from test_data_screen import Loads
 from test_health_screen import Watches
 from test_memory_screen import Shares
+from textual.command import CommandList
+
+from gradrepl.tui.palette import offers
 
 PRINTED = b"epoch 1  loss 2.302\nepoch 2  loss 1.871\n"
 NAMES = ("fwd", "bwd", "mem", "data", "sample", "health", "log", "help", "palette", "quit", "start")
@@ -19,6 +22,15 @@ class Whole(Loads, Watches, Shares):
     """A conversation that has an answer for every screen."""
 
     watching = True
+
+
+async def found(seen: Seen) -> None:
+    """Wait until the palette lists everything."""
+    for _ in range(200):
+        await seen.pilot.pause(0.02)
+        if seen.app.screen.query_one(CommandList).option_count >= len(list(offers(seen.app))):
+            break
+    await seen.settle()
 
 
 async def scenes(seen: Seen) -> AsyncIterator[str]:
@@ -34,7 +46,7 @@ async def scenes(seen: Seen) -> AsyncIterator[str]:
     await seen.press("question_mark")
     yield "help"
     await seen.press("escape", "ctrl+p")
-    await seen.pilot.pause(0.05)
+    await found(seen)
     yield "palette"
     await seen.press("escape", "3")
     yield "mem"
@@ -51,6 +63,7 @@ async def scenes(seen: Seen) -> AsyncIterator[str]:
     await seen.press("2")
     seen.talk.hold = asyncio.Event()
     await seen.press("c")
+    app.paint_state()  # what runs for long is said after a moment
     await seen.press("q")
     yield "quit"
     seen.talk.hold.set()
