@@ -146,6 +146,10 @@ class Debuggee:
             return False
         self.look(protocol.ChangeBreakpoint(id=0, action="clear"))
         self.look(protocol.Display(off=True))
+        self.look(protocol.WatchHealth(off=True))
+        if "torch" in self.value("sorted(__import__('sys').modules)"):
+            self.look(protocol.WatchLoaders(off=True))
+            self.look(protocol.RecordPasses(off=True))
         last = self.send(protocol.Execute(source=EMPTY))
         while (message := self.link.receive()) is not None:
             if isinstance(message, protocol.Answer) and message.id == last:

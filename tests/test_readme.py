@@ -50,6 +50,7 @@ def commands() -> str:
             f"| `{cell(each.usage)}` | {' '.join(f'`{a}`' for a in each.aliases)} "
             f"| {cell(each.summary)} |"
             for each in found
+            if each.function.__module__.startswith("gradrepl.")  # none of a plugin's
         ]
     return "\n".join(lines)
 

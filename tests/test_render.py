@@ -227,7 +227,8 @@ def test_a_comparison_says_where():
 
 
 def test_breakpoints_say_how_they_stand():
-    assert lines(RECORDS[-8]) == [
+    (record,) = (each for each in RECORDS if isinstance(each, model.BreakpointInfo))
+    assert lines(record) == [
         "Breakpoint 1: op relu  (disabled, once, hit 2 times, ignored 1 more times, runs p x ;; c)"
     ]
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ class Interrupts:
         if session.gate.detached:
             raise KeyboardInterrupt
         if session.gate.main_waits():
-            return  # at a prompt it is the face's to handle
+            stepper.overtaken = time.monotonic()  # by the word to go on, or the face's to handle
+            return
         ours = _in_ours(frame)
         script = session.running_script and not session.gate.answering()
         if script and not stepper.pausing:

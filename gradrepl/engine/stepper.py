@@ -7,6 +7,7 @@ user's program. Everything of torch's is brought in by ``torch_arrived``.
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -41,6 +42,10 @@ CAPTURED = (
 )
 
 
+SOON = 1.0
+"""Seconds in which a word to go on may come after the Ctrl-C that was meant for what then runs."""
+
+
 class Stepper:
     """Decides at each event whether to stop, and stops."""
 
@@ -63,6 +68,8 @@ class Stepper:
         """A pause was asked for and comes at the next event."""
         self.interrupted = False
         """Ctrl-C came in the middle of our own work: KeyboardInterrupt follows."""
+        self.overtaken = 0.0
+        """When Ctrl-C came while we waited: a word to go on may have been on its way."""
         self.typed = False
         """Something typed at the idle prompt is running: it is recorded, to name its nodes."""
         self.running = False
@@ -300,7 +307,12 @@ class Stepper:
 
     def _serve(self, place: Place) -> c.Verb:
         try:
-            return self.gate.serve(place)
+            verb = self.gate.serve(place)
+            late = self.pausing or time.monotonic() - self.overtaken < SOON
+            if isinstance(verb, c.Continue) and late:
+                self.overtaken, self.pausing = 0.0, True
+                return c.First("interrupt")
+            return verb
         except (Quitting, Aborted, KeyboardInterrupt):
             self.armed.rest()
             self.rearm()
