@@ -54,7 +54,7 @@ def main():
     model = DistributedDataParallel(Net(), find_unused_parameters=True, bucket_cap_mb=1)
     optimizer = train(model, rank)
     dist.barrier()
-    out = open(f"{sys.argv[1]}.{rank}", "w") if len(sys.argv) > 1 else sys.stdout
+    out = open(f"{sys.argv[1]}.{rank}", "w") if len(sys.argv) > 1 else sys.stdout  # noqa: SIM115
     with contextlib.redirect_stdout(out):
         print("rank", rank, "of", world)
         report(model=model, optimizer=optimizer)
