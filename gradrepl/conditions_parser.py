@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-
-from msgspec import structs
+from typing import Any
 
 from gradrepl import conditions as c
 from gradrepl.errors import ConditionError
@@ -131,41 +130,36 @@ def _label(rest: str) -> c.Condition:
     return c.LabelIs(rest[1:-1] if quoted else rest)
 
 
-_WITH_ARGUMENT: dict[str, Callable[[str], c.Condition]] = {
-    "op": c.OpIs,
-    "node": c.NodeIs,
-    "mod": c.InModule,
-    "module": c.InModule,
-    "leaf": c.LeafIs,
-    "name": c.Named,
-    "norm": _norm,
-    "grad-norm": _norm,
-    "shape": _shape,
-    "verdict": _verdict,
-    "batch": _batch,
-    "index": c.IndexIs,
-    "label": _label,
-}
-_PLUGGED: dict[str, tuple[str, c.Plugged]] = {}
-"""By word: the plugin, and the condition without its text."""
+Read = Callable[[str], c.Condition]
+"""Makes a condition of what follows its word."""
+_READ: dict[str, tuple[Read, str]] = {}
+"""By word: how it is read, and the plugin that brings it; '' for our own."""
 
 
-def add(plugin: str, kind: c.Plugged) -> None:
-    """Take in a kind that a plugin brings.
+def enter(word: str, read: Read, plugin: str = "") -> None:
+    """Take in a kind of breakpoint: ``b WORD TEXT``.
 
     Raises:
-        ConditionError: the word means something already.
+        ConditionError: the word means something already, or is none.
     """
-    taken = kind.word in _PLUGGED or kind.word in _WITH_ARGUMENT
-    if taken or kind.word in ("nan", "inf", "none") or not kind.word.isidentifier():
-        raise ConditionError(f"'{kind.word}' cannot be a kind of breakpoint: it means another.")
-    _PLUGGED[kind.word] = plugin, kind
+    if word in _READ or word in ("nan", "inf", "none") or not word.replace("-", "_").isidentifier():
+        raise ConditionError(f"'{word}' cannot be a kind of breakpoint: it means another.")
+    _READ[word] = read, plugin
 
 
-def remove(plugin: str) -> None:
-    """Forget the kinds of a plugin."""
-    for word in [word for word, (of, _) in _PLUGGED.items() if of == plugin]:
-        del _PLUGGED[word]
+def leave(plugin: str) -> None:
+    """Forget the kinds that a plugin has brought."""
+    for word in [word for word, (_, of) in _READ.items() if of == plugin]:
+        del _READ[word]
+
+
+_OURS: dict[str, Read] = {
+    "op": c.OpIs, "node": c.NodeIs, "mod": c.InModule, "module": c.InModule, "leaf": c.LeafIs,
+    "name": c.Named, "norm": _norm, "grad-norm": _norm, "shape": _shape, "verdict": _verdict,
+    "batch": _batch, "index": c.IndexIs, "label": _label,
+}  # fmt: skip
+for _word, _read in _OURS.items():
+    enter(_word, _read)
 
 
 def _parse_clause(text: str) -> c.Condition:
@@ -175,18 +169,19 @@ def _parse_clause(text: str) -> c.Condition:
         return c.NonFinite(text)
     if text == "none":
         return c.NoGradient()
-    if word in _PLUGGED:
-        return structs.replace(_PLUGGED[word][1], text=rest)
+    read, plugin = _READ.get(word, (None, ""))
+    if read is not None and plugin:  # it may need nothing after its word
+        return read(rest)
     one_word = word in ("op", "node", "mod", "module", "leaf", "name")
-    if word in _WITH_ARGUMENT and rest and not (one_word and " " in rest):
-        return _WITH_ARGUMENT[word](rest)
+    if read is not None and rest and not (one_word and " " in rest):
+        return read(rest)
     if text.isdecimal():
         return c.Line("", int(text))
     if found := re.fullmatch(r"(.+):(\d+)", text):
         return c.Line(found[1], int(found[2]))
     if found := re.match(r"(norm|grad-norm|shape)\s*(.+)", text):
-        return _WITH_ARGUMENT[found[1]](found[2])
-    if word in _WITH_ARGUMENT and not rest:
+        return _READ[found[1]][0](found[2])
+    if read is not None and not rest:
         raise ConditionError(f"'{word}' needs a word after it.", f"One of {KINDS}.")
     if text.isidentifier():
         return c.InFunction(text)

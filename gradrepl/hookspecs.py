@@ -80,10 +80,14 @@ def gradrepl_facts(tensor: Any, name: str) -> Iterable[tuple[str, str]]:  # type
 
 
 @hookspec
-def gradrepl_findings(names: Mapping[str, Any]) -> Iterable[model.Finding]:  # type: ignore[empty-body]
-    """Return diagnoses for ``:findings``; ``names`` are the variables in reach.
+def gradrepl_findings(  # type: ignore[empty-body]
+    names: Mapping[str, Any], ask: Callable[[Any], Any]
+) -> Iterable[model.Finding]:
+    """Return diagnoses for ``:findings``.
 
-    In the thread that is parked, without gradient recording. Do not keep what it holds.
+    ``names`` are the variables in reach; ``ask`` gives the record that answers a request of
+    ``gradrepl.protocol``. In the thread that is parked, without gradient recording. Do not keep
+    what it holds. Our own findings come through here, too.
     """
 
 

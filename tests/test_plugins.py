@@ -214,3 +214,23 @@ def test_the_command_line_says_what_is_wrong(work: Path, args: tuple[str, ...], 
 def test_a_restarted_session_has_its_plugins(work: Path) -> None:
     found = records(work, ":heat torch.ones(2)", ":restart", ":heat torch.ones(3)")
     assert [table["rows"] for table in of(found, "Table")] == [[["2"]], [["3"]]]
+
+
+def test_an_installed_package_is_found_by_its_entry_point_in_both_processes(work: Path) -> None:
+    site = work / "site"
+    info = site / "gradrepl_outside-2.3.4.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: gradrepl-outside\nVersion: 2.3.4\n"
+    )
+    (info / "entry_points.txt").write_text("[gradrepl]\noutside = gradrepl_outside\n")
+    (site / "gradrepl_outside.py").write_text((work / "whole.py").read_text())
+    env = {**os.environ, "PYTHONPATH": str(site), "XDG_STATE_HOME": str(work)}
+    for face in ("--json", "--plain", "--repl"):
+        done = subprocess.run(
+            [sys.executable, "-m", "gradrepl", face], input=":heat torch.ones(4)\n:plugins\n",
+            capture_output=True, text=True, env=env, timeout=60,
+        )  # fmt: skip
+        assert "gradrepl-outside" in done.stdout
+        assert done.stdout.count("2.3.4") == 2  # in the face and in the debuggee
+        assert "sum" in done.stdout

@@ -68,11 +68,14 @@ def _command(name: str, function: Any) -> None:
 
 def _condition(name: str, kind: Any) -> None:
     about = frozenset(kind.about)
-    made = c.Plugged(
-        word=kind.word, text="", about=about, judges=about, when=kind.when,
-        node_when=kind.node_when,
-    )  # fmt: skip
-    conditions_parser.add(name, made)
+
+    def read(text: str) -> c.Condition:
+        return c.Plugged(
+            word=kind.word, text=text, about=about, judges=about, when=kind.when,
+            node_when=kind.node_when,
+        )  # fmt: skip
+
+    conditions_parser.enter(kind.word, read, name)
 
 
 def _exporter(name: str, function: Any) -> None:
@@ -82,5 +85,5 @@ def _exporter(name: str, function: Any) -> None:
 def take_out(name: str) -> None:
     """Take out of the tables what a plugin had put there."""
     leave(name)
-    conditions_parser.remove(name)
+    conditions_parser.leave(name)
     door.leave(name)

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.answers import Answer, answer, on
 from gradrepl.engine.gate import Place
-from gradrepl.engine.plugged.findings import found_here
+from gradrepl.engine.plugged.observers import OWN
 from gradrepl.engine.session import Session
 from gradrepl.errors import UsageError
 from gradrepl.model import Findings, Record
@@ -18,6 +18,7 @@ from gradrepl.model import Findings, Record
 SEVERITY = ("error", "warning", "note")
 MOST = 64
 """Findings in one answer."""
+LOOKED_AT = ("memory in reach", "modules and optimizers in reach", "watched gradients")
 
 
 @on(p.AskPlugin)
@@ -37,13 +38,21 @@ def _(request: p.AskPlugin, session: Session, place: Place) -> Answer:
 
 @on(p.AskFindings)
 def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
-    rows, looked_at = found_here(session, place)
+    given = {
+        "names": names(session, place), "ask": lambda request: answer(request, session, place),
+    }  # fmt: skip
     with session.quietly():
-        plugged = session.observers.plugins.flat("gradrepl_findings", names=names(session, place))
-        rows += [msgspec.structs.replace(row, why=row.why or f"says the plugin '{name}'")
-                 for name, row in plugged]  # fmt: skip
+        rows = [
+            msgspec.structs.replace(row, why=row.why or _says(name))
+            for name, row in session.observers.plugins.flat("gradrepl_findings", **given)
+        ]
     rows.sort(key=lambda row: SEVERITY.index(row.severity) if row.severity in SEVERITY else 9)
+    looked_at = LOOKED_AT if session.stepper.health is not None else LOOKED_AT[:-1]
     return Findings(rows=tuple(rows[:MOST]), looked_at=looked_at)
+
+
+def _says(plugin: str) -> str:
+    return "" if plugin == OWN else f"says the plugin '{plugin}'"
 
 
 def value_of(session: Session, place: Place, expression: str) -> Any:

@@ -1,30 +1,27 @@
-"""What is wrong here, as far as other answers know it: the findings that need no plugin."""
+"""What is wrong here, as far as other answers know it: our own findings, as a plugin."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import answer
-from gradrepl.engine.gate import Place
-from gradrepl.engine.session import Session
+from gradrepl.hookspecs import hookimpl
 from gradrepl.model import Finding
 from gradrepl.model.health import PROBLEMS
 
-
-def found_here(session: Session, place: Place) -> tuple[list[Finding], tuple[str, ...]]:
-    """Return the findings, and what was looked at."""
-    looked = ["memory in reach", "modules and optimizers in reach"]
-    found = [*_memory(session, place), *_modules(session, place)]
-    if session.stepper.health is not None:
-        looked.append("watched gradients")
-        found += _health(session, place)
-    return found, tuple(looked)
+Ask = Callable[[Any], Any]
 
 
-def _memory(session: Session, place: Place) -> list[Finding]:
-    record = answer(p.AskStorages(), session, place)
+@hookimpl
+def gradrepl_findings(ask: Ask) -> list[Finding]:
+    """Return what memory, modules, optimizers and watched gradients tell."""
+    return [*_memory(ask), *_modules(ask), *_health(ask)]
+
+
+def _memory(ask: Ask) -> list[Finding]:
+    record = ask(p.AskStorages())
     if not isinstance(record, model.Storages):
         return []
     stale = [
@@ -49,8 +46,8 @@ def _half_tied(record: model.Storages) -> Iterator[Finding]:
                 )
 
 
-def _modules(session: Session, place: Place) -> list[Finding]:
-    record = answer(p.ModuleRows(count=1), session, place)
+def _modules(ask: Ask) -> list[Finding]:
+    record = ask(p.ModuleRows(count=1))
     if not isinstance(record, model.Modules):
         return []
     found = []
@@ -70,8 +67,8 @@ def _modules(session: Session, place: Place) -> list[Finding]:
     return found
 
 
-def _health(session: Session, place: Place) -> list[Finding]:
-    record = answer(p.AskHealth(), session, place)
+def _health(ask: Ask) -> list[Finding]:
+    record = ask(p.AskHealth())
     rows = record.rows if isinstance(record, model.Health) else ()
     return [
         Finding(severity="error" if each.verdict in ("nan", "inf") else "warning",

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gradrepl import __version__, model
 from gradrepl import conditions as c
-from gradrepl import model
 from gradrepl.engine import frames
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gradrepl.plugins import Plugins
 
 
+OWN = "gradrepl"
+"""The name of what comes from us through the same doors."""
 MOST = 32
 """Facts of one tensor."""
 
@@ -25,6 +27,10 @@ def use(session: Session, files: tuple[str, ...], blocked: tuple[str, ...]) -> P
 
     found = plugins.here("debuggee")
     found.tell = lambda sentence: session.tell(model.Error(message=sentence, kind="PluginError"))
+    if OWN not in found.rows:
+        from gradrepl.engine.plugged import findings
+
+        found.register(findings, OWN, OWN, __version__)
     found.load(files, blocked)
     return found
 
