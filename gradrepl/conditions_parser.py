@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from gradrepl import conditions as c
 from gradrepl.errors import ConditionError
