@@ -22,6 +22,11 @@ from table import Row, Section, in_child
 from gradrepl import model
 from gradrepl.commands.export import export
 from gradrepl.errors import StateError
+from gradrepl.export import enter
+from gradrepl_graphviz import dot, mermaid
+
+for _each in (dot, mermaid):
+    enter(_each.exporter, "graphviz")
 
 SIZES = (3_000, 1_000_000)
 GOAL = 2.0

@@ -19,11 +19,12 @@ from typing import Any
 
 import pytest
 from debuggee import Debuggee
-from gradrepl_graphviz import dot
+from gradrepl_graphviz import dot, mermaid
 from hypothesis import given, settings
 
 from gradrepl import model, protocol
 from gradrepl.commands.export import export
+from gradrepl.export import enter
 from gradrepl.export.records import Graph as GraphRecord
 from gradrepl.export.records import Rows
 from gradrepl.export.tables import graph_json
@@ -38,6 +39,9 @@ with warnings.catch_warnings():
     from gradrepl.engine.export.snapshot import Snapshot
     from gradrepl.engine.graph import Graph
     from gradrepl.engine.names import Names
+
+for _each in (dot, mermaid):
+    enter(_each.exporter, "graphviz")
 
 NET = """\
 class Block(nn.Module):
