@@ -147,7 +147,7 @@ class Debuggee:
         self.look(protocol.ChangeBreakpoint(id=0, action="clear"))
         self.look(protocol.Display(off=True))
         self.look(protocol.WatchHealth(off=True))
-        if "torch" in self.value("sorted(__import__('sys').modules)"):
+        if self.value("'torch' in __import__('sys').modules") == "True":
             self.look(protocol.WatchLoaders(off=True))
             self.look(protocol.RecordPasses(off=True))
         last = self.send(protocol.Execute(source=EMPTY))
