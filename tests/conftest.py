@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes at once shall not spin
 sys.path.insert(0, str(Path(__file__).parent))
 
 from debuggee import Debuggee
