@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -40,8 +39,7 @@ class Interrupts:
         if session.gate.detached:
             raise KeyboardInterrupt
         if session.gate.main_waits():
-            stepper.overtaken = time.monotonic()  # by the word to go on, or the face's to handle
-            return
+            return  # at a prompt it is the face's to handle
         ours = _in_ours(frame)
         script = session.running_script and not session.gate.answering()
         if script and not stepper.pausing:

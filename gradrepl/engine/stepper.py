@@ -7,7 +7,6 @@ user's program. Everything of torch's is brought in by ``torch_arrived``.
 from __future__ import annotations
 
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -42,10 +41,6 @@ CAPTURED = (
 )
 
 
-SOON = 1.0
-"""Seconds in which a word to go on may come after the Ctrl-C that was meant for what then runs."""
-
-
 class Stepper:
     """Decides at each event whether to stop, and stops."""
 
@@ -68,8 +63,6 @@ class Stepper:
         """A pause was asked for and comes at the next event."""
         self.interrupted = False
         """Ctrl-C came in the middle of our own work: KeyboardInterrupt follows."""
-        self.overtaken = 0.0
-        """When Ctrl-C came while we waited: a word to go on may have been on its way."""
         self.typed = False
         """Something typed at the idle prompt is running: it is recorded, to name its nodes."""
         self.running = False
@@ -307,12 +300,7 @@ class Stepper:
 
     def _serve(self, place: Place) -> c.Verb:
         try:
-            verb = self.gate.serve(place)
-            late = self.pausing or time.monotonic() - self.overtaken < SOON
-            if isinstance(verb, c.Continue) and late:
-                self.overtaken, self.pausing = 0.0, True
-                return c.First("interrupt")
-            return verb
+            return self.gate.serve(place)
         except (Quitting, Aborted, KeyboardInterrupt):
             self.armed.rest()
             self.rearm()

@@ -109,6 +109,7 @@ def quit_there(d: Debuggee) -> None:
 def interrupt(d: Debuggee) -> None:
     d.look(p.ChangeBreakpoint(id=0, action="clear"))
     d.send(p.Resume(verb=c.Continue()))
+    time.sleep(1)  # at the prompt it would be the face's
     d.process.send_signal(signal.SIGINT)
     d.until_prompt()
     d.run(p.Abort(interrupt=True))
