@@ -108,7 +108,7 @@ def gradrepl_answer(
 
 @hookspec
 def gradrepl_event(event: Event) -> None:
-    """See every op and every node of a backward, from the first stop on.
+    """See every op and every node of a backward.
 
     In the thread that runs it, before it goes on: each call slows the program. With any plugin
     that has this hook, every op is recorded and every backward is watched.

@@ -58,26 +58,10 @@ def draw(rows, width):
 
 def page():
     """Make the screen; Textual is imported only now."""
-    from gradrepl.tui.panels.base import Paper
-    from gradrepl.tui.panels.page import Page
+    from gradrepl.tui.panels.page import PaperPage
 
-    class Layers(Page):
+    class Layers(PaperPage):
         VIEW = "layers"
-
-        def __init__(self):
-            super().__init__()
-            self.paper = Paper("layers")
-
-        def compose(self):
-            yield self.paper
-
-        @property
-        def list(self):
-            return self.paper
-
-        @property
-        def details(self):
-            return self.paper
 
         async def renew(self, ask):
             found = await ask(protocol.AskHealth(count=1))

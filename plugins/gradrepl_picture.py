@@ -66,29 +66,14 @@ def page():
     from rich.color import Color
     from rich.style import Style
 
-    from gradrepl.tui.panels.base import Panel, Paper
-    from gradrepl.tui.panels.page import Page
+    from gradrepl.tui.panels.base import Panel
+    from gradrepl.tui.panels.page import PaperPage
 
     def grey(value):
         return Color.from_rgb(value, value, value)
 
-    class Picture(Page):
+    class Picture(PaperPage):
         VIEW = "picture"
-
-        def __init__(self):
-            super().__init__()
-            self.paper = Paper("picture")
-
-        def compose(self):
-            yield self.paper
-
-        @property
-        def list(self):
-            return self.paper
-
-        @property
-        def details(self):
-            return self.paper
 
         async def renew(self, ask):
             name = chosen["expression"]

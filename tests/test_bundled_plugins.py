@@ -89,8 +89,8 @@ def test_event_files_hold_what_was_watched(tmp_path: Path) -> None:
 
 
 def test_a_picture_has_its_darkest_and_brightest_where_the_tensor_has_them() -> None:
-    torch = pytest.importorskip("torch")
     import gradrepl_picture
+    import torch
 
     from gradrepl.errors import UsageError
 

@@ -113,6 +113,7 @@ class Conversation:
         """Launch a debuggee, run the target if there is one, then the ``-c`` commands."""
         await self._launch()
         taking.load(self)
+        await taking.tell(self)
         await self._begin()
         for text in self.options.commands:
             if not self.finished:
@@ -124,6 +125,7 @@ class Conversation:
         self.options = options
         self._stops.clear()
         await self._launch()
+        await taking.tell(self)
         for request in self.memory.requests():
             self._note(await self.ask(request))
         await self._begin()
@@ -170,7 +172,6 @@ class Conversation:
         await self._peer.start(self.options, self.on_output)
         self.generation += 1
         await self._waits.wait()
-        await taking.tell(self)
 
     async def _begin(self) -> None:
         options = self.options

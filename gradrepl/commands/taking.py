@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from gradrepl.commands.conversation import Conversation
 
 
+LOOKING_ON = ("event", "stop", "pass", "batch")
+"""Hooks by which plugins look on at the run."""
+
+
 def load(talk: Conversation) -> None:
     """Load this process's plugins, and take what they bring into the tables, once."""
     import_module("gradrepl.commands.table")  # ours come first
@@ -49,9 +53,12 @@ async def tell(talk: Conversation) -> None:
     options = talk.options
     if talk.prompt is None:
         return
-    if options.plugins or options.blocked:
+    found = plugins.here("face")
+    hooks = tuple(hook for hook in LOOKING_ON if found.has(f"gradrepl_{hook}"))
+    if options.plugins or options.blocked or hooks:
         files = tuple(os.path.abspath(file) for file in options.plugins)
-        await talk.ask(protocol.UsePlugins(files=files, blocked=options.blocked))
+        request = protocol.UsePlugins(files=files, blocked=options.blocked, hooks=hooks)
+        await talk.ask(request)
     for name, value in options.limits.items():
         answer = await talk.ask(protocol.SetHealth(name=name, value=value))
         if isinstance(answer, Error):

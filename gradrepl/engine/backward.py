@@ -139,7 +139,7 @@ class Pass:
             self._hooks.remove()
             self.stepper.passes.remove(self)
             told = self.parked or outcome != "finished"
-            if told or self.stepper.session.observers.wants("gradrepl_pass"):
+            if told or self.stepper.session.observers.wants("pass"):
                 with torch._C.DisableTorchFunction():
                     record = self.record(outcome)
                 self.stepper.pass_ended(record, told)

@@ -93,7 +93,7 @@ class _Event:
         return self.stepper.session.observers.asked(word, text, self)
 
     def show_plugins(self) -> None:
-        self.stepper.session.observers.see("gradrepl_event", event=self)
+        self.stepper.session.observers.see("event", event=self)
 
     def deeper(self) -> bool:
         return False

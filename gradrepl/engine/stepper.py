@@ -288,7 +288,7 @@ class Stepper:
             watches = self.session.news(place)
             with tensors.quiet():
                 record = stops.stop(self.session, event, hit, place, watches)
-            self.session.observers.see("gradrepl_stop", stop=record)
+            self.session.observers.see("stop", stop=record)
             self.session.tell(record)
             verb = self._serve(place)
             self.go(verb, stops.anchor(event, place, verb))
@@ -335,7 +335,7 @@ class Stepper:
 
     def pass_ended(self, record: model.Pass, told: bool) -> None:
         """A backward is over; the face is told of one in which somebody stopped."""
-        self.session.observers.see("gradrepl_pass", done=record)
+        self.session.observers.see("pass", done=record)
         if not told:
             return
         self.last_pass = record

@@ -205,6 +205,20 @@ def node_of(tensor: torch.Tensor) -> Any:
         return None
 
 
+def start_of(root: Any) -> Any:
+    """Return the node that the engine starts at for a root: a tensor, or a gradient edge.
+
+    None where the engine refuses the root and says why itself.
+    """
+    node = getattr(root, "node", None)
+    if node is not None or not isinstance(root, torch.Tensor) or not root.requires_grad:
+        return node
+    try:
+        return root.grad_fn or torch.autograd.graph.get_gradient_edge(root).node
+    except RuntimeError:  # a stale view
+        return None
+
+
 def node_name(tensor: torch.Tensor) -> str | None:
     """Return the name of the node behind ``tensor``, or None."""
     fn = node_of(tensor)

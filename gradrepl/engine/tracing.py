@@ -159,7 +159,9 @@ class Visit:
 
     def _walk(self, roots: Sequence[Any]) -> list[Any]:
         """Return the nodes, breadth first from the roots, and note the edges between them."""
-        starts = [node for root in roots if (node := start_of(root)) is not None]
+        from gradrepl.engine import tensors
+
+        starts = [node for root in roots if (node := tensors.start_of(root)) is not None]
         found = list(dict.fromkeys(starts))
         places = {node: place for place, node in enumerate(found)}
         for node in found:  # grows while we go
@@ -208,21 +210,6 @@ class Visit:
             number=self.number, how=self._how, root=self._root, site=self._site, outcome=outcome,
             inside=self._inside, seconds=seconds, nodes=tuple(nodes), cut=self._cut,
         )  # fmt: skip
-
-
-def start_of(root: Any) -> Any:
-    """Return the node that a root of a backward stands for, or None where the engine refuses."""
-    import torch
-
-    from gradrepl.engine import tensors
-
-    node = getattr(root, "node", None)
-    if node is not None or not isinstance(root, torch.Tensor) or not root.requires_grad:
-        return node
-    try:
-        return tensors.node_of(root) or torch.autograd.graph.get_gradient_edge(root).node
-    except RuntimeError:  # a stale view: the engine says so itself
-        return None
 
 
 def said(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradrepl.engine import tensors
 from gradrepl.engine.backward import Pass
 from gradrepl.engine.patches import unseen
 
@@ -77,7 +78,7 @@ def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pa
     starts = []
     with torch._C.DisableTorchFunction():
         for root in roots:
-            node = getattr(root, "node", None) or _node_of(root)
+            node = tensors.start_of(root)
             if node is None:
                 return None
             starts.append(node)
@@ -86,12 +87,3 @@ def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pa
         accumulate = bool(kwargs.get("accumulate_grad", False))
         keeps = bool(args[1] if len(args) > 1 else kwargs.get("keep_graph", True))
         return Pass(stepper, roots, starts, tuple(inputs or ()), accumulate, keeps)
-
-
-def _node_of(root: Any) -> Any:
-    if not isinstance(root, torch.Tensor) or not root.requires_grad:
-        return None
-    try:
-        return root.grad_fn or torch.autograd.graph.get_gradient_edge(root).node
-    except RuntimeError:  # a stale view: the engine says so itself
-        return None

@@ -8,10 +8,16 @@ from gradrepl.protocol.running import Request
 
 
 class UsePlugins(Request, frozen=True, kw_only=True):
-    """Which plugins to load besides those that are installed, and which not; loads none yet."""
+    """Which plugins to load besides those that are installed, and which not; loads none yet.
+
+    The debuggee loads them when one of them is asked for something, or when what ``hooks`` look
+    on at happens.
+    """
 
     files: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+    """Of 'event', 'stop', 'pass', 'batch': those that the plugins of the face have."""
 
 
 class ListPlugins(Request, frozen=True):

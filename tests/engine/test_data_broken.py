@@ -151,13 +151,12 @@ def test_a_hang_is_paused_and_looked_at(script: Callable[..., Path], tmp_path: P
         assert d.prompt.state == "forward"
         told = d.look(p.AskLoader(expression="loader"))
         assert isinstance(told, model.Loader), told
-        while told.processes[0].batch is not None and time.monotonic() < end:
-            told = d.look(p.AskLoader(expression="loader"))  # its last one may be in the making
         stuck = told.processes[1]
         assert (stuck.batch, stuck.indices) == (3, ("12", "13", "14", "15"))
         assert stuck.seconds is not None
         assert stuck.alive
-        assert told.processes[0].batch is None  # all that it had to deliver has come
+        # All that the other had to deliver has come, but for what the stop met on its way.
+        assert told.processes[0].batch in (None, 4, 6)
         assert told.batch == 2
         pids = [each.pid for each in told.processes]
         d.quit()

@@ -18,7 +18,12 @@ with torch.no_grad():
     first_row = square.weight[0]
     first_row.mul_(0.5)  # in reach, and stale, at every stop from here on
 print(first_row.shape, first_row.grad, first_row.requires_grad, first_row.retains_grad)
-for ask in (lambda: first_row.is_leaf, lambda: first_row.grad_fn):
+asked = (
+    lambda: first_row.is_leaf,
+    lambda: first_row.grad_fn,
+    lambda: first_row.backward(torch.ones(4)),
+)
+for ask in asked:
     try:
         print(ask())
     except RuntimeError as error:

@@ -7,7 +7,6 @@ plain rows as soon as it is over.
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 import time
@@ -87,7 +86,7 @@ class Journal:
             return engine()
         caller = frames.Walk(sys._getframe(1)).frame
         with tensors.quiet():
-            starts = [node for root in roots if (node := _node(root)) is not None]
+            starts = [node for root in roots if (node := tensors.start_of(root)) is not None]
             run = _Run(starts)
             run.attach()
         self._count += 1
@@ -177,17 +176,3 @@ class _Run:
         for visit in self._last.values():
             if visit.seconds is None:
                 visit.seconds = max(0.0, ended - visit.begin)
-        assert all(math.isfinite(each.begin) for each in self.visits.values())
-
-
-def _node(root: Any) -> Any:
-    """Return the node that the engine starts at for ``root``, or None."""
-    node = getattr(root, "node", None)
-    if node is not None:
-        return node
-    if not isinstance(root, torch.Tensor) or not root.requires_grad:
-        return None
-    try:
-        return root.grad_fn or torch.autograd.graph.get_gradient_edge(root).node
-    except RuntimeError:  # a stale view: the engine says so itself
-        return None

@@ -166,7 +166,7 @@ class HealthWatch:
             return None
         begun = time.perf_counter()
         with torch._C.DisableTorchFunction():
-            starts = [_node(root) for root in roots]
+            starts = [tensors.start_of(root) for root in roots]
             # (grad_tensors, retain_graph, create_graph, ...): as torch.autograd calls it
             keeps = bool(args[1] if len(args) > 1 else kwargs.get("retain_graph"))
             grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
@@ -367,13 +367,6 @@ class HealthWatch:
         finally:
             if got:
                 self._lock.release()
-
-
-def _node(root: Any) -> Any:
-    node = getattr(root, "node", None)
-    if node is not None or not isinstance(root, torch.Tensor) or not root.requires_grad:
-        return node
-    return tensors.node_of(root) or torch.autograd.graph.get_gradient_edge(root).node
 
 
 def _value(root: Any) -> float | None:

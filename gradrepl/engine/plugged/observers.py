@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from gradrepl import __version__, model
 from gradrepl import conditions as c
 from gradrepl.engine import frames
+from gradrepl.protocol import UsePlugins
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
-    from gradrepl.plugins import Plugins
+    from gradrepl.plugins import Kind, Plugins
 
 
 OWN = "gradrepl"
@@ -40,26 +41,34 @@ class Observers:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.wanted: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        """Files to load, names that are blocked."""
+        self._wanted = UsePlugins()
         self._plugins: Plugins | None = None
+        self._kinds: dict[str, tuple[str, Kind]] = {}
+        """Kinds of breakpoint by word, with the plugin that brings each."""
+
+    def want(self, wanted: UsePlugins) -> None:
+        """Know which plugins to load, and whether any of them looks on; loads none."""
+        self._wanted = wanted
+        stepper = self.session.stepper
+        stepper.armed.always = (c.Observed(),) if "event" in wanted.hooks else ()
+        stepper.rearm()
 
     @property
     def plugins(self) -> Plugins:
         """The plugins, loaded when this is first read."""
         if self._plugins is None:
             with self.session.gate.masked():  # nothing stops in a plugin's own lines
-                self._plugins = use(self.session, *self.wanted)
+                self._plugins = use(self.session, self._wanted.files, self._wanted.blocked)
+                for name, kind in self._plugins.flat("gradrepl_conditions"):
+                    self._kinds.setdefault(kind.word, (name, kind))
             script = os.path.abspath(self.session.script)  # may be a plugin, too: write_a_plugin.py
             frames.plugins.update(set(self._plugins.files()) - {script})
             frames.forget_kinds()
-            if self._plugins.has("gradrepl_event"):
-                self.session.stepper.armed.always = (c.Observed(),)
         return self._plugins
 
     def wants(self, hook: str) -> bool:
-        """Does a plugin that is loaded already have this hook?"""
-        return self._plugins is not None and self._plugins.has(hook)
+        """Does a plugin look on at this: 'event', 'stop', 'pass' or 'batch'?"""
+        return hook in self._wanted.hooks
 
     def asked(self, word: str, text: str, event: Any) -> bool:
         """Does the plugin that brings the condition ``word`` say that this is an event to stop at?
@@ -67,15 +76,16 @@ class Observers:
         One whose plugin is not here, or raises, never holds again.
         """
         found = self.plugins
+        if word not in self._kinds:
+            return False
+        name, kind = self._kinds[word]
         with self.session.quietly():
-            for name, kind in found.flat("gradrepl_conditions"):
-                if kind.word == word:
-                    try:
-                        return bool(kind.matches(event, text))
-                    except Exception as error:  # a stranger's code
-                        found.disable(name, error, f"the condition '{word}'")
-                        return False
-        return False
+            try:
+                return bool(kind.matches(event, text))
+            except Exception as error:  # a stranger's code
+                found.disable(name, error, f"the condition '{word}'")
+                del self._kinds[word]
+                return False
 
     def facts(self, tensor: Any, name: str) -> tuple[tuple[str, str], ...]:
         """Return what plugins say of a tensor: (label, text), at most :data:`MOST`."""
@@ -89,13 +99,12 @@ class Observers:
 
     def batch(self, number: int, indices: Sequence[Any]) -> None:
         """Show a batch that a watched loop has got."""
-        if self.plugins.has("gradrepl_batch"):
-            self.see("gradrepl_batch", number=number, indices=tuple(map(repr, indices)))
+        if self.wants("batch"):
+            self.see("batch", number=number, indices=tuple(map(repr, indices)))
 
     def see(self, hook: str, **given: Any) -> None:
-        """Call every plugin's ``hook``; nothing of it can stop, record, or draw random numbers."""
-        found = self.plugins
-        if found.has(hook):
+        """Call what looks on in every plugin; nothing of it can stop or be recorded."""
+        if self.wants(hook):
             with self.session.quietly():
-                for _ in found.call(hook, **given):
+                for _ in self.plugins.call(f"gradrepl_{hook}", **given):
                     pass

@@ -11,7 +11,7 @@ from gradrepl.model import PluginList
 
 @on(p.UsePlugins)
 def _(request: p.UsePlugins, session: Session, place: Place) -> Answer:
-    session.observers.wanted = (request.files, request.blocked)
+    session.observers.want(request)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 
@@ -67,3 +68,25 @@ class Page(Vertical):
     def name_here(self) -> str:
         """Return the tensor's name that the selected row stands for, or nothing."""
         return ""
+
+
+class PaperPage(Page):
+    """A page that is one text: a subclass writes ``self.paper`` in ``renew``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paper = Paper(self.VIEW)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the text."""
+        yield self.paper
+
+    @property
+    def list(self) -> Paper:
+        """The text."""
+        return self.paper
+
+    @property
+    def details(self) -> Paper:
+        """The text."""
+        return self.paper
