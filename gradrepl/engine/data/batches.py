@@ -16,7 +16,7 @@ from gradrepl.errors import StateError, UsageError
 from gradrepl.model import Batch, SampleRow
 
 if TYPE_CHECKING:
-    from gradrepl.engine.data.watch import Seen
+    from gradrepl.engine.data.seen import Seen
 
 ROWS, INDICES, ODD, LABELS = 512, 4096, 64, 32
 

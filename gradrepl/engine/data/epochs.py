@@ -12,8 +12,9 @@ from gradrepl.engine import evaluate
 from gradrepl.engine.data import batches, copies, fetching, generators, loaders, order, pace, parts
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.room import room_of
+from gradrepl.engine.data.seen import Seen
 from gradrepl.engine.data.tune import size
-from gradrepl.engine.data.watch import Seen, watch_of
+from gradrepl.engine.data.watch import watch_of
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError, UsageError
 

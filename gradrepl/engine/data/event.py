@@ -12,7 +12,7 @@ from gradrepl.engine.data import parts
 from gradrepl.engine.events import _Event
 
 if TYPE_CHECKING:
-    from gradrepl.engine.data.watch import Noted, Seen
+    from gradrepl.engine.data.seen import Noted, Seen
     from gradrepl.engine.stepper import Stepper
 
 

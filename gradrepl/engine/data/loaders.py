@@ -19,7 +19,8 @@ from torch.utils.data import sampler as samplers
 from gradrepl import model
 from gradrepl.engine.arrival import device
 from gradrepl.engine.data import batches, generators, order, pace, room
-from gradrepl.engine.data.watch import DataWatch, Seen, now, watch_of
+from gradrepl.engine.data.seen import Seen
+from gradrepl.engine.data.watch import DataWatch, now, watch_of
 from gradrepl.model import Finding, Setting, Site, WorkerState
 
 if TYPE_CHECKING:

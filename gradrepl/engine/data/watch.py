@@ -11,8 +11,7 @@ import functools
 import sys
 import time
 import weakref
-from array import array
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -22,195 +21,17 @@ from torch.utils.data import dataloader
 from gradrepl import model
 from gradrepl.engine.data import pace
 from gradrepl.engine.data.event import BatchEvent
-from gradrepl.engine.data.order import Epoch, indices_of
+from gradrepl.engine.data.order import Epoch
+from gradrepl.engine.data.seen import Seen
 from gradrepl.engine.patches import Patch, passes
-from gradrepl.errors import StateError
 
 if TYPE_CHECKING:
     from gradrepl.engine.data.synthetic import Swap
     from gradrepl.engine.stepper import Stepper
 
-KEPT = 64
-"""Batches of an epoch that are remembered."""
 LOADERS = 32
-SAMPLED = 4
-"""Each so many batches it is counted how many lie ready."""
+"""Epochs that are remembered."""
 now = time.perf_counter
-
-
-class Noted:
-    """One batch that the program got."""
-
-    __slots__ = ("indices", "number", "ready", "step", "wait", "worker")
-
-    def __init__(
-        self, number: int, indices: list[Any], worker: int | None, wait: float,
-        step: float | None = None, ready: int | None = None,
-    ) -> None:  # fmt: skip
-        self.number, self.indices, self.worker, self.wait = number, indices, worker, wait
-        self.step, self.ready = step, ready
-
-
-class Seen:
-    """One epoch of a loader in the program's own loop."""
-
-    def __init__(self, loader: Any, begun: Epoch, number: int) -> None:
-        self.loader = weakref.ref(loader)
-        self.begun = begun
-        self.epoch = number
-        self.iterator: weakref.ref[Any] | None = None
-        self.base_seed: int | None = None
-        self.last = -1
-        """The batch that the program has got last; -1: none."""
-        self.ended = False
-        self.noted: deque[Noted] = deque(maxlen=KEPT)
-        self.tasks: dict[int, list[Any]] = {}
-        """By the iterator's own number: indices that were drawn and not handed over so far."""
-        self.workers: dict[int, int] = {}
-        self.since: dict[int, float] = {}
-        """By worker: since when it has been at what it has to deliver next."""
-        self.samples = 0
-        """In the batches that the program has got."""
-        self.busy = pace.Busy()
-        self._many = bool(loader.num_workers)
-        self._plain = not self._many or (
-            bool(getattr(loader, "in_order", True)) and loader._dataset_kind == 0
-        )
-        """Batches come one after the other, each from the worker that it was given to."""
-        self._pending: list[list[Any]] = []
-        """Indices that were not counted so far."""
-        self._visited = array("q")
-        self._texts: Counter[str] = Counter()
-        self._uncounted = False
-        self._handed: float | None = None
-        """When the program got its last batch, unless somebody has stopped since."""
-        self._drawn = 0
-
-    def batch(self, number: int) -> Noted | None:
-        """Return what is remembered of a batch."""
-        return next((each for each in self.noted if each.number == number), None)
-
-    @property
-    def goes_on(self) -> bool:
-        """Is the program in the middle of it?"""
-        return not self.ended and self.iterator is not None and self.iterator() is not None
-
-    def agrees(self, loader: Any) -> bool:
-        """Does the sampler, asked again, draw what the program got?"""
-        if not self.noted:
-            return True
-        first, last = self.noted[0].number, self.noted[-1].number
-        try:
-            again = self.begun.batches(loader, first, last - first + 1)
-        except StateError:
-            return False
-        return again == [each.indices for each in self.noted]
-
-    def drew(self, iterator: Any, drawn: Any) -> None:
-        """The sampler yielded the indices of a batch that will be fetched."""
-        number = vars(iterator).get("_send_idx", self._drawn)
-        self._drawn += 1
-        self.tasks[number] = indices_of(drawn)
-
-    def sent(self, iterator: Any) -> None:
-        """See which worker each batch was given to."""
-        moment = now()
-        for number, info in vars(iterator).get("_task_info", {}).items():
-            if number not in self.workers:
-                self.workers[number] = info[0]
-                self.since.setdefault(info[0], moment)
-
-    def left_off(self) -> bool:
-        """Has the program left its loop before the end?"""
-        alive = self.iterator() if self.iterator is not None else None
-        return not self.ended and alive is None
-
-    def restart(self) -> None:
-        """Somebody stops here: this step's time says nothing."""
-        self._handed = None
-        self.busy.restart()
-
-    def steps(self) -> list[pace.Step]:
-        """Return the last steps that were measured."""
-        return [
-            pace.Step(each.step, each.wait, each.ready)
-            for each in self.noted
-            if each.step is not None
-        ]
-
-    def visits(self) -> Counter[Any] | None:
-        """Return how often the program has got each index, or None where that was not kept."""
-        self._count()
-        if self._uncounted or (self._texts and self._visited):
-            return None
-        return Counter(self._visited) if self._visited else Counter(self._texts)
-
-    def kept(self) -> int:
-        """Return how many visits are kept."""
-        return len(self._visited)
-
-    def forget(self) -> None:
-        """Keep no visits."""
-        self._uncounted, self._visited = True, array("q")
-        self._texts.clear()
-        self._pending.clear()
-
-    def _count(self) -> None:
-        """Count what is pending."""
-        pending, self._pending = self._pending, []
-        for indices in pending:
-            kinds = set(map(type, indices))
-            if self._uncounted or self.samples > pace.VISITS or kinds - {int, str}:
-                self.forget()
-            elif kinds == {int}:
-                try:
-                    self._visited.extend(indices)
-                except OverflowError:
-                    self.forget()
-            else:
-                self._texts.update(indices)
-
-    def before(self, known: dict[str, Any]) -> tuple[int | None, int | None]:
-        """Return (batches that lie ready, worker that has the next) as the program asks for one."""
-        if not self._many:
-            return None, None
-        info = known["_task_info"].get(known["_rcvd_idx"]) if self._plain else None
-        ready = None if self.last % SAMPLED else pace.ready(known)
-        return ready, None if info is None else info[0]
-
-    def got(self, iterator: Any, begun: float, ready: int | None, worker: int | None) -> Noted:
-        """The program has got a batch, for which it has waited since ``begun``."""
-        moment = now()
-        handed, self._handed = self._handed, moment
-        if self._plain:
-            task = iterator._rcvd_idx - 1 if self._many else next(iter(self.tasks), -1)
-        else:
-            task, worker = self._gone(iterator)
-        self.last += 1
-        indices = self.tasks.pop(task, [])
-        noted = Noted(
-            self.last, indices, worker, moment - begun,
-            None if handed is None else moment - handed, ready,
-        )  # fmt: skip
-        self.noted.append(noted)
-        self.samples += len(indices)
-        self._pending.append(indices)
-        if len(self._pending) >= KEPT:
-            self._count()
-        if worker is not None:
-            self.since[worker] = moment
-        if ready is not None:
-            self.busy.look(iterator, moment)
-        return noted
-
-    def _gone(self, iterator: Any) -> tuple[int, int | None]:
-        """Return which of what was drawn is not outstanding any more, and whose it was."""
-        waiting = vars(iterator).get("_task_info")
-        gone = [n for n in self.tasks if waiting is None or n not in waiting]
-        task = gone[0] if gone else -1
-        worker = self.workers.pop(task, None)
-        self.sent(iterator)
-        return task, worker
 
 
 class DataWatch:
@@ -222,19 +43,21 @@ class DataWatch:
         self._seen: deque[Seen] = deque(maxlen=LOADERS)
         self._by_iterator: dict[int, Seen] = {}
         """By id: the epoch that an iterator is in; a freed one's id may come back."""
-        self._asked: frozenset[int] | None = frozenset()
+        self._told: frozenset[int] | None = frozenset()
+        """Numbers of the only batches that a breakpoint or a plugin waits for; None: any."""
         self.swap: Swap | None = None
         """One batch from memory in the place of a loader, where that was asked for."""
-        self.epochs = self.batches = 0
+        self.epochs = self._forgotten = 0
+        """Epochs that began, and batches of those that are not remembered any more."""
         base, many = dataloader._BaseDataLoaderIter, dataloader._MultiProcessingDataLoaderIter
         single = dataloader._SingleProcessDataLoaderIter
         self._patches = [
             self._patch(base, "__init__", self._begin),
             self._patch(many, "__init__", self._begin),
             self._patch(many, "_reset", self._reset),
-            self._patch(base, "_next_index", self._next_index),
-            self._patch(single, "_next_data", self._next),
-            self._patch(many, "_next_data", self._next),
+            self._drawing(base),
+            self._handing(single),
+            self._handing(many),
         ]
 
     def _patch(self, owner: Any, name: str, ours: Callable[..., Any]) -> Patch:
@@ -256,7 +79,8 @@ class DataWatch:
 
     def place(self, on: bool) -> None:
         """Have the stand-ins in place, or not."""
-        self._asked = self.stepper.armed.batches()
+        shown = self.stepper.session.observers.wants("batch")
+        self._told = None if shown else self.stepper.armed.batches()
         if on == self.on:
             return
         self.on = on
@@ -268,7 +92,7 @@ class DataWatch:
         if on:
             self._seen.clear()
             self._by_iterator.clear()
-            self.epochs = self.batches = 0
+            self.epochs = self._forgotten = 0
 
     def restart(self) -> None:
         """Somebody stops here: the steps that are running say nothing."""
@@ -327,6 +151,8 @@ class DataWatch:
         before = self.of(loader)
         seen = Seen(loader, begun, 0 if before is None else before.epoch + 1)
         seen.iterator = weakref.ref(iterator)
+        if len(self._seen) == LOADERS:
+            self._forgotten += self._seen[0].batches
         self._seen.append(seen)
         self._by_iterator = {id(each.iterator()): each for each in self._seen if each.iterator}
         kept = sum(each.kept() for each in self._seen)
@@ -341,42 +167,62 @@ class DataWatch:
             seen.base_seed = vars(iterator).get("_base_seed", seen.base_seed)
             seen.sent(iterator)
 
-    @passes
-    def _next_index(self, original: Callable[..., Any], iterator: Any) -> Any:
-        drawn = original(iterator)
-        seen = self.of_iterator(iterator)
-        if seen is not None:
-            seen.drew(iterator, drawn)
-        return drawn
+    def _drawing(self, owner: Any) -> Patch:
+        """Stand in for what draws the indices of a batch: once a batch, so it is lean."""
+        sees, of = self.stepper.sees, self.of_iterator
 
-    @passes
-    def _next(self, original: Callable[..., Any], iterator: Any) -> Any:
-        if self.swap is not None and self.swap.serves(iterator):
-            return self.swap.instead(vars(iterator)["_num_yielded"])
-        seen = self.of_iterator(iterator)
-        if seen is None:
-            return original(iterator)
-        ready, worker = seen.before(iterator.__dict__)
-        start = now()
-        try:
-            batch = original(iterator)
-        except StopIteration:
-            seen.ended = True
-            raise
-        if seen.iterator is not None and seen.iterator() is iterator:
-            noted = seen.got(iterator, start, ready, worker)
-            self.batches += 1
-            self.stepper.session.observers.batch(noted.number, noted.indices)
-            if self._asked is None or noted.number in self._asked:
-                self._tell(seen, noted, batch, sys._getframe(1))
-        return batch
+        @functools.wraps(owner._next_index)
+        @passes
+        def stand_in(iterator: Any) -> Any:
+            drawn = patch.kept(iterator)
+            seen = of(iterator) if sees() else None
+            if seen is not None:
+                seen.drew(iterator, drawn)
+            return drawn
 
-    def _tell(self, seen: Seen, noted: Noted, batch: Any, frame: FrameType) -> None:
-        """Stop here, if a breakpoint waits for this batch."""
-        stepper = self.stepper
+        patch = Patch(owner, "_next_index", stand_in)
+        return patch
+
+    def _handing(self, owner: Any) -> Patch:
+        """Stand in for what hands a batch over: once a batch, so it is lean."""
+        sees, of = self.stepper.sees, self.of_iterator
+
+        @functools.wraps(owner._next_data)
+        @passes
+        def stand_in(iterator: Any) -> Any:
+            if not sees():
+                return patch.kept(iterator)
+            if self.swap is not None and self.swap.serves(iterator):
+                return self.swap.instead(iterator._num_yielded)
+            seen = of(iterator)
+            if seen is None:
+                return patch.kept(iterator)
+            seen.asked(iterator)
+            try:
+                batch = patch.kept(iterator)
+            except StopIteration:
+                seen.ended = True
+                raise
+            seen.got(iterator)
+            if self._told is None or seen.last in self._told:
+                self._tell(seen, batch, sys._getframe(1))
+            return batch
+
+        patch = Patch(owner, "_next_data", stand_in)
+        return patch
+
+    def _tell(self, seen: Seen, batch: Any, frame: FrameType) -> None:
+        """Show this batch to plugins, and stop here if a breakpoint waits for it."""
+        stepper, noted = self.stepper, seen.noted[-1]
+        stepper.session.observers.batch(noted.number, noted.indices)
         stepper.event(BatchEvent(stepper, stepper.armed.anchor, seen, noted, batch, frame))
 
     # -- what may be asked ---------------------------------------------------------------------
+
+    @property
+    def batches(self) -> int:
+        """How many the program has got."""
+        return self._forgotten + sum(each.batches for each in self._seen)
 
     def seen_batches(self, loader: Any, count: int = 32) -> tuple[model.SeenBatch, ...]:
         """Return the last batches that the program got of a loader."""

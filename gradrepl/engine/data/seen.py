@@ -1,0 +1,232 @@
+"""One epoch of a loader in the program's own loop: what it drew, got, and waited for.
+
+What a batch leaves behind is put down in one row as it is handed over, and worked out when
+somebody asks, or a good many have come: after a batch the program has its own work to do, and
+with workers the thread that feeds them waits for the interpreter just then.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from array import array
+from collections import Counter, deque
+from typing import Any, NamedTuple
+
+from gradrepl.engine.data import pace
+from gradrepl.engine.data.order import Epoch, indices_of
+from gradrepl.errors import StateError
+
+KEPT = 64
+"""Batches of an epoch that are remembered."""
+SAMPLED = 4
+"""Each so many batches it is counted how many lie ready."""
+now = time.perf_counter
+
+
+class Noted(NamedTuple):
+    """One batch that the program got."""
+
+    number: int
+    indices: list[Any]
+    worker: int | None
+    wait: float
+    step: float | None
+    """From one batch to the next; None for the first one, and where somebody stopped between."""
+    ready: int | None
+
+
+class Seen:
+    """One epoch of a loader in the program's own loop."""
+
+    def __init__(self, loader: Any, begun: Epoch, number: int) -> None:
+        self.loader = weakref.ref(loader)
+        self.begun = begun
+        self.epoch = number
+        self.iterator: weakref.ref[Any] | None = None
+        self.base_seed: int | None = None
+        self.last = -1
+        """The batch that the program has got last; -1: none."""
+        self.ended = False
+        self.tasks: dict[int, list[Any]] = {}
+        """By the iterator's own number: indices that were drawn, and perhaps not handed over."""
+        self._many = bool(loader.num_workers)
+        self._plain = not self._many or (
+            bool(getattr(loader, "in_order", True)) and loader._dataset_kind == 0
+        )
+        """Batches come one after the other, each from the worker that it was given to."""
+        self._workers: dict[int, int] = {}
+        self._asking: tuple[int | None, int | None, float] = (None, None, 0.0)
+        """(batches that lay ready, worker that had the next, when) as one was asked for."""
+        self._rows: list[tuple[tuple[int | None, int | None, float], int, float]] = []
+        """Of the last batches, not worked out so far: (as it was asked for, task, when)."""
+        self._noted: deque[Noted] = deque(maxlen=KEPT)
+        self._since: dict[int, float] = {}
+        self._samples = 0
+        self.busy = pace.Busy()
+        self._visited = array("q")
+        self._texts: Counter[str] = Counter()
+        self._uncounted = False
+        self._handed: float | None = None
+        """When the program got its last batch, unless somebody has stopped since."""
+        self._drawn = 0
+
+    # -- as the program goes on ----------------------------------------------------------------
+
+    def drew(self, iterator: Any, drawn: Any) -> None:
+        """The sampler yielded the indices of a batch that will be fetched."""
+        self.tasks[iterator._send_idx if self._many else self._drawn] = indices_of(drawn)
+        self._drawn += 1
+
+    def sent(self, iterator: Any) -> None:
+        """See which worker each batch was given to."""
+        moment = now()
+        for number, info in vars(iterator).get("_task_info", {}).items():
+            if number not in self._workers:
+                self._workers[number] = info[0]
+                self._since.setdefault(info[0], moment)
+
+    def asked(self, iterator: Any) -> None:
+        """The program asks for the next batch."""
+        if len(self._rows) >= KEPT:
+            self.work_out()
+        ready = worker = None
+        if self._many:
+            if not self.last % SAMPLED:
+                ready = pace.ready(vars(iterator))
+                self.busy.look(iterator, now())
+            if self._plain and (info := iterator._task_info.get(iterator._rcvd_idx)) is not None:
+                worker = info[0]
+        self._asking = ready, worker, now()
+
+    def got(self, iterator: Any) -> None:
+        """The program has got the batch."""
+        moment = now()
+        self.last += 1
+        if self._plain:
+            task = iterator._rcvd_idx - 1 if self._many else self._drawn - 1
+            self._rows.append((self._asking, task, moment))
+        else:
+            task, worker = self._gone(iterator)
+            self._rows.append(((self._asking[0], worker, self._asking[2]), task, moment))
+            self.work_out()
+
+    def _gone(self, iterator: Any) -> tuple[int, int | None]:
+        """Return which of what was drawn is not outstanding any more, and whose it was."""
+        waiting = vars(iterator).get("_task_info")
+        gone = [n for n in self.tasks if waiting is None or n not in waiting]
+        task = gone[0] if gone else -1
+        worker = self._workers.pop(task, None)
+        self.sent(iterator)
+        return task, worker
+
+    def restart(self) -> None:
+        """Somebody stops here: this step's time says nothing."""
+        self.work_out()
+        self._handed = None
+        self.busy.restart()
+
+    def work_out(self) -> None:
+        """Make of each row what is known of its batch."""
+        rows, self._rows = self._rows, []
+        number = self.last - len(rows)
+        for (ready, worker, begun), task, moment in rows:
+            number += 1
+            indices = self.tasks.pop(task, [])
+            step = None if self._handed is None else moment - self._handed
+            self._handed = moment
+            self._noted.append(Noted(number, indices, worker, moment - begun, step, ready))
+            self._samples += len(indices)
+            if worker is not None:
+                self._since[worker] = moment
+            self._count(indices)
+        if self._plain and rows:
+            for task in [task for task in self.tasks if task < rows[-1][1]]:
+                del self.tasks[task]  # it could not be fetched, and the program went on
+
+    def _count(self, indices: list[Any]) -> None:
+        kinds = set(map(type, indices))
+        if self._uncounted or self._samples > pace.VISITS or kinds - {int, str}:
+            self.forget()
+        elif kinds == {int}:
+            try:
+                self._visited.extend(indices)
+            except OverflowError:
+                self.forget()
+        else:
+            self._texts.update(indices)
+
+    # -- what is known -------------------------------------------------------------------------
+
+    @property
+    def noted(self) -> deque[Noted]:
+        """The last batches that the program has got."""
+        self.work_out()
+        return self._noted
+
+    @property
+    def batches(self) -> int:
+        """How many batches the program has got."""
+        return self.last + 1
+
+    @property
+    def samples(self) -> int:
+        """How many were in the batches that the program has got."""
+        self.work_out()
+        return self._samples
+
+    @property
+    def goes_on(self) -> bool:
+        """Is the program in the middle of it?"""
+        return not self.ended and self.iterator is not None and self.iterator() is not None
+
+    def batch(self, number: int) -> Noted | None:
+        """Return what is remembered of a batch."""
+        return next((each for each in self.noted if each.number == number), None)
+
+    @property
+    def since(self) -> dict[int, float]:
+        """By worker: since when it has been at what it has to deliver next."""
+        self.work_out()
+        return self._since
+
+    def left_off(self) -> bool:
+        """Has the program left its loop before the end?"""
+        alive = self.iterator() if self.iterator is not None else None
+        return not self.ended and alive is None
+
+    def agrees(self, loader: Any) -> bool:
+        """Does the sampler, asked again, draw what the program got?"""
+        noted = self.noted
+        if not noted:
+            return True
+        first, last = noted[0].number, noted[-1].number
+        try:
+            again = self.begun.batches(loader, first, last - first + 1)
+        except StateError:
+            return False
+        return again == [each.indices for each in noted]
+
+    def steps(self) -> list[pace.Step]:
+        """Return the last steps that were measured."""
+        return [
+            pace.Step(each.step, each.wait, each.ready)
+            for each in self.noted
+            if each.step is not None
+        ]
+
+    def visits(self) -> Counter[Any] | None:
+        """Return how often the program has got each index, or None where that was not kept."""
+        self.work_out()
+        if self._uncounted or (self._texts and self._visited):
+            return None
+        return Counter(self._visited) if self._visited else Counter(self._texts)
+
+    def kept(self) -> int:
+        """Return how many visits are kept."""
+        return len(self._visited)
+
+    def forget(self) -> None:
+        """Keep no visits."""
+        self._uncounted, self._visited = True, array("q")
+        self._texts.clear()
