@@ -85,6 +85,51 @@ def test_what_the_loop_got_is_noted(d: Debuggee, arguments: str) -> None:
     assert d.value(PATCHED) == "[]"
 
 
+SOME_FAIL = NUMBERED.replace(
+    "return torch.full", "assert index % 7, index\n        return torch.full"
+)
+GOES_ON = """
+got, left = [], iter(loader)
+while True:
+    try:
+        x, y = next(left)
+    except AssertionError:
+        continue
+    except StopIteration:
+        break
+    got.append(x[:, 0].int().tolist())
+"""
+
+
+@pytest.mark.parametrize("arguments", KINDS.values(), ids=KINDS)
+def test_batches_that_cannot_be_fetched_are_passed_over(d: Debuggee, arguments: str) -> None:
+    d.type(f"{SOME_FAIL}\nloader = DataLoader(Numbered(), 3, {arguments})")
+    watch(d)
+    d.type(GOES_ON)
+    got = json.loads(d.value(DUMPED, full=True)[1:-1])
+    assert 5 < len(got) < 13
+    assert [list(map(int, each.indices)) for each in loader(d).seen] == got
+
+
+ENDLESS = """
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+class Unequal(IterableDataset):
+    def __iter__(self):
+        first = get_worker_info().id * 100
+        yield from range(first, first + (14 if first else 5))
+"""
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_the_worker_of_each_batch_when_they_end_one_by_one(d: Debuggee, in_order: bool) -> None:
+    d.type(f"{ENDLESS}\nloader = DataLoader(Unequal(), 3, num_workers=2, in_order={in_order})")
+    watch(d)
+    d.type("got = [x.tolist() for x in loader]")
+    got = json.loads(d.value(DUMPED, full=True)[1:-1])
+    assert sorted(index for batch in got for index in batch) == [*range(5), *range(100, 114)]
+    assert [each.worker for each in loader(d).seen] == [batch[0] // 100 for batch in got]
+
+
 @pytest.mark.parametrize("arguments", list(KINDS.values())[:3], ids=list(KINDS)[:3])
 def test_a_later_batch_of_a_watched_epoch_is_rebuilt(d: Debuggee, arguments: str) -> None:
     d.type(f"{NUMBERED}\nloader = DataLoader(Numbered(), 4, {arguments})")

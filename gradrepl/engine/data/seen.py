@@ -90,6 +90,10 @@ class Seen:
         """The program asks for the next batch."""
         if len(self._rows) >= KEPT:
             self.work_out()
+        if not self._plain:
+            for task in self._gone(iterator):  # could not be fetched, and the program goes on
+                del self.tasks[task]
+                self._workers.pop(task, None)
         ready = worker = None
         if self._many:
             if not self.last % SAMPLED:
@@ -107,18 +111,22 @@ class Seen:
             task = iterator._rcvd_idx - 1 if self._many else self._drawn - 1
             self._rows.append((self._asking, task, moment))
         else:
-            task, worker = self._gone(iterator)
-            self._rows.append(((self._asking[0], worker, self._asking[2]), task, moment))
+            task = self._brought(iterator)
+            ready, _, begun = self._asking
+            self._rows.append(((ready, self._workers.pop(task, None), begun), task, moment))
             self.work_out()
+            self.sent(iterator)
 
-    def _gone(self, iterator: Any) -> tuple[int, int | None]:
-        """Return which of what was drawn is not outstanding any more, and whose it was."""
-        waiting = vars(iterator).get("_task_info")
-        gone = [n for n in self.tasks if waiting is None or n not in waiting]
-        task = gone[0] if gone else -1
-        worker = self._workers.pop(task, None)
-        self.sent(iterator)
-        return task, worker
+    def _brought(self, iterator: Any) -> int:
+        """Return which of those that are gone was handed over: a worker at its end brings none."""
+        gone = self._gone(iterator)
+        ended = {n for n, goes_on in enumerate(iterator._workers_status) if not goes_on}
+        brought = [task for task in gone if self._workers.get(task) not in ended]
+        return (brought or gone or [-1])[-1]
+
+    def _gone(self, iterator: Any) -> list[int]:
+        """Return those of what was drawn that are not outstanding any more."""
+        return [task for task in self.tasks if task not in iterator._task_info]
 
     def restart(self) -> None:
         """Somebody stops here: this step's time says nothing."""
