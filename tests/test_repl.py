@@ -121,6 +121,19 @@ def test_ctrl_c_pauses_a_script_and_the_second_one_interrupts_it(start, tmp_path
     assert t.code() != 0
 
 
+def test_ctrl_c_pressed_at_once_behind_enter_is_not_lost(start, tmp_path):
+    (tmp_path / "loop.py").write_text(
+        "import torch\nx = torch.ones(2)\nwhile True:\n    x = x + 0\n"
+    )
+    t = start("loop.py")
+    t.wait("(grad)")
+    t.type("c" + ENTER + "dropped" + CTRL_C)
+    t.wait("interrupt")
+    t.type("q" + ENTER)
+    t.code()
+    assert "dropped" not in t.text
+
+
 def test_input_reads_the_terminal(start):
     t = start()
     t.wait(">>>")

@@ -24,7 +24,9 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.history import History as PromptHistory
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.output import Output as PromptOutput
 
@@ -42,6 +44,8 @@ from gradrepl.repl.output import Output
 INDENT = "    "
 TYPED_AHEAD = 0.25
 """Seconds after a prompt's start in which keys were pressed before it was there."""
+GRACE = 0.1
+"""Seconds in which what was entered is running, if it takes its time."""
 
 
 def run(options: Options) -> int:
@@ -111,7 +115,20 @@ class LinePrompt:
         except EOFError:
             await self.talk.quit()
             return
-        await self.talk.enter(text)
+        entry = asyncio.create_task(self.talk.enter(text))
+        if self._struck() and not (await asyncio.wait((entry,), timeout=GRACE))[0]:
+            self.talk.interrupt()
+        await entry
+
+    def _struck(self) -> bool:
+        """Was Ctrl-C pressed behind Enter, before the terminal was the program's again?
+
+        What was typed before it is dropped, as a terminal does.
+        """
+        keys = get_typeahead(self._session.input)
+        struck = [place for place, press in enumerate(keys, 1) if press.key == Keys.ControlC]
+        store_typeahead(self._session.input, keys[struck[-1] :] if struck else keys)
+        return bool(struck)
 
     def _terminal(self) -> PromptOutput:
         """Prompt on the terminal, even where standard output is a file."""
