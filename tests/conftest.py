@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes at once shall not spin
+os.environ.pop("PYTHONUNBUFFERED", None)  # a line of a program's output comes in one piece
 sys.path.insert(0, str(Path(__file__).parent))
 
 from debuggee import Debuggee

@@ -1,51 +1,123 @@
-"""Dragging the frame between two panes that stand side by side gives one of them more room."""
+"""Dragging the frame between two neighbouring panes gives one of them more room."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Any
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
 
 from textual import events
 from textual.app import App
 from textual.geometry import Offset
 from textual.widget import Widget
 
-LEAST = 16
-"""Cells that a pane keeps."""
+
+class Side(NamedTuple):
+    """One of the two ways in which panes are laid out: names of what counts along it."""
+
+    begin: str
+    """Of a region's first cell."""
+    end: str
+    """Of the cell behind its last one."""
+    size: str
+    """Of a style, and of a region's size."""
+    least: int
+    """Cells that a pane keeps."""
+
+
+SIDES = {
+    "horizontal": Side("x", "right", "width", 16),
+    "vertical": Side("y", "bottom", "height", 4),
+}
+"""By the name of a layout."""
+ROOMY = (60, 15)
+"""Columns and rows below which panes have the heights that they are given there."""
 TWINS = ("ops", "nodes")
 """Panes of which one stands where the other did."""
 
 
-def border_at(app: App[Any], at: Offset) -> tuple[Widget, Widget] | None:
-    """Return the neighbours whose frames meet at a cell, the left one first."""
+class Frame(NamedTuple):
+    """What is dragged: the frame between two neighbours, the left or upper one first."""
+
+    side: Side
+    first: Widget
+    second: Widget
+
+    @property
+    def row(self) -> Widget:
+        """Return what the two, and perhaps more, stand in."""
+        assert isinstance(self.first.parent, Widget)
+        return self.first.parent
+
+    def move(self, at: Offset) -> None:
+        """Let the first end, and the second begin, at a cell; the others keep their room.
+
+        Sizes are set as shares, so that they hold in a terminal of another size, too.
+        """
+        begin, end, size, least = self.side
+        start = getattr(self.first.region, begin)
+        stop = getattr(self.second.region, end)
+        if stop - start < 2 * least:
+            return
+        edge = max(start + least, min(stop - least, getattr(at, begin) + 1))
+        cells = {
+            each: getattr(each.region, size) for each in _shown(self.row) if _shares(each, size)
+        }
+        for each, room in {**cells, self.first: edge - start, self.second: stop - edge}.items():
+            setattr(each.styles, size, f"{room}fr")
+            if each.id in TWINS:
+                for twin in self.row.children:
+                    if twin.id in TWINS:
+                        setattr(twin.styles, size, f"{room}fr")
+
+
+def frame_at(app: App[Any], at: Offset) -> Frame | None:
+    """Return the frame between neighbours that a cell is of, or None."""
     here, _ = app.screen.get_widget_at(*at)
+    if here.content_region.contains_point(at):
+        return None
     while here.parent is not None and isinstance(here.parent, Widget):
         row = here.parent
-        if row.styles.layout is not None and row.styles.layout.name == "horizontal":
-            shown = [each for each in row.displayed_children if each.region.width]
-            for left, right in pairwise(shown):
-                if at.x in (left.region.right - 1, right.region.x) and here in (left, right):
-                    return left, right
+        side = SIDES.get(row.layout.name)
+        if side is None:
+            return None
+        for first, second in pairwise(_shown(row)):
+            place, next_to = getattr(at, side.begin), getattr(second.region, side.begin)
+            large = min(getattr(each.region, side.size) for each in (first, second)) > 1
+            if here in (first, second) and place in (next_to - 1, next_to) and large:
+                return Frame(side, first, second)
         here = row
     return None
+
+
+def _shown(row: Widget) -> list[Widget]:
+    return [each for each in row.displayed_children if each.region.area]
+
+
+def _shares(pane: Widget, size: str) -> bool:
+    """Has the pane a share of the room, and not a number of cells?"""
+    given = getattr(pane.styles, size)
+    return given is not None and given.is_fraction
 
 
 class Splitting(App[int]):
     """The mouse on the frames between panes."""
 
-    _held: tuple[Widget, Widget] | None = None
+    _held: Frame | None = None
+    _moved: frozenset[Widget] | set[Widget] = frozenset()
+    """What the panes stand in whose frames were moved."""
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Take hold of the frame between two panes."""
         if len(self.screen_stack) == 1 and event.button == 1:
-            self._held = border_at(self, event.screen_offset)
+            self._held = frame_at(self, event.screen_offset)
             if self._held is not None:
-                self.capture_mouse(self._held[0])
+                self.capture_mouse(self._held.first)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Move it."""
         if self._held is not None:
-            share(*self._held, event.screen_x)
+            self._held.move(event.screen_offset)
+            self._moved = {*self._moved, self._held.row}
 
     def on_mouse_up(self) -> None:
         """Let it go."""
@@ -54,23 +126,8 @@ class Splitting(App[int]):
             self.capture_mouse(None)
             self.screen.clear_selection()
 
-
-def share(left: Widget, right: Widget, edge: int) -> None:
-    """Let ``left`` end, and ``right`` begin, at column ``edge``; the others keep their room.
-
-    Widths are set as shares, so that they hold in a terminal of another size, too.
-    """
-    first, last = left.region.x, right.region.right
-    if last - first < 2 * LEAST:
-        return
-    edge = max(first + LEAST, min(last - LEAST, edge + 1))
-    row = left.parent
-    assert isinstance(row, Widget)
-    widths = {each: each.region.width for each in row.displayed_children}
-    widths |= {left: edge - first, right: last - edge}
-    for each, cells in widths.items():
-        each.styles.width = f"{cells}fr"
-        if each.id in TWINS:
-            for twin in row.children:
-                if twin.id in TWINS:
-                    twin.styles.width = f"{cells}fr"
+    def on_resize(self, event: events.Resize) -> None:
+        """Forget the heights where there is not the room for them."""
+        if event.size.width < ROOMY[0] or event.size.height < ROOMY[1]:
+            for pane in chain.from_iterable(row.children for row in self._moved):
+                pane.styles.inline.clear_rule("height")

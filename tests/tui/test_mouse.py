@@ -7,7 +7,7 @@ from hand_made import node_stop, op_stop
 from screens import Seen, on_screen
 from textual import events
 
-from gradrepl.tui.split import LEAST
+from gradrepl.tui.split import SIDES
 
 
 def column(seen: Seen, text: str, row: int) -> int:
@@ -72,13 +72,13 @@ def test_the_frame_between_two_panes_is_dragged() -> None:
     async def body(seen: Seen) -> None:
         await seen.stop_at(node_stop(3))
         nodes, right = seen.app.panels.nodes, seen.app.main.query_one("#right")
-        edge = nodes.region.right
+        edge, least = nodes.region.right, SIDES["horizontal"].least
         await drag(seen, (edge - 1, 5), (edge - 11, 5))
         assert nodes.region.right == edge - 10 == right.region.x
         assert right.region.right == 80
         await drag(seen, (edge - 10, 5), (2, 5))  # by the other side of the frame, and too far
-        assert nodes.region.width == LEAST
-        await drag(seen, (LEAST - 1, 5), (40, 5))
+        assert nodes.region.width == least
+        await drag(seen, (least - 1, 5), (40, 5))
         await seen.stop_at(op_stop(2))
         assert seen.app.panels.ops.region.right == 41  # the other list keeps it
         await seen.pilot.resize_terminal(120, 35)
@@ -88,6 +88,48 @@ def test_the_frame_between_two_panes_is_dragged() -> None:
         assert seen.app.panels.ops.region.width == 120
 
     on_screen(body)
+
+
+def test_the_frame_above_the_dock_is_dragged() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.stop_at(node_stop(3))
+        dock, main = seen.app.dock, seen.app.main.query_one("#body")
+        top = dock.region.y
+        await drag(seen, (9, top), (9, top - 5))
+        assert main.region.bottom == dock.region.y == top - 4
+        assert dock.region.bottom == 23
+        await drag(seen, (9, top - 5), (9, 23))  # by the other side of the frame, and too far
+        assert dock.region.height == SIDES["vertical"].least
+        await drag(seen, (30, dock.region.y), (30, 11))
+        assert dock.region.height == 11
+        await seen.stop_at(op_stop(2))
+        assert dock.region.height == 11  # on every screen
+        await seen.pilot.resize_terminal(80, 48)
+        await seen.settle()
+        assert 22 <= dock.region.height <= 24
+        await seen.press("escape", "m")
+        assert not dock.region.area
+        await seen.press("m")
+        assert 22 <= dock.region.height <= 24
+        await seen.pilot.resize_terminal(80, 14)
+        await seen.settle()
+        await seen.press("escape", "colon")
+        assert dock.region.height < 8  # as where nothing was dragged
+
+    on_screen(body)
+
+
+def test_the_frame_between_two_panes_one_above_the_other() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.stop_at(op_stop(3))
+        top, bottom = seen.app.main.query_one("#top"), seen.app.main.query_one("#bottom")
+        end = bottom.region.bottom
+        await drag(seen, (50, bottom.region.y), (50, bottom.region.y - 6))
+        assert top.region.bottom == bottom.region.y
+        assert bottom.region.height == 12
+        assert bottom.region.bottom == end
+
+    on_screen(body, size=(160, 45))
 
 
 @pytest.mark.parametrize("at", [(10, 5), (47, 0), (20, 20)])
