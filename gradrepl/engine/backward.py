@@ -16,13 +16,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._C import _current_autograd_node as _current_node  # type: ignore[attr-defined]
 from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 
 from gradrepl import conditions as c
 from gradrepl.engine import frames, nodes, tensors
 from gradrepl.engine.events import NodeEvent, PassEvent
 from gradrepl.engine.gate import Quitting
-from gradrepl.engine.graph import Graph, Order
+from gradrepl.engine.graph import LEAF, Graph, Order
 from gradrepl.engine.hooks import Hooks, frees
 from gradrepl.engine.names import Names
 from gradrepl.engine.patches import unseen
@@ -77,11 +78,8 @@ class Pass:
         self._made: dict[int, str] | None = None
         self._running: dict[int, int] = {}
         """The node that each thread of the engine is at."""
-        self._leaves = frozenset(
-            place
-            for place, node in enumerate(self.graph.nodes)
-            if type(node).__name__ == "AccumulateGrad"
-        )
+        kinds = enumerate(map(type, self.graph.nodes))
+        self._leaves = frozenset(place for place, kind in kinds if kind is LEAF)
         self._reached: list[int] = []
         """Leaves whose AccumulateGrad has begun, in order."""
         self._watched_to_end = True
@@ -129,7 +127,7 @@ class Pass:
                 if self._keeps or (self._small and not frees(self.graph.nodes)):
                     self._hooks.before(range(len(self.graph)))
                 elif len(self._hooked_before) < len(self.graph):
-                    self._hooks.light(self._ran_unasked, self._leaves)
+                    self._hooks.light(self._light(), self._leaves)
             result = engine()
         except BaseException as error:
             ended = isinstance(error, (Aborted, Quitting, KeyboardInterrupt))
@@ -201,11 +199,18 @@ class Pass:
             self._task = task
         return bool(task == self._task)
 
-    def _ran_unasked(self, node: Any) -> None:
-        """Light hook: the node runs, and nothing is to be asked."""
-        place = self.graph.index[node]
-        if not self._hooks.sees(place) and self._mine():
-            self._note(place)
+    def _light(self) -> Callable[[Any], None]:
+        """Return the light hook: a node runs, and nothing is to be asked. Called for each: lean."""
+        index, ran, running, seen = self.graph.index, self.ran, self._running, self._hooks.seen
+        task, thread = _current_graph_task_id, threading.get_ident
+
+        def hook(grad: Any) -> None:
+            place = index[_current_node()]
+            if place not in seen and (task() == self._task or self._mine()):
+                ran[place] = None
+                running[thread()] = place
+
+        return hook
 
     def _note(self, place: int) -> None:
         self.ran[place] = None

@@ -57,15 +57,15 @@ class Hooks:
         self._before = before
         self._after = after
         self._handles: list[Any] = []
-        self._with_before: set[int] = set()
+        self.seen: set[int] = set()
+        """Nodes that have a real hook before they run."""
         self._with_after: set[int] = set()
         self._light: OrderedDict[int, Any] = OrderedDict()
 
-    def light(self, ran: Callable[[Any], None], leaves: Iterable[int]) -> None:
-        """Have ``ran(node)`` called for each node that runs, cheaply; leaves get a real hook."""
+    def light(self, hook: Callable[[Any], None], leaves: Iterable[int]) -> None:
+        """Have ``hook(grad)`` called as each node runs, cheaply; leaves get a real hook."""
         _carrier._backward_hooks = self._light
-        current = torch._C._current_autograd_node  # type: ignore[attr-defined]
-        self._light[0] = lambda grad: ran(current())
+        self._light[0] = hook
         with without_gc():
             try:
                 for node in self._nodes:
@@ -79,13 +79,13 @@ class Hooks:
 
     def before(self, places: Iterable[int]) -> None:
         """See these nodes before they run, with their gradients."""
-        if len(self._with_before) == len(self._nodes):
+        if len(self.seen) == len(self._nodes):
             return
         hold = self._handles.append
         with without_gc():
             for place in places:
-                if place not in self._with_before:
-                    self._with_before.add(place)
+                if place not in self.seen:
+                    self.seen.add(place)
                     hold(self._nodes[place].register_prehook(partial(self._before, place)))
 
     def after(self, places: Iterable[int]) -> None:
@@ -99,15 +99,11 @@ class Hooks:
                     self._with_after.add(place)
                     hold(self._nodes[place].register_hook(partial(self._after, place)))
 
-    def sees(self, place: int) -> bool:
-        """Has this node a real hook before it runs?"""
-        return place in self._with_before
-
     def remove(self) -> None:
         """Take all hooks away."""
         self._light.clear()
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._with_before.clear()
+        self.seen.clear()
         self._with_after.clear()

@@ -238,8 +238,9 @@ def _labels(names: Any) -> dict[Any, str]:
 
 def _facts(node: Any, names: Any, labels: dict[Any, str], tracing: Tracing) -> dict[str, Any]:
     from gradrepl.engine import nodes
+    from gradrepl.engine.graph import LEAF
 
-    variable = getattr(node, "variable", None) if nodes.name(node) == "AccumulateGrad" else None
+    variable = getattr(node, "variable", None) if type(node) is LEAF else None
     leaf = "" if variable is None else names.tensor(variable)
     number = int(node._sequence_nr())
     made = tracing.made(number) if number < nodes.NO_SEQUENCE else None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
 import inside
-import msgspec
+import pairs
 import torch
-from pairs import Context, ratios
-from table import Row, Section, in_child
+from pairs import PROFILER, Context
+from table import Row, Section
 from torch.overrides import TorchFunctionMode
 from workloads import WORKLOADS
 
@@ -34,7 +32,7 @@ NOTES = {
     BOTH: f"what 'b {NOWHERE}' costs",
     ASKED: "'b norm > 1e30'",
     "detect_anomaly": "NaN yes or no, only",
-    "torch.profiler": "",
+    PROFILER: "",
     "a function mode that only counts": "",
 }
 
@@ -54,7 +52,6 @@ class Counting(TorchFunctionMode):
 def variants() -> dict[str, Context]:
     """Return what is measured, by name."""
     engine = inside.session()
-    cpu_only = [torch.profiler.ProfilerActivity.CPU]
     return {
         ORDER: lambda: inside.armed(engine, NOWHERE, forward=False),
         ONE: lambda: inside.armed(engine, ROOT, forward=False, ignore=1 << 40),
@@ -62,14 +59,13 @@ def variants() -> dict[str, Context]:
         BOTH: lambda: inside.armed(engine, NOWHERE),
         ASKED: lambda: inside.armed(engine, "norm > 1e30"),
         "detect_anomaly": lambda: torch.autograd.detect_anomaly(check_nan=True),
-        "torch.profiler": lambda: torch.profiler.profile(activities=cpu_only),
         "a function mode that only counts": Counting,
     }
 
 
 def measure(seconds: float) -> Section:
     """Measure all workloads, each in a process of its own."""
-    found = {name: in_child("overhead", name, str(seconds)) for name in WORKLOADS}
+    found = {name: pairs.all_of("overhead", name, seconds) for name in WORKLOADS}
     rows = [
         Row(
             what,
@@ -84,6 +80,4 @@ def measure(seconds: float) -> Section:
 
 
 if __name__ == "__main__":
-    step = WORKLOADS[sys.argv[1]]()
-    measured = ratios(step, variants(), float(sys.argv[2]))
-    print(json.dumps(msgspec.to_builtins(measured)))
+    pairs.child(variants)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 import msgspec
+import torch
+from table import in_child
+from workloads import WORKLOADS
 
+PROFILER = "torch.profiler"
 Context = Callable[[], AbstractContextManager[object]]
 """Puts something in place around the training steps."""
 CHUNK = 0.04
@@ -22,6 +29,26 @@ class Ratio(msgspec.Struct, frozen=True):
     """Of the adjacent pairs."""
     best: float
     """The smallest of the pairs: it errs downwards, by as much as the machine is unsteady."""
+
+
+def all_of(script: str, workload: str, seconds: float) -> dict[str, Any]:
+    """Run a script's variants in one process, and the profiler in another.
+
+    What runs after the profiler in its process is slower for a while.
+    """
+    ours = in_child(script, workload, str(seconds))
+    return ours | in_child(script, workload, str(seconds / 4), PROFILER)
+
+
+def child(variants: Callable[[], Mapping[str, Context]]) -> None:
+    """Be that process: ``script.py WORKLOAD SECONDS [torch.profiler]``; prints JSON."""
+    step = WORKLOADS[sys.argv[1]]()
+    chosen = variants() if len(sys.argv) < 4 else {PROFILER: _profiler}
+    print(json.dumps(msgspec.to_builtins(ratios(step, chosen, float(sys.argv[2])))))
+
+
+def _profiler() -> AbstractContextManager[object]:
+    return torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
 
 
 def cpu(work: Callable[[], object], times: int = 1) -> float:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import inside
-import msgspec
 import pairs
 import torch
 from pairs import Context
-from table import Row, Section, in_child
+from table import Row, Section
 from torch.utils._debug_mode import DebugMode
 from workloads import WORKLOADS
 
@@ -54,7 +51,6 @@ def watching(engine: Session, *, figures: int = 0, **what: bool | int) -> Iterat
 def variants() -> dict[str, Context]:
     """Return what is measured, by name."""
     engine = inside.session()
-    cpu_only = [torch.profiler.ProfilerActivity.CPU]
     return {
         GRADS: lambda: watching(engine),
         EVERY_LOOK: lambda: watching(engine, figures=1),
@@ -62,14 +58,13 @@ def variants() -> dict[str, Context]:
         NODES: lambda: watching(engine, nodes=True),
         STATISTICS: lambda: watching(engine, nodes=True, statistics=True),
         "detect_anomaly": lambda: torch.autograd.detect_anomaly(check_nan=True),
-        "torch.profiler": lambda: torch.profiler.profile(activities=cpu_only),
         "torch's DebugMode": DebugMode,
     }
 
 
 def measure(seconds: float) -> Section:
     """Measure all workloads, each in a process of its own."""
-    found = {name: in_child("watching", name, str(seconds)) for name in WORKLOADS}
+    found = {name: pairs.all_of("watching", name, seconds) for name in WORKLOADS}
     rows = [
         Row(
             what,
@@ -84,8 +79,6 @@ def measure(seconds: float) -> Section:
 
 
 if __name__ == "__main__":
-    step = WORKLOADS[sys.argv[1]]()
     # What is done now and then, names and figures, must have its share and no more of it.
     pairs.CHUNK = 0.4
-    measured = pairs.ratios(step, variants(), float(sys.argv[2]))
-    print(json.dumps(msgspec.to_builtins(measured)))
+    pairs.child(variants)

@@ -16,7 +16,7 @@ import torch
 
 from gradrepl.engine import nodes, tensors
 from gradrepl.engine.calls import Call
-from gradrepl.engine.graph import Order
+from gradrepl.engine.graph import LEAF, Order
 from gradrepl.engine.names import Names
 from gradrepl.model import Taken, TakenNode, TakenOp
 
@@ -202,7 +202,7 @@ class Snapshot:
 
 
 def _is_leaf(node: Any) -> bool:
-    return type(node).__name__ == "AccumulateGrad"  # a ctx may have any attribute
+    return type(node) is LEAF  # a ctx may have any attribute
 
 
 def _labels(source: Any) -> dict[int, str]:

@@ -18,6 +18,7 @@ from torch._C import _current_autograd_node, _current_graph_task_id  # type: ign
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from gradrepl.engine import tensors
+from gradrepl.engine.graph import LEAF
 from gradrepl.engine.health import route
 from gradrepl.engine.health.measure import counts
 from gradrepl.engine.health.verdicts import judge_node
@@ -31,7 +32,6 @@ SHALLOW = 30_000
 which calls itself once for each node."""
 MANY = 1_000_000
 _HALF = (torch.float16, torch.bfloat16)
-_Leaf = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
 _norm = torch.linalg.vector_norm
 _modes = torch._C._len_torch_function_stack
 _NONE = (None, None, None)
@@ -90,7 +90,7 @@ class NodeWatch:
         again = self._keeps or (len(nodes) <= SMALL and not frees(nodes))
         hold, carrier, shares = self._handles.append, _carrier, not again
         for node in nodes:
-            if type(node) is _Leaf:
+            if type(node) is LEAF:
                 hold(node.register_prehook(self._of_leaf(id(node.variable), arrived)))
             elif shares and node not in several:
                 try:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from gradrepl.engine import nodes, tensors
+from gradrepl.engine.graph import LEAF
 
 NODES = 200_000
 """Nodes followed at the most."""
@@ -52,7 +53,7 @@ def _end(goal: torch.Tensor) -> Any:
 
 
 def _is_leaf_of(node: Any, target: Any) -> bool:
-    leaf = isinstance(target, torch.Tensor) and type(node).__name__ == "AccumulateGrad"
+    leaf = isinstance(target, torch.Tensor) and type(node) is LEAF
     return leaf and node.variable is target
 
 
