@@ -7,7 +7,6 @@ import json
 import os
 import re
 import resource
-import signal
 import subprocess
 import sys
 import threading
@@ -151,16 +150,6 @@ def _large_stack() -> Iterator[None]:
     finally:
         if raised:
             resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
-
-
-def describe_exit(code: int) -> str:
-    """Say how a process ended: 'exited with code 3', 'killed by SIGKILL'."""
-    if code >= 0:
-        return f"exited with code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
 
 
 class Debuggee:

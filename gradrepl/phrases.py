@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 from collections.abc import Iterator
 
 from gradrepl import model
@@ -21,6 +22,16 @@ SHORT = {
 def figure(value: float | None) -> str:
     """Return a number as it is shown everywhere: four digits, or '-'."""
     return "-" if value is None else f"{value:.4g}"
+
+
+def describe_exit(code: int) -> str:
+    """Say how a process ended: 'exited with code 3', 'killed by SIGKILL'."""
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
 
 
 def size(count: int) -> str:

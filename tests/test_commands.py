@@ -18,7 +18,8 @@ from gradrepl.commands.history import History
 from gradrepl.commands.registry import find, split_word
 from gradrepl.commands.session import example_files
 from gradrepl.errors import GradreplError, TargetError, UsageError
-from gradrepl.launch import Options, check_target, describe_exit
+from gradrepl.launch import Options, check_target
+from gradrepl.phrases import describe_exit
 
 FAKE = str(Path(__file__).with_name("fake_debuggee.py"))
 SECONDS = 20

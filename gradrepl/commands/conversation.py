@@ -20,7 +20,8 @@ from gradrepl.commands.peer import Peer
 from gradrepl.commands.refusals import busy, failure, gone_error, refusal
 from gradrepl.commands.registry import RUNNING, Command
 from gradrepl.errors import GradreplError, LinkError, StateError
-from gradrepl.launch import Options, describe_exit
+from gradrepl.launch import Options
+from gradrepl.phrases import describe_exit
 
 
 class Conversation:
@@ -112,8 +113,7 @@ class Conversation:
     async def start(self) -> None:
         """Launch a debuggee, run the target if there is one, then the ``-c`` commands."""
         await self._launch()
-        taking.load(self)
-        await taking.tell(self)
+        await taking.meet(self)
         await self._begin()
         for text in self.options.commands:
             if not self.finished:

@@ -48,6 +48,12 @@ def load(talk: Conversation) -> None:
                     found.disable(name, error, hook)
 
 
+async def meet(talk: Conversation) -> None:
+    """Take in this process's plugins, and say to the first debuggee which are wanted."""
+    load(talk)
+    await tell(talk)
+
+
 async def tell(talk: Conversation) -> None:
     """Say to a new debuggee which plugins are wanted, and the limits of the verdicts."""
     options = talk.options

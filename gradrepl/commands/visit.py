@@ -140,8 +140,7 @@ class Visit(Conversation):
         await self._waits.wait()
         if self.finished:
             return
-        taking.load(self)
-        await taking.tell(self)
+        await taking.meet(self)
         self._note(await self.ask(protocol.ListBreakpoints()))
         await self._run_blocks()
         for text in self.options.commands:

@@ -8,9 +8,8 @@ import inside
 import pairs
 import torch
 from pairs import PROFILER, Context
-from table import Row, Section
+from table import Section
 from torch.overrides import TorchFunctionMode
-from workloads import WORKLOADS
 
 NOWHERE = "leaf nosuch"
 """A breakpoint that never matches: all is watched, nothing stops."""
@@ -65,18 +64,7 @@ def variants() -> dict[str, Context]:
 
 def measure(seconds: float) -> Section:
     """Measure all workloads, each in a process of its own."""
-    found = {name: pairs.all_of("overhead", name, seconds) for name in WORKLOADS}
-    rows = [
-        Row(
-            what,
-            tuple(found[name][what]["median"] for name in WORKLOADS),
-            GOALS.get(what, ()),
-            note=NOTES[what],
-            best=tuple(found[name][what]["best"] for name in WORKLOADS),
-        )
-        for what in found["W1"]
-    ]
-    return Section("CPU time over bare", tuple(WORKLOADS), tuple(rows))
+    return pairs.section("overhead", "CPU time over bare", GOALS, NOTES, seconds)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import torch
-from table import in_child
+from table import Row, Section, in_child
 from workloads import WORKLOADS
 
 PROFILER = "torch.profiler"
@@ -31,13 +31,32 @@ class Ratio(msgspec.Struct, frozen=True):
     """The smallest of the pairs: it errs downwards, by as much as the machine is unsteady."""
 
 
-def all_of(script: str, workload: str, seconds: float) -> dict[str, Any]:
+def _measured(script: str, workload: str, seconds: float) -> dict[str, Any]:
     """Run a script's variants in one process, and the profiler in another.
 
     What runs after the profiler in its process is slower for a while.
     """
     ours = in_child(script, workload, str(seconds))
     return ours | in_child(script, workload, str(seconds / 4), PROFILER)
+
+
+def section(
+    script: str, title: str, goals: Mapping[str, tuple[float | None, ...]],
+    notes: Mapping[str, str], seconds: float,
+) -> Section:  # fmt: skip
+    """Return the table of a script's variants over all workloads, each in processes of its own."""
+    found = {name: _measured(script, name, seconds) for name in WORKLOADS}
+    rows = [
+        Row(
+            what,
+            tuple(each[what]["median"] for each in found.values()),
+            goals.get(what, ()),
+            note=notes.get(what, ""),
+            best=tuple(each[what]["best"] for each in found.values()),
+        )
+        for what in next(iter(found.values()))
+    ]
+    return Section(title, tuple(WORKLOADS), tuple(rows))
 
 
 def child(variants: Callable[[], Mapping[str, Context]]) -> None:

@@ -9,9 +9,8 @@ import inside
 import pairs
 import torch
 from pairs import Context
-from table import Row, Section
+from table import Section
 from torch.utils._debug_mode import DebugMode
-from workloads import WORKLOADS
 
 from gradrepl import model
 from gradrepl.engine.session import Session
@@ -64,18 +63,7 @@ def variants() -> dict[str, Context]:
 
 def measure(seconds: float) -> Section:
     """Measure all workloads, each in a process of its own."""
-    found = {name: pairs.all_of("watching", name, seconds) for name in WORKLOADS}
-    rows = [
-        Row(
-            what,
-            tuple(found[name][what]["median"] for name in WORKLOADS),
-            GOALS.get(what, ()),
-            note=NOTES.get(what, ""),
-            best=tuple(found[name][what]["best"] for name in WORKLOADS),
-        )
-        for what in found["W1"]
-    ]
-    return Section("Watching, CPU time over bare", tuple(WORKLOADS), tuple(rows))
+    return pairs.section("watching", "Watching, CPU time over bare", GOALS, NOTES, seconds)
 
 
 if __name__ == "__main__":

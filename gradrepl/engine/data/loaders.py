@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import linecache
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import GeneratorType
@@ -22,6 +21,7 @@ from gradrepl.engine.data import batches, generators, order, pace, room
 from gradrepl.engine.data.seen import Seen
 from gradrepl.engine.data.watch import DataWatch, now, watch_of
 from gradrepl.model import Finding, Setting, Site, WorkerState
+from gradrepl.phrases import describe_exit
 
 if TYPE_CHECKING:
     from gradrepl.engine.gate import Place
@@ -254,7 +254,8 @@ def processes(iterator: Any, seen: Seen | None) -> tuple[WorkerState, ...]:
         share, over = _busy(process.pid, seen) if code is None else (None, None)
         found.append(
             WorkerState(
-                id=number, pid=process.pid or 0, alive=code is None, exit=exited(code),
+                id=number, pid=process.pid or 0, alive=code is None,
+                exit="" if code is None else describe_exit(code),
                 batch=mine[0] if mine else None,
                 indices=tuple(repr(index)[:60] for index in indices[:8]), waiting=len(mine),
                 seconds=now() - since if since is not None and mine else None,
@@ -310,18 +311,6 @@ def tasks_of(iterator: Any, seen: Seen | None) -> dict[int, tuple[int, list[Any]
             indices = whole[task]
         found[task] = (info[0], indices)
     return found
-
-
-def exited(code: int | None) -> str:
-    """Return how a process has ended: 'killed by SIGKILL', 'exited with code 3', or ''."""
-    if code is None:
-        return ""
-    if code >= 0:
-        return f"exited with code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
 
 
 def _resident(pid: int | None) -> int | None:
