@@ -459,3 +459,19 @@ def test_muting_lets_other_threads_hooks_run():
         thread.start()
         thread.join()
     assert ran == ["there"]
+
+
+def test_hooks_of_modules_are_told_from_those_of_nodes_however_many_there_are(monkeypatch):
+    nets = [torch.nn.Linear(1, 1) for _ in range(3)]
+    for net in nets:
+        net.register_forward_hook(lambda module, args, out: None)
+        net.weight.register_hook(lambda grad: None)
+    found = []
+    for some in (unseen.SOME, 0):
+        monkeypatch.setattr(unseen, "SOME", some)
+        _, tables = unseen._heap()
+        found.append({id(table) for table in tables})
+        del tables
+    assert found[0] == found[1]
+    assert {id(net.weight._backward_hooks) for net in nets} <= found[0]
+    assert not {id(net._forward_hooks) for net in nets} & found[0]

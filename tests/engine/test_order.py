@@ -37,9 +37,12 @@ def predicted(graph, needed=None):
 def engine_order(graph, run):
     """Return the nodes in the order in which the engine runs them."""
     ran = []
-    for node in graph.nodes:
-        node.register_prehook(lambda grads, node=node: ran.append(node))
+    handles = [
+        node.register_prehook(lambda grads, node=node: ran.append(node)) for node in graph.nodes
+    ]
     run()
+    for handle in handles:
+        handle.remove()
     return ran
 
 

@@ -26,6 +26,8 @@ from gradrepl.errors import StateError
 
 _autograd: Any = torch.autograd
 SHOWN = 8
+SOME = 256
+"""Dictionaries of hooks up to which the collector is asked who holds them."""
 
 
 class Muted:
@@ -106,10 +108,12 @@ def _held_by_cpp(tables: list[OrderedDict[int, Any]]) -> list[OrderedDict[int, A
         return []
     elsewhere: set[int] = set()
     known = {id(table) for table in tables}
-    for holder in gc.get_referrers(*tables):
+    # Each table more makes the collector's own search longer: many are looked for from here.
+    holders = gc.get_referrers(*tables) if len(tables) <= SOME else gc.get_objects()
+    for holder in holders:
         if holder is tables or issubclass(type(holder), torch.Tensor):
             continue
-        elsewhere |= known & {id(each) for each in gc.get_referents(holder)}
+        elsewhere |= known.intersection(map(id, gc.get_referents(holder)))
     return [table for table in tables if id(table) not in elsewhere]
 
 
