@@ -19,8 +19,8 @@ from gradrepl.errors import StateError
 
 KEPT = 64
 """Batches of an epoch that are remembered."""
-SAMPLED = 4
-"""Each so many batches it is counted how many lie ready."""
+EVERY = 0.01
+"""Seconds between two looks at how many batches lie ready."""
 now = time.perf_counter
 
 
@@ -67,6 +67,8 @@ class Seen:
         self._visited = array("q")
         self._texts: Counter[str] = Counter()
         self._uncounted = False
+        self._look = 0.0
+        """When to look next at how many batches lie ready."""
         self._handed: float | None = None
         """When the program got its last batch, unless somebody has stopped since."""
         self._drawn = 0
@@ -95,13 +97,16 @@ class Seen:
                 del self.tasks[task]
                 self._workers.pop(task, None)
         ready = worker = None
+        begun = now()
         if self._many:
-            if not self.last % SAMPLED:
+            if begun >= self._look:
                 ready = pace.ready(vars(iterator))
-                self.busy.look(iterator, now())
+                self.busy.look(iterator, begun)
+                begun = now()
+                self._look = begun + EVERY
             if self._plain and (info := iterator._task_info.get(iterator._rcvd_idx)) is not None:
                 worker = info[0]
-        self._asking = ready, worker, now()
+        self._asking = ready, worker, begun
 
     def got(self, iterator: Any) -> None:
         """The program has got the batch."""
