@@ -99,7 +99,8 @@ class Observers:
 
     def batch(self, number: int, indices: Sequence[Any]) -> None:
         """Show a batch that a watched loop has got."""
-        self.see("batch", number=number, indices=tuple(map(repr, indices)))
+        if self.wants("batch"):
+            self.see("batch", number=number, indices=tuple(map(repr, indices)))
 
     def see(self, hook: str, **given: Any) -> None:
         """Call what looks on in every plugin; nothing of it can stop or be recorded."""
