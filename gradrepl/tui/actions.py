@@ -23,7 +23,8 @@ class Actions(Splitting, Selection):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave letters to a text that is being typed, and keys to a dialog."""
         if action in OPENING:
-            texts = self.dock.typing or self.finder.has_focus
+            # A pane knows of its focus a little later: keys that come at once are text already.
+            texts = self.main.focused in (self.dock.prompt, self.finder)
             return not texts and self.screen is self.main
         if action == "command_palette" and self.dock.typing:
             return False

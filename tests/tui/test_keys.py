@@ -10,6 +10,8 @@ import pytest
 import torch
 from hand_made import FakeConversation, node_stop, op_stop
 from screens import Seen, on_screen
+from textual import events
+from textual.keys import _character_to_key
 
 from gradrepl import model
 from gradrepl.tui import literal
@@ -195,3 +197,17 @@ def test_a_large_tensor_as_python_has_its_facts() -> None:
     row = model.NodeRow(1, "inf_nan", "", "done", math.nan, None, "")
     assert math.isnan(eval(literal.row(row))[-1])
     assert literal.record(None) == ""
+
+
+@pytest.mark.parametrize("text", [":a/b", "!x/e K", ":export screen a/b"])
+def test_keys_that_come_all_at_once_are_one_text(text: str) -> None:
+    async def body(seen: Seen) -> None:
+        await seen.stop_at(node_stop(2))
+        await seen.press("escape")
+        for letter in text:
+            seen.app.post_message(events.Key(_character_to_key(letter), letter))
+        await seen.settle()
+        assert seen.app.dock.prompt.text == text
+        assert not seen.app.finder.has_focus
+
+    on_screen(body)
