@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,25 @@ def test_the_layers_are_drawn_by_their_norm() -> None:
     assert "!!!!" in lines[4]
 
 
-def test_their_screens_open_by_a_digit_and_say_how_to_begin() -> None:
+@pytest.fixture
+def no_screens() -> Iterator[None]:
+    """Have only our own screens in the tables: another test may have loaded plugins here."""
+    from gradrepl.tui import keys, views
+
+    plugged = [view for view in views.VIEWS if view.name not in views._OURS]
+    pressed = list(keys.PLUGGED)
+    for view in plugged:
+        views.VIEWS.remove(view)
+        del views.BY_NAME[view.name]
+    keys.PLUGGED.clear()
+    yield
+    views.VIEWS[:] = [view for view in views.VIEWS if view.name in views._OURS] + plugged
+    views.BY_NAME.clear()
+    views.BY_NAME.update({view.name: view for view in views.VIEWS})
+    keys.PLUGGED[:] = pressed
+
+
+def test_their_screens_open_by_a_digit_and_say_how_to_begin(no_screens: None) -> None:
     sys.path.append(str(Path(__file__).parent / "tui"))
     import gradrepl_layers
     import gradrepl_picture
