@@ -7,10 +7,11 @@ from typing import ClassVar, NamedTuple
 from textual.app import ComposeResult
 
 from gradrepl import model, protocol
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.model.memory import Member, Stale, Storage
 from gradrepl.phrases import size
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.page import Ask, Page
 from gradrepl.tui.panels.rows import RowList
