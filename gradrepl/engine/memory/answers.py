@@ -9,10 +9,8 @@ from torch.nn.parameter import is_lazy
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import tensors
 from gradrepl.engine.answers import Answer, on, tensor_at
-from gradrepl.engine.gate import Place
-from gradrepl.engine.hooks import without_gc
+from gradrepl.engine.graph.hooks import without_gc
 from gradrepl.engine.memory import copies, identity, stops, storages, timeline, usage
 from gradrepl.engine.memory.owners import SAVED, is_array
 from gradrepl.engine.memory.pieces import Piece
@@ -20,13 +18,15 @@ from gradrepl.engine.memory.sharing import Pair
 from gradrepl.engine.memory.storages import Group
 from gradrepl.engine.memory.survey import STALE, Survey
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.errors import UsageError
 
 
 @on(p.AskStorages)
 def _(request: p.AskStorages, session: Session, place: Place) -> Answer:
     values = [(text, session.evaluate(text, place)) for text in request.expressions]
-    with tensors.quiet(), without_gc():
+    with figures.quiet(), without_gc():
         survey = Survey(session, place)
         wanted = [lying(text, value, survey.pieces) for text, value in values]
         for found in wanted:
@@ -51,7 +51,7 @@ def _(request: p.AskStorages, session: Session, place: Place) -> Answer:
 def _(request: p.AskSharing, session: Session, place: Place) -> Answer:
     names = [request.a, request.b]
     values = [session.evaluate(text, place) for text in names]
-    with tensors.quiet(), without_gc():
+    with figures.quiet(), without_gc():
         survey = Survey(session, place)
         a, b = (lying(*each, survey.pieces) for each in zip(names, values, strict=True))
         return Pair(survey, names, values, a, b).record()
@@ -98,12 +98,12 @@ def tensors_or_array(value: Any) -> bool:
 @on(p.AskCopies)
 def _(request: p.AskCopies, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
-    with tensors.quiet():
+    with figures.quiet():
         plain = tensor.layout is torch.strided and not tensor.is_nested and not is_lazy(tensor)
-        if not plain or not tensors.readable(tensor):
+        if not plain or not figures.readable(tensor):
             raise UsageError(
                 f"'{request.expression}' cannot be copied to try it: its layout is "
-                f"{tensors.short(tensor.layout)}, its device {tensor.device}.",
+                f"{facts.short(tensor.layout)}, its device {tensor.device}.",
                 "Ask for a plain tensor on a device that has memory.",
             )
         return copies.measure(tensor, request.expression)
@@ -118,7 +118,7 @@ def _(request: p.AskVersions, session: Session, place: Place) -> Answer:
             known.watched.clear()
         return _watches(known)
     tensor = tensor_at(request.expression, session, place)
-    with tensors.quiet(), without_gc():
+    with figures.quiet(), without_gc():
         survey = Survey(session, place)
         found = lying(request.expression, tensor, survey.pieces)
         if len(found) != 1 or found[0].value is not tensor:
@@ -147,5 +147,5 @@ def _watches(known: identity.Known) -> Answer:
 
 @on(p.AskBytes)
 def _(request: p.AskBytes, session: Session, place: Place) -> Answer:
-    with tensors.quiet(), without_gc():
+    with figures.quiet(), without_gc():
         return usage.use(Survey(session, place), request.largest)

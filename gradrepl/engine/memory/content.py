@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from gradrepl.engine import tensors
+from gradrepl.engine.tensor import facts
 
 WHOLE = 1 << 20
 """Bytes up to which every one is read."""
@@ -91,7 +91,7 @@ class Watch:
         self.how = how(storage.nbytes(), str(storage.device))
         self._storage = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
         self._print = fingerprint(storage)
-        self.version: int | None = tensors.version(tensor)
+        self.version: int | None = facts.version(tensor)
         self.moment = moment
         """The last op recorded, and the number of the next node, at the last look."""
         self.told: frozenset[str] = frozenset()

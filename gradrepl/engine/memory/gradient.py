@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
-from gradrepl.engine.graph import LEAF
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import LEAF
+from gradrepl.engine.tensor import facts
 
 NODES = 200_000
 """Nodes followed at the most."""
@@ -23,7 +24,7 @@ def way(start: torch.Tensor, goal: torch.Tensor) -> list[str] | None:
     """
     if not start.requires_grad or not goal.requires_grad:
         return None
-    target, root = _end(goal), tensors.node_of(start)
+    target, root = _end(goal), facts.node_of(start)
     if target is None:
         return None
     if root is None:
@@ -46,9 +47,9 @@ def way(start: torch.Tensor, goal: torch.Tensor) -> list[str] | None:
 
 def _end(goal: torch.Tensor) -> Any:
     """Return where a gradient for ``goal`` arrives: (node, number), or the leaf itself."""
-    if tensors.is_leaf(goal):
+    if facts.is_leaf(goal):
         return goal
-    node = tensors.node_of(goal)
+    node = facts.node_of(goal)
     return None if node is None else (node, goal.output_nr)
 
 

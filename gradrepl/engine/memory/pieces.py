@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.parameter import is_lazy
 
-from gradrepl.engine import tensors
 from gradrepl.engine.memory.layout import Layout
 from gradrepl.engine.memory.owners import Owned, Saving
+from gradrepl.engine.tensor import facts, figures
 
 _COMPRESSED = {
     torch.sparse_csr: ("crow_indices", "col_indices", "values"),
@@ -49,7 +49,7 @@ class Piece(NamedTuple):
         item = value.element_size()
         offset = self.address - begin + value.storage_offset() * item
         strides = tuple(stride * item for stride in value.stride())
-        return Layout(offset, tensors.sizes(value.shape), strides, item)
+        return Layout(offset, facts.sizes(value.shape), strides, item)
 
     def begin(self) -> int:
         """Return the address of its first byte: of the storage, or of an array."""
@@ -91,7 +91,7 @@ def _piece(name: str, owner: str, value: torch.Tensor, saving: Saving | None) ->
         device = _device(value.device)
         address = 0 if device == "meta" else storage.data_ptr()
         size = int(storage.nbytes())
-    except tensors.UNREADABLE:  # mkldnn, symbolic sizes, the user's own kinds
+    except figures.UNREADABLE:  # mkldnn, symbolic sizes, the user's own kinds
         return None
     return Piece(name, owner, value, storage, storage._cdata, address, size, device, saving)
 

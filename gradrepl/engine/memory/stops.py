@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradrepl.engine import tensors
 from gradrepl.engine.memory import identity, timeline
 from gradrepl.engine.memory.survey import Survey, alias
 from gradrepl.engine.memory.timeline import Timeline
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Watch
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 
 def look(session: Session, place: Place) -> list[Watch]:
@@ -29,14 +29,14 @@ def look(session: Session, place: Place) -> list[Watch]:
 
 def _news(session: Session, place: Place, known: identity.Known) -> list[Watch]:
     found = []
-    with tensors.quiet():
+    with figures.quiet():
         survey = Survey(session, place)
         for watched in list(known.watched.values()):
             group = survey.group_of(watched.key)
             if group is None:
                 continue
             tensor = timeline.lies_in(group, watched)
-            before, version = watched.version, tensors.version(tensor)
+            before, version = watched.version, facts.version(tensor)
             silent = watched.look(version, timeline.now(survey))
             history = Timeline(survey, tensor, watched.name, group)
             for write, _ in history.writes:

@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import counters, kinds
 from gradrepl.engine.memory.identity import Ids
 from gradrepl.engine.memory.layout import Layout
 from gradrepl.engine.memory.owners import SAVED, VARIABLE, Owned, Owners, Saving
 from gradrepl.engine.memory.pieces import Piece, pieces
+from gradrepl.engine.tensor import facts
 from gradrepl.model import Member, Site, Storage
 
 MEMBERS = 256
@@ -191,12 +192,12 @@ def _member(
     tensor, saving = piece.value, piece.saving
     return Member(
         **common,
-        version=tensors.version(tensor),
+        version=facts.version(tensor),
         counter=number,
-        dtype=tensors.short(tensor.dtype),
+        dtype=facts.short(tensor.dtype),
         requires_grad=tensor.requires_grad,
-        is_leaf=tensors.is_leaf(tensor),
-        grad_fn=tensors.node_name(tensor),
+        is_leaf=facts.is_leaf(tensor),
+        grad_fn=facts.node_name(tensor),
         saved_version=saving.version if saving else None,
         stale=bool(saving and saving.stale),
         site=site_of(saving.node) if saving else None,

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradrepl.engine import nodes
-from gradrepl.engine.calls import Call
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import counters, identity, storages
 from gradrepl.engine.memory.content import Watch
 from gradrepl.engine.memory.owners import Owners, Saving
@@ -16,8 +16,8 @@ from gradrepl.engine.memory.writes import Write
 from gradrepl.model import Site, Stale
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 STALE = 64
 """Stale values of one storage that are told of one by one."""

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 
-from gradrepl.engine import nodes, tensors
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import content, counters, layout
 from gradrepl.engine.memory.content import Change, Watch
 from gradrepl.engine.memory.pieces import Piece
 from gradrepl.engine.memory.storages import Group
 from gradrepl.engine.memory.survey import Survey, alias, place_of
 from gradrepl.engine.memory.writes import Write, layout_of
+from gradrepl.engine.tensor import facts
 from gradrepl.model import Moment, Stale, Versions
 
 LISTED = 200
@@ -39,7 +40,7 @@ def watch(survey: Survey, tensor: torch.Tensor, name: str, group: Group) -> tupl
     key = tensor.untyped_storage()._cdata
     found = watched.get(key)
     if found is not None:
-        found.look(tensors.version(tensor), now(survey))
+        found.look(facts.version(tensor), now(survey))
         return found, False
     made = content.Watch(name, tensor, survey.id_of(group), now(survey))
     survey.known.watched[key] = made
@@ -54,7 +55,7 @@ class Timeline:
         self.tensor = tensor
         self.name = name
         self.group = group
-        self.version = tensors.version(tensor)
+        self.version = facts.version(tensor)
         self.writes = self._writes()
         self.savings = [piece for piece in group.pieces if piece.saving is not None]
 
