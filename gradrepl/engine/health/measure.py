@@ -45,7 +45,7 @@ def state(grad: torch.Tensor | None) -> tuple[int, int] | None:
 
 
 def norms(grads: Sequence[torch.Tensor]) -> list[float | None]:
-    """Return the L2 norm of each; None where it cannot be read. Inside ``tensors.quiet()``."""
+    """Return the L2 norm of each; None where it cannot be read. Inside ``figures.quiet()``."""
     found: list[float | None] = []
     far: dict[torch.device, list[int]] = {}
     for grad in grads:

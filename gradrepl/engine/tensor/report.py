@@ -11,8 +11,8 @@ from gradrepl.engine.explain import cut_off, leaf
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.forward.flow import History
 from gradrepl.engine.graph import nodes
-from gradrepl.engine.memory.identity import known
 from gradrepl.engine.memory.owners import GRADIENT, Owners
+from gradrepl.engine.memory.remembered import known
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures, hooks
