@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch.autograd.graph import GradientEdge
 
-from gradrepl.engine import tensors
 from gradrepl.engine.chain import unseen
 from gradrepl.engine.chain.path_graph import Hop, PathGraph
 from gradrepl.engine.chain.vjp import Grads, Runner, outputs_of
-from gradrepl.engine.graph import Graph
+from gradrepl.engine.graph.graph import Graph
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Amount
 
 Port = tuple[int, int]
@@ -77,7 +77,7 @@ def add(left: Any, right: Any) -> Any:
     """Add two gradients of which either may be None, as the engine does."""
     if left is None or right is None:
         return right if left is None else left
-    with tensors.quiet():
+    with figures.quiet():
         return left + right
 
 
@@ -85,7 +85,7 @@ def subtract(left: Any, right: Any) -> Any:
     """Subtract likewise."""
     if right is None:
         return left
-    with tensors.quiet():
+    with figures.quiet():
         return -right if left is None else left - right
 
 
@@ -105,7 +105,7 @@ def compare(ours: Any, theirs: Any) -> tuple[bool, float | None]:
         known = theirs if ours is None else ours
         largest = 0.0 if known is None else biggest(known)
         return largest == 0.0, largest
-    with tensors.quiet():
+    with figures.quiet():
         left, right = dense(ours), dense(theirs)
         if left.shape != right.shape:
             return False, None
@@ -123,7 +123,7 @@ def dense(tensor: Any) -> Any:
 
 def biggest(tensor: Any) -> float:
     """Return the largest magnitude in a tensor; 0 where it is empty, inf where it is not finite."""
-    with tensors.quiet():
+    with figures.quiet():
         plain = dense(tensor)
         most = float(plain.abs().max()) if plain.numel() else 0.0
     return math.inf if math.isnan(most) else most
@@ -140,12 +140,12 @@ def amount(grad: Any) -> Amount:
         return None
     if grad.layout is torch.strided and grad.numel() == 1 and not grad.is_complex():
         return float(grad.item())
-    return tensors.describe(grad)
+    return facts.describe(grad)
 
 
 def size(grad: Any) -> float | None:
     """Return the L2 norm of a gradient."""
-    return None if grad is None else tensors.norm(grad)
+    return None if grad is None else figures.norm(grad)
 
 
 def projection(part: Any, whole: Any, norm: float | None) -> float | None:
@@ -157,7 +157,7 @@ def projection(part: Any, whole: Any, norm: float | None) -> float | None:
         return 0.0
     if not norm or not math.isfinite(norm):
         return None
-    with tensors.quiet():
+    with figures.quiet():
         left, right = dense(part).reshape(-1), dense(whole).reshape(-1)
         wide = torch.complex128 if left.is_complex() else torch.float64
         inner = torch.vdot(right.to(wide), left.to(wide))

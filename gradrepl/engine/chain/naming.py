@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gradrepl.engine import nodes, tensors
 from gradrepl.engine.answers import tensor_at
 from gradrepl.engine.chain.path_graph import Start
 from gradrepl.engine.chain.vjp import outputs_of, seed
-from gradrepl.engine.gate import Place
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.errors import AutogradError, StateError, UsageError
 
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
@@ -61,7 +62,7 @@ def root(text: str, session: Session, place: Place) -> Root:
             f"Use ({text}).sum(), or at a backward stop leave the root out: then they start with "
             "that backward's own gradient.",
         )
-    with tensors.quiet():
+    with figures.quiet():
         ones = torch.ones_like(tensor, memory_format=torch.preserve_format)
     return Root(text, [Start(edge.node, edge.output_nr, ones)])
 
@@ -162,7 +163,7 @@ def _edge(tensor: Any, text: str, session: Session) -> Any:
 
 def gradient_edge(tensor: Any) -> Any:
     """Return the node and the number of its output that a gradient for ``tensor`` arrives at."""
-    with tensors.quiet():
+    with figures.quiet():
         return torch.autograd.graph.get_gradient_edge(tensor)
 
 
@@ -200,7 +201,7 @@ class Labels:
         if not isinstance(variable, torch.Tensor):
             return ""
         known = self._names.tensor(variable)
-        return known or "leaf " + "x".join(map(str, tensors.sizes(variable.shape)))
+        return known or "leaf " + "x".join(map(str, facts.sizes(variable.shape)))
 
     def made(self, node: Any, number: int) -> str:
         """Return what an output of the node is called: a variable, a leaf, else its op."""

@@ -15,7 +15,6 @@ import torch
 from msgspec.structs import replace
 
 from gradrepl import protocol as p
-from gradrepl.engine import tensors
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import gradients, naming, search
 from gradrepl.engine.chain.gradients import amount, projection, size
@@ -24,8 +23,9 @@ from gradrepl.engine.chain.path_graph import MOST, Hop, PathGraph, written
 from gradrepl.engine.chain.search import ENDS, LISTED, Route, Step
 from gradrepl.engine.chain.unseen import contained
 from gradrepl.engine.chain.vjp import Runner, elements, is_custom, is_real_number, seed
-from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError
 from gradrepl.model import Addend, Addends, Path, Paths, PathStep, Rest
 
@@ -353,7 +353,7 @@ class _Records:
         rows = []
         for element in range(elements(node, number)):
             unit = seed(node, number, 0.0)
-            with tensors.quiet():
+            with figures.quiet():
                 unit.view(-1)[element] = 1
             rows.append(self._runner.single(place, number, unit))
         return rows
@@ -362,6 +362,6 @@ class _Records:
 def _numbers(grad: Any, wide: int) -> tuple[float, ...]:
     if grad is None:
         return (0.0,) * wide
-    with tensors.quiet():
+    with figures.quiet():
         plain: torch.Tensor = gradients.dense(grad).reshape(-1).to(torch.float64)
         return tuple(plain.tolist())

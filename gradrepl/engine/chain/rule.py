@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from gradrepl import protocol as p
-from gradrepl.engine import nodes, tensors
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import naming, table
 from gradrepl.engine.chain.gradients import size
@@ -17,9 +16,11 @@ from gradrepl.engine.chain.naming import Labels
 from gradrepl.engine.chain.paths import SMALL
 from gradrepl.engine.chain.unseen import contained
 from gradrepl.engine.chain.vjp import Grads, Runner, is_custom, is_real_number, outputs_of, seed
-from gradrepl.engine.evaluate import text_of
-from gradrepl.engine.gate import Place
+from gradrepl.engine.code.evaluate import text_of
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import GradreplError, StateError, UsageError
 from gradrepl.model import Formula, Gain, Rule
 
@@ -167,7 +168,7 @@ def _arriving(node: Any, place: Place) -> tuple[Grads | None, str]:
 
 def _text(value: Any) -> str:
     if isinstance(value, torch.Tensor):
-        return tensors.values(value) if value.numel() <= SMALL else ""
+        return figures.values(value) if value.numel() <= SMALL else ""
     return "" if value is None else text_of(value)[:60]
 
 

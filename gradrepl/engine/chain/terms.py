@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 from torch.autograd.graph import GradientEdge
 
 from gradrepl import protocol as p
-from gradrepl.engine import nodes, tensors
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import gradients, naming, unseen
 from gradrepl.engine.chain.gradients import amount, projection, size
 from gradrepl.engine.chain.naming import Labels
 from gradrepl.engine.chain.vjp import Runner, is_custom, sentence
-from gradrepl.engine.gate import Place
-from gradrepl.engine.graph import Graph, Order
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import Graph, Order
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import AutogradError, StateError
 from gradrepl.model import Term, TermRow, Terms
 
@@ -130,7 +130,7 @@ def terms(request: p.TermsOf, session: Session, place: Place) -> Terms:
     )
 
 
-Asked = tuple[list[Any], list[tuple["Split", "Figures"]], list[Any], list[str]]
+Asked = tuple[list[Any], list[tuple["Split", "Measured"]], list[Any], list[str]]
 """The loss's gradients, each term's figures, what the terms leave of the gradients, notes."""
 
 
@@ -138,7 +138,7 @@ def _ask(
     root: naming.Root, parts: Sequence[Split], leaves: Sequence[Any], user_code: bool
 ) -> Asked:
     """Ask torch for the gradients of the loss and of each term; one at a time is held."""
-    listed: list[tuple[Split, Figures]] = []
+    listed: list[tuple[Split, Measured]] = []
     with unseen.unseen(user_code) as muted:
         asked = _Gradients(leaves)
         whole = left = asked.of(root.starts)
@@ -146,7 +146,7 @@ def _ask(
             grads = asked.of([part])
             left = [gradients.subtract(a, b) for a, b in zip(left, grads, strict=True)]
             if len(listed) < LISTED:
-                listed.append((part, _figures(grads, whole)))
+                listed.append((part, _measured(grads, whole)))
     return whole, listed, left, muted.notes()
 
 
@@ -167,19 +167,19 @@ class _Gradients:
             raise sentence("the backward", error) from error
 
 
-Figures = list[tuple[float | None, float | None]]
+Measured = list[tuple[float | None, float | None]]
 """For each leaf, the norm of the term's gradient, and its inner product with the whole one divided
 by that one's norm."""
 
 
-def _figures(grads: Sequence[Any], whole: Sequence[Any]) -> Figures:
-    figures: Figures = []
+def _measured(grads: Sequence[Any], whole: Sequence[Any]) -> Measured:
+    measured: Measured = []
     for part, total in zip(grads, whole, strict=True):
         norm = size(total)
         shared = projection(part, total, norm)
         inner = None if shared is None or norm is None else shared * norm
-        figures.append((size(part), inner))
-    return figures
+        measured.append((size(part), inner))
+    return measured
 
 
 def _norm(norms: Any) -> float | None:
@@ -195,19 +195,19 @@ class _Table:
         self.names = [labels.leaf(node) for node in leaves]
         self.order = sorted(range(len(leaves)), key=lambda n: -(norms[n] or 0.0))[:ROWS]
 
-    def term(self, part: Split, figures: Figures) -> Term:
+    def term(self, part: Split, measured: Measured) -> Term:
         """Return the record of one term."""
         labels = self._labels
         held = labels.variable(part.node, part.number)
-        with tensors.quiet():
+        with figures.quiet():
             value = amount(held[1].detach()) if held is not None else None
         weight = amount(part.seed)
         rows = tuple(
-            TermRow(parameter=self.names[n], norm=figures[n][0], cosine=_cosine(*figures[n]))
+            TermRow(parameter=self.names[n], norm=measured[n][0], cosine=_cosine(*measured[n]))
             for n in self.order
         )
-        norm, whole = _norm(norm for norm, _ in figures), _norm(self.norms)
-        pairs = zip(figures, self.norms, strict=True)
+        norm, whole = _norm(norm for norm, _ in measured), _norm(self.norms)
+        pairs = zip(measured, self.norms, strict=True)
         inner = sum(inner * norm for (_, inner), norm in pairs if inner is not None and norm)
         return Term(
             name=labels.made(part.node, part.number),

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import torch
 
 from gradrepl import protocol as p
-from gradrepl.engine import nodes
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import naming, rule, table
 from gradrepl.engine.chain.differences import Copies, Function, compare
 from gradrepl.engine.chain.vjp import is_custom
-from gradrepl.engine.gate import Place
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import Verified
 
