@@ -19,7 +19,7 @@ from gradrepl.commands.attach import converse
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import PROMPTS
 from gradrepl.endpoint import Endpoint
-from gradrepl.engine.gate import Gate
+from gradrepl.engine.stopping.gate import Gate
 from gradrepl.errors import LinkError
 from gradrepl.launch import Options
 from gradrepl.link import leave_signals

@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 
 from gradrepl.commands.attach import Attached
+from gradrepl.draw import ink
 from gradrepl.endpoint import Endpoint
 from gradrepl.launch import Options
 from gradrepl.model import Site, Stats, Stop
 from gradrepl.phrases import figures
 from gradrepl.render import Look, show
-from gradrepl.tui import ink, reply
+from gradrepl.tui import reply
 
 NAN, INF = math.nan, math.inf
 

@@ -137,7 +137,7 @@ def test_pdb_has_our_words(env, tmp_path):
     assert "bw" in answers[9]
     assert answers[10].startswith("Show which tensors share memory")
     assert "[3, 0]" in answers[12]
-    assert "gradrepl/words.py" not in answers[13]
+    assert "gradrepl/line_commands.py" not in answers[13]
     assert "after [3.0, 0.0]" in answers[14]
     assert (result.returncode, result.stderr) == (0, "")
 

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 
 from gradrepl import conditions as c
 from gradrepl import protocol
-from gradrepl.engine import frames
-from gradrepl.engine.gate import Quitting
-from gradrepl.engine.interrupts import Interrupts
+from gradrepl.engine.code import frames
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Quitting
+from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.guest import processes, terminal
 from gradrepl.guest.clients import Client, Clients
 from gradrepl.guest.listener import Listener, own_name

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from gradrepl.engine import frames
+from gradrepl.engine.code import frames
 from gradrepl.engine.session import Session
 
 _waiting: list[Any] = []

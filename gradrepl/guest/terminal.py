@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gradrepl import client, endpoint, guest
-from gradrepl.engine import stdio
+from gradrepl.engine.code import stdio
 from gradrepl.errors import LinkError
 from gradrepl.link import leave_signals
 
