@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import model as records
 from gradrepl.errors import StateError
-from gradrepl.model.traced import TracedOp, TracedPass
+from gradrepl.model.running import OpRow
+from gradrepl.model.traced import TracedPass
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,7 +75,7 @@ class Trace:
     # -- what ran ------------------------------------------------------------------------------
 
     @property
-    def ops(self) -> list[TracedOp]:
+    def ops(self) -> list[OpRow]:
         """The ops, in the order in which they ended; at most 20,000."""
         return list(self._engine.ops) if self._engine else []
 
