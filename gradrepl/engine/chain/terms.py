@@ -17,6 +17,7 @@ from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph, Order
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError
 from gradrepl.model import Term, TermRow, Terms
 
