@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import replaced, tensors
+from gradrepl.engine import replaced, tensors, torch_private
 from gradrepl.model import Op, OpRow, Site
 
 NODES = 64
@@ -189,7 +189,7 @@ class Call:
         """Return the full record: only while the op is held."""
         inputs = list(tensors_in((self.args, self.kwargs)))
         outputs = list(tensors_in(self.result)) if when == "after" else []
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             nodes = tuple(self._node_names())
         return Op(
             id=self.id,

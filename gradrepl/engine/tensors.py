@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode
 
+from gradrepl.engine import torch_private
 from gradrepl.model import Stats, TensorInfo
 
 FULL = 16 * 1024 * 1024
@@ -30,18 +30,18 @@ class quiet:
 
     def __enter__(self) -> None:
         """Switch everything off."""
-        self._function = torch._C.DisableTorchFunction()
+        self._function = torch_private.DisableTorchFunction()
         self._function.__enter__()
         self._dispatch = None
-        if _get_current_dispatch_mode() is not None:
-            self._dispatch = _disable_current_modes()
+        if torch_private.dispatch_mode() is not None:
+            self._dispatch = torch_private.disable_dispatch_modes()
             self._dispatch.__enter__()
         self._grad = torch.is_grad_enabled()
-        torch._C._set_grad_enabled(False)
+        torch_private.set_grad_enabled(False)
 
     def __exit__(self, *error: Any) -> None:
         """Have everything as it was."""
-        torch._C._set_grad_enabled(self._grad)
+        torch_private.set_grad_enabled(self._grad)
         if self._dispatch is not None:
             self._dispatch.__exit__(*error)
         self._function.__exit__(*error)
@@ -51,7 +51,7 @@ def readable(tensor: torch.Tensor) -> bool:
     """Has this tensor elements that can be read here? Not on meta, fake or inside vmap."""
     if tensor.device.type == "meta" or tensor.is_quantized:
         return False
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if torch_private.in_functorch(tensor):
         return False
     return type(tensor).__name__ not in ("FakeTensor", "FunctionalTensor", "DTensor")
 
@@ -156,7 +156,7 @@ def shape(tensor: torch.Tensor) -> tuple[int, ...]:
     try:
         return sizes(tensor.shape)
     except RuntimeError:
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             try:
                 return sizes(tensor.size())
             except RuntimeError:  # nested: its rows have different sizes
@@ -242,7 +242,7 @@ def _nbytes(tensor: torch.Tensor) -> int:
 
 def describe(tensor: torch.Tensor, name: str = "", *, figures: bool = True) -> TensorInfo:
     """Return what may be said of ``tensor``; with ``figures``, also statistics and values."""
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         strided = tensor.layout is torch.strided and not tensor.is_nested
         grad = tensor.grad if is_leaf(tensor) or tensor.retains_grad else None
         return TensorInfo(

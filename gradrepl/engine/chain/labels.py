@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
+from gradrepl.engine import nodes, tensors, torch_private
 from gradrepl.engine.chain import origin
 from gradrepl.engine.chain.sums import dense
 from gradrepl.engine.gate import Place
@@ -24,7 +24,7 @@ class Labels:
         self._backward = origin.paused(session, place)
         self._names = session.names(place.frame)
         self._made: dict[tuple[Any, int], str] = {}
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for name, tensor in self._names.variables():
                 if tensor.requires_grad and not tensor.is_leaf:
                     self._made.setdefault((tensor.grad_fn, tensor.output_nr), name)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.utils import clip_grad
 
-from gradrepl.engine import tensors
+from gradrepl.engine import tensors, torch_private
 from gradrepl.engine.patches import ClosurePatch, passes
 from gradrepl.model import health as h
 
@@ -126,6 +126,6 @@ def _beyond(parameters: Any, limit: float) -> bool:
     try:
         grads = [each.grad for each in several if each.grad is not None]
         grads = [grad for grad in grads if grad.numel() and tensors.readable(grad)]
-        return any(bool(norm > limit) for norm in torch._foreach_norm(grads, float("inf")))
+        return any(bool(norm > limit) for norm in torch_private.norms(grads, float("inf")))
     except (*tensors.UNREADABLE, AttributeError, TypeError):  # torch will say what is wrong
         return False

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from gradrepl.engine import tensors
+from gradrepl.engine import tensors, torch_private
 
 WHOLE = 1 << 20
 """Bytes up to which every one is read."""
@@ -112,7 +112,7 @@ class Watch:
 
         Call it only while the storage lives, and inside of ``tensors.quiet()``.
         """
-        storage = torch.UntypedStorage._new_with_weak_ptr(self.key)  # type: ignore[no-untyped-call]
+        storage = torch_private.storage_behind(self.key)
         if storage is None:
             return False
         now = fingerprint(storage)

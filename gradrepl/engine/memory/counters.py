@@ -15,13 +15,15 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
+
 Setter = Callable[[Sequence[torch.Tensor], Sequence[int]], None]
 
 
 @cache
 def _setter() -> Setter | None:
     """Return what sets the counters of several tensors; None where this torch has nothing."""
-    unsafe: Any = getattr(torch._C._autograd, "_unsafe_set_version_counter", None)
+    unsafe: Any = torch_private.set_version_counter
     if unsafe is None:
         return None
 

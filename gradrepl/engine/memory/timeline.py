@@ -6,9 +6,8 @@ from math import inf
 from typing import Any
 
 import torch
-from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 
-from gradrepl.engine import nodes, tensors
+from gradrepl.engine import nodes, tensors, torch_private
 from gradrepl.engine.memory import content, counters, layout
 from gradrepl.engine.memory.content import Change, Watch
 from gradrepl.engine.memory.pieces import Piece
@@ -29,7 +28,7 @@ Placed = tuple[float, Moment]
 
 def now(survey: Survey) -> tuple[int, int]:
     """Return the last op recorded, and the number that the next node of the graph gets."""
-    return survey.recorder.last_id, _get_sequence_nr()
+    return survey.recorder.last_id, torch_private.sequence_number()
 
 
 def watch(survey: Survey, tensor: torch.Tensor, name: str, group: Group) -> tuple[Watch, bool]:
