@@ -199,6 +199,11 @@ norms: Callable[..., Any] = _part(
     lambda tensors, order: [torch.linalg.vector_norm(each, order) for each in tensors],
     "Clipping is looked at one parameter at a time.",
 )
+clip_by_norm: Any = _part(
+    "torch.nn.utils.clip_grad._clip_grads_with_norm_",
+    torch.no_grad()(_nothing),
+    "Clipping of gradients by their norm is not told of.",
+)
 
 _UNWRAPPED = "Functions of torch that the program has replaced are called through its wrapper."
 in_c = (

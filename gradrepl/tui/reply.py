@@ -6,9 +6,10 @@ import io
 from functools import singledispatch
 
 from gradrepl import model
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.phrases import answer
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels import inspector, nodes, ops, side, source, tensor_lines
 
 WIDEST = 110

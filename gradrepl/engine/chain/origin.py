@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gradrepl.engine import tensors, torch_private
+from gradrepl.engine import torch_private
 from gradrepl.engine.answers import tensor_at
 from gradrepl.engine.chain.local import outputs_of, seed
 from gradrepl.engine.chain.ways import Start
-from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError, UsageError
 
 
@@ -57,7 +58,7 @@ def root(text: str, session: Session, place: Place) -> Root:
             f"Use ({text}).sum(), or at a backward stop leave the root out: then they start with "
             "that backward's own gradient.",
         )
-    with tensors.quiet():
+    with figures.quiet():
         ones = torch.ones_like(tensor, memory_format=torch.preserve_format)
     return Root(text, [Start(edge.node, edge.output_nr, ones)])
 
@@ -157,7 +158,7 @@ def _edge(tensor: Any, text: str, session: Session) -> Any:
 
 
 def _quiet_edge(tensor: Any) -> Any:
-    with tensors.quiet():
+    with figures.quiet():
         return torch.autograd.graph.get_gradient_edge(tensor)
 
 

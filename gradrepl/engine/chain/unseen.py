@@ -21,7 +21,8 @@ from typing import Any
 import torch
 from torch.autograd.graph import GradientEdge
 
-from gradrepl.engine import nodes, torch_private
+from gradrepl.engine import torch_private
+from gradrepl.engine.graph import nodes
 from gradrepl.errors import StateError
 
 SHOWN = 8

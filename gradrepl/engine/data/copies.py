@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 from torch.utils.data import sampler as samplers
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.code.patches import passes
 from gradrepl.engine.data import generators
-from gradrepl.engine.patches import passes
 
 handling: Any = torch_private.worker_signals
 END = object()
