@@ -23,6 +23,7 @@ from gradrepl.engine.health.measure import counts
 from gradrepl.engine.health.verdicts import judge_node
 from gradrepl.engine.tensor import figures
 from gradrepl.engine.torch_private import dispatch_mode, running_backward, running_node
+from gradrepl.model import NodeRow
 from gradrepl.model import health as h
 
 LARGE = 16 * 1024
@@ -298,14 +299,14 @@ class Run(NamedTuple):
     """Names of leaves, by place from 0."""
     note: str
 
-    def row(self, place: int, limits: h.HealthLimits, scale: float | None) -> h.NodeHealth:
+    def row(self, place: int, limits: h.HealthLimits, scale: float | None) -> NodeRow:
         """Return the node at ``place``, from 0."""
         norm = self.norms[place]
         low, high = self.edges[place] if self.edges else (None, None)
         finite = norm is None or math.isfinite(norm)
         nans, infs = (0, 0) if finite else self.bad.get(place, (None, None))
         by = scale or 1.0
-        return h.NodeHealth(
+        return NodeRow(
             id=place + 1,
             name=self.names[place].__name__,
             label=self.labels.get(place, ""),
