@@ -12,10 +12,14 @@ from gradrepl import errors, model, plugins, protocol
 from gradrepl.commands.registry import Expression, command
 
 
-@command("rank", group="Looking")  # in the face, which has no torch
+class AskRank(protocol.Request, frozen=True):
+    of: str
+
+
+@command("rank", group="Looking")  # in the client, which has no torch
 async def rank(talk, expression: Expression):
     """Show the singular values of a matrix, and how many of them count."""
-    return await talk.ask(protocol.AskPlugin(question="rank", arguments={"of": expression}))
+    return await talk.ask(AskRank(of=expression))
 
 
 @gradrepl.hookimpl
@@ -24,14 +28,14 @@ def gradrepl_commands():
 
 
 @gradrepl.hookimpl
-def gradrepl_answer(question, arguments, evaluate):  # in the debuggee, where the tensors are
-    if question == "rank":
-        values = evaluate(f"torch.linalg.svdvals(({arguments['of']}).detach().double()).tolist()")
+def gradrepl_answer(request, here):  # in the debuggee, where the tensors are
+    if isinstance(request, AskRank):
+        values = here.evaluate(f"torch.linalg.svdvals(({request.of}).detach().double()).tolist()")
         if not values or isinstance(values[0], list):
-            raise errors.UsageError(f"{arguments['of']} is no matrix.")
-        count = sum(value > 1e-6 * values[0] for value in values)
+            raise errors.UsageError(f"{request.of} is no matrix.")
         rows = tuple((str(place), f"{value:.4g}") for place, value in enumerate(values[:8]))
-        return model.Table(title=f"rank {count}", columns=("", "singular value"), rows=rows)
+        rank = sum(value > 1e-6 * values[0] for value in values)
+        return model.Table(title=f"rank {rank}", columns=("", "singular value"), rows=rows)
 
 
 @gradrepl.hookimpl
@@ -45,7 +49,7 @@ def gradrepl_conditions():
         out = event.extra().get("out")
         return out is not None and (out == 0).double().mean().item() > float(share or 0.5)
 
-    help = "sparse SHARE: an op's result is zero in more than SHARE of its elements"
+    help = "sparse SHARE: a result is zero in more than SHARE of its elements"
     return [plugins.Kind(word="sparse", help=help, matches=matches, about=("op",))]
 
 

@@ -16,8 +16,11 @@ import pluggy
 
 if TYPE_CHECKING:
     from gradrepl import model
+    from gradrepl.commands.conversation import Conversation
+    from gradrepl.engine.plugged.answers import Here
     from gradrepl.event import Event
-    from gradrepl.plugins import Kind
+    from gradrepl.plugins import Draw, Kind
+    from gradrepl.protocol import Request
     from gradrepl.tui.views import View
 
 hookspec = pluggy.HookspecMarker("gradrepl")
@@ -32,8 +35,35 @@ def gradrepl_commands() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-b
     """Return functions made with ``gradrepl.commands.registry.command``.
 
     Each gets the conversation and its parsed arguments and returns a record, or nothing; what
-    needs torch it asks with ``await talk.ask(protocol.AskPlugin(...))``: ``gradrepl_answer``.
+    needs torch it asks with ``await talk.ask(...)`` and answers in ``gradrepl_answer``.
     """
+
+
+@hookspec
+def gradrepl_drawings() -> Mapping[type[model.Record], Draw]:  # type: ignore[empty-body]
+    """Return what draws the records that this plugin brings: {class: function}.
+
+    Each function gets the record and a width in cells, and returns lines: lists of (text, role),
+    with the roles of ``gradrepl.tui.ink``. A record without a drawing shows its fields.
+    """
+
+
+@hookspec
+async def gradrepl_typed(talk: Conversation, text: str) -> str | None:
+    """Return the command that a typed line stands for, where it is meant for this plugin.
+
+    Awaited before a line without ``:`` or ``!`` is taken for a command or for Python.
+    """
+
+
+@hookspec
+async def gradrepl_entered(talk: Conversation, text: str) -> None:
+    """See each entry when it is over: the program waits again, or is gone. Awaited."""
+
+
+@hookspec
+def gradrepl_shown(talk: Conversation, record: model.Record) -> None:
+    """See each record that is answered or told, before it is drawn."""
 
 
 @hookspec
@@ -92,17 +122,15 @@ def gradrepl_findings(  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def gradrepl_answer(
-    question: str,
-    arguments: Mapping[str, str],
-    names: Mapping[str, Any],
-    evaluate: Callable[[str], Any],
-) -> model.Record | None:
-    """Answer what the face half asked, or return None where the question is not this plugin's.
+def gradrepl_answer(request: Request, here: Here) -> model.Record | None:
+    """Answer a request that a plugin brings, or return None where it is not this plugin's.
 
-    ``names`` are the variables in reach, ``evaluate`` gives the value of an expression of the
-    user's. In the thread that is parked, without gradient recording. The record crosses a socket:
-    keep it bounded. Raise a ``gradrepl.errors.UsageError`` for what the user got wrong.
+    A plugin's request is a frozen subclass of ``gradrepl.protocol.Request``: its client half asks
+    ``await talk.ask(AskHeat(of="x"))``. The answer is any record, or the plugin's own: a frozen
+    subclass of ``gradrepl.model.Record``, which ``gradrepl_drawings`` draws. It crosses a socket:
+    keep it bounded. ``here`` has the variables in scope (``names``), ``evaluate(expression)``, and
+    ``ask(request)``. In the thread that is parked, in the grad mode that it is parked in. Raise a
+    ``gradrepl.errors.UsageError`` for what the user got wrong.
     """
 
 
