@@ -8,7 +8,7 @@ Try:
 """
 
 import gradrepl
-from gradrepl import errors, model, plugins, protocol
+from gradrepl import model, plugins, protocol
 from gradrepl.commands.registry import Expression, command
 
 
@@ -30,12 +30,11 @@ def gradrepl_commands():
 @gradrepl.hookimpl
 def gradrepl_answer(request, here):  # in the debuggee, where the tensors are
     if isinstance(request, AskRank):
-        values = here.evaluate(f"torch.linalg.svdvals(({request.of}).detach().double()).tolist()")
-        if not values or isinstance(values[0], list):
-            raise errors.UsageError(f"{request.of} is no matrix.")
+        matrix = f"({request.of}).detach().double().flatten(0, -2)"
+        values = here.evaluate(f"torch.linalg.svdvals({matrix}).tolist()") or [0.0]
+        title = f"rank {sum(value > 1e-6 * values[0] for value in values)}"
         rows = tuple((str(place), f"{value:.4g}") for place, value in enumerate(values[:8]))
-        rank = sum(value > 1e-6 * values[0] for value in values)
-        return model.Table(title=f"rank {rank}", columns=("", "singular value"), rows=rows)
+        return model.Table(title=title, columns=("", "singular value"), rows=rows)
 
 
 @gradrepl.hookimpl
@@ -49,14 +48,12 @@ def gradrepl_conditions():
         out = event.extra().get("out")
         return out is not None and (out == 0).double().mean().item() > float(share or 0.5)
 
-    help = "sparse SHARE: a result is zero in more than SHARE of its elements"
+    help = "sparse SHARE: an op's result is zero in more than SHARE of its elements"
     return [plugins.Kind(word="sparse", help=help, matches=matches, about=("op",))]
 
 
 if __name__ == "__main__":
     import torch
 
-    torch.manual_seed(0)
     weight = (torch.randn(6, 2) @ torch.randn(2, 5)).requires_grad_()
-    hidden = torch.relu(torch.randn(3, 6) @ weight - 6)
-    (hidden.sum() + weight.square().mean()).backward()
+    (torch.relu(torch.randn(3, 6) @ weight - 6).sum() + weight.square().mean()).backward()

@@ -43,8 +43,9 @@ def gradrepl_commands() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-b
 def gradrepl_drawings() -> Mapping[type[model.Record], Draw]:  # type: ignore[empty-body]
     """Return what draws the records that this plugin brings: {class: function}.
 
-    Each function gets the record and a width in cells, and returns lines: lists of (text, role),
-    with the roles of ``gradrepl.tui.ink``. A record without a drawing shows its fields.
+    Each function gets the record and a width in cells (None: as wide as it takes), and returns
+    lines: lists of (text, role), see ``gradrepl.draw.ink``. A record without a drawing shows its
+    fields.
     """
 
 

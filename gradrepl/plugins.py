@@ -23,6 +23,7 @@ import platformdirs
 import pluggy
 
 from gradrepl import hookspecs
+from gradrepl.draw.ink import Line
 from gradrepl.errors import GradreplError, PluginError, UsageError
 from gradrepl.event import Event
 from gradrepl.model import PluginInfo, Record
@@ -33,10 +34,8 @@ FOREIGN = {
     "debuggee": ("textual", "prompt_toolkit"),
 }
 """What a plugin must not import where: the half of the other process does."""
-Line = list[tuple[str, str]]
-"""(text, role), from left to right."""
-Draw = Callable[[Any, int], Iterable[Line]]
-"""Draws a record in a number of cells."""
+Draw = Callable[[Any, int | None], Iterable[Line]]
+"""Draws a record in a number of cells; None: as wide as it takes."""
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +161,7 @@ class Plugins:
                 results.append(result)
         return results
 
-    def drawn(self, record: Record, width: int) -> list[Line] | None:
+    def drawn(self, record: Record, width: int | None) -> list[Line] | None:
         """Return ``record`` as lines of (text, role), if a plugin brings its drawing."""
         for name, drawings in self.call("gradrepl_drawings"):
             draw = drawings.get(type(record))

@@ -7,8 +7,8 @@ Inf count as the least and are said.
 import gradrepl
 from gradrepl import model, protocol
 from gradrepl.commands.registry import Expression, command
+from gradrepl.draw.charts import halves, ramp, scaled
 from gradrepl.errors import UsageError
-from gradrepl.pictures import halves, ramp, scaled
 
 DOTS = 128
 """Rows and columns that cross the link."""
@@ -77,8 +77,8 @@ def page():
     from rich.color import Color
     from rich.style import Style
 
+    from gradrepl.tui.pages.page import PaperPage
     from gradrepl.tui.panels.base import Panel
-    from gradrepl.tui.panels.page import PaperPage
 
     def grey(value):
         return Color.from_rgb(value, value, value)

@@ -33,6 +33,7 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.model, gradrepl.protocol, gradrepl.conditions", {"torch", *SCREEN}),
         ("gradrepl.commands", {"torch", *SCREEN}),
         ("gradrepl.commands.conversation", {"torch", *SCREEN}),
+        ("gradrepl.draw.ink, gradrepl.draw.charts", {"torch", *SCREEN}),
         ("gradrepl.render", {"torch", "textual", "prompt_toolkit"}),
         ("gradrepl.repl.prompt, gradrepl.repl.batch", {"torch", "textual"}),
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),

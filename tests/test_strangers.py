@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 
 from gradrepl.commands.visit import Visit
+from gradrepl.draw import ink
 from gradrepl.launch import Options
 from gradrepl.meeting import Meeting
 from gradrepl.model import Site, Stats, Stop
 from gradrepl.phrases import figures
 from gradrepl.render import Look, show
-from gradrepl.tui import ink, reply
+from gradrepl.tui import reply
 
 NAN, INF = math.nan, math.inf
 

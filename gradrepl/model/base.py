@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, ClassVar
 
 import msgspec
@@ -22,6 +23,15 @@ class Site(msgspec.Struct, frozen=True):
     line: int
     function: str
     text: str
+
+    @property
+    def place(self) -> str:
+        """The file's name and the line.
+
+        >>> Site("/home/me/train.py", 36, "step", "loss.backward()").place
+        'train.py:36'
+        """
+        return f"{os.path.basename(self.file)}:{self.line}"
 
 
 def kinds_of(kind: type) -> tuple[type, ...]:

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gradrepl import model, plugins
+from gradrepl.draw.ink import Line
 
 ASCII = str.maketrans("│─╭╮╰╯├┤┬┴┼●○◉◇◆✓·▶→∈μ…×", "|-/\\\\/+++++@oO=*+.>>~m.x")
 
@@ -22,8 +23,6 @@ STYLES = {
     "good": "green",
 }
 """The prompt's styles by the roles of a plugin's drawing."""
-UNBROKEN = 10_000
-"""Cells of a line at a prompt: the terminal breaks it, so that it can be copied."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -36,14 +35,14 @@ class Look(msgspec.Struct, frozen=True):
 @singledispatch
 def render(record: model.Record, look: Look) -> RenderableType:
     """Return what to draw for ``record``: a plugin's as it says, a stranger's by its fields."""
-    drawn = plugins.here().drawn(record, UNBROKEN)
+    drawn = plugins.here().drawn(record, None)
     if drawn is not None:
         return Group(*(styled(each, look) for each in drawn))
     fields = [(name, str(getattr(record, name))) for name in record.__struct_fields__]
     return facts([("type", type(record).__name__), *fields], look)
 
 
-def styled(spans: plugins.Line, look: Look) -> Text:
+def styled(spans: Line, look: Look) -> Text:
     """Return a line of (text, role) in the styles of the prompt."""
     parts = ((text, "" if look.plain else STYLES.get(role, "")) for text, role in spans)
     return fit(Text.assemble(*parts), look)

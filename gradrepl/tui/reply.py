@@ -6,8 +6,9 @@ import io
 from functools import singledispatch
 
 from gradrepl import model, plugins
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels import inspector, nodes, ops, side, source, tensor_lines
 
 WIDEST = 110

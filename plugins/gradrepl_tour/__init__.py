@@ -12,15 +12,15 @@ from weakref import WeakKeyDictionary
 import gradrepl
 from gradrepl import model
 from gradrepl.commands.registry import ANY, RUNNING, Argument, command
+from gradrepl.draw.ink import Line
 from gradrepl.errors import StateError, UsageError
-from gradrepl.plugins import Line
 from gradrepl_tour.guide import Tour, TourAnswer, TourStep, level, sum_of
 from gradrepl_tour.steps import STEPS
 
 ANSWER = Annotated[str, Argument("next|off", rest=True)]
 
 
-def draw_step(record: TourStep, width: int) -> list[Line]:
+def draw_step(record: TourStep, width: int | None) -> list[Line]:
     """Return what to do now, and below it what to type."""
     at = f"Tour {record.number}/{record.total} " if record.number else "Tour "
     lines = [[(at, "title"), (record.text, "")]]
@@ -30,7 +30,7 @@ def draw_step(record: TourStep, width: int) -> list[Line]:
     return lines
 
 
-def draw_answer(record: TourAnswer, width: int) -> list[Line]:
+def draw_answer(record: TourAnswer, width: int | None) -> list[Line]:
     """Return what the engine says to a guess, and why."""
     if record.said is None:
         mark, role, said = "·", "dim", ""
@@ -76,9 +76,7 @@ async def tour(talk: Any, what: ANSWER = "") -> model.Record | None:
     if what and here.awaits_guess(talk):
         here.guess = sum_of(what)
         text = f"You say {here.guess:g}. One s, and the engine answers."
-        return TourStep(
-            number=here.index + 1, total=len(STEPS), text=text, entry=here.step.type
-        )
+        return TourStep(number=here.index + 1, total=len(STEPS), text=text, entry=here.step.type)
     return await here.told(talk) if not what else _no_word(what)
 
 

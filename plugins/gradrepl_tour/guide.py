@@ -85,9 +85,13 @@ class Tour:
             hint = "   i begins typing" if asked else ""
             hint = "   or the key, after Esc" if not asked and len(step.type) == 1 else hint
         return TourStep(
-            number=self.index + 1, total=len(STEPS), text=await filled(talk, text),
-            entry="" if asked else step.type, guess=asked, hint=hint,
-        )  # fmt: skip
+            number=self.index + 1,
+            total=len(STEPS),
+            text=await filled(talk, text),
+            entry="" if asked else step.type,
+            guess=asked,
+            hint=hint,
+        )
 
     async def after(self, talk: Any, typed: str) -> None:
         """Look after an entry how far the example is, and say what comes next."""
@@ -185,9 +189,13 @@ async def filled(talk: Any, text: str) -> str:
 
 
 _SIGNS: dict[type, Any] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.USub: operator.neg, ast.UAdd: operator.pos,
-}  # fmt: skip
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
 
 
 def sum_of(text: str) -> float:

@@ -30,34 +30,40 @@ STEPS = (
     Step(
         "You will see the chain rule happen. In the example L = left * right, and both are made "
         "of a: two paths lead from L to a. Load it: it stops before its first op.",
-        f":load {EXAMPLE}", STARTED,
+        f":load {EXAMPLE}",
+        STARTED,
     ),
     Step(
         "Each s runs one op and stops with its result (●). Go on until L is made: four times.",
-        "s", MADE,
+        "s",
+        MADE,
     ),
     Step(
         "L stands. One s more begins L.backward(), and the engine stops before its first node, "
         "the one that made L. What arrives there is dL/dL = 1.",
-        "s", BACKWARD + 1,
+        "s",
+        BACKWARD + 1,
     ),
     Step(
         "Next the engine runs this node and stops at #2, which made right. L = left * right with "
         "left = {left} and right = {right}. Predict what arrives there: dL/dright.",
-        "s", BACKWARD + 2,
+        "s",
+        BACKWARD + 2,
         why="L = left * right, so dL/dright is left, and left is {left}.",
         traps=(("{right}", "That is right itself: its factor is left."),),
     ),
     Step(
         "Then comes #3, which made left. Predict what arrives there: dL/dleft.",
-        "s", BACKWARD + 3,
+        "s",
+        BACKWARD + 3,
         why="dL/dleft is the other factor, right, and right is {right}.",
         traps=(("{left}", "That is left itself: its factor is right."),),
     ),
     Step(
         "At #4 both paths reach a. right = a**2 passes on dL/dright times 2a, and left = 3 * a "
         "passes on dL/dleft times 3. Predict what arrives at a: its gradient.",
-        "s", BACKWARD + 4,
+        "s",
+        BACKWARD + 4,
         why="By left {right} x {left / a} = {right * (left / a)}, by right {left} x {2 * a} = "
         "{left * 2 * a}: where paths meet, gradients are added.",
         traps=(
@@ -69,16 +75,23 @@ STEPS = (
     Step(
         "You have seen every node. c runs on to the end: the script prints both routes, their "
         "sum and a.grad.",
-        "c", ENDED,
+        "c",
+        ENDED,
     ),
     Step(
         "The backward has freed its graph, so build it again. What is no command is Python, run "
         "in the script's own names.",
-        BUILD, 0, entered=r"\bL\s*=",
+        BUILD,
+        0,
+        entered=r"\bL\s*=",
     ),
-    Step("Now ask for every path from L to a, and for the sum.", ":paths L a", 0,
-         entered=r":?paths\b"),
-)  # fmt: skip
+    Step(
+        "Now ask for every path from L to a, and for the sum.",
+        ":paths L a",
+        0,
+        entered=r":?paths\b",
+    ),
+)
 FAREWELL = (
     "That was the tour: along a path derivatives are multiplied, and paths add up to the gradient, "
     "as autograd says itself. ':examples' has more of this kind, ':help' every command."

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from gradrepl.engine import tensors
 from gradrepl.engine.flow import Flow
-from gradrepl.engine.memory import counters, storages
-from gradrepl.engine.memory.identity import Ids
-from gradrepl.engine.memory.layout import Layout, overlap
+from gradrepl.engine.memory import relations, storages
+from gradrepl.engine.memory.layout import Layout, overlap, pieces
 from gradrepl.engine.memory.owners import VARIABLE, Owned
-from gradrepl.engine.memory.pieces import pieces
+from gradrepl.engine.memory.remembered import Ids
 from gradrepl.engine.memory.sharing import Pair
 from gradrepl.engine.roots import Cuts
 
@@ -299,5 +298,5 @@ def test_counters_are_as_they_were() -> None:
     several[2].add_(1)
     before = [None if t.is_inference() else t._version for t in several]
     with tensors.quiet():
-        assert counters.groups(several) == [0, 0, 2, 0, 4, 0, None]
+        assert relations.counter_groups(several) == [0, 0, 2, 0, 4, 0, None]
     assert [None if t.is_inference() else t._version for t in several] == before

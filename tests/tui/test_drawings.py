@@ -17,7 +17,8 @@ from rich.style import Style
 from rich.text import Text
 
 from gradrepl import model, render
-from gradrepl.tui import figures, ink, reply
+from gradrepl.draw import ink
+from gradrepl.tui import figures, reply
 from gradrepl.tui.panels import (
     flow,
     inspector,

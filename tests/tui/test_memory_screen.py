@@ -8,8 +8,8 @@ from modules_samples import TENSOR
 from screens import Seen, on_screen
 
 from gradrepl import model, protocol
+from gradrepl.draw import ink
 from gradrepl.model.memory import Member, Stale, Storage
-from gradrepl.tui import ink
 from gradrepl.tui.panels.memory import bar, draw, draw_map, head, rows_of
 
 W = Member(

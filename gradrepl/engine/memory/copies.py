@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from gradrepl.engine import tensors
-from gradrepl.engine.memory import counters, gradient
+from gradrepl.engine.memory import relations
 from gradrepl.model import Copies, CopyWay
 from gradrepl.phrases import size
 
@@ -28,11 +28,11 @@ SIDE = 4
 Way = tuple[str, Callable[[torch.Tensor], Any]]
 
 
-def ways(tensor: torch.Tensor) -> list[Way]:
+def ways_to_copy(tensor: torch.Tensor) -> list[Way]:
     """Return the ways of copying that there are for a tensor like this."""
     other = _other_dtype(tensor.dtype)
     name = tensors.short(other)
-    found: list[Way] = [
+    ways: list[Way] = [
         ("{}.view(-1)", lambda x: x.view(-1)),
         ("{}[...]", lambda x: x[...]),
         ("{}.expand(2, ...)", lambda x: x.expand(2, *x.shape)),
@@ -51,8 +51,8 @@ def ways(tensor: torch.Tensor) -> list[Way]:
         ("{}.cpu()", lambda x: x.cpu()),
     ]
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        found.append(("{}.cuda()", lambda x: x.cuda()))
-    return found
+        ways.append(("{}.cuda()", lambda x: x.cuda()))
+    return ways
 
 
 def _other_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -69,9 +69,11 @@ def measure(tensor: torch.Tensor, name: str) -> Copies:
     if reason:
         tried, on = stand_in(tensor), f"a small stand-in of its layout and flags: {reason}"
     with _unheard():
-        rows = tuple(_try(tried, way, each, name, tensor.numel()) for way, each in ways(tensor))
-    return Copies(name=name, ways=rows, nbytes=tensor.numel() * tensor.element_size(),
-                  measured_on=on)  # fmt: skip
+        rows = tuple(
+            _try(tried, way, each, name, tensor.numel()) for way, each in ways_to_copy(tensor)
+        )
+    nbytes = tensor.numel() * tensor.element_size()
+    return Copies(name=name, ways=rows, nbytes=nbytes, measured_on=on)
 
 
 def _not_itself(tensor: torch.Tensor) -> str:
@@ -101,11 +103,9 @@ def stand_in(tensor: torch.Tensor) -> torch.Tensor:
         step *= shape[place]
     count = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if n)
     memory = torch.zeros(max(count, 1), dtype=tensor.dtype, device=tensor.device)
-    found = memory.as_strided(shape, strides).detach()
-    if not tensor.requires_grad:
-        return found
     if tensors.is_leaf(tensor):
-        return found.requires_grad_()
+        small = memory.as_strided(shape, strides).detach()
+        return small.requires_grad_(tensor.requires_grad)
     with torch.enable_grad():
         return memory.requires_grad_().as_strided(shape, strides)
 
@@ -119,15 +119,15 @@ def _try(tried: torch.Tensor, way: str, each: Callable[[Any], Any], name: str, c
         return CopyWay(way=shown, failed=_first_sentence(error))
     if not isinstance(made, torch.Tensor):
         own = made.__array_interface__["data"][0] == tried.data_ptr()
-        return CopyWay(way=shown, same_bytes=own, gradient=False,
-                       copied=0 if own else count * made.itemsize)  # fmt: skip
+        copied = 0 if own else count * made.itemsize
+        return CopyWay(way=shown, same_bytes=own, gradient=False, copied=copied)
     same = made.untyped_storage()._cdata == tried.untyped_storage()._cdata
     return CopyWay(
         way=shown,
         same_tensor=made is tried,
         same_bytes=same,
-        same_counter=counters.same(made, tried),
-        gradient=made is tried or gradient.way(made, tried) is not None,
+        same_counter=relations.same_counter(made, tried),
+        gradient=made is tried or relations.gradient_path(made, tried) is not None,
         leaf=tensors.is_leaf(made),
         copied=0 if same else count * made.element_size(),
     )
@@ -135,8 +135,8 @@ def _try(tried: torch.Tensor, way: str, each: Callable[[Any], Any], name: str, c
 
 def _first_sentence(error: Exception) -> str:
     line = str(error).strip().partition("\n")[0]
-    found = re.match(r".+?[.!](?= |$)", line)
-    return found[0] if found else line
+    sentence = re.match(r".+?[.!](?= |$)", line)
+    return sentence[0] if sentence else line
 
 
 @contextmanager

@@ -25,7 +25,7 @@ SUSPECTS = 3
 def explained(message: str, session: Session, place: Place) -> str:
     """Return what was saved, where, and who wrote to it; '' where that is not known.
 
-    ``message`` is torch's own; the value that it means is found by it in the graphs in reach.
+    ``message`` is torch's own; the value that it means is found by it in the graphs in scope.
     """
     if STALE not in message or not session.stepper.torch_here:
         return ""
@@ -41,10 +41,10 @@ def explained(message: str, session: Session, place: Place) -> str:
 
 def suspects(message: str, session: Session) -> str:
     """Name the recorded ops that wrote to a tensor of the shape that torch's message gives."""
-    found = SHAPE.search(message)
-    if found is None or not session.stepper.torch_here:
+    match = SHAPE.search(message)
+    if match is None or not session.stepper.torch_here:
         return ""
-    shape = tuple(int(size) for size in found[1].split(",") if size.strip())
+    shape = tuple(int(size) for size in match[1].split(",") if size.strip())
     ops = [call for call, _, _ in session.stepper.recorder.flow.entries]
     wrote = [call for call in ops if call.bumped and call.shape == shape]
     said = list(dict.fromkeys(why.said(call) for call in reversed(wrote)))[:SUSPECTS]

@@ -1,6 +1,6 @@
 """Who can be named: every tensor that the user can reach by typing, with its name and its owner.
 
-Variables of all frames in reach, and one level down into objects, lists, tuples and dicts;
+Variables of all frames in scope, and one level down into objects, lists, tuples and dicts;
 parameters and buffers of modules under every name that they have; gradients; the state of
 optimizers; NumPy arrays; what exists only at a stop. What the live graph saved for its backward is
 a walk of its own (``savings``). Nothing here runs a hook or a property of the user's.
@@ -57,7 +57,7 @@ class Saving(NamedTuple):
 
 
 class Owners:
-    """All names of all tensors in reach of one place, for one moment. Keep it no longer."""
+    """All names of all tensors in scope at one place, for one moment. Keep it no longer."""
 
     def __init__(self, session: Session, place: Place) -> None:
         self.tensors: list[Owned] = []
@@ -75,10 +75,10 @@ class Owners:
         modules: list[tuple[str, torch.nn.Module]] = list(names.roots)
         variables = list(_variables(session, place))
         for name, owner, value in variables:
-            for path, found in _inside(name, value, self.cut):
-                if isinstance(found, torch.nn.Module) and id(found) not in names.modules:
-                    modules.append((path + ".", found))
-                inner.append(Owned(path, INNER if owner == VARIABLE else owner, found))
+            for path, inside in _inside(name, value, self.cut):
+                if isinstance(inside, torch.nn.Module) and id(inside) not in names.modules:
+                    modules.append((path + ".", inside))
+                inner.append(Owned(path, INNER if owner == VARIABLE else owner, inside))
         for prefix, root in modules:
             self._add_module(prefix, root)
         for each in variables:
@@ -155,7 +155,7 @@ class Owners:
         return ""
 
     def savings(self) -> Iterator[Saving]:
-        """Yield what the live graph saved, from the ``grad_fn`` of every tensor in reach."""
+        """Yield what the live graph saved, from the ``grad_fn`` of every tensor in scope."""
         for node in self.graph():
             yield from _saved(node)
 
@@ -165,17 +165,17 @@ class Owners:
         starts = [tensors.node_of(tensor) for tensor in held]
         if self._pass is not None:
             starts += self._pass.graph.nodes[:NODES]
-        found = list(dict.fromkeys(node for node in starts if node is not None))
-        seen = set(found)
-        for node in found:  # grows while we go
-            if len(found) >= NODES:
+        reached = list(dict.fromkeys(node for node in starts if node is not None))
+        seen = set(reached)
+        for node in reached:  # grows while we go
+            if len(reached) >= NODES:
                 self._cut(f"only {NODES} nodes of the graph were looked at for what they saved")
                 break
             for target, _ in node.next_functions:
                 if target is not None and target not in seen:
                     seen.add(target)
-                    found.append(target)
-        return found
+                    reached.append(target)
+        return reached
 
 
 def _saved(node: Any) -> Iterator[Saving]:
@@ -230,7 +230,7 @@ def is_array(value: Any) -> bool:
 
 
 def _variables(session: Session, place: Place) -> Iterator[Owned]:
-    """Yield the variables in reach, and what exists only at this stop.
+    """Yield the variables in scope, and what exists only at this stop.
 
     A name that an inner frame has for something else says whose variable it is.
     """
@@ -258,19 +258,19 @@ def _inside(name: str, value: Any, cut: list[str]) -> Iterator[tuple[str, Any]]:
     """Yield what is one level down in a list, tuple, dict or plain object."""
     if isinstance(value, (list, tuple)):  # asked as a list, whatever a subclass makes of it
         size, first = len(value), islice(_base(value).__iter__(value), INSIDE)
-        found = [(f"{name}[{place}]", inner) for place, inner in enumerate(first)]
+        members = [(f"{name}[{place}]", inner) for place, inner in enumerate(first)]
     elif isinstance(value, dict):
         size = len(value)
         items = islice(dict.items(value), INSIDE)
-        found = [(f"{name}[{_key(key)}]", inner) for key, inner in items]
+        members = [(f"{name}[{_key(key)}]", inner) for key, inner in items]
     elif opens(value):
         size = len(vars(value))
-        found = [(f"{name}.{key}", inner) for key, inner in islice(vars(value).items(), INSIDE)]
+        members = [(f"{name}.{key}", inner) for key, inner in islice(vars(value).items(), INSIDE)]
     else:
         return
     if size > INSIDE:
         cut.append(f"only the first {INSIDE} of {size} things in '{name}' were looked at")
-    yield from found
+    yield from members
 
 
 def _base(value: Any) -> Any:

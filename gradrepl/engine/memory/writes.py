@@ -71,7 +71,7 @@ class Writes:
     """The last writes, oldest first."""
 
     def __init__(self) -> None:
-        self._found: deque[Write] = deque(maxlen=KEPT)
+        self._writes: deque[Write] = deque(maxlen=KEPT)
 
     def note(self, call: Call, cuts: Cuts) -> None:
         """Remember what an op wrote to that has run and bumped versions; while it is held."""
@@ -81,17 +81,17 @@ class Writes:
             tensor = inputs[int(place)]
             before, _, _ = versions.partition(" ")
             try:
-                self._found.append(Write(call, tensor, int(before), cuts.of(tensor)))
+                self._writes.append(Write(call, tensor, int(before), cuts.of(tensor)))
             except tensors.UNREADABLE:  # sparse, or the user's own kind: it has no one storage
                 continue
 
     def let_go(self) -> None:
         """Refer to no tensor any more, not even weakly."""
-        for write in self._found:
+        for write in self._writes:
             write.tensor = None
 
     def to(self, keys: set[int]) -> Iterator[Write]:
         """Yield the writes into these storages, in order."""
-        for write in self._found:
+        for write in self._writes:
             if write.storage.cdata in keys:
                 yield write

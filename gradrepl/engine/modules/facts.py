@@ -11,8 +11,8 @@ from gradrepl.engine import nodes, tensors
 from gradrepl.engine.calls import Call
 from gradrepl.engine.flow import History
 from gradrepl.engine.gate import Place
-from gradrepl.engine.memory.identity import known
 from gradrepl.engine.memory.owners import GRADIENT, Owners
+from gradrepl.engine.memory.remembered import known
 from gradrepl.engine.modules import hooks, onward, why
 from gradrepl.engine.modules.histogram import histogram
 from gradrepl.engine.names import Names

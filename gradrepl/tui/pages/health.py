@@ -17,10 +17,10 @@ from textual.containers import Horizontal
 from gradrepl import model, protocol
 from gradrepl.errors import LinkError
 from gradrepl.model.health import PROBLEMS
+from gradrepl.tui.pages.page import Ask, Page, bindings
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.panels.health import HealthLine, HealthList, Summary
 from gradrepl.tui.panels.health_pictures import Curves, Depths, Details
-from gradrepl.tui.panels.page import Ask, Page, bindings
 
 if TYPE_CHECKING:
     from gradrepl.tui.actions import Actions

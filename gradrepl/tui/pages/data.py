@@ -16,11 +16,11 @@ from textual.containers import Horizontal
 from gradrepl import model, protocol
 from gradrepl.errors import LinkError
 from gradrepl.tui import figures, messages
+from gradrepl.tui.pages.page import Ask, Page, bindings
 from gradrepl.tui.panels.data import BatchList
 from gradrepl.tui.panels.data_loader import LoaderPane
 from gradrepl.tui.panels.data_sample import SamplePane
 from gradrepl.tui.panels.data_time import TimePane
-from gradrepl.tui.panels.page import Ask, Page, bindings
 
 if TYPE_CHECKING:
     from gradrepl.tui.actions import Actions

@@ -1,7 +1,12 @@
-"""A fingerprint of a storage's bytes: what finds the writes that no version counter sees.
+"""What a session remembers of storages: their small numbers, and the content it watches.
 
-Every byte up to 1 MiB; a sample beyond (4,096 places of 64 bytes, spread evenly, both ends
-included), so that a look costs the same at any size; nothing where bytes cannot be read.
+``@3`` is one storage for as long as it lives, and never another. Storages are held weakly, as
+torch itself holds those that processes share: that keeps neither the bytes nor a tensor, and an
+address is not given out again while somebody remembers it.
+
+A fingerprint of the bytes finds the writes that no version counter sees: every byte up to 1 MiB;
+a sample beyond (4,096 places of 64 bytes, spread evenly, both ends included), so that a look
+costs the same at any size; nothing where bytes cannot be read.
 """
 
 from __future__ import annotations
@@ -9,12 +14,17 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from gradrepl.engine import tensors
+
+if TYPE_CHECKING:
+    from gradrepl.engine.session import Session
 
 WHOLE = 1 << 20
 """Bytes up to which every one is read."""
@@ -44,19 +54,19 @@ def fingerprint(storage: torch.UntypedStorage) -> bytes | None:
     nbytes, kind = storage.nbytes(), storage.device.type
     if not nbytes or kind not in ("cpu", "cuda"):
         return None
-    found = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     if kind == "cpu":
         memory = (ctypes.c_char * nbytes).from_address(storage.data_ptr())
         view = memoryview(memory).cast("B")
         for first, last in _places(nbytes):
-            found.update(view[first:last])
-        return found.digest()
+            digest.update(view[first:last])
+        return digest.digest()
     plain = torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)  # type: ignore[call-overload]
     if nbytes > WHOLE:
         starts = torch.tensor([first for first, _ in _places(nbytes)], device=storage.device)
         plain = plain[starts[:, None] + torch.arange(PLACE, device=storage.device)]
-    found.update(plain.cpu().numpy().tobytes())
-    return found.digest()
+    digest.update(plain.cpu().numpy().tobytes())
+    return digest.digest()
 
 
 def _places(nbytes: int) -> Iterator[tuple[int, int]]:
@@ -81,7 +91,7 @@ class Change(NamedTuple):
     """Nodes with a smaller number were made before the earlier look."""
 
 
-class Watch:
+class WatchedStorage:
     """A storage whose content is compared from look to look; held weakly."""
 
     def __init__(self, name: str, tensor: torch.Tensor, id_: str, moment: tuple[int, int]) -> None:
@@ -122,3 +132,49 @@ class Watch:
             del self.changes[:-KEPT]
         self._print, self.version, self.moment = now, version, moment
         return silent
+
+
+class Ids:
+    """Gives storages their numbers."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._numbers = count(1)
+        self._limit = 1024
+
+    def of(self, storage: torch.UntypedStorage) -> str:
+        """Return '@3'."""
+        known = self._known.get(storage._cdata)
+        if known is None:
+            if len(self._known) >= self._limit:
+                self._forget_the_dead()
+            known = StorageWeakRef(storage), next(self._numbers)  # type: ignore[no-untyped-call]
+            self._known[storage._cdata] = known
+        return f"@{known[1]}"
+
+    def _forget_the_dead(self) -> None:
+        dead = [key for key, (held, _) in self._known.items() if held.expired()]  # type: ignore[no-untyped-call]
+        for key in dead:
+            del self._known[key]
+        self._limit = max(1024, 2 * len(self._known))
+
+
+class Known:
+    """What one session remembers of memory between answers."""
+
+    def __init__(self) -> None:
+        self.ids = Ids()
+        self.watched: dict[int, WatchedStorage] = {}
+        """By storage: what ``:versions`` compares at every stop."""
+
+    def forget_the_dead(self) -> None:
+        """Watch no storage that is gone."""
+        self.watched = {key: each for key, each in self.watched.items() if not each.expired()}
+
+
+_known: WeakKeyDictionary[Session, Known] = WeakKeyDictionary()
+
+
+def known(session: Session) -> Known:
+    """Return what is remembered for ``session``."""
+    return _known.setdefault(session, Known())
