@@ -10,21 +10,42 @@ what it needs in its body. A hook that raises disables its plugin, and the user'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pluggy
 
-if TYPE_CHECKING:
-    from gradrepl import model
-    from gradrepl.commands.conversation import Conversation
-    from gradrepl.engine.plugged.answers import Here
-    from gradrepl.event import Event
-    from gradrepl.plugins import Draw, Kind
-    from gradrepl.protocol import Request
-    from gradrepl.tui.views import View
+from gradrepl import model
+from gradrepl.draw.ink import Line
+from gradrepl.event import Event
+from gradrepl.protocol import Request
 
 hookspec = pluggy.HookspecMarker("gradrepl")
 hookimpl = pluggy.HookimplMarker("gradrepl")
+
+Draw = Callable[[Any, int | None], Iterable[Line]]
+"""Draws a record in a number of cells (None: as wide as it takes): lines of (text, role)."""
+
+
+class Here(Protocol):
+    """Where the program is parked, for the half of a plugin that answers there."""
+
+    session: Any
+    """The engine's own; its inside may change between versions."""
+    place: Any
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The variables in scope, the innermost winning."""
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of an expression of the user's.
+
+        Raises:
+            UsageError: it has none.
+        """
+
+    def ask(self, request: Request) -> model.Record | None:
+        """Return the record that answers a request."""
 
 
 # -- in a face, in its main thread, once, before the first prompt ------------------------------
@@ -50,7 +71,7 @@ def gradrepl_drawings() -> Mapping[type[model.Record], Draw]:  # type: ignore[em
 
 
 @hookspec
-async def gradrepl_typed(talk: Conversation, text: str) -> str | None:
+async def gradrepl_typed(talk: Any, text: str) -> str | None:
     """Return the command that a typed line stands for, where it is meant for this plugin.
 
     Awaited before a line without ``:`` or ``!`` is taken for a command or for Python.
@@ -58,18 +79,18 @@ async def gradrepl_typed(talk: Conversation, text: str) -> str | None:
 
 
 @hookspec
-async def gradrepl_entered(talk: Conversation, text: str) -> None:
+async def gradrepl_entered(talk: Any, text: str) -> None:
     """See each entry when it is over: the program waits again, or is gone. Awaited."""
 
 
 @hookspec
-def gradrepl_shown(talk: Conversation, record: model.Record) -> None:
+def gradrepl_shown(talk: Any, record: model.Record) -> None:
     """See each record that is answered or told, before it is drawn."""
 
 
 @hookspec
-def gradrepl_views() -> Iterable[View]:  # type: ignore[empty-body]
-    """Return rows for the table of screens; asked by the screen face alone.
+def gradrepl_views() -> Iterable[Any]:  # type: ignore[empty-body]
+    """Return a ``gradrepl.tui.views.View`` for each screen; asked by the screen alone.
 
     A view's page is named as 'module:Class' and imported when it is first opened, so that
     Textual is needed only then. A digit that is taken is exchanged for the next free one.
@@ -90,8 +111,8 @@ def gradrepl_keymaps() -> Mapping[str, Mapping[str, str]]:  # type: ignore[empty
 
 
 @hookspec
-def gradrepl_conditions() -> Iterable[Kind]:  # type: ignore[empty-body]
-    """Return kinds of breakpoint: ``b WORD TEXT``.
+def gradrepl_conditions() -> Iterable[Any]:  # type: ignore[empty-body]
+    """Return a ``gradrepl.plugins.Kind`` for each kind of breakpoint: ``b WORD TEXT``.
 
     A face reads word, help and ``about``; ``matches(event, text)`` is called in the debuggee, in
     the thread that runs the op or node, at each event that the kind is about.

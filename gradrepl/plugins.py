@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import util
 from importlib.abc import MetaPathFinder
@@ -34,8 +34,6 @@ FOREIGN = {
     "debuggee": ("textual", "prompt_toolkit"),
 }
 """What a plugin must not import where: the half of the other process does."""
-Draw = Callable[[Any, int | None], Iterable[Line]]
-"""Draws a record in a number of cells; None: as wide as it takes."""
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ from gradrepl.model import Site, TensorInfo
 
 HOUSE = Path(__file__).parent.parent
 sys.path[:0] = [str(HOUSE / "tests" / "tui"), str(HOUSE / "plugins")]
-from gradrepl_tour import BUILD, STEPS, TourAnswer, TourStep, sum_of  # noqa: E402
+from gradrepl_tour.guide import TourAnswer, TourStep, sum_of  # noqa: E402
+from gradrepl_tour.steps import BUILD, STEPS  # noqa: E402
 
 FILE = str(HOUSE / "examples" / "two_paths.py")
 LINES = ["a = torch.tensor(2.0)", "left = 3 * a", "right = a**2", "L = left * right"]
