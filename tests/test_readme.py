@@ -31,7 +31,7 @@ SHOWN = (
     model.Member, model.Sharing, model.Comparison, model.Copies, model.Versions,
     model.MemoryUse,
     model.Paths, model.Path, model.PathStep, model.Terms, model.Addends, model.Rule, model.Verified,
-    model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.GraphRow,
+    model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.NodeRow, model.OpRow,
     model.Loader, model.Batch, model.SampleRow, model.Sample, model.Part, model.LoaderCheck,
     model.Finding,
     model.Epoch, model.EpochRun, model.Synthetic, model.Health, model.HealthRow,
