@@ -60,9 +60,9 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),
         ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),
         ("gradrepl.engine.graph.backward, gradrepl.engine.forward.recorder", SCREEN),
-        ("gradrepl.guest.api, gradrepl.guest.script", {"torch", *SCREEN}),
+        ("gradrepl.guest.api, gradrepl.guest.__main__", {"torch", *SCREEN}),
         ("gradrepl.traced.watch, gradrepl.traced.trace", {"torch", *SCREEN}),
-        ("gradrepl.visit, gradrepl.commands.visit", {"torch", *SCREEN}),
+        ("gradrepl.client, gradrepl.commands.attach", {"torch", *SCREEN}),
     ],
 )
 def test_each_wing_loads_only_its_own(wing: str, forbidden: set[str]) -> None:

@@ -49,11 +49,11 @@ class Trace:
         if self._engine is not None:
             raise StateError("this trace has begun already.", "Make another: gradrepl.trace().")
         from gradrepl.engine.graph.tracing import Tracing
-        from gradrepl.guest import onlooking
+        from gradrepl.guest import api
 
-        found = onlooking.session()
+        found = api.session()
         self._engine = Tracing(found.stepper)
-        self._session = onlooking.begin(self._engine)
+        self._session = api.begin(self._engine)
         self._engine.blind = found.stepper.thread is not threading.current_thread()
         return self
 
@@ -64,13 +64,13 @@ class Trace:
         tb: TracebackType | None,
     ) -> None:
         from gradrepl.engine.graph.tracing import said
-        from gradrepl.guest import onlooking
+        from gradrepl.guest import api
 
         assert self._engine is not None
         assert self._session is not None
         if error is not None:
             self.exception = said(error)
-        onlooking.end(self._engine, self._session)
+        api.end(self._engine, self._session)
 
     # -- what ran ------------------------------------------------------------------------------
 

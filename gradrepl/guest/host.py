@@ -1,4 +1,4 @@
-"""The engine's session in a process that the user started, and the faces that come to it."""
+"""The engine's session in a process that the user started, and the clients that come to it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import bdb
 import builtins
 import os
 import signal
-import socket
 import sys
 import threading
 from types import FrameType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from gradrepl import conditions as c
 from gradrepl import protocol
@@ -19,16 +18,15 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.stopping.interrupts import Interrupts
-from gradrepl.guest import kernel, main_thread, ranks, terminal
-from gradrepl.guest.door import Door, own_name
-from gradrepl.guest.hub import Face, Hub
-from gradrepl.guest.landing import Landing, own
-from gradrepl.guest.terminal import Terminal
+from gradrepl.guest import processes, terminal
+from gradrepl.guest.clients import Client, Clients
+from gradrepl.guest.listener import Listener, own_name
+from gradrepl.guest.next_line import NextLine, call_in_main_thread, own
 from gradrepl.link import BlockingLink
 from gradrepl.model import Notice
 
 NO_TTY = "GRADREPL_NO_TTY"
-"""Set to 'continue', a stop without a terminal is passed by; else it waits for ``attach``."""
+"""Set to 'continue', a stop without a terminal is skipped; else it waits for ``attach``."""
 _NOTHING: Any = object()
 
 
@@ -39,47 +37,35 @@ class BdbQuit(Quitting, bdb.BdbQuit):
 BdbQuit.__module__, BdbQuit.__qualname__ = "bdb", "BdbQuit"
 
 
-class Lent(Protocol):
-    """What a face has for a while: the terminal, or a notebook's cell."""
-
-    link: socket.socket
-
-    def take_back(self) -> int:
-        """Have it back; return how the face ended."""
-
-    def abandon(self) -> None:
-        """Forget it: this is a forked child."""
-
-
-class Home:
+class Host:
     """One process's session: there is at most one, made at the first stop or ``listen()``."""
 
-    here: ClassVar[Home | None] = None
+    here: ClassVar[Host | None] = None
 
     @classmethod
-    def get(cls) -> Home:
-        """Return this process's home; make it if there is none."""
+    def get(cls) -> Host:
+        """Return this process's host; make it if there is none."""
         if cls.here is None or cls.here.pid != os.getpid():
-            cls.here = Home()
+            cls.here = Host()
             os.register_at_fork(after_in_child=cls.here.forked)
             atexit.register(cls.here.at_exit)
         return cls.here
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.hub = Hub(self._asked, self._face_went)
-        self.session = Session(self.hub)
+        self.clients = Clients(self._asked, self._client_went)
+        self.session = Session(self.clients)
         self.session.gate.quitting = BdbQuit
-        self.session.before_stop, self.session.after_stop = self._stops, self._runs_on
+        self.session.before_stop, self.session.after_stop = self._stops, self._continues
         self.interrupts = Interrupts(self.session)
-        self.terminal: Lent | None = None
-        self.door: Door | None = None
-        self._child: Face | None = None
+        self.lent: terminal.Lent | None = None
+        self.listener: Listener | None = None
+        self._child: Client | None = None
         self._handler: Any = None
         """Who had SIGINT before us; None while we do not have it."""
         self._underscore: Any = _NOTHING
         self._has_come = threading.Event()
-        self.session.gate.detached = True  # until somebody stops, or a face comes
+        self.session.gate.detached = True  # until somebody stops, or a client comes
         self._rest()
 
     # -- stops -------------------------------------------------------------------------------
@@ -106,7 +92,7 @@ class Home:
     def pause(self, frame: FrameType | None, reason: str) -> None:
         """Stop the calling thread at ``frame``."""
         if self.session.gate.answering():
-            self.session.tell(Notice(message=f"{reason} passed by: typed code does not stop."))
+            self.session.tell(Notice(message=f"{reason} skipped: typed code does not stop."))
             return
         self.wake()
         self.session.stepper.pause_here(frame, reason)
@@ -117,7 +103,7 @@ class Home:
         stepper.pausing = True
         stepper.go(c.First())
         if sys.gettrace() is None:
-            Landing(self.session, "start").set([])
+            NextLine(self.session, "start").set([])
 
     def finish(self) -> None:
         """What was run to be stepped is over: the terminal goes back."""
@@ -126,13 +112,13 @@ class Home:
         stepper.armed.rest()
         stepper.rearm()
         stepper.place_recorder()
-        if isinstance(getattr(sys.gettrace(), "__self__", None), Landing):
+        if isinstance(getattr(sys.gettrace(), "__self__", None), NextLine):
             sys.settrace(None)
         if not self.session.gate.places:
             self._part()
 
-    def await_face(self) -> None:
-        """Wait until a face has come."""
+    def await_client(self) -> None:
+        """Wait until a client has come."""
         self._has_come.wait()
 
     def armed(self) -> bool:
@@ -141,18 +127,18 @@ class Home:
         return bool(armed.breakpoints) or not isinstance(armed.verb, c.Continue)
 
     def _stops(self) -> None:
-        """A thread is about to park: have a face to show it to."""
+        """A thread is about to park: have a client to show it to."""
         self.session.watch_for_torch()
-        if self.hub.faces or self.session.gate.detached:
+        if self.clients.attached or self.session.gate.detached:
             return
         if self._underscore is _NOTHING:
             self._underscore = vars(builtins).get("_", None), "_" in vars(builtins)
-        asks = kernel.asks()
-        name = "" if asks else terminal.path()
-        if name or asks:
+        in_cell = terminal.cell_can_ask()
+        name = "" if in_cell else terminal.path()
+        if name or in_cell:
             self._lend(name)
         elif os.environ.get(NO_TTY) == "continue":
-            self.say(f"a stop is passed by: there is no terminal, and {NO_TTY}=continue.")
+            self.say(f"breakpoint skipped: no terminal ({NO_TTY}=continue).")
             self._let_go()
         else:
             self.listen()
@@ -165,24 +151,25 @@ class Home:
         try:
             lent = self._lent(name)
         except OSError as error:
-            self.say(f"no face could be started ({error.strerror or error}): the program runs on.")
+            why = error.strerror or error
+            self.say(f"no client could be started ({why}): the program continues.")
             self.session.gate.detach()
             self._forget()
             return
-        self.terminal = lent
+        self.lent = lent
         if name:
             self._take_sigint()
-        self._child = self.hub.join(BlockingLink(lent.link), self.session.ready)
+        self._child = self.clients.join(BlockingLink(lent.link), self.session.ready)
 
-    def _lent(self, name: str) -> Lent:
+    def _lent(self, name: str) -> terminal.Lent:
         if name:
-            return Terminal(name, lambda: self.session.send(protocol.Input()))
-        from gradrepl.notebook import Notebook
+            return terminal.Terminal(name, lambda: self.session.send(protocol.Input()))
+        from gradrepl.notebook import Cell
 
-        return Notebook(self.session.gate)
+        return Cell(self.session.gate)
 
-    def _runs_on(self) -> None:
-        """A thread left its stop: give the terminal back, unless the face is still needed."""
+    def _continues(self) -> None:
+        """A thread left its stop: give the terminal back, unless the client is still needed."""
         session = self.session
         if session.gate.places:
             return
@@ -190,14 +177,14 @@ class Home:
             self._forget()
             session.gate.attach()
         session.stepper.place_recorder()
-        self.hub.resumed()
+        self.clients.resumed()
         if isinstance(session.stepper.armed.verb, c.Continue):
             self._part()
 
     def _part(self) -> None:
         child, self._child = self._child, None
         if child is not None:
-            self.hub.part(child)
+            self.clients.part(child)
             if child.thread is not threading.current_thread():
                 child.thread.join(1)
         self._return_terminal()
@@ -205,7 +192,7 @@ class Home:
             self._rest()
 
     def _return_terminal(self) -> int:
-        lent, self.terminal = self.terminal, None
+        lent, self.lent = self.lent, None
         if lent is None:
             return 0
         status = lent.take_back()
@@ -227,56 +214,56 @@ class Home:
         """Disarm everything, in the thread where it is armed if that can be had."""
         self.session.face_gone()
         if threading.current_thread() is not self.session.stepper.thread:
-            main_thread.call_soon(self.session.stepper.place_recorder)
+            call_in_main_thread(self.session.stepper.place_recorder)
 
-    # -- faces -------------------------------------------------------------------------------
+    # -- clients -----------------------------------------------------------------------------
 
-    def listen(self, address: str = "", script: str = "") -> Door:
-        """Let faces come from elsewhere; returns where.
+    def listen(self, address: str = "", script: str = "") -> Listener:
+        """Let clients come from elsewhere; returns where.
 
         Raises:
             LinkError: nobody can listen there.
         """
-        if self.door is None:
-            self.door = Door(address, script, self._came)
-        return self.door
+        if self.listener is None:
+            self.listener = Listener(address, script, self._came)
+        return self.listener
 
     def _came(self, link: BlockingLink) -> None:
-        """A face has come through the door; in a thread of the door's."""
-        first = not self.hub.faces
+        """A client has attached; in a thread of the listener's."""
+        first = not self.clients.attached
         if first:
             self.session.gate.attach()
             self.session.stepper.running = self.session.running_script = True
-            main_thread.call_soon(self.session.watch_for_torch)
-        self.hub.join(link, self.session.ready)
+            call_in_main_thread(self.session.watch_for_torch)
+        self.clients.join(link, self.session.ready)
         self._has_come.set()
-        if waiting := ranks.others_wait():
+        if waiting := processes.others_wait():
             self.session.tell(Notice(message=waiting))
         if first and not self.session.gate.places:
             self._pause_soon()
 
-    def _face_went(self, face: Face, why: str) -> None:
-        """The link of ``face`` has ended; in its own thread."""
-        if face.leaving:
+    def _client_went(self, client: Client, why: str) -> None:
+        """The link of ``client`` has ended; in its own thread."""
+        if client.leaving:
             return
         status = 0
-        if face is self._child:
+        if client is self._child:
             self._child = None
             status = self._return_terminal()
-        if not self.hub.faces:
+        if not self.clients.attached:
             how = why.removesuffix(".") or (f"exit status {status}" if status else "it is closed")
-            self.say(f"the face is gone ({how}): the program runs on, with no stop.")
             self._let_go()
+            self.say(f"the client is gone ({how}): the program continues, with no stop.")
 
     def _let_go(self) -> None:
         self.session.gate.detach()
         self._forget()
 
-    def _asked(self, face: Face, ask: protocol.Ask) -> None:
-        """Do or hand on what a face asks; in its own thread."""
+    def _asked(self, client: Client, ask: protocol.Ask) -> None:
+        """Do or hand on what a client asks; in its own thread."""
         record = self.session.at_once(ask.request)
         if record is not None:
-            self.hub.send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
+            self.clients.send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
             return
         match ask.request:
             case protocol.Pause() if self._handler is not None:
@@ -286,23 +273,23 @@ class Home:
             case protocol.Interrupt():
                 os.kill(os.getpid(), signal.SIGINT)
             case protocol.Detach():
-                self._detach(face, ask)
+                self._detach(client, ask)
                 return
             case _:
                 if self.session.gate.put(ask):
                     return
                 if isinstance(ask.request, protocol.Quit):
-                    self._detach(face, ask)
+                    self._detach(client, ask)
                     return
-        self.hub.send(protocol.Answer(id=ask.id))
+        self.clients.send(protocol.Answer(id=ask.id))
 
-    def _detach(self, face: Face, ask: protocol.Ask) -> None:
-        self.hub.send(protocol.Answer(id=ask.id))
-        self.hub.part(face)
-        if face is self._child:
+    def _detach(self, client: Client, ask: protocol.Ask) -> None:
+        self.clients.send(protocol.Answer(id=ask.id))
+        self.clients.part(client)
+        if client is self._child:
             self._child = None
             self._return_terminal()
-        if not self.hub.faces:
+        if not self.clients.attached:
             self._let_go()
 
     # -- Ctrl-C ------------------------------------------------------------------------------
@@ -310,7 +297,7 @@ class Home:
     def _pause_soon(self) -> None:
         """Stop at the main thread's next event: an op, a node, or a line of the user's."""
         if not self.session.gate.main_waits():
-            main_thread.call_soon(self._arm_pause)
+            call_in_main_thread(self._arm_pause)
 
     def _arm_pause(self) -> None:
         stepper = self.session.stepper
@@ -320,7 +307,7 @@ class Home:
         stepper.go(c.First())
         if sys.gettrace() is None:
             running = frames.user_frames(sys._getframe(0))
-            Landing(self.session, "pause").set([each for each in running if own(each)])
+            NextLine(self.session, "pause").set([each for each in running if own(each)])
 
     def _take_sigint(self) -> None:
         main = threading.current_thread() is threading.main_thread()
@@ -336,7 +323,7 @@ class Home:
                 signal.signal(signal.SIGINT, before)
         else:
             self._handler = before
-            main_thread.call_soon(self._give_sigint)
+            call_in_main_thread(self._give_sigint)
 
     # -- the process -------------------------------------------------------------------------
 
@@ -345,27 +332,27 @@ class Home:
         print(f"gradrepl: {sentence}", file=sys.stderr, flush=True)
 
     def forked(self) -> None:
-        """In a forked child: no faces, no hooks, no stops of the parent's."""
-        if Home.here is not self:
+        """In a forked child: no clients, no hooks, no stops of the parent's."""
+        if Host.here is not self:
             return
-        Home.here = None
+        Host.here = None
         self.session.gate.detached = True
-        self.hub.drop()
-        for held in (self.terminal, self.door):
+        self.clients.drop()
+        for held in (self.lent, self.listener):
             if held is not None:
                 held.abandon()
         self.session.stepper.drop_observers()
         self.session.stepper.disarm()
 
     def at_exit(self) -> None:
-        """The process ends: the terminal goes back, the door is shut."""
+        """The process ends: the terminal goes back, nobody is listened for."""
         if self.pid != os.getpid():
             return
         self.session.gate.detached = True
-        for face in list(self.hub.faces):
-            self.hub.part(face)
+        for client in list(self.clients.attached):
+            self.clients.part(client)
         self._child = None
         self._return_terminal()
-        if self.door is not None:
-            self.door.close()
-            self.door = None
+        if self.listener is not None:
+            self.listener.close()
+            self.listener = None

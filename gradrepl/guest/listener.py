@@ -1,4 +1,4 @@
-"""Where faces of other terminals come in: a private socket, and a file that says where it is."""
+"""Listens for clients of other terminals: a private socket, and a file that says where it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gradrepl import meeting
+from gradrepl import endpoint
 from gradrepl.errors import LinkError
 from gradrepl.link import BlockingLink, leave_signals
 
@@ -23,8 +23,8 @@ def own_name() -> str:
     return f"rank{rank}" if rank.isdecimal() else str(os.getpid())
 
 
-class Door:
-    """Listens, and hands every face that shows the token to ``came``, in a thread of its own."""
+class Listener:
+    """Listens, and hands every client that shows the token to ``came``, in a thread of its own."""
 
     def __init__(self, address: str, script: str, came: Callable[[BlockingLink], None]) -> None:
         """Listen at ``address``; a fresh private path, if it is empty.
@@ -36,7 +36,7 @@ class Door:
         self._came = came
         self._made: list[Path] = []
         self.token = secrets.token_hex(16)
-        self._file = meeting.folder() / f"{os.getpid()}.json"
+        self._file = endpoint.folder() / f"{os.getpid()}.json"
         try:
             self._socket, self.address = self._bound(address)
         except OSError as error:
@@ -45,13 +45,16 @@ class Door:
                 f"nobody can listen at '{address}': {error.strerror or error}.",
                 "Leave the address away for a private one.",
             ) from None
-        about = meeting.Meeting(
-            pid=os.getpid(), name=own_name(), address=self.address, token=self.token,
+        here = endpoint.Endpoint(
+            pid=os.getpid(),
+            name=own_name(),
+            address=self.address,
+            token=self.token,
             script=script or sys.argv[0],
-        )  # fmt: skip
-        meeting.write_private(self._file, meeting.encoded(about))
+        )
+        endpoint.write_private(self._file, endpoint.encoded(here))
         self._made.append(self._file)
-        threading.Thread(target=self._open, name="gradrepl-door", daemon=True).start()
+        threading.Thread(target=self._accept, name="gradrepl-listener", daemon=True).start()
 
     def close(self) -> None:
         """Listen no more, and leave no file behind."""
@@ -70,7 +73,7 @@ class Door:
                 path.unlink() if not path.is_dir() else path.rmdir()
 
     def _bound(self, address: str) -> tuple[socket.socket, str]:
-        at = meeting.tcp(address)
+        at = endpoint.tcp(address)
         if at is not None:
             sock = socket.create_server(at, backlog=8)
             host, port = sock.getsockname()[:2]
@@ -86,13 +89,13 @@ class Door:
         self._made.insert(0, path)
         if address:
             beside = Path(f"{path}.token")
-            meeting.write_private(beside, self.token)
+            endpoint.write_private(beside, self.token)
             self._made.insert(0, beside)
         return sock, str(path)
 
     def _fresh(self) -> Path:
         path = self._file.with_suffix(".sock")
-        if len(os.fsencode(path)) > meeting.PATH_LIMIT:
+        if len(os.fsencode(path)) > endpoint.PATH_LIMIT:
             folder = Path(tempfile.mkdtemp(prefix="gradrepl-", dir="/tmp"))
             self._made.append(folder)
             return folder / "s"
@@ -100,7 +103,7 @@ class Door:
             path.unlink()  # of a dead process that had our number
         return path
 
-    def _open(self) -> None:
+    def _accept(self) -> None:
         leave_signals()
         while True:
             try:

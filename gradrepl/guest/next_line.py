@@ -1,16 +1,38 @@
-"""Stop a program that runs no op just now: at the next line of the user's own code."""
+"""Reach a program that runs no op just now: its main thread, and its next line to stop at."""
 
 from __future__ import annotations
 
+import ctypes
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from gradrepl.engine.code import frames
 from gradrepl.engine.session import Session
 
+_waiting: list[Any] = []
+"""Callbacks that the interpreter has not called yet: they must stay alive."""
 
-class Landing:
+
+def call_in_main_thread(function: Callable[[], None]) -> None:
+    """Have the interpreter call ``function`` between two bytecodes, without a signal or a handler.
+
+    ``function`` must neither raise nor wait. Where too many wait already, it is not called.
+    """
+
+    def once(_: Any) -> int:
+        _waiting.remove(callback)
+        function()
+        return 0
+
+    callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(once)
+    _waiting.append(callback)
+    if ctypes.pythonapi.Py_AddPendingCall(callback, None) != 0:
+        _waiting.remove(callback)
+
+
+class NextLine:
     """A trace function that stops at the next line of the user's, once."""
 
     def __init__(self, session: Session, reason: str) -> None:

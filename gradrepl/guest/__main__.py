@@ -1,4 +1,4 @@
-"""``gradrepl --listen script.py``: the script as Python would run it, and faces may attach."""
+"""``gradrepl --listen script.py``: the script as Python would run it, and clients may attach."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gradrepl.engine.code import frames, script
 from gradrepl.engine.forward import compiled
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.errors import GradreplError
-from gradrepl.guest.door import own_name
-from gradrepl.guest.home import Home
+from gradrepl.guest.host import Host
+from gradrepl.guest.listener import own_name
 
 VARIABLE = "GRADREPL_LISTEN"
 """The environment variable that says what to run, as JSON; it is removed at once."""
@@ -29,19 +29,19 @@ def main() -> int:
     namespace.__dict__["__builtins__"] = sys.modules["builtins"]
     if setup["eager"]:
         compiled.force_eager()
-    home = Home.get()
+    host = Host.get()
     try:
-        home.listen(setup["address"], setup["target"])
-        home.say(f"listening: 'gradrepl attach {own_name()}' stops this program and looks.")
+        host.listen(setup["address"], setup["target"])
+        host.say(f"listening: 'gradrepl attach {own_name()}' stops this program and looks.")
         if setup["wait"]:
-            home.await_face()
+            host.await_client()
+        arguments = tuple(setup["args"])
         script.run(
-            home.session, setup["target"], tuple(setup["args"]),
-            module=setup["module"], stopped=setup["wait"],
-        )  # fmt: skip
+            host.session, setup["target"], arguments, module=setup["module"], stopped=setup["wait"]
+        )
     except GradreplError as error:
-        home.say(str(error))
+        host.say(str(error))
         return 2
     except Quitting:
         pass
-    return home.session.exit_code
+    return host.session.exit_code

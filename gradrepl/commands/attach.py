@@ -1,4 +1,4 @@
-"""A conversation with a debuggee that somebody else started: at ``set_trace()``, or attached to."""
+"""A conversation with a program that somebody else started: at ``set_trace()``, or attached to."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ from gradrepl.commands import taking
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.peer import Peer
 from gradrepl.commands.refusals import failure
+from gradrepl.endpoint import Endpoint, connected
 from gradrepl.errors import LinkError, StateError
-from gradrepl.launch import Options
+from gradrepl.launch import KEPT, Options, Streams
 from gradrepl.link import Link
-from gradrepl.meeting import Meeting, connected
-from gradrepl.streams import KEPT, Streams
 
 
-class VisitedPeer(Peer):
+class AttachedPeer(Peer):
     """A process with the engine in it that is not ours: it is never ended, only left."""
 
     def __init__(
         self,
-        meeting: Meeting,
+        endpoint: Endpoint,
         hear: Callable[[protocol.Messages], None],
         lost: Callable[[int], None],
     ) -> None:
         super().__init__(hear, lost)
-        self._meeting = meeting
+        self._endpoint = endpoint
         self._streams: Streams | None = None
         self._printed = bytearray()
 
     @property
     def pid(self) -> int:
         """The process."""
-        return self._meeting.pid
+        return self._endpoint.pid
 
     async def start(self, options: Options, on_output: Callable[[str, bytes], None]) -> None:
         """Meet the process; from then on messages are heard.
@@ -46,7 +45,7 @@ class VisitedPeer(Peer):
         Raises:
             LinkError: nobody is there, or the token is wrong.
         """
-        about = self._meeting
+        about = self._endpoint
         sock = socket.socket(fileno=about.link) if about.link >= 0 else connected(about.address)
         sock.setblocking(False)
         self._link = await Link.connect(sock, about.token)
@@ -106,21 +105,21 @@ class VisitedPeer(Peer):
             os.write(1, data)
 
 
-class Visit(Conversation):
+class Attached(Conversation):
     """What is typed at a debuggee of somebody else's; the end of the link ends it."""
 
     ours = False
 
     def __init__(self, options: Options, show: Callable[[model.Record], None]) -> None:
         super().__init__(options, show)
-        assert options.meeting is not None
-        self.meeting = options.meeting
+        assert options.endpoint is not None
+        self.endpoint = options.endpoint
         self._pausing = False
 
     @property
     def child(self) -> bool:
         """Are we the child of a program that stopped, on its own terminal?"""
-        return self.meeting.link >= 0
+        return self.endpoint.link >= 0
 
     @property
     def exit_code(self) -> int:
@@ -129,13 +128,13 @@ class Visit(Conversation):
 
     async def start(self) -> None:
         """Meet the debuggee; when it waits, run the breakpoint's and the ``-c`` commands."""
-        peer = VisitedPeer(self.meeting, self._heard, self._lost)
+        peer = AttachedPeer(self.endpoint, self._heard, self._lost)
         self._peer = peer
         await peer.start(self.options, self.on_output)
         self.generation += 1
         self.used = True
         if not self.child:
-            name = f"{self.meeting.name} ({self.meeting.script})"
+            name = f"{self.endpoint.name} ({self.endpoint.script})"
             self.tell(model.Notice(message=f"attached to {name}: it stops soon; q lets it run on."))
         await self._waits.wait()
         if self.finished:
@@ -169,7 +168,7 @@ class Visit(Conversation):
         """Leave; the program runs on at full speed, with no stop."""
         await self._leave(protocol.Detach())
         if not self.child:
-            self.tell(model.Notice(message=f"detached: {self.meeting.name} runs on."))
+            self.tell(model.Notice(message=f"detached: {self.endpoint.name} runs on."))
 
     async def _leave(self, request: protocol.Request) -> None:
         self._ending = True
@@ -211,10 +210,10 @@ class Visit(Conversation):
         self.prompt, self.waiting_input = None, False
         self.gone = model.Gone(how="it runs on, or has ended", code=0)
         left = self._ending or self.child
-        stays = self.options.face == "tui" and not left
+        stays = self.options.client == "tui" and not left
         if not left:
             more = " What was shown stays; q leaves." if stays else ""
-            self.tell(model.Notice(message=f"{self.meeting.name} has ended.{more}"))
+            self.tell(model.Notice(message=f"{self.endpoint.name} has ended.{more}"))
         self.finished = not stays
         self._waits.set()
         self.on_change()
@@ -222,4 +221,4 @@ class Visit(Conversation):
 
 def converse(options: Options, show: Callable[[model.Record], None]) -> Conversation:
     """Return the conversation that ``options`` ask for."""
-    return Conversation(options, show) if options.meeting is None else Visit(options, show)
+    return Conversation(options, show) if options.endpoint is None else Attached(options, show)

@@ -1,23 +1,30 @@
-"""What is done outside of a session: ``gradrepl config``, ``trust``, ``doctor``, ``keys``."""
+"""The words that stand where a script would: ``gradrepl attach``, ``config``, ``trust`` ..."""
 
 from __future__ import annotations
 
 import os
 import platform
+import select
 import sys
+import termios
+import tty
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 import platformdirs
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
-from gradrepl import __version__, config, trust
-from gradrepl.errors import ConfigError, UsageError
+from gradrepl import __version__, client, config, endpoint, trust
+from gradrepl.endpoint import Endpoint
+from gradrepl.errors import ConfigError, StateError, UsageError
+from gradrepl.launch import Options
 
 ASKED = ("torch", "textual", "rich", "prompt_toolkit", "msgspec", "pluggy", "numpy", "IPython")
 TERMINAL = ("TERM", "COLORTERM", "TERM_PROGRAM", "TMUX", "LANG", "LC_ALL", "NO_COLOR", "VISUAL")
+QUIET = 0.1
+"""Seconds after which what came is taken for one key."""
 
 
 def run(words: list[str]) -> int:
@@ -36,9 +43,46 @@ def run(words: list[str]) -> int:
     if word == "doctor":
         print("\n".join(report()))
         return 0
-    from gradrepl.keyboard import show
+    return press_keys()
 
-    return show()
+
+# -- attach -------------------------------------------------------------------------------------
+
+
+def attach(options: Options) -> int:
+    """Do ``gradrepl attach``: without an address list who listens; return the exit code.
+
+    Raises:
+        GradreplError: nobody is there, or the token is wrong.
+    """
+    if options.eager:
+        raise UsageError("'--eager' is for a start: what runs is compiled, or is not.")
+    if not options.target:
+        print(listed(endpoint.listening()))
+        return 0
+    there = endpoint.find(options.target)
+    endpoint.connected(there.address).close()  # before a screen is drawn
+    options = client.choose(replace(options, target="", args=(), endpoint=there))
+    code = client.run(options)
+    if options.client == "tui" and there.pid and not endpoint.alive(there.pid):
+        print(f"{there.name} has ended.")  # what the screen said is gone with it
+    return code
+
+
+def listed(known: list[Endpoint]) -> str:
+    """Return one line for each that listens."""
+    if not known:
+        return (
+            "No running session found. Start one with 'gradrepl --listen train.py' or"
+            " gradrepl.listen()."
+        )
+    rows = [(each.name, str(each.pid), each.script, each.address) for each in known]
+    rows.insert(0, ("NAME", "PID", "SCRIPT", "ADDRESS"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(word.ljust(width) for word, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    )
 
 
 # -- config -------------------------------------------------------------------------------------
@@ -70,13 +114,15 @@ def _validate() -> None:
     loaded = config.load()
     from gradrepl.tui import keymaps
 
-    found = loaded.config
-    keymaps.chosen(found.keys, found.keymap, found.plugins, found.block)
-    files = {source for source in loaded.sources.values() if os.sep in source}
-    print(
-        f"{len(loaded.sources)} settings are right"
-        + (f": {', '.join(sorted(files))}" if files else ".")
-    )
+    mine = loaded.config
+    keymaps.chosen(mine.keys, mine.keymap, mine.plugins, mine.block)
+    if not loaded.sources:
+        print("No settings to check: using defaults.")
+        return
+    count = len(loaded.sources)
+    what = "1 setting is" if count == 1 else f"{count} settings are"
+    files = ", ".join(sorted({each for each in loaded.sources.values() if os.sep in each}))
+    print(f"{what} right: {files}" if files else f"{what} right.")
 
 
 def _init() -> None:
@@ -210,3 +256,41 @@ def _plugins() -> Iterator[str]:
     for row in found.rows.values():
         said = f"plugin {row.name} {row.version} from {row.origin}: {row.state} {row.problem}"
         yield said.rstrip()
+
+
+# -- keys ---------------------------------------------------------------------------------------
+
+
+def press_keys() -> int:
+    """Print each key as it is pressed, until Ctrl+D.
+
+    Raises:
+        StateError: there is no terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise StateError("'gradrepl keys' needs a terminal.")
+    print("Press keys to see their names for the key map; Ctrl+D ends.\r")
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        while True:
+            data = os.read(0, 64)
+            while select.select([0], [], [], QUIET)[0] and data[:1] == b"\x1b":
+                data += os.read(0, 64)
+            if not data or data == b"\x04":
+                return 0
+            names = ", ".join(named(data)) or "nothing that is known"
+            sys.stdout.write(f"{names:24} {data!r}\r\n")
+            sys.stdout.flush()
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+def named(data: bytes) -> list[str]:
+    """Return the names that the screen has for the keys in ``data``."""
+    from textual import events
+    from textual._xterm_parser import XTermParser
+
+    parser = XTermParser()
+    found = [*parser.feed(data.decode(errors="replace")), *parser.feed("")]
+    return [event.key for event in found if isinstance(event, events.Key)]

@@ -1,4 +1,4 @@
-"""How a face finds a debuggee that it did not start: what is told to a child, or lies in a file."""
+"""Where a program that runs already is to be met: told to a child, or written in a private file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import msgspec
 
 from gradrepl.errors import LinkError, TargetError
 
-VARIABLE = "GRADREPL_MEETING"
-"""The environment variable that tells a child face where to meet us, as JSON."""
+VARIABLE = "GRADREPL_ENDPOINT"
+"""The environment variable that tells a child client where to meet us, as JSON."""
 PATH_LIMIT = 100
 """Bytes in the path of a Unix socket that every system accepts."""
 
 
-class Meeting(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a debuggee is to be met."""
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a program is to be met."""
 
     pid: int = 0
     name: str = ""
@@ -30,32 +30,34 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     script: str = ""
     link: int = -1
-    """Descriptor of a socket that a child face has inherited; then there is no address."""
+    """Descriptor of a socket that a child client has inherited; then there is no address."""
+    screen: bool = False
+    """The child draws the screen; else it is the line prompt."""
     outputs: tuple[int, ...] = ()
     """Descriptors from which the program's standard output and error are read, -1 for neither."""
     input: int = -1
     """Descriptor to which the program's standard input is written."""
 
 
-def encoded(meeting: Meeting) -> str:
-    """Return ``meeting`` as JSON."""
-    return msgspec.json.encode(meeting).decode()
+def encoded(endpoint: Endpoint) -> str:
+    """Return ``endpoint`` as JSON."""
+    return msgspec.json.encode(endpoint).decode()
 
 
-def decoded(text: str | bytes) -> Meeting:
-    """Return the meeting that ``encoded`` wrote.
+def decoded(text: str | bytes) -> Endpoint:
+    """Return the endpoint that ``encoded`` wrote.
 
     Raises:
         msgspec.MsgspecError: it is not one.
     """
-    return msgspec.json.decode(text, type=Meeting)
+    return msgspec.json.decode(text, type=Endpoint)
 
 
 # -- the folder of those who listen --------------------------------------------------------------
 
 
 def folder() -> Path:
-    """Return the private folder in which every listening debuggee of this user has a file.
+    """Return the private folder in which every listening program of this user has a file.
 
     Raises:
         LinkError: what is there belongs to somebody else.
@@ -82,25 +84,25 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def listening() -> list[Meeting]:
+def listening() -> list[Endpoint]:
     """Return who listens, in the order of their names; files of the dead are removed."""
-    found = []
+    known = []
     for file in sorted(folder().glob("*.json")):
         try:
-            meeting = decoded(file.read_bytes())
+            endpoint = decoded(file.read_bytes())
         except (OSError, msgspec.MsgspecError):
             continue
-        if alive(meeting.pid):
-            found.append(meeting)
+        if alive(endpoint.pid):
+            known.append(endpoint)
             continue
         for left in (file, file.with_suffix(".sock")):
             with suppress(OSError):
                 left.unlink()
-    return found
+    return known
 
 
-def find(wanted: str) -> Meeting:
-    """Return the meeting that a user means by a process id, a name, a path or an address.
+def find(wanted: str) -> Endpoint:
+    """Return the endpoint that a user means by a process id, a name, a path or an address.
 
     Raises:
         TargetError: there is none, or several.
@@ -119,7 +121,7 @@ def find(wanted: str) -> Meeting:
     if not token and beside.is_file():
         token = beside.read_text(encoding="utf-8").strip()
     if token:
-        return Meeting(name=wanted, address=wanted, token=token)
+        return Endpoint(name=wanted, address=wanted, token=token)
     raise TargetError(
         f"nothing listens at '{wanted}'.",
         f"These listen: {names}. For another machine set GRADREPL_TOKEN.",
