@@ -14,7 +14,27 @@ import gradrepl
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gradrepl"
-FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+FILES = sorted([*PACKAGE.rglob("*.py"), *PLUGINS])
+PLUGIN_API = (
+    "gradrepl.commands.registry",
+    "gradrepl.draw.charts",
+    "gradrepl.draw.ink",
+    "gradrepl.errors",
+    "gradrepl.export",
+    "gradrepl.export.folding",
+    "gradrepl.export.layout",
+    "gradrepl.export.records",
+    "gradrepl.export.words",
+    "gradrepl.model",
+    "gradrepl.plugins",
+    "gradrepl.protocol",
+    "gradrepl.tui.key",
+    "gradrepl.tui.pages.page",
+    "gradrepl.tui.panels.base",
+    "gradrepl.tui.views",
+)
+"""What a plugin may import of ours besides ``gradrepl`` itself; each is documented as a door."""
 SCREEN = {"textual", "prompt_toolkit", "rich"}
 
 
@@ -118,6 +138,18 @@ def test_no_circle_of_imports() -> None:
     found = circles(arrows)
     rooms = Counter(each.split(".")[1] if each.count(".") > 1 else "" for c in found for each in c)
     assert {room: n for room, n in rooms.items() if n > STILL.get(room, 0)} == {}, found
+
+
+@pytest.mark.parametrize("file", PLUGINS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_plugin_imports_what_a_stranger_may(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            assert {alias.name for alias in node.names if "gradrepl." in alias.name} == set()
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gradrepl."):
+            assert node.module in PLUGIN_API
+        elif isinstance(node, ast.ImportFrom) and node.module == "gradrepl":
+            names = {f"gradrepl.{alias.name}" for alias in node.names}
+            assert names - {"gradrepl.hookimpl"} <= set(PLUGIN_API)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
