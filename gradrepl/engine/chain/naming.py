@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.answers import tensor_at
 from gradrepl.engine.chain.path_graph import Start
 from gradrepl.engine.chain.vjp import outputs_of, seed
@@ -18,8 +19,6 @@ from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.errors import AutogradError, StateError, UsageError
-
-_ENGINE = torch.autograd.graph._engine_run_backward.__code__
 
 
 class Root(NamedTuple):
@@ -85,7 +84,7 @@ def _call(backward: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return roots and gradients of a running backward, from the call that started it."""
     frame = sys._current_frames().get(backward.thread.ident)
     while frame is not None:
-        if frame.f_code is _ENGINE:
+        if frame.f_code is torch_private.engine_code:
             roots, args = frame.f_locals["t_outputs"], frame.f_locals["args"]
             if roots and roots[0] is backward._root:
                 return tuple(roots), tuple(args[0])
@@ -183,7 +182,7 @@ class Labels:
         self._backward = paused(session, place)
         self._names = session.names(place.frame)
         self._made: dict[tuple[Any, int], str] = {}
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for name, tensor in self._names.variables():
                 if tensor.requires_grad and not tensor.is_leaf:
                     self._made.setdefault((tensor.grad_fn, tensor.output_nr), name)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from gradrepl import protocol as p
+from gradrepl.engine import torch_private
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import naming, table
 from gradrepl.engine.chain.gradients import size
@@ -175,7 +176,7 @@ def _text(value: Any) -> str:
 def _saved(node: Any) -> list[tuple[str, str]]:
     """Return what a node saved, where it is small; no hook of anybody's runs."""
     texts = []
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for name, value, state in nodes.saved(node):
             if isinstance(value, int) and value >= 2**63:
                 value -= 2**64  # torch hands out -1 unsigned

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from gradrepl import protocol as p
+from gradrepl.engine import torch_private
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import naming, rule, table
 from gradrepl.engine.chain.differences import Copies, Function, compare
@@ -44,7 +45,7 @@ def verified(request: p.Verify, session: Session, place: Place) -> Verified:
     """
     applied = _find(request.what, session, place)
     names = session.names(place.frame)
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         copies = Copies(applied.args, applied.kwargs, names.tensor)
     function = Function(applied.function, copies)
     checks = compare(function)
@@ -147,7 +148,7 @@ def _saved_inputs(node: Any) -> Application | None:
     entry = table.table().get(nodes.name(node))
     if entry is None:
         return None
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         states = list(nodes.saved(node))
     saved = {name: value for name, value, state in states if state == "ok"}
     function = _operator(entry.schema)
