@@ -8,19 +8,15 @@ Try:
 """
 
 import gradrepl
-from gradrepl import errors, model, plugins, protocol
+from gradrepl import errors, model, protocol
 from gradrepl.commands.registry import Expression, command
+from gradrepl.conditions import OP, Kind
 
 
 @command("rank", group="Looking")  # in the face, which has no torch
 async def rank(talk, expression: Expression):
     """Show the singular values of a matrix, and how many of them count."""
     return await talk.ask(protocol.AskPlugin(question="rank", arguments={"of": expression}))
-
-
-@gradrepl.hookimpl
-def gradrepl_commands():
-    return [rank]
 
 
 @gradrepl.hookimpl
@@ -39,14 +35,18 @@ def gradrepl_facts(tensor, name):
     return [("zeros", f"{(tensor == 0).sum().item()} of {tensor.numel()}")]
 
 
-@gradrepl.hookimpl
-def gradrepl_conditions():
-    def matches(event, share):
-        out = event.extra().get("out")
-        return out is not None and (out == 0).double().mean().item() > float(share or 0.5)
+class Sparse(Kind, frozen=True):  # read in both, asked in the debuggee
+    share: float
+    word, usage, about = "sparse", "sparse SHARE", frozenset({OP})
+    help = "b sparse 0.9: after an op whose result is zero in more than 0.9 of its elements."
 
-    help = "sparse SHARE: an op's result is zero in more than SHARE of its elements"
-    return [plugins.Kind(word="sparse", help=help, matches=matches, about=("op",))]
+    def matches(self, event):
+        out = event.extra().get("out")
+        return out is not None and (out == 0).double().mean().item() > self.share
+
+
+gradrepl_commands = gradrepl.hookimpl(lambda: [rank])
+gradrepl_conditions = gradrepl.hookimpl(lambda: [Sparse])
 
 
 if __name__ == "__main__":

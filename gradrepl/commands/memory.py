@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gradrepl import model, protocol
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 
 if TYPE_CHECKING:
     from gradrepl.commands.tour import Tour
