@@ -6,7 +6,6 @@ Facts are (name, value) pairs; an empty value says that there is nothing to say.
 from __future__ import annotations
 
 import math
-import os
 import signal
 from collections.abc import Iterator
 
@@ -46,7 +45,7 @@ def size(count: int) -> str:
 
 def place(site: model.Site | None) -> str:
     """Return 'train.py:27'."""
-    return f"{os.path.basename(site.file)}:{site.line}" if site else ""
+    return site.place if site else ""
 
 
 def figures(stats: model.Stats | None) -> str:
@@ -201,11 +200,3 @@ def comparison_facts(record: model.Comparison) -> Iterator[tuple[str, str]]:
         yield "cosine", "" if record.cosine is None else f"{record.cosine:.6f}"
         yield "torch.allclose", "yes" if record.close else "no"
     yield "but", "; ".join(record.notes)
-
-
-def answer(record: model.TourAnswer) -> str:
-    """Return what the engine says to a guess, as a word: right, or not."""
-    if record.said is None:
-        return f"{record.arrived:g} arrived."
-    said = "Right" if record.right else f"Not {record.said:g}"
-    return f"{said}: {record.arrived:g} arrived."

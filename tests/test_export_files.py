@@ -297,7 +297,7 @@ def test_a_stranger_comes_in_by_the_same_door_and_goes() -> None:
     @exporter("edges", of="graph", suffix=".edges", help="one line for each edge")
     def edges(record: Any, file: Any) -> None:
         for node in record.nodes:
-            file.writelines(f"{node.id} {to}\n" for to, _ in node.to if to)
+            file.writelines(f"{node.id} {to}\n" for to in node.to if to)
 
     made: Exporter = edges.exporter  # type: ignore[attr-defined]
     enter(made, plugin="mine")

@@ -5,7 +5,7 @@
     @exporter("edges", of="graph", suffix=".txt", help="one line for each edge")
     def edges(record: Graph, file: TextIO) -> None:
         for node in record.nodes:
-            for target, _ in node.to:
+            for target in node.to:
                 file.write(f"{node.id} {target}\\n")
 
 An exporter gets a record (see ``gradrepl.export.records``) and an open text file; it may return a

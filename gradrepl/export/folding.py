@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from gradrepl.errors import StateError
 from gradrepl.export.records import Graph
-from gradrepl.model import TakenNode
+from gradrepl.model import NodeRow
 
 DEEPEST = 12
 RANGES = 50
@@ -28,7 +28,7 @@ RANGES = 50
 class Shape:
     """One box: a node, or a group that is folded."""
 
-    node: TakenNode
+    node: NodeRow
     """Of a folded group: its first node's id, its class as name, its path as label."""
     count: int = 1
     """Nodes that it stands for."""
@@ -59,7 +59,7 @@ def drawn(graph: Graph, most: int, name: str) -> tuple[Group, str]:
         shapes = [Shape(node) for node in graph.nodes]
         home = array("l", range(-1, total))
         _connect(shapes, home, ((s, to) for s, shape in enumerate(shapes)
-                                for to, _ in shape.node.to))  # fmt: skip
+                                for to in shape.node.to))  # fmt: skip
         return _whole(shapes, own, kinds if recorded else None), ""
     counts = _counts(graph.nodes, own) if recorded else []
     fitting = [depth for depth, count in enumerate(counts) if count <= most]
@@ -87,7 +87,7 @@ def _parts(path: str, own: set[str]) -> tuple[str, ...]:
     return () if not path or path in own else tuple(path.split("."))
 
 
-def _counts(nodes: Iterable[TakenNode], own: set[str]) -> list[int]:
+def _counts(nodes: Iterable[NodeRow], own: set[str]) -> list[int]:
     """Return for each depth at which modules may be folded how many shapes there would be."""
     counts = [0] * (DEEPEST + 1)
     before: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ def _counts(nodes: Iterable[TakenNode], own: set[str]) -> list[int]:
 
 
 def _folded(
-    nodes: Iterable[TakenNode], own: set[str], kinds: dict[str, str], depth: int, most: int
+    nodes: Iterable[NodeRow], own: set[str], kinds: dict[str, str], depth: int, most: int
 ) -> list[Shape]:  # fmt: skip
     """Return the shapes where modules at ``depth`` of their path are folded.
 
@@ -127,7 +127,7 @@ def _folded(
             shapes.append(Shape(node))
         last = key
         home.append(len(shapes) - 1)
-        for to, _ in node.to:
+        for to in node.to:
             edges.extend((len(shapes) - 1, to))
     for shape in shapes:
         if shape.count > 1:
@@ -142,8 +142,8 @@ def _folded(
     return shapes
 
 
-def _stands_for(shape: Shape, path: str, kind: str) -> TakenNode:
-    return TakenNode(
+def _stands_for(shape: Shape, path: str, kind: str) -> NodeRow:
+    return NodeRow(
         id=shape.node.id, name=kind or "module", label=path, module=path.rpartition(".")[0],
         problem=shape.node.problem,
     )  # fmt: skip
@@ -155,7 +155,7 @@ def _range(shapes: list[Shape]) -> Shape:
         return shapes[0]
     first, last = (each.node.label or each.node.name for each in (shapes[0], shapes[-1]))
     problem = next((each.node.problem for each in shapes if each.node.problem), "")
-    node = TakenNode(
+    node = NodeRow(
         id=shapes[0].node.id, name=f"{len(shapes)} neighbours", label=f"{first} … {last}",
         problem=problem,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from gradrepl.export.door import TIME, exporter
 from gradrepl.export.records import Time
 from gradrepl.export.words import number, place
-from gradrepl.model import TakenNode, TakenOp
+from gradrepl.model import NodeRow, OpRow
 
 PROCESS, FORWARD = 1, 1
 MICRO = 1e6
@@ -43,7 +43,7 @@ def trace(record: Time, file: TextIO) -> str | None:
             several = f" {len(threads)}" if len(threads) > 1 else ""
             _put(file, _name("thread_name", track, f"backward: nodes{several}"))
         _put(file, _node(node, zero, track))
-        made_by = spans.get(node.op)
+        made_by = None if node.op is None else spans.get(node.op)
         if made_by is not None and node.begin is not None:
             flows += 1
             _flow(file, made_by, node, flows, zero, track)
@@ -66,7 +66,7 @@ def _micros(seconds: float) -> float:
     return round(seconds * MICRO, 3)
 
 
-def _op(op: TakenOp, zero: float) -> dict[str, Any]:
+def _op(op: OpRow, zero: float) -> dict[str, Any]:
     shape = None if op.shape is None else list(op.shape)
     args = {"op": f"%{op.id}", "module": op.module, "line": place(op.site), "shape": shape,
             "dtype": op.dtype, "mode": op.mode}  # fmt: skip
@@ -77,7 +77,7 @@ def _op(op: TakenOp, zero: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _node(node: TakenNode, zero: float, track: int) -> dict[str, Any]:
+def _node(node: NodeRow, zero: float, track: int) -> dict[str, Any]:
     shape = None if node.shape is None else list(node.shape)
     args = {"node": f"#{node.id}", "pass": node.run, "label": node.label, "module": node.module,
             "op": f"%{node.op} {node.op_name}" if node.op else "", "line": place(node.site),
@@ -90,7 +90,7 @@ def _node(node: TakenNode, zero: float, track: int) -> dict[str, Any]:
 
 
 def _flow(
-    file: TextIO, op: TakenOp, node: TakenNode, flow: int, zero: float, track: int
+    file: TextIO, op: OpRow, node: NodeRow, flow: int, zero: float, track: int
 ) -> None:  # fmt: skip
     """Write an arrow; its ends lie within the slices, or viewers would drop it."""
     common = {"pid": PROCESS, "cat": "made", "name": "made", "id": flow}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import os
+from typing import Any, ClassVar
 
 import msgspec
 
 
 class Record(msgspec.Struct, frozen=True, tag_field="type", tag=True, kw_only=True):
     """Anything that may be shown. Subclasses are tagged with their own name."""
+
+    BRIEF: ClassVar[bool] = False
+    """It never takes a screen for itself, however many lines it has."""
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -19,6 +23,15 @@ class Site(msgspec.Struct, frozen=True):
     line: int
     function: str
     text: str
+
+    @property
+    def place(self) -> str:
+        """The file's name and the line.
+
+        >>> Site("/home/me/train.py", 36, "step", "loss.backward()").place
+        'train.py:36'
+        """
+        return f"{os.path.basename(self.file)}:{self.line}"
 
 
 def kinds_of(kind: type) -> tuple[type, ...]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from gradrepl import model, pictures
+from gradrepl import model
+from gradrepl.draw import charts as pictures
 from gradrepl.phrases import SHORT, figure, figures, place, size
 from gradrepl.render.pieces import Look, columns, facts, line, render
 

@@ -12,9 +12,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from gradrepl.tui import ink, keys
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
+from gradrepl.tui import keys
 from gradrepl.tui.help import About
-from gradrepl.tui.ink import Line, span
 from gradrepl.tui.panels.bars import Footer
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.views import VIEWS

@@ -15,9 +15,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from gradrepl import model, protocol
+from gradrepl.draw import ink
 from gradrepl.errors import LinkError
-from gradrepl.tui import ink
-from gradrepl.tui.panels.page import Ask
+from gradrepl.tui.pages.page import Ask
 from gradrepl.tui.panels.rows import MARGIN, RowList
 from gradrepl.tui.panels.source import around
 from gradrepl.tui.panels.supplied import Panels
@@ -298,6 +298,6 @@ def row_of(op: model.Op) -> model.OpRow:
     """Return the row of an op that is not recorded yet."""
     out = op.outputs[0] if op.outputs else None
     return model.OpRow(
-        id=op.id, name=op.name, shape=out.shape if out else None, dtype=out.dtype if out else "",
-        module=op.module, line=op.site.line if op.site else 0, note="", depth=op.depth,
+        id=op.id, name=op.name, outputs=(out.shape,) if out else (), module=op.module,
+        dtype=out.dtype if out else "", site=op.site, depth=op.depth,
     )  # fmt: skip

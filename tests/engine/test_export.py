@@ -37,8 +37,8 @@ with warnings.catch_warnings():
 
     from gradrepl.engine.export.journal import Journal, Source
     from gradrepl.engine.export.snapshot import Snapshot
-    from gradrepl.engine.graph import Graph
-    from gradrepl.engine.names import Names
+    from gradrepl.engine.graph.graph import Graph
+    from gradrepl.engine.tensor.names import Names
 
 for _each in (dot, mermaid):
     enter(_each.exporter, "graphviz")
@@ -64,7 +64,7 @@ def snapshot(space: dict[str, Any], *ends: torch.Tensor) -> Snapshot:
 
 def record(taken: Snapshot) -> GraphRecord:
     rows = taken.rows(0, len(taken))
-    return GraphRecord(taken.head(1, "graph", None), Rows(model.TakenNode, rows))
+    return GraphRecord(taken.head(1, "graph", None), Rows(model.NodeRow, rows))
 
 
 def key(node: Any, leaves: list[torch.Tensor]) -> str:
@@ -132,7 +132,9 @@ def test_edges_without_a_node_keep_their_place(steps, roots):
         assert (row.name, len(row.to)) == (node.name().rpartition("::")[2], len(
             node.next_functions
         ))  # fmt: skip
-        for (to, number), (target, input_nr) in zip(row.to, node.next_functions, strict=True):
+        for to, number, (target, input_nr) in zip(
+            row.to, row.inputs, node.next_functions, strict=True
+        ):
             assert to == (0 if target is None else taken.id(graph.index[target]))
             assert number == (0 if target is None else input_nr)
 

@@ -31,10 +31,12 @@ from rich.style import Style
 from screens import Seen, on_screen
 from test_live import until
 
-from gradrepl import model, pictures, protocol
+from gradrepl import model, protocol
 from gradrepl.commands.conversation import Conversation
+from gradrepl.draw import charts as pictures
+from gradrepl.draw import ink
 from gradrepl.launch import Options
-from gradrepl.tui import ink, keys, literal, views
+from gradrepl.tui import keys, literal, views
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.panels import data, data_loader, data_sample, data_time
 

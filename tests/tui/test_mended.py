@@ -12,7 +12,7 @@ from hand_made import FakeConversation, node_stop
 from screens import Seen, on_screen
 
 from gradrepl import model, tui
-from gradrepl.tui import ink
+from gradrepl.draw import ink
 from gradrepl.tui.panels.base import Paper
 
 
@@ -198,8 +198,8 @@ def test_nothing_that_the_first_frame_does_not_need_is_imported_before_it() -> N
     loaded = set(done.stdout.split())
     late = {"gradrepl.protocol", "gradrepl.commands", "gradrepl.link", "gradrepl.render",
             "gradrepl.tui.supply", "gradrepl.tui.dialogs", "gradrepl.tui.palette", "rich.ansi",
-            "rich.markdown", "tree_sitter", "pygments.lexers", "gradrepl.pictures",
-            "gradrepl.tui.panels.data_page"}  # fmt: skip
+            "rich.markdown", "tree_sitter", "pygments.lexers", "gradrepl.draw.charts",
+            "gradrepl.tui.pages.data"}  # fmt: skip
     assert not late & loaded
 
 

@@ -10,8 +10,9 @@ from hand_made import NODES, FakeConversation, node_stop, op_stop
 from screens import Seen, on_screen, screen
 
 from gradrepl import model, protocol
+from gradrepl.draw import ink
 from gradrepl.launch import Options
-from gradrepl.tui import ink, keys, reply
+from gradrepl.tui import keys, reply
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.key import key_name
 from gradrepl.tui.panels.inspector import draw_exception

@@ -11,8 +11,9 @@ from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
-from gradrepl.tui import ink, messages
-from gradrepl.tui.ink import Line, span
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
+from gradrepl.tui import messages
 from gradrepl.tui.key import PALETTE, Foot
 from gradrepl.tui.keys import FIRST
 from gradrepl.tui.panels.base import Panel

@@ -18,8 +18,9 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from gradrepl.tui import ink, messages
-from gradrepl.tui.ink import Line
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line
+from gradrepl.tui import messages
 
 
 def caption(left: str, right: str, room: int, ascii: bool) -> Content:
@@ -59,7 +60,7 @@ class Panel(ScrollView, can_focus=True):
     ascii: ClassVar[bool] = False
     """Draw with ASCII characters only; set once by the app."""
 
-    _inks: dict[tuple[str, str | None], Style]
+    _inks: dict[tuple[str, ink.Role], Style]
     _left, _right = "", ""
     _captioned: tuple[str, str, int] | None = None
 
@@ -111,6 +112,9 @@ class Panel(ScrollView, can_focus=True):
 
     def ink_style(self, role: ink.Role, row: str = "") -> Style:
         """Return the style of ``role`` on the ground of ``row``."""
+        if isinstance(role, tuple):  # the brightness of the upper and the lower half of a cell
+            upper, lower = (f"rgb({level},{level},{level})" for level in role)
+            role = Style(color=upper, bgcolor=lower)
         if isinstance(role, Style):
             return self.ground(row) + role
         if not role:

@@ -8,10 +8,11 @@ from typing import ClassVar, NamedTuple
 from textual.strip import Strip
 
 from gradrepl import model
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, Role, span
 from gradrepl.model.data import SampleRow
 from gradrepl.phrases import figure
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, Role, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.rows import RowList
 
 BEGIN = (

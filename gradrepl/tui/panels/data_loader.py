@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
-from gradrepl import model, pictures
+from gradrepl import model
+from gradrepl.draw import charts as pictures
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, Role, span
 from gradrepl.model.data import Finding, WorkerState
 from gradrepl.phrases import place, size
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, Role, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels import tensor_lines
 from gradrepl.tui.panels.base import Paper
 

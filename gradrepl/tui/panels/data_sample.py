@@ -6,11 +6,13 @@ from typing import ClassVar
 
 from rich.style import Style
 
-from gradrepl import model, pictures
+from gradrepl import model
+from gradrepl.draw import charts as pictures
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.model.data import Part, SampleRow, TransformStep
 from gradrepl.phrases import place
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.tensor_lines import pack
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-from gradrepl import model, pictures
+from gradrepl import model
+from gradrepl.draw import charts as pictures
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.model.data import SeenBatch, TuneRow
 from gradrepl.model.epochs import Pace, Progress
 from gradrepl.model.health import Timing
 from gradrepl.phrases import size
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.tensor_lines import pack
 

@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from gradrepl.tui import ink
+from gradrepl.draw import ink
 from gradrepl.tui.panels.base import Panel, caption
 from gradrepl.tui.panels.prompt import Prompt
 from gradrepl.tui.panels.transcript import Transcript, typed

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from gradrepl import model
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.base import Paper
 
 AXIS = 7

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 from gradrepl import model
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, Role, Span, span
 from gradrepl.model.health import FROZEN, OVERFLOW, PROBLEMS, RISING, UNSEEN
 from gradrepl.render.health import clip, sparkline
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, Role, Span, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.rows import RowList
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from gradrepl import model
+from gradrepl.draw import ink
+from gradrepl.draw.charts import curve
+from gradrepl.draw.ink import Line, Role, span
 from gradrepl.model.health import PROBLEMS
-from gradrepl.pictures import curve
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, Role, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.health import HealthLine, mark, role, update
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gradrepl import model
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels import tensor_lines
 from gradrepl.tui.panels.base import Paper
 

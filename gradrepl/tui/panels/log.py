@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.style import Style
 from textual.geometry import Size
 
-from gradrepl.tui import ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.ring import Printed, Ring
 

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.model import NodeRow, Pass
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.rows import RowList
 
 MARKS = {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.model import OpRow
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.tui import figures
 from gradrepl.tui.panels.rows import RowList
 
 WELCOME = (

@@ -16,8 +16,9 @@ from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from gradrepl.tui import ink, messages
-from gradrepl.tui.ink import Line
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line
+from gradrepl.tui import messages
 from gradrepl.tui.panels.base import Panel
 
 Row = TypeVar("Row")

@@ -8,8 +8,8 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from gradrepl import model
-from gradrepl.tui import ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.tui.panels.base import Paper
 
 

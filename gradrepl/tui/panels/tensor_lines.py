@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.model import Stats, TensorInfo
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.tui import figures
 
 
 def head(info: TensorInfo, width: int) -> Line:

@@ -9,8 +9,9 @@ from typing import ClassVar
 from textual.strip import Strip
 
 from gradrepl import model
-from gradrepl.tui import ink, reply
-from gradrepl.tui.ink import Line, span
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
+from gradrepl.tui import reply
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.log import decode
 from gradrepl.tui.panels.source import python

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gradrepl import model
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.model import ModuleRow, ParameterRow
-from gradrepl.tui import figures, ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.tui import figures
 
 ROOM = 24
 """Lines up to which all parameters are listed; beyond, only those of the module we are in."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from gradrepl import model
-from gradrepl.tui import ink
-from gradrepl.tui.ink import Line, span
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
 from gradrepl.tui.panels.base import Paper
 
 

@@ -1,0 +1,266 @@
+"""Lines of text that know what each part means, not which colour it has.
+
+A drawing is a list of lines, a line a list of spans ``(text, role)``. The prompt and the screen
+give roles their styles, so a drawing is tested by its characters, a name like ``[/b]`` is only
+text, and a theme changes nothing here. A width of ``None`` is as wide as it takes.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
+
+Role = Hashable
+"""A word of ``ROLES``, a pair of brightnesses (of a picture), or a style of the face's own."""
+Span = tuple[str, Role]
+Line = list[Span]
+
+
+class Row(list[Span]):
+    """A line of a table or picture: it may be cut or scrolled, but it is never broken."""
+
+
+ROLES = (
+    "dim", "title", "name", "number", "here", "done", "ahead", "bad", "warn", "good", "leaf",
+    "key", "module", "code", "string", "keyword", "comment",
+)  # fmt: skip
+"""Every role that has a name; each face has one style for each."""
+
+_GLYPHS = {
+    "@": "●", "+": "✓╭╮╰╯┬┴├┤┼┌┐└┘┴▒", ".": "·", "*": "◆•", "o": "○", "O": "◉", "=": "◇",
+    "|": "│┃", "-": "─━", ":": "┊", ">": "▶→", "v": "▼↓", "~": "…", "<": "←", "^": "↑␛",
+    "#": "█▇▆", "x": "×", "u": "µμ", "s": "σ", "_": "▁▂▃", "%": "▄▅", "e": "∈",
+}  # fmt: skip
+_ASCII = {ord(glyph): character for character, glyphs in _GLYPHS.items() for glyph in glyphs}
+_CONTROL = {code: "␛" if code == 27 else "·" for code in (*range(32), *range(127, 160))}
+_CONTROL |= {code: "·" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)}
+_CONTROL |= dict.fromkeys(range(0xD800, 0xE000), "�")  # halves of characters cannot be written
+_CONTROL[9] = "    "
+
+
+# -- one text ------------------------------------------------------------------------------------
+
+
+def clean(text: str) -> str:
+    r"""Return ``text`` on one line, without characters that move a terminal's cursor.
+
+    >>> clean("a\nb")
+    'a·b'
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_CONTROL)
+
+
+def ascii_only(text: str) -> str:
+    """Return ``text`` with our glyphs in the --ascii set."""
+    return text if text.isascii() else text.translate(_ASCII)
+
+
+@lru_cache(maxsize=4096)
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def cell_len(text: str) -> int:
+    """Return how many cells ``text`` takes.
+
+    >>> cell_len("x"), cell_len("張")
+    (1, 2)
+    """
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def _head(text: str, cells: int) -> str:
+    """Return as much of the begin of ``text`` as fits in ``cells`` cells."""
+    if text.isascii():
+        return text[: max(0, cells)]
+    for at, character in enumerate(text):
+        cells -= _cells(character)
+        if cells < 0:
+            return text[:at]
+    return text
+
+
+def _chopped(text: str, cells: int) -> list[str]:
+    """Return ``text`` in pieces of at most ``cells`` cells."""
+    if cell_len(text) <= cells:
+        return [text]
+    if text.isascii():
+        return [text[at : at + cells] for at in range(0, len(text), cells)]
+    pieces = []
+    while text:
+        piece = _head(text, cells) or text[0]
+        pieces.append(piece)
+        text = text[len(piece) :]
+    return pieces
+
+
+def clip(text: str, cells: int) -> str:
+    """Return ``text`` in at most ``cells`` cells, an ellipsis where something was cut.
+
+    >>> clip("a long name", 6)
+    'a lon…'
+    """
+    text = clean(text[: 4 * cells + 8] if len(text) > 4096 else text)
+    if cell_len(text) <= cells:
+        return text
+    return pad(_head(text, cells - 1), cells - 1) + "…" if cells > 0 else ""
+
+
+def tail(text: str, cells: int) -> str:
+    """Return the end of a dotted path in at most ``cells`` cells: it tells more than its front."""
+    text = clean(text)
+    while cell_len(text) > cells and "." in text:
+        text = "…" + text.removeprefix("…").partition(".")[2]
+    return clip(text, cells)
+
+
+def pad(text: str, cells: int) -> str:
+    """Return ``text`` in exactly ``cells`` cells."""
+    text = clip(text, cells)
+    return text + " " * (cells - cell_len(text))
+
+
+def right(text: str, cells: int) -> str:
+    """Return ``text`` at the right edge of exactly ``cells`` cells."""
+    text = clip(text, cells)
+    return " " * (cells - cell_len(text)) + text
+
+
+# -- one line ------------------------------------------------------------------------------------
+
+
+def span(text: str, role: Role = "") -> Span:
+    """Return a cleaned span."""
+    return clean(text), role
+
+
+def join(*parts: str | Span, gap: str = "  ") -> Line:
+    """Return the parts that are not empty as one line, cleaned, ``gap`` between them.
+
+    >>> plain(join("relu", "", ("train.py:27", "dim")))
+    'relu  train.py:27'
+    """
+    made: Line = []
+    for part in parts:
+        text, role = (part, "") if isinstance(part, str) else part
+        if text:
+            made += [(gap, "")] if made else []
+            made.append(span(text, role))
+    return made
+
+
+def plain(line: Iterable[Span]) -> str:
+    """Return the characters of ``line``."""
+    return "".join(text for text, _ in line)
+
+
+def width(line: Iterable[Span]) -> int:
+    """Return how many cells ``line`` takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def fit(line: Sequence[Span], cells: int | None) -> Line:
+    """Return ``line`` in at most ``cells`` cells, an ellipsis where something was cut."""
+    result: Line = Row() if isinstance(line, Row) else []
+    if cells is None or width(line) <= cells:
+        result += line
+        return result
+    room = cells
+    for text, role in line:
+        size = cell_len(text)
+        if size >= room:
+            result.append((pad(_head(text, room - 1), room - 1) + "…" if room > 0 else "", role))
+            return result
+        result.append((text, role))
+        room -= size
+    return result
+
+
+def between(
+    left: Sequence[Span], end: Sequence[Span], cells: int | None, must: bool = False
+) -> Line:
+    """Return ``left`` and ``end`` at both edges of ``cells`` cells.
+
+    Where it is too tight ``left`` is written closer; then ``end`` is left out, or with ``must``
+    the ``left`` is cut.
+    """
+    if cells is None:
+        return [*left, *([("  ", ""), *end] if end else [])]
+    if end and width(left) + width(end) >= cells:
+        left = [(text.replace(", ", ","), role) for text, role in left]
+    if must:
+        left = fit(left, max(0, cells - width(end) - 1))
+    gap = cells - width(left) - width(end)
+    if gap >= 1 or not end:
+        return [*fit(left, cells), (" " * max(0, gap), ""), *end]
+    return fit(left, cells)
+
+
+def runs(text: str, role_of: dict[str, Role], role: Role = "") -> Line:
+    """Return ``text`` as spans, each character in its role of ``role_of``, or in ``role``.
+
+    >>> runs("ab!", {"!": "bad"})
+    [('ab', ''), ('!', 'bad')]
+    """
+    spans: Line = []
+    for character in text:
+        own = role_of.get(character, role)
+        if spans and spans[-1][1] == own:
+            spans[-1] = spans[-1][0] + character, own
+        else:
+            spans.append((character, own))
+    return spans
+
+
+# -- several lines -------------------------------------------------------------------------------
+
+
+def wrap(line: Sequence[Span], cells: int | None, indent: int = 0) -> list[Line]:
+    """Return ``line`` as lines of at most ``cells`` cells, broken at spaces where possible."""
+    if cells is None or cells < 4 or width(line) <= cells:
+        return [list(line)]
+    lines: list[Line] = [[]]
+    room = cells
+    for text, role in line:
+        for piece in _pieces(text, max(1, cells - indent)):
+            size = cell_len(piece)
+            if size > room and piece.strip():
+                lines.append([(" " * indent, "")] if indent else [])
+                room, piece = cells - indent, piece.lstrip()
+                size = cell_len(piece)
+            elif size > room:
+                continue
+            lines[-1].append((piece, role))
+            room -= size
+    return lines
+
+
+def _pieces(text: str, cells: int) -> list[str]:
+    """Return words with the spaces before them, none wider than ``cells``."""
+    words: list[str] = []
+    start = 0
+    for index in range(1, len(text)):
+        if text[index] == " " and text[index - 1] != " ":
+            words.append(text[start:index])
+            start = index
+    words.append(text[start:])
+    return [piece for word in words for piece in _chopped(word, cells)]
+
+
+def pack(parts: Sequence[Line], cells: int | None, gap: int = 2) -> list[Line]:
+    """Return ``parts`` side by side, on as many lines as they need."""
+    lines: list[Line] = []
+    for part in parts:
+        if lines and (cells is None or width(lines[-1]) + gap + width(part) <= cells):
+            lines[-1] = [*lines[-1], (" " * gap, ""), *part]
+        else:
+            lines.append(list(part))
+    return lines
+
+
+def paragraph(text: str, role: Role = "") -> list[Line]:
+    """Return one line for each line of ``text``."""
+    return [[span(part, role)] for part in text.split("\n")]
