@@ -35,7 +35,6 @@ def load(talk: Conversation) -> None:
     found.taken |= new
     doors: dict[str, Callable[[str, Any], None]] = {
         "gradrepl_commands": _command, "gradrepl_conditions": _condition,
-        "gradrepl_exporters": _exporter,
     }  # fmt: skip
     if (take := talk.on_view) is not None:
         doors["gradrepl_views"] = lambda name, view: take(view)
@@ -89,10 +88,6 @@ def _condition(name: str, kind: Any) -> None:
         )  # fmt: skip
 
     conditions_parser.enter(kind.word, read, name)
-
-
-def _exporter(name: str, function: Any) -> None:
-    door.enter(function.exporter, plugin=name)
 
 
 def take_out(name: str) -> None:
