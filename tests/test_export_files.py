@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 from export_samples import NASTY, graph, nasty, nodes, ops, time
-from gradrepl_graphviz import entities
 
 from gradrepl import model, plugins
 from gradrepl.errors import StateError
 from gradrepl.export import Exporter, choose, enter, exporter, leave, load
 from gradrepl.export.records import Screen
+from gradrepl_graphviz import entities
 
 plugins.here().load()
 

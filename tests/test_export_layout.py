@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from export_samples import graph, nodes
-from gradrepl_drawings.folding import Group, Shape, drawn, shapes_of
-from gradrepl_drawings.layout import Plan, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradrepl.errors import StateError
+from gradrepl_drawings.folding import Group, Shape, drawn, shapes_of
+from gradrepl_drawings.layout import Plan, plan
 
 PATHS = ("", "a", "a.b", "a.b.c", "d", "d.e", "Net")
 Rect = tuple[float, float, float, float]

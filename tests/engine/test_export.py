@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 from debuggee import Debuggee
-from gradrepl_graphviz import dot
 from hypothesis import given, settings
 
 from gradrepl import model, plugins, protocol
@@ -27,6 +26,7 @@ from gradrepl.commands.export import export
 from gradrepl.export.records import Graph as GraphRecord
 from gradrepl.export.records import Rows
 from gradrepl.export.tables import graph_json
+from gradrepl_graphviz import dot
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
