@@ -34,7 +34,6 @@ def load(talk: Conversation) -> None:
     found.taken |= new
     doors: dict[str, Callable[[str, Any], None]] = {
         "gradrepl_commands": _command, "gradrepl_conditions": _condition,
-        "gradrepl_exporters": _exporter,
     }  # fmt: skip
     if (take := talk.on_view) is not None:
         doors["gradrepl_views"] = lambda name, view: take(view)
@@ -80,10 +79,6 @@ def _command(name: str, function: Any) -> None:
 
 def _condition(name: str, kind: Any) -> None:
     conditions.enter(kind, name)
-
-
-def _exporter(name: str, function: Any) -> None:
-    door.enter(function.exporter, plugin=name)
 
 
 def take_out(name: str) -> None:
