@@ -8,14 +8,18 @@ Try:
 """
 
 import gradrepl
-from gradrepl import errors, model, plugins, protocol
+from gradrepl import model, plugins, protocol
 from gradrepl.commands.registry import Expression, command
 
 
-@command("rank", group="Looking")  # in the face, which has no torch
+class AskRank(protocol.Request, frozen=True):
+    of: str
+
+
+@command("rank", group="Looking")  # in the client, which has no torch
 async def rank(talk, expression: Expression):
     """Show the singular values of a matrix, and how many of them count."""
-    return await talk.ask(protocol.AskPlugin(question="rank", arguments={"of": expression}))
+    return await talk.ask(AskRank(of=expression))
 
 
 @gradrepl.hookimpl
@@ -24,14 +28,13 @@ def gradrepl_commands():
 
 
 @gradrepl.hookimpl
-def gradrepl_answer(question, arguments, evaluate):  # in the debuggee, where the tensors are
-    if question == "rank":
-        values = evaluate(f"torch.linalg.svdvals(({arguments['of']}).detach().double()).tolist()")
-        if not values or isinstance(values[0], list):
-            raise errors.UsageError(f"{arguments['of']} is no matrix.")
-        count = sum(value > 1e-6 * values[0] for value in values)
+def gradrepl_answer(request, here):  # in the debuggee, where the tensors are
+    if isinstance(request, AskRank):
+        matrix = f"({request.of}).detach().double().flatten(0, -2)"
+        values = here.evaluate(f"torch.linalg.svdvals({matrix}).tolist()") or [0.0]
+        title = f"rank {sum(value > 1e-6 * values[0] for value in values)}"
         rows = tuple((str(place), f"{value:.4g}") for place, value in enumerate(values[:8]))
-        return model.Table(title=f"rank {count}", columns=("", "singular value"), rows=rows)
+        return model.Table(title=title, columns=("", "singular value"), rows=rows)
 
 
 @gradrepl.hookimpl
@@ -52,7 +55,5 @@ def gradrepl_conditions():
 if __name__ == "__main__":
     import torch
 
-    torch.manual_seed(0)
     weight = (torch.randn(6, 2) @ torch.randn(2, 5)).requires_grad_()
-    hidden = torch.relu(torch.randn(3, 6) @ weight - 6)
-    (hidden.sum() + weight.square().mean()).backward()
+    (torch.relu(torch.randn(3, 6) @ weight - 6).sum() + weight.square().mean()).backward()

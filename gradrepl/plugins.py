@@ -23,9 +23,10 @@ import platformdirs
 import pluggy
 
 from gradrepl import hookspecs
-from gradrepl.errors import PluginError, UsageError
+from gradrepl.draw.ink import Line
+from gradrepl.errors import GradreplError, PluginError, UsageError
 from gradrepl.event import Event
-from gradrepl.model import PluginInfo
+from gradrepl.model import PluginInfo, Record
 
 GROUP = "gradrepl"
 FOREIGN = {
@@ -133,6 +134,42 @@ class Plugins:
                 continue
             if found is not None:
                 yield name, found
+
+    def notify(self, hook: str, **given: Any) -> None:
+        """Call a hook of those that only look on."""
+        for _ in self.call(hook, **given):
+            pass
+
+    async def awaited(self, hook: str, **given: Any) -> list[Any]:
+        """Return what each plugin's hook, a coroutine, returned; None is left out.
+
+        Raises:
+            GradreplError: a plugin says that something is not possible.
+        """
+        results = []
+        for name, waiting in self.call(hook, **given):
+            try:
+                result = await waiting
+            except GradreplError:
+                raise
+            except Exception as error:  # a stranger's code
+                self.disable(name, error, hook)
+                continue
+            if result is not None:
+                results.append(result)
+        return results
+
+    def drawn(self, record: Record, width: int | None) -> list[Line] | None:
+        """Return ``record`` as lines of (text, role), if a plugin brings its drawing."""
+        for name, drawings in self.call("gradrepl_drawings"):
+            draw = drawings.get(type(record))
+            if draw is None:
+                continue
+            try:
+                return list(draw(record, width))
+            except Exception as error:  # a stranger's code
+                self.disable(name, error, f"the drawing of {type(record).__name__}")
+        return None
 
     def flat(self, hook: str, **given: Any) -> Iterator[tuple[str, Any]]:
         """Yield (plugin, item) for each item of what each plugin returned."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from gradrepl.commands import (
     COMMANDS,
     table,  # noqa: F401
 )
-from gradrepl.commands.registry import by_group
+from gradrepl.commands.registry import Command, by_group
 from gradrepl.conditions_parser import KINDS, parse
 from gradrepl.tui.keys import KEYS
 from gradrepl.tui.views import VIEWS
@@ -41,16 +43,24 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def come_along() -> list[Command]:
+    """Return the commands of the plugins that come along."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    modules = map(import_module, project["entry-points"]["gradrepl"].values())
+    brought = [getattr(module, "gradrepl_commands", list)() for module in modules]
+    return [function.command for functions in brought for function in functions]
+
+
 def commands() -> str:
     lines = ["| word | short | what it does |", "| --- | --- | --- |"]
     assert COMMANDS
-    for group, found in by_group().items():
-        lines.append(f"| **{group}** | | |")
+    for group, entered in by_group().items():
+        ours = [each for each in entered if each.function.__module__.startswith("gradrepl.")]
+        lines += [f"| **{group}** | | |"] if ours else []
         lines += [
             f"| `{cell(each.usage)}` | {' '.join(f'`{a}`' for a in each.aliases)} "
             f"| {cell(each.summary)} |"
-            for each in found
-            if each.function.__module__.startswith("gradrepl.")  # none of a plugin's
+            for each in [*ours, *(each for each in come_along() if each.group == group)]
         ]
     return "\n".join(lines)
 

@@ -106,5 +106,4 @@ class Observers:
         """Call what looks on in every plugin; nothing of it can stop or be recorded."""
         if self.wants(hook):
             with self.session.quietly():
-                for _ in self.plugins.call(f"gradrepl_{hook}", **given):
-                    pass
+                self.plugins.notify(f"gradrepl_{hook}", **given)
