@@ -138,13 +138,12 @@ class _Set(argparse.Action):
 def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """Return the parser of what stands before a script, and those of the subcommands."""
     root = _Parser("gradrepl", usage=USAGE, description=ABOUT, epilog=IN_THE_SESSION)
-    _add_start(root)
-    _add_client(root)
+    _add_options(root, START | CLIENT)
     root.add_argument("--version", action="version", version=f"gradrepl {__version__}")
     subcommands: dict[str, argparse.ArgumentParser] = {}
     for word, help in SUBCOMMANDS.items():
         subcommands[word] = _Parser(f"gradrepl {word}", description=help)
-    _add_client(subcommands["attach"])
+    _add_options(subcommands["attach"], CLIENT)
     add = subcommands["attach"].add_argument
     add("target", metavar="ADDRESS", nargs="?", default="", help="or a process id, or a name")
     add = subcommands["config"].add_argument
@@ -157,97 +156,9 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     return root, subcommands
 
 
-SUBCOMMANDS = {
-    "attach": "Attach to a program that listens; without an ADDRESS list them.",
-    "config": "Show or check the settings, or write a file with the defaults.",
-    "trust": "Let the start-up file and the settings of a project run code, as they are now.",
-    "doctor": "Print what a bug report needs.",
-    "keys": "Show what the terminal sends for each key.",
-    "completion": "Print a script that completes the command line in a shell.",
-}
-
-
-def _add_start(parser: argparse.ArgumentParser) -> None:
-    """Add what says how a program is started."""
-    add = parser.add_argument
-    add("-m", dest="target", metavar="MODULE", help="run a module, as python -m does")
-    add(
-        "--listen",
-        dest="address",
-        metavar="ADDRESS",
-        nargs="?",
-        const="",
-        help="run normally; another terminal can attach: through a private socket, a path, or"
-        " tcp://HOST:PORT",
-    )
-    add(
-        "--wait-for-client",
-        dest="waits",
-        action="store_true",
-        help="with --listen: wait for the first to attach",
-    )
-    add(
-        "--eager",
-        action="store_true",
-        help="have torch.compile compile nothing, so that all can be stepped",
-    )
-
-
-def _add_client(parser: argparse.ArgumentParser) -> None:
-    """Add what says how it is shown, and what is done first."""
-    add = parser.add_argument
-    add(
-        "-c",
-        dest="commands",
-        metavar="COMMAND",
-        action="append",
-        help="a line to run before the first prompt; may be given several times",
-    )
-    add(
-        "--device",
-        metavar="NAME",
-        type=_device,
-        help="cpu, cuda, cuda:1 or auto: where ':to' moves batches and modules; the program itself"
-        " stays where it puts itself",
-    )
-    add(
-        "--plugin",
-        dest="plugins",
-        metavar="FILE",
-        type=_plugin,
-        action="append",
-        help="load a plugin; may be given several times",
-    )
-    add(
-        "-p",
-        dest="blocked",
-        metavar="no:NAME",
-        type=_blocked,
-        action="append",
-        help="do not load the plugin NAME",
-    )
-    add("--repl", action=_Set, const={"client": "repl"}, help="the line prompt")
-    add(
-        "--tui",
-        action=_Set,
-        const={"client": "", "plain": False},
-        help="the screen, also where the settings say otherwise",
-    )
-    add("--theme", metavar="NAME", help="dark, light, contrast, ansi, or a theme of Textual's")
-    add("--keys", metavar="NAME", help="the preset of keys: default, vim, vscode")
-    add(
-        "--plain",
-        action=_Set,
-        const={"plain": True, "color": False},
-        help="the line prompt with one fact a line: no colour, no boxes",
-    )
-    add(
-        "--json",
-        action="store_true",
-        help="read lines from standard input, print one JSON object per reply",
-    )
-    add("--ascii", action="store_true", help="draw with ASCII characters only")
-    add("--no-color", action=_Set, const={"color": False}, help="no colour (as does NO_COLOR)")
+def _add_options(parser: argparse.ArgumentParser, options: dict[str, dict[str, Any]]) -> None:
+    for name, how in options.items():
+        parser.add_argument(name, **how)
 
 
 def _device(name: str) -> str:
@@ -274,3 +185,86 @@ def _config_word(text: str) -> str:
             f"'gradrepl config {text}' is not understood.", f"One of {', '.join(CONFIG)}."
         )
     return text
+
+
+START: dict[str, dict[str, Any]] = {
+    "-m": {"dest": "target", "metavar": "MODULE", "help": "run a module, as python -m does"},
+    "--listen": {
+        "dest": "address",
+        "metavar": "ADDRESS",
+        "nargs": "?",
+        "const": "",
+        "help": "run normally; another terminal can attach: through a private socket, a path, or"
+        " tcp://HOST:PORT",
+    },
+    "--wait-for-client": {
+        "dest": "waits",
+        "action": "store_true",
+        "help": "with --listen: wait for the first to attach",
+    },
+    "--eager": {
+        "action": "store_true",
+        "help": "have torch.compile compile nothing, so that all can be stepped",
+    },
+}
+"""How a program is started."""
+CLIENT: dict[str, dict[str, Any]] = {
+    "-c": {
+        "dest": "commands",
+        "metavar": "COMMAND",
+        "action": "append",
+        "help": "a line to run before the first prompt; may be given several times",
+    },
+    "--device": {
+        "metavar": "NAME",
+        "type": _device,
+        "help": "cpu, cuda, cuda:1 or auto: where ':to' moves batches and modules; the program"
+        " itself stays where it puts itself",
+    },
+    "--plugin": {
+        "dest": "plugins",
+        "metavar": "FILE",
+        "type": _plugin,
+        "action": "append",
+        "help": "load a plugin; may be given several times",
+    },
+    "-p": {
+        "dest": "blocked",
+        "metavar": "no:NAME",
+        "type": _blocked,
+        "action": "append",
+        "help": "do not load the plugin NAME",
+    },
+    "--repl": {"action": _Set, "const": {"client": "repl"}, "help": "the line prompt"},
+    "--tui": {
+        "action": _Set,
+        "const": {"client": "", "plain": False},
+        "help": "the screen, also where the settings say otherwise",
+    },
+    "--theme": {"metavar": "NAME", "help": "dark, light, contrast, ansi, or one of Textual's"},
+    "--keys": {"metavar": "NAME", "help": "the preset of keys: default, vim, vscode"},
+    "--plain": {
+        "action": _Set,
+        "const": {"plain": True, "color": False},
+        "help": "the line prompt with one fact a line: no colour, no boxes",
+    },
+    "--json": {
+        "action": "store_true",
+        "help": "read lines from standard input, print one JSON object per reply",
+    },
+    "--ascii": {"action": "store_true", "help": "draw with ASCII characters only"},
+    "--no-color": {
+        "action": _Set,
+        "const": {"color": False},
+        "help": "no colour (as does NO_COLOR)",
+    },
+}
+"""How it is shown, and what is done first."""
+SUBCOMMANDS = {
+    "attach": "Attach to a program that listens; without an ADDRESS list them.",
+    "config": "Show or check the settings, or write a file with the defaults.",
+    "trust": "Let the start-up file and the settings of a project run code, as they are now.",
+    "doctor": "Print what a bug report needs.",
+    "keys": "Show what the terminal sends for each key.",
+    "completion": "Print a script that completes the command line in a shell.",
+}
