@@ -94,9 +94,9 @@ def test_event_files_hold_what_was_watched(tmp_path: Path) -> None:
 
 
 def test_a_picture_has_its_darkest_and_brightest_where_the_tensor_has_them() -> None:
-    import gradrepl_picture
     import torch
 
+    import gradrepl_picture
     from gradrepl.errors import UsageError
 
     class Here:
@@ -126,7 +126,6 @@ def test_a_picture_has_its_darkest_and_brightest_where_the_tensor_has_them() -> 
 
 def test_the_layers_are_drawn_by_their_norm() -> None:
     import gradrepl_layers
-
     from gradrepl import model
 
     health = model.Health(
@@ -167,9 +166,10 @@ def no_screens() -> Iterator[None]:
 
 def test_their_screens_open_by_a_digit_and_say_how_to_begin(no_screens: None) -> None:
     sys.path.append(str(Path(__file__).parent / "tui"))
+    from screens import screen
+
     import gradrepl_layers
     import gradrepl_picture
-    from screens import screen
 
     async def body() -> None:
         async with screen(size=(100, 30)) as seen:

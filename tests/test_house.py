@@ -18,13 +18,13 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FILES = sorted([*PACKAGE.rglob("*.py"), *PLUGINS])
 PLUGIN_API = (
     "gradrepl.commands.registry",
+    "gradrepl.conditions",
     "gradrepl.draw.charts",
     "gradrepl.draw.ink",
     "gradrepl.errors",
     "gradrepl.export",
-    "gradrepl.export.folding",
-    "gradrepl.export.layout",
     "gradrepl.export.records",
+    "gradrepl.export.screen",
     "gradrepl.export.words",
     "gradrepl.model",
     "gradrepl.plugins",
@@ -129,7 +129,7 @@ def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
     return [set(group) for group in groups if len(group) > 1]
 
 
-STILL = {"engine": 49, "commands": 6, "tui": 10, "conditions": 3, "traced": 3, "": 4}
+STILL = {"engine": 49, "commands": 6, "tui": 10, "traced": 3, "": 4}
 """Files that are in a circle yet, by room: these numbers only shrink."""
 
 
