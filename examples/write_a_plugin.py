@@ -8,8 +8,9 @@ Try:
 """
 
 import gradrepl
-from gradrepl import model, plugins, protocol
+from gradrepl import model, protocol
 from gradrepl.commands.registry import Expression, command
+from gradrepl.conditions import OP, Kind
 
 
 class AskRank(protocol.Request, frozen=True):
@@ -20,11 +21,6 @@ class AskRank(protocol.Request, frozen=True):
 async def rank(talk, expression: Expression):
     """Show the singular values of a matrix, and how many of them count."""
     return await talk.ask(AskRank(of=expression))
-
-
-@gradrepl.hookimpl
-def gradrepl_commands():
-    return [rank]
 
 
 @gradrepl.hookimpl
@@ -42,14 +38,18 @@ def gradrepl_facts(tensor, name):
     return [("zeros", f"{(tensor == 0).sum().item()} of {tensor.numel()}")]
 
 
-@gradrepl.hookimpl
-def gradrepl_conditions():
-    def matches(event, share):
-        out = event.extra().get("out")
-        return out is not None and (out == 0).double().mean().item() > float(share or 0.5)
+class Sparse(Kind, frozen=True):  # read in both, asked in the debuggee
+    share: float
+    word, usage, about = "sparse", "sparse SHARE", frozenset({OP})
+    help = "b sparse 0.9: after an op whose result is zero in more than 0.9 of its elements."
 
-    help = "sparse SHARE: an op's result is zero in more than SHARE of its elements"
-    return [plugins.Kind(word="sparse", help=help, matches=matches, about=("op",))]
+    def matches(self, event):
+        out = event.extra().get("out")
+        return out is not None and (out == 0).double().mean().item() > self.share
+
+
+gradrepl_commands = gradrepl.hookimpl(lambda: [rank])
+gradrepl_conditions = gradrepl.hookimpl(lambda: [Sparse])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pluggy
 
 from gradrepl import model
+from gradrepl.conditions import Kind
 from gradrepl.draw.ink import Line
 from gradrepl.event import Event
 from gradrepl.protocol import Request
@@ -111,11 +112,12 @@ def gradrepl_keymaps() -> Mapping[str, Mapping[str, str]]:  # type: ignore[empty
 
 
 @hookspec
-def gradrepl_conditions() -> Iterable[Any]:  # type: ignore[empty-body]
-    """Return a ``gradrepl.plugins.Kind`` for each kind of breakpoint: ``b WORD TEXT``.
+def gradrepl_conditions() -> Iterable[type[Kind]]:  # type: ignore[empty-body]
+    """Return kinds of breakpoint, such classes as our own are: ``gradrepl.conditions.Kind``.
 
-    A face reads word, help and ``about``; ``matches(event, text)`` is called in the debuggee, in
-    the thread that runs the op or node, at each event that the kind is about.
+    A face has word, usage and help of it, and calls ``read(text)`` to know whether what was typed
+    is right; in the debuggee that is read again, and ``matches(event)`` called in the thread that
+    runs the op or node, at each event that the kind is ``about``.
     """
 
 

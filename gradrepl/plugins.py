@@ -25,7 +25,6 @@ import pluggy
 from gradrepl import hookspecs
 from gradrepl.draw.ink import Line
 from gradrepl.errors import GradreplError, PluginError, UsageError
-from gradrepl.event import Event
 from gradrepl.model import PluginInfo, Record
 
 GROUP = "gradrepl"
@@ -34,22 +33,6 @@ FOREIGN = {
     "debuggee": ("textual", "prompt_toolkit"),
 }
 """What a plugin must not import where: the half of the other process does."""
-
-
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of breakpoint that a plugin brings."""
-
-    word: str
-    """What is typed first: ``b WORD TEXT``."""
-    help: str
-    matches: Callable[[Event, str], bool]
-    """Is this event one to stop at? Called in the debuggee."""
-    about: tuple[str, ...] = ("op", "node")
-    """Of 'op', 'node', 'pass': what it must be asked about."""
-    when: str = "after"
-    """The side of an op: 'before', 'after' or 'any'."""
-    node_when: str = "before"
-    """The side of a node; its outgoing gradients are known 'after'."""
 
 
 class Plugins:
@@ -196,10 +179,6 @@ class Plugins:
         )
         self.on_disabled(name)
         self.tell(f"the plugin '{name}' is disabled: {problem}.")
-
-    def kinds(self) -> dict[str, Kind]:
-        """Return the kinds of breakpoint that plugins bring, by word."""
-        return {kind.word: kind for _, kind in self.flat("gradrepl_conditions")}
 
 
 def _theirs(file: str) -> bool:

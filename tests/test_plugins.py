@@ -15,8 +15,8 @@ WHOLE = '''
 import gradrepl
 from gradrepl import errors, protocol
 from gradrepl.commands.registry import Expression, command
+from gradrepl.conditions import Kind
 from gradrepl.model import Finding, Record
-from gradrepl.plugins import Kind
 
 LOG = open(PATH, "a", buffering=1)
 
@@ -45,8 +45,14 @@ def gradrepl_commands():
 
 @gradrepl.hookimpl
 def gradrepl_conditions():
-    return [Kind(word="louder", help="louder X", matches=lambda event, text:
-                 any(norm > float(text) for norm in event.norms()))]
+    return [Louder]
+
+class Louder(Kind, frozen=True):
+    word, usage, help = "louder", "louder X", "b louder 10: where a norm is above 10."
+    limit: float
+
+    def matches(self, event):
+        return any(norm > self.limit for norm in event.norms())
 
 @gradrepl.hookimpl
 def gradrepl_answer(request, here):

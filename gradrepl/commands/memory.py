@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradrepl import model, protocol
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 
 
 class Memory:

@@ -41,9 +41,6 @@ SMALL = 5_000
 """Nodes up to which the norm of every gradient is noted on the way."""
 LISTED = 64
 """Leaves listed in a record."""
-STATIC = (c.NodeIs, c.LeafIs, c.InModule, c.Named, c.Where, c.Both, c.Either, c.Until, c.Continue)
-"""Conditions that may be told beforehand at which nodes they cannot hold."""
-
 NOBODY = Names(())
 """The names that a pass knows after its end."""
 
@@ -184,13 +181,13 @@ class Pass:
     def _possible(self, when: str) -> Collection[int]:
         """Return the nodes, not run yet, at which something armed may stop."""
         active = self.stepper.armed.asking(c.NODE, when)
-        if not all(isinstance(each, STATIC) for each in active):
+        if not all(each.narrows() for each in active):
             return range(len(self.graph))
         event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, 0, when)
-        leaves = all(c.only_leaves(each) for each in active)
+        leaves = all(each.only_leaves() for each in active)
         found = set()
         for event.node in self._leaves if leaves else range(len(self.graph)):
-            if any(c.possible(each, event) for each in active):
+            if any(each.possible(event) for each in active):
                 found.add(event.node)
         return found
 
