@@ -131,7 +131,7 @@ class Trace:
         return text.trace(self)
 
     def _repr_html_(self) -> str | None:
-        from gradrepl.guest.onlooking import html
+        from gradrepl.traced import html
 
         return html(self)
 

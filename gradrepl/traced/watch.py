@@ -136,7 +136,7 @@ class Watch:
         return render(self.health(), Look())
 
     def _repr_html_(self) -> str | None:
-        from gradrepl.guest.onlooking import html
+        from gradrepl.traced import html
 
         return html(self.health())
 
