@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import get_worker_info
 
-from gradrepl.engine.data import copies, parts
+from gradrepl.engine.data import loader_copy, parts
 from gradrepl.engine.tensor import figures
 
 PATIENCE = 20
@@ -90,9 +90,9 @@ def ask(loader: Any, index: Any) -> Answer:
 def _epoch(loader: Any, index: Any, seed: int) -> list[Drawn]:
     own = torch.Generator()
     own.manual_seed(seed)
-    copy = copies.copy_of(
+    copy = loader_copy.copy_of(
         loader, 2, batch_sampler=[[index]] * 4, collate_fn=digests, generator=own,
         timeout=PATIENCE, pin_memory=False,
     )  # fmt: skip
-    with copies.running(copy, loader) as batches:
+    with loader_copy.running(copy, loader) as batches:
         return list(batches)

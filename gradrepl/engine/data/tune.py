@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradrepl import model
-from gradrepl.engine.data import batches, copies, parts
+from gradrepl.engine.data import batches, loader_copy, parts
 from gradrepl.engine.progress import Telling
 from gradrepl.model import TuneRow
 
@@ -92,12 +92,12 @@ def timed(
     batch: Any = None
     failed = ""
     try:
-        copy = copies.copy_of(loader, workers)
+        copy = loader_copy.copy_of(loader, workers)
         before = -1
         while taken > before and last <= end and not telling.stopped:
             before = taken
-            with copies.running(copy, loader) as iterator:
-                while (found := copies.after(iterator)) is not copies.END:
+            with loader_copy.running(copy, loader) as iterator:
+                while (found := loader_copy.next_batch(iterator)) is not loader_copy.END:
                     batch, last, taken = found, time.perf_counter(), taken + 1
                     got(taken)
                     if taken == 1:
