@@ -219,7 +219,7 @@ class Actions(Splitting, Selection):
 
     def registry(self) -> list[Any]:
         """Return the commands, in the order of the help."""
-        from gradrepl.commands import COMMANDS
+        from gradrepl.commands.table import COMMANDS
 
         return list(COMMANDS.values())
 

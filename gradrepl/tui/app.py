@@ -19,7 +19,6 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 
-from gradrepl import model
 from gradrepl.errors import GradreplError
 from gradrepl.tui import crash, keys, messages, themes
 from gradrepl.tui.key import NOW
@@ -33,9 +32,10 @@ from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.panels.supplied import Panels
 from gradrepl.tui.ring import Ring
 from gradrepl.tui.showing import Showing
-from gradrepl.tui.talk import Make, Talk, place_of, state_of
+from gradrepl.tui.talk import Make, place_of, state_of
 
 if TYPE_CHECKING:
+    from gradrepl.commands.talk import Talk
     from gradrepl.tui.supply import Supply
 
 PATIENT = 0.4
@@ -174,7 +174,7 @@ class GradreplApp(Showing):
         try:
             await work
         except GradreplError as error:
-            self.show(model.Error(message=str(error), hint=error.hint, kind=type(error).__name__))
+            self.show(error.record())
         finally:
             self._busy = False
         self.flush()
@@ -321,7 +321,7 @@ class GradreplApp(Showing):
             self.begin("complete", self._complete, message.text)
 
     async def _complete(self, text: str) -> None:
-        from gradrepl.commands.completion import fragment
+        from gradrepl.commands.entry import fragment
 
         part = fragment(text)
         words = await self.talk.complete(text)

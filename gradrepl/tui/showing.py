@@ -46,8 +46,8 @@ class Showing(Printing):
 
     def aside(self, text: str) -> bool:
         """Do ``text`` beside the code that runs, if that is possible; return whether it is."""
-        from gradrepl.commands import WORDS
         from gradrepl.commands.entry import while_running
+        from gradrepl.commands.table import WORDS
 
         if not WORDS or while_running(text) is None:
             return False

@@ -15,13 +15,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from gradrepl import model, protocol
+from gradrepl.commands.talk import Talk
 from gradrepl.draw import ink
 from gradrepl.errors import LinkError
 from gradrepl.tui.pages.page import Ask
 from gradrepl.tui.panels.rows import MARGIN, RowList
 from gradrepl.tui.panels.source import around
 from gradrepl.tui.panels.supplied import Panels
-from gradrepl.tui.talk import Talk
 
 SCAN = 2000
 """Rows looked through at a time when something is sought."""
