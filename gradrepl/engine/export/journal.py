@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.export.snapshot import Snapshot, Visit
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.graph.hooks import without_gc
-from gradrepl.engine.graph.labels import Walked
+from gradrepl.engine.graph.labels import Labelled
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
 
@@ -105,7 +105,7 @@ class Journal:
 
     def _keep(self, run: _Run, number: int, outcome: str, ended: float, names: Names) -> None:
         run.settle(ended)
-        source = Walked(run.graph, self.stepper.recorder.op_of, names)
+        source = Labelled(run.graph, self.stepper.recorder.op_of, lambda: names)
         snapshot = Snapshot(source, saved=False)
         snapshot.recorded(run.visits, number)
         self.passes.append(Kept(snapshot, outcome))
@@ -144,7 +144,7 @@ class _Run:
         return before
 
     def _arrived(self, place: int, grads: tuple[Any, ...]) -> None:
-        now, task = _clock(), _current_graph_task_id()
+        now, task = _clock(), torch_private.running_backward()
         if self._task is None:
             self._task = task
         if task != self._task:

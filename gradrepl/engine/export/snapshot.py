@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Order
@@ -202,7 +203,7 @@ class Snapshot:
 
 def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:
     """Yield (node, what it saved, 'freed' or 'changed in place' if any of it is)."""
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for place, node in enumerate(live):
             found: list[str] = []
             problem = ""

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Graph, Order
 from gradrepl.engine.tensor import facts
@@ -28,14 +29,20 @@ class Labelled:
     Keep it no longer than an answer takes, or the backward: it holds the nodes.
     """
 
-    names: Names
-    """The names in scope where the graph is looked at from."""
     needed: set[int] | None = None
     """Nodes that run when only some inputs are asked for; None for all."""
 
-    def __init__(self, graph: Graph, op_of: OpOf) -> None:
+    def __init__(self, graph: Graph, op_of: OpOf, names: Callable[[], Names]) -> None:
+        """``names``: looks the names up that are in scope, where the first one is asked for."""
         self.graph = graph
         self.op_of = op_of
+        self._look_up = names
+
+    @cached_property
+    def names(self) -> Names:
+        """The names in scope where the graph is looked at from."""
+        with torch_private.DisableTorchFunction():
+            return self._look_up()
 
     @cached_property
     def order(self) -> Order:
@@ -48,8 +55,10 @@ class Labelled:
 
     # -- what has run: of a graph that nobody runs, nothing --------------------------------------
 
-    begun = 0
-    """How many nodes have begun to run."""
+    @property
+    def begun(self) -> int:
+        """How many nodes have begun to run."""
+        return 0
 
     def ran(self) -> list[int]:
         """Return those, in the engine's true order."""
@@ -103,7 +112,7 @@ class Labelled:
     def variables(self) -> dict[int, str]:
         """The variables whose tensors these nodes made."""
         made: dict[int, str] = {}
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for name, tensor in self.names.variables():
                 node = facts.node_of(tensor) if tensor.requires_grad else None
                 place = self.graph.index.get(node) if node is not None else None
@@ -129,7 +138,7 @@ class Labelled:
     def row(self, node: int, number: int, **more: Any) -> NodeRow:
         """Return what is known of the node, which is shown as ``number``, and ``more``."""
         op = self.op(node)
-        known = {
+        known: dict[str, Any] = {
             "id": number,
             "name": self.name(node),
             "label": self.label(node),
@@ -143,10 +152,3 @@ class Labelled:
         }
         return NodeRow(**(known | more))
 
-
-class Walked(Labelled):
-    """A graph that nobody runs."""
-
-    def __init__(self, graph: Graph, op_of: OpOf, names: Names) -> None:
-        super().__init__(graph, op_of)
-        self.names = names

@@ -72,9 +72,9 @@ class Tracing:
         self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
     ) -> Any:  # fmt: skip
         """Run the engine, and keep what it did."""
-        from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
+        from gradrepl.engine.torch_private import running_backward
 
-        nested = bool(self._running) and _current_graph_task_id() != -1  # in a thread of torch's
+        nested = bool(self._running) and running_backward() != -1  # in a thread of torch's
         if threading.get_ident() != self.thread and not nested:
             return engine()
         if self.passes_begun >= PASSES:
@@ -141,7 +141,7 @@ class Visit:
 
     def _begin(self, tracing: Tracing, roots: Sequence[Any]) -> None:
         from gradrepl.engine.graph.graph import Graph
-        from gradrepl.engine.graph.labels import Walked
+        from gradrepl.engine.graph.labels import Labelled
         from gradrepl.engine.tensor import facts
 
         frame = frames.Walk(sys._getframe(2)).frame
@@ -151,7 +151,7 @@ class Visit:
             self._root = names.tensor(roots[0]) if roots else ""
             starts = [node for root in roots if (node := facts.start_of(root)) is not None]
             graph = Graph(starts, NODES)
-            labelled = Walked(graph, tracing.made, names)
+            labelled = Labelled(graph, tracing.made, lambda: names)
             for place, node in enumerate(graph.nodes):
                 self._rows.append(labelled.row(place, 0, label=labelled.given(place)))
                 self._edges.append([to for to in dict.fromkeys(graph.next(place)) if to >= 0])
@@ -162,9 +162,9 @@ class Visit:
 
     def _visited(self, place: int, grads: tuple[Any, ...]) -> None:
         """Prehook: gradients have arrived. Only of our own run: a graph may be walked again."""
-        from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
+        from gradrepl.engine.torch_private import running_backward
 
-        task = _current_graph_task_id()
+        task = running_backward()
         if self._task is None:
             self._task = task
         if task == self._task and place not in self._arrived:

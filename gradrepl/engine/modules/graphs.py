@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
 
 from gradrepl import protocol as p
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Graph
-from gradrepl.engine.graph.labels import Labelled, Walked
+from gradrepl.engine.graph.labels import Labelled
 from gradrepl.engine.modules.folding import WHOLE, FoldedLanes, Folds, Run, runs, targets
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
@@ -45,7 +47,8 @@ def source_of(tensor: torch.Tensor, name: str, session: Session, place: Place) -
 
 def walked(node: Any, session: Session, place: Place) -> Labelled:
     """Return the graph that begins at ``node``, with the names in scope."""
-    return Walked(Graph([node]), session.stepper.recorder.op_of, session.names(place.frame))
+    look_up = partial(session.names, place.frame)
+    return Labelled(Graph([node]), session.stepper.recorder.op_of, look_up)
 
 
 def view(request: p.GraphRows, source: Labelled, root: str, live: bool) -> GraphView:
@@ -224,7 +227,7 @@ class Drawing:
         """Return what nodes saved as text, and 'freed' or 'stale' if any of it is."""
         found: list[str] = []
         worst = ""
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for node in live:
                 for name, value, state in nodes.saved(node):
                     if state == "freed" or (state == "changed in place" and not worst):
@@ -236,7 +239,7 @@ class Drawing:
     def _bytes(self, live: Iterable[Any]) -> int:
         """Return the bytes that nodes saved, each storage once, those of leaves not at all."""
         sizes: dict[int, int] = {}
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for node in live:
                 for _, value, _ in nodes.saved(node):
                     if isinstance(value, torch.Tensor):
