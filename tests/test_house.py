@@ -18,6 +18,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FILES = sorted([*PACKAGE.rglob("*.py"), *PLUGINS])
 PLUGIN_API = (
     "gradrepl.commands.registry",
+    "gradrepl.conditions",
     "gradrepl.draw.charts",
     "gradrepl.draw.ink",
     "gradrepl.errors",
@@ -128,7 +129,7 @@ def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
     return [set(group) for group in groups if len(group) > 1]
 
 
-STILL = {"engine": 49, "commands": 6, "tui": 10, "conditions": 3, "traced": 3, "": 4}
+STILL = {"engine": 49, "commands": 6, "tui": 10, "traced": 3, "": 4}
 """Files that are in a circle yet, by room: these numbers only shrink."""
 
 
