@@ -22,7 +22,7 @@ class Pdb(pdb.Pdb):
 
         List the words that gradrepl adds.
         """
-        from gradrepl.words import known
+        from gradrepl.line_commands import known
 
         mine = [word for word in known() if hasattr(self, f"do_{word}")]
         self.message("gradrepl adds: " + ", ".join(mine))
@@ -43,7 +43,7 @@ class Pdb(pdb.Pdb):
         return line
 
     def _say(self, word: str, arg: str) -> None:
-        from gradrepl.words import say, text_of
+        from gradrepl.line_commands import say, text_of
 
         frame = self.curframe
         if frame is None:
@@ -64,7 +64,7 @@ def _word(word: str, text: str) -> Any:
 
 
 def _add_words() -> None:
-    from gradrepl.words import known
+    from gradrepl.line_commands import known
 
     for word, text in known().items():
         if word.isidentifier() and not hasattr(pdb.Pdb, f"do_{word}"):

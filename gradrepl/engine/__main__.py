@@ -11,10 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from gradrepl import protocol
-from gradrepl.engine import compiled, current, frames, stdio
-from gradrepl.engine.gate import Place, Quitting
-from gradrepl.engine.interrupts import Interrupts
+from gradrepl.engine import current
+from gradrepl.engine.code import frames, stdio
+from gradrepl.engine.forward import compiled
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.errors import LinkError
 from gradrepl.link import BlockingLink, leave_signals
 
@@ -98,7 +100,7 @@ def _face_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], 
         session.face_gone()
         interrupts.leave()
         if why and session.running_script:
-            stdio.say(f"the face is gone ({why}): the program runs on, with no stop.")
+            stdio.say(f"the client is gone ({why}): the program continues, with no stop.")
         session.gate.detach()
 
 

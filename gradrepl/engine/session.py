@@ -16,21 +16,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import conditions as c
 from gradrepl import protocol
-from gradrepl.engine import evaluate, frames, hints
-from gradrepl.engine.arrival import Watch as TorchWatch
-from gradrepl.engine.arrival import device, torch_module
-from gradrepl.engine.gate import Gate, Place
-from gradrepl.engine.lines import doubts, same_file
-from gradrepl.engine.stepper import Stepper
+from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.code.torch_import import Watch as TorchWatch
+from gradrepl.engine.code.torch_import import device, torch_module
+from gradrepl.engine.explain import errors
+from gradrepl.engine.stopping.gate import Gate, Place
+from gradrepl.engine.stopping.lines import doubts, same_file
+from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.errors import ConditionError, LinkError, StateError
 from gradrepl.model import BreakpointInfo, Error, Notice, Record, Watch
 
 if TYPE_CHECKING:
-    from gradrepl.engine.backward import Pass
-    from gradrepl.engine.calls import Call
-    from gradrepl.engine.events import _Event
-    from gradrepl.engine.names import Names
+    from gradrepl.engine.forward.calls import Call
+    from gradrepl.engine.graph.backward import Pass
     from gradrepl.engine.plugged.observers import Observers
+    from gradrepl.engine.stopping.events import _Event
+    from gradrepl.engine.tensor.names import Names
 
 
 WATCH = "':watch grads' watches them from now on; Ctrl-C pauses the program for it."
@@ -56,7 +57,7 @@ class Session:
 
         self.link = link
         self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))
-        self.gate.struck = lambda error, place: hints.about(
+        self.gate.struck = lambda error, place: errors.about(
             evaluate.error(error), error, self, place
         )
         self.stepper = Stepper(self, self.gate)
@@ -130,7 +131,7 @@ class Session:
             if not self.stepper.torch_here:
                 yield
                 return
-            from gradrepl.engine.tensors import quiet
+            from gradrepl.engine.tensor.figures import quiet
 
             with quiet():
                 yield
@@ -202,7 +203,7 @@ class Session:
 
     def names(self, frame: FrameType | None) -> Names:
         """Return the names in reach of ``frame``."""
-        from gradrepl.engine import names
+        from gradrepl.engine.tensor import names
 
         return names.Names(names.namespaces(frame, self.space))
 
@@ -304,18 +305,18 @@ class Session:
         Raises:
             ConditionError: the line cannot be stopped at.
         """
-        if c.LINE in c.events(condition) and self.stepper.lines.taken():
+        if c.LINE in condition.events() and self.stepper.lines.taken():
             raise StateError(
                 "another debugger or coverage tool traces this program: lines cannot be watched.",
                 "Stop at an op, a node or a module instead.",
             )
-        for line in c.lines(condition):
+        for line in _lines(condition):
             file = line.file or self._current_file(place)
             path = self._find(file)
             if path:
                 _check_line(path, line.line)
             if not line.file:
-                condition = c.with_file(condition, path or file)
+                condition = condition.in_file(path or file)
                 shown = f"{os.path.basename(file)}:{line.line}"
                 text = re.sub(rf"(?<![\w:.]){line.line}(?!\w)", shown, text, count=1)
         if place.state != "idle":
@@ -328,7 +329,7 @@ class Session:
     def broken_lines(self, file: str) -> frozenset[int]:
         """Return the lines of ``file`` that have a breakpoint."""
         found = self.stepper.armed.breakpoints.values()
-        lines = (line for each in found for line in c.lines(each.condition))
+        lines = (line for each in found for line in _lines(each.condition))
         return frozenset(line.line for line in lines if same_file(file, line.file))
 
     def _current_file(self, place: Place) -> str:
@@ -361,6 +362,11 @@ def _plain(code: CodeType, space: dict[str, Any]) -> bool:
     inner = (const for const in code.co_consts if isinstance(const, CodeType))
     names = {name for name in code.co_names if name not in code.co_varnames}
     return not (names - known) and all(_plain(each, space) for each in inner)
+
+
+def _lines(condition: c.Condition) -> list[c.Line]:
+    """Return the lines that a condition is about, in part at least."""
+    return [part for part in condition.parts() if isinstance(part, c.Line)]
 
 
 def _check_line(path: str, line: int) -> None:

@@ -61,7 +61,7 @@ def sparkline(history: Sequence[float | None], width: int, ascii_only: bool = Fa
     return "".join(map(block, shown))
 
 
-def _mark(row: model.HealthRow | model.NodeHealth) -> str:
+def _mark(row: model.HealthRow | model.NodeRow) -> str:
     return "! " if row.verdict in PROBLEMS else "  "
 
 
@@ -218,12 +218,12 @@ def _(record: model.HealthNodes, look: Look) -> RenderableType:
     return Group(*parts)
 
 
-def _bad(row: model.NodeHealth) -> str:
+def _bad(row: model.NodeRow) -> str:
     counts = [f"{n} {what}" for n, what in ((row.nans, "NaN"), (row.infs, "Inf")) if n]
     return " ".join([row.verdict, *counts])
 
 
-def _node(row: model.NodeHealth) -> str:
+def _node(row: model.NodeRow) -> str:
     return f"#{row.id} {row.name} {row.label}: norm {short(row.norm)}, {_bad(row)}"
 
 

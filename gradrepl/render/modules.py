@@ -244,28 +244,28 @@ def _bytes(count: int | None) -> str:
 def _(record: model.GraphView, look: Look) -> RenderableType:
     here = next((n for n, row in enumerate(record.rows) if row.state == "here"), None)
     rows = [
-        (row.lanes, f"#{row.id}", row.name, _label(row), row.op.partition(" ")[0], row.place,
-         _norm(row), _saved(row), _state(row))
+        (row.lanes, f"#{row.id}", row.name, _label(row), "" if row.op is None else f"%{row.op}",
+         place(row.site), _norm(row), _saved(row), _state(row))
         for row in record.rows
     ]  # fmt: skip
     return Group(columns(_without_empty(rows), look, here), *_below(record, look))
 
 
-def _label(row: model.GraphRow) -> str:
+def _label(row: model.NodeRow) -> str:
     return f"{row.label}  ({row.nodes} nodes)" if row.folded else row.label
 
 
-def _saved(row: model.GraphRow) -> str:
+def _saved(row: model.NodeRow) -> str:
     """Return 'saved 12 B: self v0': what it saved, in which version, without shapes."""
     what = ", ".join(re.sub(r" \(.*?\)", "", each) for each in row.saved)
     return ": ".join(filter(None, (_bytes(row.saved_nbytes), what)))
 
 
-def _norm(row: model.GraphRow) -> str:
+def _norm(row: model.NodeRow) -> str:
     return "" if row.norm is None else f"|g| {figure(row.norm)}"
 
 
-def _state(row: model.GraphRow) -> str:
+def _state(row: model.NodeRow) -> str:
     stale = "stale: changed in place" if row.state == "stale" else row.state
     return stale if stale != "predicted" else ""
 

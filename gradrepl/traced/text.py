@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Group, RenderableType
 
 from gradrepl import model
-from gradrepl.model.traced import TracedOp, TracedPass
+from gradrepl.model.traced import TracedPass
 from gradrepl.phrases import figure
 from gradrepl.render import Look, render
 from gradrepl.render.pieces import line, window
@@ -27,8 +27,7 @@ def trace(found: Trace) -> RenderableType:
     ops, passes, graph = found.ops, found.passes, found.graph
     parts: list[RenderableType] = [line(look, f"trace: {found.summary}")]
     if ops:
-        rows = tuple(map(_row, ops[:SHOWN]))
-        parts.append(render(model.Ops(rows=rows, first=0, total=len(ops)), look))
+        parts.append(render(model.Ops(rows=tuple(ops[:SHOWN]), first=0, total=len(ops)), look))
     parts += [line(look, told(each)) for each in passes[:SHOWN]]
     if len(passes) > SHOWN:
         parts.append(window(0, SHOWN, len(passes), "passes", look))
@@ -55,10 +54,3 @@ def told(each: TracedPass) -> str:
 def place(site: model.Site | None) -> str:
     """Return ' at train.py:12', or nothing."""
     return "" if site is None else f" at {os.path.basename(site.file)}:{site.line}"
-
-
-def _row(op: TracedOp) -> model.OpRow:
-    note = ", ".join(filter(None, (op.mode, "in place" if op.changed else "")))
-    first = op.outputs[0] if op.outputs else None
-    number = op.site.line if op.site else 0
-    return model.OpRow(op.id, op.name, first, op.dtype, op.module, number, note, op.depth)

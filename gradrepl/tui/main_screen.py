@@ -26,18 +26,6 @@ VERTICAL = [(0, "-low"), (15, "-short"), (22, "-middle"), (30, "-tall")]
 
 DRAIN = 1 / 30
 """Seconds between two looks at what the program printed."""
-BRIEF = (
-    model.Stop,
-    model.Pass,
-    model.Notice,
-    model.Error,
-    model.Ended,
-    model.Gone,
-    model.Verdicts,
-    model.TourStep,
-    model.TourAnswer,
-)
-"""Records that never take the screen for themselves."""
 
 
 class Main(Panes):
@@ -94,15 +82,12 @@ class Main(Panes):
             return
         if line is None:
             self.dock.transcript.show(record)
-            if not isinstance(record, BRIEF):
+            if not record.BRIEF:
                 self.unfold()
         elif line:
             self.note(line)
-        match record:
-            case model.Stop(phase=phase):
-                self._turn(phase)
-            case model.TourStep(number=number):
-                self.set_class(number > 0, "-touring")
+        if isinstance(record, model.Stop):
+            self._turn(record.phase)
 
     def note(self, sentence: str) -> None:
         """Write a sentence into the transcript."""
@@ -193,6 +178,7 @@ class Main(Panes):
             self.begin_typing()
             self._lent = True
         self.set_class(self.dock.typing, "-typing")
+        self.set_class(talk.guided, "-guided")
         state, place = state_of(talk), place_of(talk)
         for page in self.pages.values():
             page.state("" if self.typing_first and state == "STARTING" else state)

@@ -180,7 +180,7 @@ def test_copy_as_python() -> None:
     ],
 )  # fmt: skip
 def test_a_whole_tensor_as_python_is_that_tensor(tensor: torch.Tensor) -> None:
-    from gradrepl.engine.tensors import describe
+    from gradrepl.engine.tensor.facts import describe
 
     again = eval(literal.tensor(describe(tensor)), {"torch": torch})
     assert torch.equal(again, tensor)
@@ -188,13 +188,13 @@ def test_a_whole_tensor_as_python_is_that_tensor(tensor: torch.Tensor) -> None:
 
 
 def test_a_large_tensor_as_python_has_its_facts() -> None:
-    from gradrepl.engine.tensors import describe
+    from gradrepl.engine.tensor.facts import describe
 
     text = literal.tensor(describe(torch.zeros(40, 50, dtype=torch.int64)))
     assert text == "torch.empty((40, 50), dtype=torch.int64)"
     nan = literal.tensor(describe(torch.tensor([math.nan])))
     assert nan == 'torch.tensor([float("nan")], dtype=torch.float32)'
-    row = model.NodeRow(1, "inf_nan", "", "done", math.nan, None, "")
+    row = model.NodeRow(id=1, name="inf_nan", state="done", norm=math.nan)
     assert math.isnan(eval(literal.row(row))[-1])
     assert literal.record(None) == ""
 

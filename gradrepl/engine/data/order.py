@@ -16,11 +16,11 @@ from types import GeneratorType
 from typing import Any
 
 import torch
-from torch.utils.data import dataloader
 from torch.utils.data import sampler as samplers
 
-from gradrepl.engine import tensors
+from gradrepl.engine import torch_private
 from gradrepl.engine.data import generators
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
 
 Indices = list[Any]
@@ -28,7 +28,7 @@ Indices = list[Any]
 
 def base_seed_of(loader: Any) -> int:
     """Draw the seed from which a new iterator seeds its workers, as torch draws it."""
-    with tensors.quiet():
+    with figures.quiet():
         drawn = torch.empty((), dtype=torch.int64, device="cpu")
         return int(drawn.random_(generator=loader.generator).item())
 
@@ -134,7 +134,7 @@ TORCHS = (
     samplers.RandomSampler,
     samplers.SubsetRandomSampler,
     samplers.WeightedRandomSampler,
-    dataloader._InfiniteConstantSampler,
+    torch_private.EndlessSampler,
 )
 
 
@@ -165,7 +165,7 @@ def iterators(loader: Any) -> list[Any]:
 
 def all_iterators() -> list[Any]:
     """Return the iterators of all loaders that are alive."""
-    kind = dataloader._BaseDataLoaderIter
+    kind = torch_private.LoaderIterator
     # by type(): isinstance asks __class__, which may be code of the user's
     return [each for each in gc.get_objects() if issubclass(type(each), kind)]
 

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradrepl.engine import frames, tensors
+from gradrepl.engine import torch_private
+from gradrepl.engine.code import frames
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.tracked import Tracked
+from gradrepl.engine.tensor import facts
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -68,7 +70,7 @@ class Parameters:
     def search(self, frame: FrameType | None) -> None:
         """Find the parameters in reach of ``frame``, beside those that are known."""
         start = time.perf_counter()
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             try:
                 self._search(frame)
             finally:
@@ -89,7 +91,7 @@ class Parameters:
             self._mark(root)
         tensor: torch.Tensor
         for name, tensor in names.variables():
-            if tensor.requires_grad and tensors.is_leaf(tensor):
+            if tensor.requires_grad and facts.is_leaf(tensor):
                 self._add(tensor, name, name)
         for optimizer in list(self._optimizers):
             for name, each in _of(optimizer):

@@ -10,10 +10,8 @@ from torch.nn.parameter import is_lazy
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import tensors
 from gradrepl.engine.answers import Answer, on, tensor_at
-from gradrepl.engine.gate import Place
-from gradrepl.engine.hooks import without_gc
+from gradrepl.engine.graph.hooks import without_gc
 from gradrepl.engine.memory import copies, layout, remembered, storages, timeline
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import BUFFER, GRADIENT, OPTIMIZER, PARAMETER, SAVED, is_array
@@ -21,6 +19,8 @@ from gradrepl.engine.memory.sharing import Pair
 from gradrepl.engine.memory.storages import Group
 from gradrepl.engine.memory.survey import STALE, Survey
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.errors import UsageError
 from gradrepl.model import Holding, MemoryUse, OwnerBytes
 
@@ -28,7 +28,7 @@ from gradrepl.model import Holding, MemoryUse, OwnerBytes
 @on(p.AskStorages)
 def _(request: p.AskStorages, session: Session, place: Place) -> Answer:
     values = [(text, session.evaluate(text, place)) for text in request.expressions]
-    with tensors.quiet(), without_gc():
+    with figures.quiet(), without_gc():
         survey = Survey(session, place)
         wanted = [each for text, value in values for each in pieces_of(text, value, survey.pieces)]
         survey.include(wanted)
@@ -51,7 +51,7 @@ def _(request: p.AskStorages, session: Session, place: Place) -> Answer:
 def _(request: p.AskSharing, session: Session, place: Place) -> Answer:
     names = [request.a, request.b]
     values = [session.evaluate(text, place) for text in names]
-    with tensors.quiet(), without_gc():
+    with figures.quiet(), without_gc():
         survey = Survey(session, place)
         a, b = (pieces_of(*each, survey.pieces) for each in zip(names, values, strict=True))
         return Pair(survey, names, values, a, b).record()
@@ -93,12 +93,12 @@ def pieces_of(text: str, value: Any, known: list[Piece]) -> list[Piece]:
 @on(p.AskCopies)
 def _(request: p.AskCopies, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
-    with tensors.quiet():
+    with figures.quiet():
         plain = tensor.layout is torch.strided and not tensor.is_nested and not is_lazy(tensor)
-        if not plain or not tensors.readable(tensor):
+        if not plain or not figures.readable(tensor):
             raise UsageError(
                 f"'{request.expression}' cannot be copied to try it: its layout is "
-                f"{tensors.short(tensor.layout)}, its device {tensor.device}.",
+                f"{facts.short(tensor.layout)}, its device {tensor.device}.",
                 "Ask for a plain tensor on a device that has memory.",
             )
         return copies.measure(tensor, request.expression)
@@ -113,7 +113,7 @@ def _(request: p.AskVersions, session: Session, place: Place) -> Answer:
             known.watched.clear()
         return _watches(known)
     tensor = tensor_at(request.expression, session, place)
-    with tensors.quiet(), without_gc():
+    with figures.quiet(), without_gc():
         survey = Survey(session, place)
         piece = _only_piece(request.expression, tensor, survey)
         if request.off:
@@ -147,7 +147,7 @@ def _watches(known: remembered.Known) -> Answer:
 
 @on(p.AskBytes)
 def _(request: p.AskBytes, session: Session, place: Place) -> Answer:
-    with tensors.quiet(), without_gc():
+    with figures.quiet(), without_gc():
         return use(Survey(session, place), request.largest)
 
 
@@ -164,7 +164,7 @@ OTHER = "other"
 
 
 def use(survey: Survey, largest: int) -> MemoryUse:
-    """Return who holds how much. Call it only inside of ``tensors.quiet()``."""
+    """Return who holds how much. Call it only inside of ``figures.quiet()``."""
     groups = [group for group in survey.groups if group.device != "meta"]
     by_label: dict[str, list[Group]] = {label: [] for label in [*LABELS.values(), OTHER]}
     devices: Counter[str] = Counter()

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import tensors
 from gradrepl.engine.memory import relations
+from gradrepl.engine.tensor import facts
 from gradrepl.model import Copies, CopyWay
 from gradrepl.phrases import size
 
@@ -31,7 +31,7 @@ Way = tuple[str, Callable[[torch.Tensor], Any]]
 def ways_to_copy(tensor: torch.Tensor) -> list[Way]:
     """Return the ways of copying that there are for a tensor like this."""
     other = _other_dtype(tensor.dtype)
-    name = tensors.short(other)
+    name = facts.short(other)
     ways: list[Way] = [
         ("{}.view(-1)", lambda x: x.view(-1)),
         ("{}[...]", lambda x: x[...]),
@@ -46,7 +46,7 @@ def ways_to_copy(tensor: torch.Tensor) -> list[Way]:
         ("{}.detach().clone()", lambda x: x.detach().clone()),
         ("copy.deepcopy({})", copy.deepcopy),
         ("torch.tensor({})", torch.tensor),
-        (f"{{}}.to({tensors.short(tensor.dtype)})", lambda x: x.to(x.dtype)),
+        (f"{{}}.to({facts.short(tensor.dtype)})", lambda x: x.to(x.dtype)),
         (f"{{}}.to({name})", lambda x: x.to(other)),
         ("{}.cpu()", lambda x: x.cpu()),
     ]
@@ -63,7 +63,7 @@ def _other_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def measure(tensor: torch.Tensor, name: str) -> Copies:
-    """Try every way of copying ``tensor``. Call it only inside of ``tensors.quiet()``."""
+    """Try every way of copying ``tensor``. Call it only inside of ``figures.quiet()``."""
     tried, on = tensor, f"{name} itself"
     reason = _not_itself(tensor)
     if reason:
@@ -80,7 +80,7 @@ def _not_itself(tensor: torch.Tensor) -> str:
     """Say why copies of the tensor itself must not be made; '' where they may."""
     own = tensor.numel() * tensor.element_size()
     held = tensor.untyped_storage().nbytes()  # deepcopy copies the whole storage
-    grad = tensor.grad if tensors.is_leaf(tensor) else None
+    grad = tensor.grad if facts.is_leaf(tensor) else None
     if max(own, held) > LIMIT:
         return f"copying {size(max(own, held))} only to try it is too much"
     if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
@@ -103,7 +103,7 @@ def stand_in(tensor: torch.Tensor) -> torch.Tensor:
         step *= shape[place]
     count = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if n)
     memory = torch.zeros(max(count, 1), dtype=tensor.dtype, device=tensor.device)
-    if tensors.is_leaf(tensor):
+    if facts.is_leaf(tensor):
         small = memory.as_strided(shape, strides).detach()
         return small.requires_grad_(tensor.requires_grad)
     with torch.enable_grad():
@@ -128,7 +128,7 @@ def _try(tried: torch.Tensor, way: str, each: Callable[[Any], Any], name: str, c
         same_bytes=same,
         same_counter=relations.same_counter(made, tried),
         gradient=made is tried or relations.gradient_path(made, tried) is not None,
-        leaf=tensors.is_leaf(made),
+        leaf=facts.is_leaf(made),
         copied=0 if same else count * made.element_size(),
     )
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.parameter import is_lazy
 
-from gradrepl.engine import tensors
+from gradrepl.engine import torch_private
 from gradrepl.engine.memory.owners import Owned, Saving
+from gradrepl.engine.tensor import facts, figures
 
 PIECES = 65_536
 """Pieces of one tensor that are worked out; beyond, only its first and last byte are known."""
@@ -164,7 +165,7 @@ class Piece(NamedTuple):
         item = value.element_size()
         offset = self.address - begin + value.storage_offset() * item
         strides = tuple(stride * item for stride in value.stride())
-        return Layout(offset, tensors.sizes(value.shape), strides, item)
+        return Layout(offset, facts.sizes(value.shape), strides, item)
 
     def begin(self) -> int:
         """Return the address of its first byte: of the storage, or of an array."""
@@ -178,13 +179,13 @@ class Piece(NamedTuple):
 def pieces(owned: Owned, saving: Saving | None = None) -> Iterator[Piece]:
     """Yield where ``owned`` lies; nothing for what has no storage that can be seen.
 
-    Call it only inside of ``tensors.quiet()``.
+    Call it only inside of ``figures.quiet()``.
     """
     name, owner, value = owned
     if not isinstance(value, torch.Tensor):
         yield _array(owned)
         return
-    if torch._C._functorch.is_functorch_wrapped_tensor(value) or is_lazy(value):
+    if torch_private.in_functorch(value) or is_lazy(value):
         return
     if value.layout is torch.strided and not value.is_nested:
         yield from _piece(name, owner, value, saving)
@@ -199,7 +200,7 @@ def _piece(name: str, owner: str, value: torch.Tensor, saving: Saving | None) ->
         device = _device(value.device)
         address = 0 if device == "meta" else storage.data_ptr()
         size = int(storage.nbytes())
-    except tensors.UNREADABLE:  # mkldnn, symbolic sizes, the user's own kinds
+    except figures.UNREADABLE:  # mkldnn, symbolic sizes, the user's own kinds
         return
     yield Piece(name, owner, value, storage, storage._cdata, address, size, device, saving)
 

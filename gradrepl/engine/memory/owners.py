@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from gradrepl.engine import frames, nodes, tensors
-from gradrepl.engine.names import opens
+from gradrepl.engine.code import frames
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.tensor import facts
+from gradrepl.engine.tensor.names import opens
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 INSIDE = 256
 """Elements or attributes of one object that are looked at."""
@@ -126,7 +128,7 @@ class Owners:
                     self._add(Owned(prefix + (f"{path}." if path else "") + name, INNER, value))
 
     def _add_gradient(self, tensor: torch.Tensor) -> None:
-        if not (tensors.is_leaf(tensor) or tensor.retains_grad):
+        if not (facts.is_leaf(tensor) or tensor.retains_grad):
             return
         grad = tensor.grad
         if grad is not None:
@@ -162,7 +164,7 @@ class Owners:
     def graph(self) -> list[Any]:
         """Return the nodes that can be reached from here, at most ``NODES`` of them."""
         held = (each.value for each in self.tensors if each.value.requires_grad)
-        starts = [tensors.node_of(tensor) for tensor in held]
+        starts = [facts.node_of(tensor) for tensor in held]
         if self._pass is not None:
             starts += self._pass.graph.nodes[:NODES]
         reached = list(dict.fromkeys(node for node in starts if node is not None))
@@ -181,7 +183,7 @@ class Owners:
 def _saved(node: Any) -> Iterator[Saving]:
     for attribute, value, state in nodes.saved(node):
         if state == "ok" and isinstance(value, torch.Tensor) and not attribute.startswith("ctx."):
-            yield Saving(node, attribute, value, tensors.version(value), "")
+            yield Saving(node, attribute, value, facts.version(value), "")
         elif state == "changed in place":
             yield from _stale(node, attribute)
 
@@ -220,7 +222,7 @@ def _refusal(read: Callable[[], Any]) -> str:
 def _expected(said: str, value: torch.Tensor) -> int | None:
     """Return the version that torch's message says it expected; without one that it has."""
     number = said.partition("expected version ")[2].partition(" ")[0]
-    return int(number) if number.isdecimal() else tensors.version(value)
+    return int(number) if number.isdecimal() else facts.version(value)
 
 
 def is_array(value: Any) -> bool:

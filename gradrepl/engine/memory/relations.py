@@ -15,8 +15,10 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
-from gradrepl.engine.graph import LEAF
+from gradrepl.engine import torch_private
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import LEAF
+from gradrepl.engine.tensor import facts
 
 Setter = Callable[[Sequence[torch.Tensor], Sequence[int]], None]
 
@@ -24,7 +26,7 @@ Setter = Callable[[Sequence[torch.Tensor], Sequence[int]], None]
 @cache
 def _setter() -> Setter | None:
     """Return what sets the counters of several tensors; None where this torch has nothing."""
-    unsafe: Any = getattr(torch._C._autograd, "_unsafe_set_version_counter", None)
+    unsafe: Any = torch_private.set_version_counter
     if unsafe is None:
         return None
 
@@ -46,7 +48,7 @@ def counter_groups(tensors: Sequence[torch.Tensor]) -> list[int | None]:
     """Return a number for each tensor, equal where the counter is; None where there is none.
 
     The number is the place of the first tensor with this counter. Call it only inside of
-    ``tensors.quiet()``.
+    ``figures.quiet()``.
     """
     numbers: list[int | None] = [None] * len(tensors)
     by_version: dict[int, list[int]] = defaultdict(list)
@@ -95,11 +97,11 @@ def gradient_path(start: torch.Tensor, goal: torch.Tensor) -> list[str] | None:
     """Return the names of the nodes from ``start`` to ``goal``; None where no gradient flows.
 
     An empty list is a tensor that passes its gradient on by no node at all: the same variable.
-    Looked for among the first ``NODES`` nodes. Call it only inside of ``tensors.quiet()``.
+    Looked for among the first ``NODES`` nodes. Call it only inside of ``figures.quiet()``.
     """
     if not start.requires_grad or not goal.requires_grad:
         return None
-    target, root = _end(goal), tensors.node_of(start)
+    target, root = _end(goal), facts.node_of(start)
     if start is goal or (root is not None and _arrives(root, start.output_nr, target)):
         return []
     return None if target is None or root is None else _shortest_path(root, target)
@@ -120,9 +122,9 @@ def _shortest_path(root: Any, target: Any) -> list[str] | None:
 
 def _end(goal: torch.Tensor) -> Any:
     """Return where a gradient for ``goal`` arrives: (node, number), or the leaf itself."""
-    if tensors.is_leaf(goal):
+    if facts.is_leaf(goal):
         return goal
-    node = tensors.node_of(goal)
+    node = facts.node_of(goal)
     return None if node is None else (node, goal.output_nr)
 
 

@@ -21,7 +21,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from gradrepl.engine import tensors
+from gradrepl.engine import torch_private
+from gradrepl.engine.tensor import facts
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -49,7 +50,7 @@ def how(nbytes: int, device: str) -> str:
 def fingerprint(storage: torch.UntypedStorage) -> bytes | None:
     """Return a hash of the bytes (or of the sample); None where they cannot be read.
 
-    Call it only inside of ``tensors.quiet()``.
+    Call it only inside of ``figures.quiet()``.
     """
     nbytes, kind = storage.nbytes(), storage.device.type
     if not nbytes or kind not in ("cpu", "cuda"):
@@ -101,7 +102,7 @@ class WatchedStorage:
         self.how = how(storage.nbytes(), str(storage.device))
         self._storage = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
         self._print = fingerprint(storage)
-        self.version: int | None = tensors.version(tensor)
+        self.version: int | None = facts.version(tensor)
         self.moment = moment
         """The last op recorded, and the number of the next node, at the last look."""
         self.told: frozenset[str] = frozenset()
@@ -120,9 +121,9 @@ class WatchedStorage:
     def look(self, version: int | None, moment: tuple[int, int]) -> bool:
         """Compare; return whether the bytes changed while the version did not.
 
-        Call it only while the storage lives, and inside of ``tensors.quiet()``.
+        Call it only while the storage lives, and inside of ``figures.quiet()``.
         """
-        storage = torch.UntypedStorage._new_with_weak_ptr(self.key)  # type: ignore[no-untyped-call]
+        storage = torch_private.storage_behind(self.key)
         if storage is None:
             return False
         now = fingerprint(storage)

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import tensors
 from gradrepl.engine.memory import layout, relations, storages
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import GRADIENT, PARAMETER
 from gradrepl.engine.memory.survey import Survey, in_brackets
+from gradrepl.engine.tensor import figures
 from gradrepl.model import Sharing
 from gradrepl.phrases import size
 
@@ -243,11 +243,11 @@ class Pair:
             return False
         if a.shape != b.shape or a.device != b.device or not 0 < a.numel() <= EQUAL:
             return False
-        if not tensors.readable(a) or not tensors.readable(b) or a.layout is not torch.strided:
+        if not figures.readable(a) or not figures.readable(b) or a.layout is not torch.strided:
             return False
         try:
             return a.dtype == b.dtype and torch.equal(a.detach(), b.detach())
-        except tensors.UNREADABLE:
+        except figures.UNREADABLE:
             return False
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from msgspec import structs
 
-from gradrepl.engine import nodes, tensors
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import relations
 from gradrepl.engine.memory.layout import Layout, Piece, pieces
 from gradrepl.engine.memory.owners import (
@@ -25,6 +25,7 @@ from gradrepl.engine.memory.owners import (
     Saving,
 )
 from gradrepl.engine.memory.remembered import Ids
+from gradrepl.engine.tensor import facts
 from gradrepl.model import Member, Site, Storage
 
 MEMBERS = 256
@@ -139,7 +140,7 @@ def grouped(laid: Sequence[Piece]) -> list[Group]:
     """Return the pieces grouped by memory, in the order in which they were found.
 
     Arrays are kept only where they share with a tensor. Call it only inside of
-    ``tensors.quiet()``.
+    ``figures.quiet()``.
     """
     by_key: dict[int, list[Piece]] = {}
     arrays = []
@@ -205,18 +206,18 @@ def _member(
         density=density,
         nbytes=prod(layout.shape) * layout.itemsize,
         stride=tuple(stride // max(1, layout.itemsize) for stride in layout.strides),
-        dtype=tensors.short(piece.value.dtype),
+        dtype=facts.short(piece.value.dtype),
     )
     if piece.storage is None:
         return member
     tensor, saving = piece.value, piece.saving
     return structs.replace(
         member,
-        version=tensors.version(tensor),
+        version=facts.version(tensor),
         counter=number,
         requires_grad=tensor.requires_grad,
-        is_leaf=tensors.is_leaf(tensor),
-        grad_fn=tensors.node_name(tensor),
+        is_leaf=facts.is_leaf(tensor),
+        grad_fn=facts.node_name(tensor),
         saved_version=saving.version if saving else None,
         stale=bool(saving and saving.stale),
         site=site_of(saving.node) if saving else None,
@@ -226,7 +227,7 @@ def _member(
 def everything(owners: Owners) -> list[Piece]:
     """Return where everything lies that can be named, what the graph saved included.
 
-    Call it only inside of ``tensors.quiet()``.
+    Call it only inside of ``figures.quiet()``.
     """
     everywhere = [piece for each in (*owners.tensors, *owners.arrays) for piece in pieces(each)]
     for saving in owners.savings():
@@ -269,7 +270,7 @@ def repeats(tensor: torch.Tensor) -> bool:
 def relation(one: Piece, other: Piece, same_counter: bool | None) -> str:
     """Return how ``one`` shares the memory that ``other`` lies in, too.
 
-    Call it only inside of ``tensors.quiet()``.
+    Call it only inside of ``figures.quiet()``.
     """
     a, b = one.value, other.value
     if one.storage is None or other.storage is None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gradrepl.engine import nodes
-from gradrepl.engine.calls import Call
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import relations, remembered, storages
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import Owners, Saving
@@ -16,15 +16,15 @@ from gradrepl.engine.memory.writes import Write
 from gradrepl.model import Site, Stale
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 STALE = 64
 """Stale values of one storage that are told of one by one."""
 
 
 class Survey:
-    """What is found by one look. Make and use it inside of ``tensors.quiet()`` only."""
+    """What is found by one look. Make and use it inside of ``figures.quiet()`` only."""
 
     def __init__(self, session: Session, place: Place) -> None:
         self.recorder = session.stepper.recorder

@@ -7,10 +7,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 
 from gradrepl import model
-from gradrepl.engine import nodes, tensors
+from gradrepl.engine import torch_private
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import layout, relations, remembered
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import Saving
@@ -18,11 +18,12 @@ from gradrepl.engine.memory.remembered import Change, WatchedStorage
 from gradrepl.engine.memory.storages import Group
 from gradrepl.engine.memory.survey import Survey, alias, written
 from gradrepl.engine.memory.writes import Write, layout_of
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Moment, Stale, Versions
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 LISTED = 200
 """Moments in one record; the latest ones."""
@@ -36,7 +37,7 @@ Placed = tuple[float, Moment]
 
 def now(survey: Survey) -> tuple[int, int]:
     """Return the last op recorded, and the number that the next node of the graph gets."""
-    return survey.recorder.last_id, _get_sequence_nr()
+    return survey.recorder.last_id, torch_private.sequence_number()
 
 
 def watch(
@@ -46,7 +47,7 @@ def watch(
     survey.known.forget_the_dead()
     watched = survey.known.watched.get(tensor.untyped_storage()._cdata)
     if watched is not None:
-        watched.look(tensors.version(tensor), now(survey))
+        watched.look(facts.version(tensor), now(survey))
         return watched, False
     watched = WatchedStorage(name, tensor, survey.id_of(group), now(survey))
     survey.known.watched[watched.key] = watched
@@ -54,14 +55,14 @@ def watch(
 
 
 class Timeline:
-    """The moments of one tensor's memory. Use it inside of ``tensors.quiet()`` only."""
+    """The moments of one tensor's memory. Use it inside of ``figures.quiet()`` only."""
 
     def __init__(self, survey: Survey, tensor: torch.Tensor, name: str, group: Group) -> None:
         self.survey = survey
         self.tensor = tensor
         self.name = name
         self.group = group
-        self.version = tensors.version(tensor)
+        self.version = facts.version(tensor)
         self.writes = self._writes()
         self.savings = [(piece, piece.saving) for piece in group.pieces if piece.saving is not None]
 
@@ -259,7 +260,7 @@ def news_at_stop(session: Session, place: Place) -> list[model.Watch]:
     if not known.watched:
         return []
     try:
-        with tensors.quiet():
+        with figures.quiet():
             survey = Survey(session, place)
             told = [_news(survey, watched) for watched in list(known.watched.values())]
             return [line for line in told if line is not None]
@@ -272,7 +273,7 @@ def _news(survey: Survey, watched: WatchedStorage) -> model.Watch | None:
     if group is None:
         return None
     tensor = watched_tensor(group, watched)
-    before, version = watched.version, tensors.version(tensor)
+    before, version = watched.version, facts.version(tensor)
     silent = watched.look(version, now(survey))
     history = Timeline(survey, tensor, watched.name, group)
     for write, _ in history.writes:

@@ -178,10 +178,9 @@ def row_of(op: model.Op) -> model.OpRow:
     return model.OpRow(
         id=op.id,
         name=op.name,
-        shape=out.shape if out else None,
-        dtype=out.dtype if out else "",
+        outputs=(out.shape,) if out else (),
         module=op.module,
-        line=op.site.line if op.site else 0,
-        note="",
+        dtype=out.dtype if out else "",
+        site=op.site,
         depth=op.depth,
     )
