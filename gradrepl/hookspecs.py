@@ -124,6 +124,14 @@ def gradrepl_conditions() -> Iterable[type[Kind]]:  # type: ignore[empty-body]
 # -- in the debuggee ----------------------------------------------------------------------------
 
 
+@hookspec(firstresult=True)
+def gradrepl_html(shown: Any) -> str | None:
+    """Return HTML that a notebook shows: for a ``model.Health`` (of ``gradrepl.watch``) or a trace.
+
+    In the user's own process, when the notebook asks for it; without it the text is shown.
+    """
+
+
 @hookspec
 def gradrepl_facts(tensor: Any, name: str) -> Iterable[tuple[str, str]]:  # type: ignore[empty-body]
     """Return (label, text) pairs that ``:t`` shows of ``tensor``.

@@ -84,7 +84,7 @@ class Drawing:
         for each in spellings:
             if each in paths:
                 return each
-        raise UsageError(f"there is no module '{path}' in reach.", "':mods' shows all modules.")
+        raise UsageError(f"No module '{path}' in the current scope.", "':mods' shows all modules.")
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Drawing:
         return runs(self.source, lambda node: folds.key(self._path(node)))
 
     def _path(self, node: int) -> str:
-        """Return the path of a node's module, '' where it belongs to none that is in reach."""
+        """Return the path of a node's module, '' where it belongs to none that is in scope."""
         found = self._paths.get(node)
         if found is None:
             path = self.source.module(node)
