@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,30 @@ def test_a_fork_warns_of_threads_exactly_where_it_does_alone(home, write, action
 
     assert text(outcome.stdout) == text((left / "out").read_text())
     assert text(outcome.stderr) == text((left / "err").read_text())
+
+
+BROKEN = """\
+import sys
+ours = sys.modules.get("gradrepl.engine.stopping.stepper")
+if ours is not None:
+    ours.Stepper.torch_arrived = lambda self: self.no_such_thing
+import torch
+from torch import nn
+torch.manual_seed(0)
+net = nn.Linear(2, 1)
+net(torch.ones(1, 2)).sum().backward()
+print(net.weight.grad, torch.rand(1))
+"""
+
+
+def test_a_torch_that_we_cannot_work_with_is_imported_all_the_same(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(BROKEN)
+    ours = [sys.executable, "-m", "gradrepl", "--plain", "-c", "s", "-c", "c"]
+    for argv, told in ((ours, 1), ([sys.executable], 0)):
+        run = subprocess.run([*argv, path], capture_output=True, text=True, timeout=100)
+        text = run.stdout + run.stderr
+        assert run.returncode == 0
+        assert "tensor([[1., 1.]]) tensor([0." in run.stdout
+        assert text.count("gradrepl cannot work with torch") == told
+        assert "Traceback" not in text
