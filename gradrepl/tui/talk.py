@@ -31,6 +31,7 @@ class Talk(Protocol):
     """Counts the processes."""
     on_change: Callable[[], None]
     on_view: Callable[[Any], None] | None
+    on_shot: Callable[[], Any] | None
     on_output: Callable[[str, bytes], None]
 
     @property
