@@ -25,11 +25,13 @@ from gradrepl.tui.entries import Entries
 from gradrepl.tui.key import NOW
 from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
 from gradrepl.tui.panels.base import Panel
-from gradrepl.tui.talk import Make, Talk
+from gradrepl.tui.talk import Make
 from gradrepl.tui.themes import Themed
 from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
+    from gradrepl.commands.talk import Talk
+    from gradrepl.export.records import Screen as Shot
     from gradrepl.tui.panels.dock import Dock
 
 STEPS = ("step", "next", "return", "continue", "into", "finish")
@@ -108,6 +110,7 @@ class GradreplApp(Themed):
         self.talk = self._make(self.show)
         self.talk.on_change = self.changed
         self.talk.on_view = self.add_view
+        self.talk.on_shot = self.shot
         self.talk.on_output = self.main.printed
         self.dock.prompt.needs_more = self.talk.needs_more
         self.dock.prompt.past.keep_in(History())
@@ -153,6 +156,14 @@ class GradreplApp(Themed):
             self._exception_event.set()
         self.panic(Text(crash.sentence(error, crash.write(error))))
 
+    def shot(self) -> Shot:
+        """Return the screen as a picture and as text; nothing of it is fetched."""
+        from gradrepl.export.records import Screen as Shot
+
+        strips = self.screen._compositor.render_strips()
+        text = "\n".join("".join(part.text for part in strip) for strip in strips)
+        return Shot(self.export_screenshot(title="gradrepl"), text)
+
     # -- the open page ------------------------------------------------------------------------
 
     def renew(self) -> None:
@@ -187,8 +198,8 @@ class GradreplApp(Themed):
 
     def aside(self, text: str) -> bool:
         """Do ``text`` beside the code that runs, if that is possible; return whether it is."""
-        from gradrepl.commands import WORDS
         from gradrepl.commands.entry import while_running
+        from gradrepl.commands.table import WORDS
 
         if not WORDS or while_running(text) is None:
             return False
@@ -214,7 +225,7 @@ class GradreplApp(Themed):
             self.begin("complete", self._complete, message.text)
 
     async def _complete(self, text: str) -> None:
-        from gradrepl.commands.completion import fragment
+        from gradrepl.commands.entry import fragment
 
         part = fragment(text)
         words = await self.talk.complete(text)
@@ -382,6 +393,6 @@ class GradreplApp(Themed):
 
     def registry(self) -> list[Any]:
         """Return the commands, in the order of the help."""
-        from gradrepl.commands import COMMANDS
+        from gradrepl.commands.table import COMMANDS
 
         return list(COMMANDS.values())
