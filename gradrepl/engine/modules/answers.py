@@ -71,7 +71,7 @@ def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
         return functions.of_class(value, target)
     with figures.quiet():
         node = value if functions.is_node(value) else _node_of(value, target, session, place)
-        source = functions.walked(node, session, place)
+        source = graphs.walked(node, session, place)
         return functions.function(node, target, source, session, place)
 
 
