@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gradrepl import model, plugins, protocol
-from gradrepl.commands.registry import RUNNING, WORDS, Command, find, nearest, split_word, unknown
+from gradrepl.commands.registry import (
+    RUNNING,
+    WORDS,
+    Command,
+    find_whole,
+    nearest,
+    split_word,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from gradrepl.commands.conversation import Conversation
@@ -191,4 +199,4 @@ def _command(text: str) -> Call:
         word, _, rest = text.partition("\n")
     if found := re.match(r"(\w+|\?)(.*)", word, re.S):
         word, rest = found[1], f"{found[2]} {rest}" if found[2] else rest
-    return Call(find(word), rest.strip("\n") if "\n" in rest else rest.strip())
+    return Call(*find_whole(word, rest.strip("\n") if "\n" in rest else rest.strip()))

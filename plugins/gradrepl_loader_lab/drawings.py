@@ -1,0 +1,3 @@
+def tuning(record, width):
+    return []
+epoch_run = against_memory = tuning
