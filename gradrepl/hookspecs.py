@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -19,7 +19,9 @@ from gradrepl import model
 from gradrepl.conditions import Kind
 from gradrepl.draw.ink import Line
 from gradrepl.event import Event
-from gradrepl.protocol import Request
+
+if TYPE_CHECKING:  # a hundred structs: the first frame does not wait for them
+    from gradrepl.protocol import Request
 
 hookspec = pluggy.HookspecMarker("gradrepl")
 hookimpl = pluggy.HookimplMarker("gradrepl")
