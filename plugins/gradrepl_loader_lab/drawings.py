@@ -1,3 +1,5 @@
 def tuning(record, width):
     return []
+
+
 epoch_run = against_memory = tuning

@@ -28,10 +28,11 @@ COPIES = 10
 """Copies to the device that are timed."""
 SHARE = 4
 """Memory is measured for this part of the time."""
-NOW = (
-    "the program gets this one batch again and again: what it computes is not what it was, nor "
-    "are its random numbers; ':synthetic off' ends it."
+REPLACED = (
+    "the program's batches are replaced: it gets this one batch again and again, so that neither "
+    "what it computes nor its random numbers are what they were; ':synthetic off' ends it."
 )
+COPIED = "measured on copies, with nothing else running; the program is as it was."
 now = time.perf_counter
 
 
@@ -124,16 +125,8 @@ def switched(loader: Any, name: str, here: Here, on: bool) -> Synthetic:
     Raises:
         StateError: there is nothing to take away.
     """
-    watch = watch_of(here.session.stepper)
-    before = watch.replacement if watch is not None else None
     if not on:
-        if watch is None or before is None:
-            raise StateError("no loader is replaced.", "':synthetic on' puts memory in its place.")
-        before.off()
-        watch.replacement = None
-        notes: tuple[str, ...] = ("the loader gives the program its batches again, from here on; "
-                                  "':restart' runs it as if nothing had been.",)  # fmt: skip
-        return _compared(loader, name, here, before, notes)
+        return _off(loader, name, here)
     batch = _one(loader)
     here.session.stepper.watch_loaders = True
     here.session.stepper.rearm()
@@ -142,13 +135,33 @@ def switched(loader: Any, name: str, here: Here, on: bool) -> Synthetic:
         raise StateError("loaders cannot be watched here.")
     if watch.replacement is not None:
         watch.replacement.off()
-    watch.replacement = Swap(watch, loader, batch)
-    total = watch.replacement.total
-    endless = () if total is not None else (
-        "the loader does not say how many batches it has: an epoch does not end meanwhile.",
-    )  # fmt: skip
-    notes = (NOW, "breakpoints on batches do not hold meanwhile.", *endless)
-    return _compared(loader, name, here, watch.replacement, notes)
+    watch.replacement = swap = Swap(watch, loader, batch)
+    notes = [REPLACED, "breakpoints on batches do not hold meanwhile."]
+    if swap.total is None:
+        notes.append(
+            "the loader does not say how many batches it has: an epoch does not end meanwhile."
+        )
+    return _compared(loader, name, here, swap, *notes)
+
+
+def _off(loader: Any, name: str, here: Here) -> Synthetic:
+    watch, swap = watch_of(here.session.stepper), _swap(here)
+    if watch is None or swap is None:
+        raise StateError("no loader is replaced.", "':synthetic on' puts memory in its place.")
+    swap.off()
+    watch.replacement = None
+    again = (
+        "the loader gives the program its batches again, from here on; "
+        "':restart' runs it as if nothing had been."
+    )
+    return _compared(loader, name, here, swap, again)
+
+
+def _swap(here: Here) -> Swap | None:
+    """Return what replaces a loader now."""
+    watch = watch_of(here.session.stepper)
+    swap = watch.replacement if watch is not None else None
+    return swap if isinstance(swap, Swap) else None
 
 
 def _one(loader: Any) -> Any:
@@ -172,12 +185,18 @@ def _paces(loader: Any, here: Here, swap: Swap | None) -> list[model.Pace | None
     ]
 
 
-def _compared(loader: Any, name: str, here: Here, swap: Swap, notes: tuple[str, ...]) -> Synthetic:
+def _compared(loader: Any, name: str, here: Here, swap: Swap, *notes: str) -> Synthetic:
     real, memory = _paces(loader, here, swap)
     return Synthetic(
-        loader=name, on=swap.on, workers=loader.num_workers, batch=_said(swap.batch),
-        with_loader=real, with_memory=memory, verdict=_verdict(real, memory), notes=notes,
-    )  # fmt: skip
+        loader=name,
+        on=swap.on,
+        workers=loader.num_workers,
+        batch=_said(swap.batch),
+        with_loader=real,
+        with_memory=memory,
+        verdict=_verdict(real, memory),
+        notes=notes,
+    )
 
 
 def _said(batch: Any) -> str:
@@ -206,8 +225,8 @@ def _verdict(real: model.Pace | None, memory: model.Pace | None) -> str:
 
 def measure(loader: Any, name: str, here: Here, seconds: float, device: torch.device) -> Synthetic:
     """Measure a copy of the loader, and one batch from memory; Ctrl-C ends it."""
-    watch = watch_of(here.session.stepper)
-    swap = watch.replacement if watch is not None else None
+    swap = _swap(here)
+    on = swap is not None and swap.loader() is loader
     real, memory = _paces(loader, here, swap)
     found: dict[str, Any] = {}
     with here.progress(f"{name} against memory", None) as telling:
@@ -219,13 +238,16 @@ def measure(loader: Any, name: str, here: Here, seconds: float, device: torch.de
                 found |= {"to_device": _copied(timed.last, device), "device": str(device)}
     failed = timed.failed if found else ""
     return Synthetic(
-        loader=name, workers=loader.num_workers, with_loader=real, with_memory=memory,
-        on=swap is not None and swap.loader() is loader, stopped=telling.interrupted,
+        loader=name,
+        workers=loader.num_workers,
+        with_loader=real,
+        with_memory=memory,
+        on=on,
+        stopped=telling.interrupted,
         verdict=f"it cannot be measured: {failed}." if failed else _verdict(real, memory),
-        notes=(NOW,) if swap is not None and swap.loader() is loader else
-        ("measured on copies, with nothing else running; the program is as it was.",),
+        notes=(REPLACED if on else COPIED,),
         **found,
-    )  # fmt: skip
+    )
 
 
 class _Same(torch.utils.data.Dataset[Any]):

@@ -94,9 +94,14 @@ def _epoch(loader: Any, index: Any, seed: int) -> list[Drawn]:
     own = torch.Generator()
     own.manual_seed(seed)
     copy = copies.copy_of(
-        loader, 2, batch_sampler=[[index]] * 4, collate_fn=digests, generator=own,
-        timeout=PATIENCE, pin_memory=False,
-    )  # fmt: skip
+        loader,
+        2,
+        batch_sampler=[[index]] * 4,
+        collate_fn=digests,
+        generator=own,
+        timeout=PATIENCE,
+        pin_memory=False,
+    )
     with copies.running(copy, loader) as batches:
         return list(batches)
 
@@ -121,7 +126,8 @@ def check(loader: Any, site: Site | None, say: Callable[[str], None]) -> tuple[l
     if answer.alike and loader.num_workers > 1:
         findings.append(
             Finding(
-                severity="error", site=where,
+                severity="error",
+                site=where,
                 what=f"the workers draw the same random numbers{whose}: augmentation repeats "
                 f"itself {loader.num_workers} times.",
                 why="dataset[0] came out the same in workers 0 and 1, and another when it was "
@@ -130,17 +136,18 @@ def check(loader: Any, site: Site | None, say: Callable[[str], None]) -> tuple[l
                 "numpy.random.seed(torch.initial_seed() % 2**32), and make a generator that the "
                 "dataset holds there, too.",
             )
-        )  # fmt: skip
+        )
     if answer.again and not loader.persistent_workers:
         findings.append(
             Finding(
-                severity="error", site=where,
+                severity="error",
+                site=where,
                 what=f"each epoch draws the same random numbers again{whose}.",
                 why="two epochs that began with different seeds made the same samples.",
                 do="Workers start anew in each epoch with a copy of the dataset: seed from "
                 "torch.initial_seed(), which differs, and not with a constant.",
             )
-        )  # fmt: skip
+        )
     return findings, told
 
 

@@ -34,10 +34,14 @@ def measure(loader: Any, name: str, here: Here, seconds: float, wanted: tuple[in
             telling.at(place + 1, f"num_workers={workers}: {said}")
     best = _best(rows)
     return Tuning(
-        name=name, rows=tuple(rows), now=loader.num_workers,
-        best=loader.num_workers if best is None else best.workers, stopped=telling.interrupted,
-        verdict=_verdict(rows, best, loader.num_workers), cores=cores,
-    )  # fmt: skip
+        name=name,
+        rows=tuple(rows),
+        now=loader.num_workers,
+        best=loader.num_workers if best is None else best.workers,
+        stopped=telling.interrupted,
+        verdict=_verdict(rows, best, loader.num_workers),
+        cores=cores,
+    )
 
 
 def _cores() -> int:
@@ -72,9 +76,12 @@ class Timed(NamedTuple):
 
 
 def timed(
-    loader: Any, workers: int, seconds: float, telling: Any,
+    loader: Any,
+    workers: int,
+    seconds: float,
+    telling: Any,
     got: Callable[[int], None] = lambda taken: None,
-) -> Timed:  # fmt: skip
+) -> Timed:
     """Iterate over a copy for some time after its first batch, in as many epochs as that takes.
 
     At Ctrl-C it returns what there is.
@@ -112,9 +119,12 @@ def _row(workers: int, found: Timed) -> TuneRow:
         return TuneRow(workers=workers, failed=found.failed)
     rate = found.samples / found.spent if found.batches > 1 else 0.0
     return TuneRow(
-        workers=workers, samples_per_second=rate, batches=found.batches, first=found.first,
+        workers=workers,
+        samples_per_second=rate,
+        batches=found.batches,
+        first=found.first,
         seconds=found.seconds,
-    )  # fmt: skip
+    )
 
 
 def size(batch: Any, loader: Any) -> int:
