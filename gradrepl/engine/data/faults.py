@@ -13,7 +13,7 @@ from torch.utils.data import Subset
 from torch.utils.data import sampler as samplers
 
 from gradrepl import model
-from gradrepl.engine.data import batches, current_loader, generators, loaders, odd, probe, samples
+from gradrepl.engine.data import batches, current_loader, loaders, odd, samples
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
@@ -98,8 +98,9 @@ def _looks(
     yield (), what
     if telling.stopped:
         return
-    telling.at(len(rows), "random numbers of two workers")
-    yield _workers(loader, site)
+    given = {"loader": loader, "site": site, "say": lambda what: telling.at(len(rows), what)}
+    for _, looked in session.observers.plugins.call("gradrepl_loader_check", **given):
+        yield looked
     telling.at(len(rows), "visits of one epoch")
     models = [(prefix.strip("."), root) for prefix, root in session.names(place.frame).roots]
     others = current_loader.loaders(session, place)
@@ -107,52 +108,6 @@ def _looks(
     yield _visits(checked)
     for look in LOOKS:
         yield look(checked), ""
-
-
-# -- workers and random numbers ----------------------------------------------------------------
-
-
-def _workers(loader: Any, site: Site | None) -> Looked:
-    """Try in two real workers whether they draw the same random numbers."""
-    if not loader.num_workers or batches.is_iterable(loader) or not loaders.length(loader):
-        return (), ""
-    try:
-        answer = probe.ask(loader, 0)
-    except Exception as problem:  # the user's dataset, in a worker
-        return (), f"the workers' random numbers could not be tried: {batches.said(problem)}"
-    what = "dataset[0], twice in each of two workers and two epochs"
-    if not answer.random:
-        return (), f"{what}: no random numbers in it"
-    return tuple(
-        _same_numbers(loader, answer, loaders.function_site(loader.worker_init_fn) or site)
-    ), what
-
-
-def _same_numbers(loader: Any, answer: Any, site: Site | None) -> Iterator[Finding]:
-    blame = [{"python": "random"}.get(each, each) for each in answer.blame]
-    blame += [each.name for each in generators.held_by(("dataset", loader.dataset))]
-    whose = f" ({', '.join(blame)})" if blame else ""
-    if answer.alike and loader.num_workers > 1:
-        yield Finding(
-            severity="error",
-            site=site,
-            what=f"the workers draw the same random numbers{whose}: augmentation repeats "
-            f"itself {loader.num_workers} times.",
-            why="dataset[0] came out the same in workers 0 and 1, and another when it was "
-            "fetched a second time.",
-            do="Seed each worker by itself: worker_init_fn=lambda _: "
-            "numpy.random.seed(torch.initial_seed() % 2**32), and make a generator that the "
-            "dataset holds there, too.",
-        )
-    if answer.again and not loader.persistent_workers:
-        yield Finding(
-            severity="error",
-            site=site,
-            what=f"each epoch draws the same random numbers again{whose}.",
-            why="two epochs that began with different seeds made the same samples.",
-            do="Workers restart in each epoch with a copy of the dataset: seed from "
-            "torch.initial_seed(), which differs, and not with a constant.",
-        )
 
 
 def _shared(checked: Checked) -> Iterator[Finding]:

@@ -80,13 +80,14 @@ def _iterated(record: model.Loader, iterator: Any, log: EpochLog | None) -> mode
 def _watched(
     record: model.Loader, loader: Any, watch: DataWatch, log: EpochLog | None
 ) -> model.Loader:
+    replaced = watch.replacement
     return structs.replace(
         record,
         watched=True,
         epoch=None if log is None else log.epoch,
         batch=log.last if log is not None and log.last >= 0 else record.batch,
         seen=watch.seen_batches(loader),
-        synthetic=watch.swap is not None and watch.swap.loader() is loader,
+        synthetic=replaced is not None and replaced.loader() is loader,
     )
 
 
