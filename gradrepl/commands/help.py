@@ -48,7 +48,7 @@ def topic(word: str) -> tuple[str, str] | None:
     return (word, "\n".join(parts)) if parts else None
 
 
-@command("help", "h", "?", group="Session", states=ANY, key="?")
+@command("help", "h", "?", group="Session", states=ANY)
 async def help_(talk: Talk, word: Word = "") -> Answer:
     """List the commands, or explain one; also a kind of breakpoint, or a name like $gin."""
     if not word:
@@ -60,7 +60,7 @@ async def help_(talk: Talk, word: Word = "") -> Answer:
     if about is not None:
         return model.Text(title=about[0], body=about[1])
     for each in COMMANDS.values():
-        if each.key == word:
+        if each.key is not None and word in each.key.keys.split(","):
             return _explained(each, None)
     names = [*NAMES, *(f"${name}" for name in NAMES if name.isalpha()), *LONG]
     like = nearest(word, [*WORDS, *KINDS, *names])

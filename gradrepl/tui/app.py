@@ -6,7 +6,7 @@ through :meth:`_serve`; what the debuggee prints is drained thirty times a secon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from rich.text import Text
 from textual import on
 from textual.actions import ActionParseResult
-from textual.binding import BindingType
+from textual.binding import BindingsMap, BindingType
 from textual.dom import DOMNode
+from textual.events import Key
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -30,6 +31,7 @@ from gradrepl.tui.themes import Themed
 from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
+    from gradrepl.commands.registry import Command
     from gradrepl.commands.talk import Talk
     from gradrepl.tui.panels.dock import Dock
 
@@ -50,7 +52,7 @@ class GradreplApp(Themed):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*keys.PRIORITY, *(key.binding for key in keys.KEYS)]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.PRIORITY, *(key.binding for key in keys.OWN)]
     COMMANDS: ClassVar[Any] = {_everything}
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = True
@@ -74,6 +76,8 @@ class GradreplApp(Themed):
         self.ascii = Panel.ascii = ascii
         self.entries = Entries()
         self._started = False
+        self._early: list[str] = []
+        """Keys that came before the commands were here."""
         self._unpainted = ExitStack()
         """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
@@ -103,17 +107,41 @@ class GradreplApp(Themed):
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.call_after_refresh(self._begin)
 
+    def on_key(self, event: Key) -> None:
+        """Keep a key that may be a command's, until commands are here."""
+        if not self._started and event.key not in self.active_bindings:
+            self._early.append(event.key)
+
+    def _bind(self, rows: Iterable[keys.Key]) -> None:
+        fresh = BindingsMap(row.binding for row in rows)
+        self._bindings = BindingsMap.merge([self._bindings, fresh])
+
+    def add_key(self, command: Command) -> None:
+        """Bind the key of a command that a plugin brings.
+
+        Raises:
+            ConfigError: it is bound already.
+        """
+        from gradrepl.tui import keymaps
+
+        keymaps.check()
+        self._bind(key for key in keys.of_commands() if key.word == command.name)
+
     def _begin(self) -> None:
         from gradrepl.commands.history import History
 
         self.talk = self._make(self.show)
+        self._bind(keys.of_commands())
         self.talk.on_change = self.changed
         self.talk.on_view = self.add_view
+        self.talk.on_key = self.add_key
         self.talk.on_output = self.main.printed
         self.dock.prompt.needs_more = self.talk.needs_more
         self.dock.prompt.past.keep_in(History())
         self.entries.talk = self.talk
         self._started = True
+        for key in self._early:
+            self.simulate_key(key)
         self.begin("serve", self._serve)
 
     async def _serve(self) -> None:
@@ -380,9 +408,3 @@ class GradreplApp(Themed):
         if view.digit:
             self.bind(view.digit, view.key.action, description=view.help, show=False)
         self.main.header.refresh()
-
-    def registry(self) -> list[Any]:
-        """Return the commands, in the order of the help."""
-        from gradrepl.commands.table import COMMANDS
-
-        return list(COMMANDS.values())

@@ -32,11 +32,9 @@ def foot(state: str) -> Footer:
 
 def key_tables() -> list[tuple[str, Rows]]:
     """Return the keys by group, as the help shows them."""
-    tables: list[tuple[str, Rows]] = []
-    screens = (*keys.SCREENS, *keys.PLUGGED)
-    for title, group in (("Step", keys.STEPPING), ("Look", keys.LOOKING),
-                         ("Screens", screens), ("Move", keys.MOVING)):  # fmt: skip
-        tables.append((title, [(key.shown, key.help) for key in group]))
+    tables: list[tuple[str, Rows]] = [
+        (group, [(key.shown, key.help) for key in rows]) for group, rows in keys.table().items()
+    ]
     for view in VIEWS:
         if view.keys:
             rows = [(key.shown, key.help) for key in view.keys]

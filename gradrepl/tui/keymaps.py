@@ -7,28 +7,47 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gradrepl.errors import ConfigError
 from gradrepl.tui import keys
-from gradrepl.tui.key import Key
+from gradrepl.tui.key import NOW, Key
 from gradrepl.tui.views import VIEWS
 
 PRESETS: dict[str, Mapping[str, str]] = {
     "default": {},
     "vim": {
-        "look.hit": "n", "look.hit_back": "N", "command.next": "space,f10",
+        "look.hit": "n",
+        "look.hit_back": "N",
+        "command.next": "space,f10",
         "move.module_back": "left_parenthesis,left_curly_bracket",
         "move.module": "right_parenthesis,right_curly_bracket",
     },
     "vscode": {
-        "command.restart": "R,ctrl+shift+f5", "look.find": "slash,ctrl+f",
-        "move.page_down": "pagedown", "move.page_up": "pageup", "look.hit": "full_stop,f3",
-        "look.hit_back": "comma,shift+f3", "screen.dock": "f2,ctrl+j",
+        "command.restart": "R,ctrl+shift+f5",
+        "look.find": "slash,ctrl+f",
+        "move.page_down": "pagedown",
+        "move.page_up": "pageup",
+        "look.hit": "full_stop,f3",
+        "look.hit_back": "comma,shift+f3",
+        "screen.dock": "f2,ctrl+j",
     },
-}  # fmt: skip
+}
 """By name: what differs from the keys in ``keys.py``."""
 
 
 def bindable() -> list[Key]:
     """Return every key that can be bound anew."""
-    return [*keys.KEYS, *(key for view in VIEWS for key in view.keys)]
+    return [*_everywhere(), *(key for view in VIEWS for key in view.keys)]
+
+
+def _everywhere() -> list[Key]:
+    return [*keys.of_commands(), *keys.OWN]
+
+
+def check() -> None:
+    """See to it that no key does two things as they are bound now.
+
+    Raises:
+        ConfigError: one would.
+    """
+    _check(_everywhere(), NOW)
 
 
 def chosen(
@@ -44,8 +63,8 @@ def chosen(
     if preset not in PRESETS:
         bring(files, blocked)
     if preset not in PRESETS:
-        raise ConfigError(f"there is no preset of keys '{preset}'.",
-                          f"One of {', '.join(PRESETS)}.")  # fmt: skip
+        known = ", ".join(PRESETS)
+        raise ConfigError(f"there is no preset of keys '{preset}'.", f"One of {known}.")
     ids = [key.id for key in bindable()]
     for id in own:
         if id not in ids:
@@ -53,7 +72,7 @@ def chosen(
             hint = f"Did you mean '{near[0]}'?" if near else "'gradrepl config keys' lists them."
             raise ConfigError(f"keymap: there is no key with the id '{id}'.", hint)
     found = {**PRESETS[preset], **own}
-    for group in (keys.KEYS, *(view.keys for view in VIEWS)):
+    for group in (_everywhere(), *(view.keys for view in VIEWS)):
         _check(group, found)
     return found
 
