@@ -6,7 +6,7 @@ through :meth:`_serve`; what the debuggee prints is drained thirty times a secon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from rich.text import Text
 from textual import on
 from textual.actions import ActionParseResult
-from textual.binding import BindingsMap, BindingType
 from textual.dom import DOMNode
-from textual.events import Key
 from textual.screen import Screen
 from textual.timer import Timer
 
 from gradrepl import model
 from gradrepl.tui import crash, keys, messages, themes, views
 from gradrepl.tui.entries import Entries
-from gradrepl.tui.key import NOW
+from gradrepl.tui.keymaps import Keyed
 from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.talk import Make
@@ -31,8 +29,8 @@ from gradrepl.tui.themes import Themed
 from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
-    from gradrepl.commands.registry import Command
     from gradrepl.commands.talk import Talk
+    from gradrepl.export.records import Screen as Shot
     from gradrepl.tui.panels.dock import Dock
 
 STEPS = ("step", "next", "return", "continue", "into", "finish")
@@ -48,11 +46,10 @@ def _everything() -> Any:
     return Everything
 
 
-class GradreplApp(Themed):
+class GradreplApp(Themed, Keyed):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*keys.PRIORITY, *(key.binding for key in keys.OWN)]
     COMMANDS: ClassVar[Any] = {_everything}
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = True
@@ -76,15 +73,11 @@ class GradreplApp(Themed):
         self.ascii = Panel.ascii = ascii
         self.entries = Entries()
         self._started = False
-        self._early: list[str] = []
-        """Keys that came before the commands were here."""
         self._unpainted = ExitStack()
         """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
         """Counts down to showing that code runs."""
-        if keymap:
-            NOW.update(keymap)
-            self.set_keymap(dict(keymap))
+        self.rebind(keymap or {})
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -107,41 +100,20 @@ class GradreplApp(Themed):
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.call_after_refresh(self._begin)
 
-    def on_key(self, event: Key) -> None:
-        """Keep a key that may be a command's, until commands are here."""
-        if not self._started and event.key not in self.active_bindings:
-            self._early.append(event.key)
-
-    def _bind(self, rows: Iterable[keys.Key]) -> None:
-        fresh = BindingsMap(row.binding for row in rows)
-        self._bindings = BindingsMap.merge([self._bindings, fresh])
-
-    def add_key(self, command: Command) -> None:
-        """Bind the key of a command that a plugin brings.
-
-        Raises:
-            ConfigError: it is bound already.
-        """
-        from gradrepl.tui import keymaps
-
-        keymaps.check()
-        self._bind(key for key in keys.of_commands() if key.word == command.name)
-
     def _begin(self) -> None:
         from gradrepl.commands.history import History
 
         self.talk = self._make(self.show)
-        self._bind(keys.of_commands())
         self.talk.on_change = self.changed
         self.talk.on_view = self.add_view
         self.talk.on_key = self.add_key
+        self.talk.on_shot = self.shot
         self.talk.on_output = self.main.printed
         self.dock.prompt.needs_more = self.talk.needs_more
         self.dock.prompt.past.keep_in(History())
         self.entries.talk = self.talk
         self._started = True
-        for key in self._early:
-            self.simulate_key(key)
+        self.bind_commands()
         self.begin("serve", self._serve)
 
     async def _serve(self) -> None:
@@ -181,6 +153,14 @@ class GradreplApp(Themed):
             self._exception = error
             self._exception_event.set()
         self.panic(Text(crash.sentence(error, crash.write(error))))
+
+    def shot(self) -> Shot:
+        """Return the screen as a picture and as text; nothing of it is fetched."""
+        from gradrepl.export.records import Screen as Shot
+
+        strips = self.screen._compositor.render_strips()
+        text = "\n".join("".join(part.text for part in strip) for strip in strips)
+        return Shot(self.export_screenshot(title="gradrepl"), text)
 
     # -- the open page ------------------------------------------------------------------------
 

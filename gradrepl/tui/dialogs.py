@@ -16,6 +16,7 @@ from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
 from gradrepl.tui import keys
 from gradrepl.tui.help import About
+from gradrepl.tui.key import Key
 from gradrepl.tui.panels.bars import Footer
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.views import VIEWS
@@ -32,15 +33,14 @@ def foot(state: str) -> Footer:
 
 def key_tables() -> list[tuple[str, Rows]]:
     """Return the keys by group, as the help shows them."""
+    groups: dict[str, Sequence[Key]] = {
+        **keys.table(),
+        **{f"On {view.digit} {view.title}": view.keys for view in VIEWS if view.keys},
+    }
     tables: list[tuple[str, Rows]] = [
-        (group, [(key.shown, key.help) for key in rows]) for group, rows in keys.table().items()
+        (title, [(key.shown, key.help) for key in group]) for title, group in groups.items()
     ]
-    for view in VIEWS:
-        if view.keys:
-            rows = [(key.shown, key.help) for key in view.keys]
-            tables.append((f"On {view.digit} {view.title}", rows))
-    tables.append(("While typing", keys.TYPING))
-    return tables
+    return [*tables, ("While typing", keys.TYPING)]
 
 
 def command_tables() -> list[tuple[str, Rows]]:
@@ -178,9 +178,8 @@ class Ask(ModalScreen[bool]):
         yield foot("asked")
         with Vertical(id="question"):
             yield Static(Content(self.question))
-            yield Static(Content.assemble(
-                ("y", "bold"), f" {self.yes}    ", ("n", "bold"), " go on"
-            ), id="answers")  # fmt: skip
+            answers = (("y", "bold"), f" {self.yes}    ", ("n", "bold"), " go on")
+            yield Static(Content.assemble(*answers), id="answers")
 
     def action_answer(self, answer: bool) -> None:
         """Give the answer."""

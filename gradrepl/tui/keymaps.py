@@ -1,14 +1,22 @@
-"""Presets of keys, and the user's own over them: keys by id, checked for clashes."""
+"""Presets of keys, the user's own over them, checked for clashes; and the app that binds them."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import BindingsMap, BindingType
+from textual.events import Key as Pressed
 
 from gradrepl.errors import ConfigError
 from gradrepl.tui import keys
 from gradrepl.tui.key import NOW, Key
 from gradrepl.tui.views import VIEWS
+
+if TYPE_CHECKING:
+    from gradrepl.commands.registry import Command
 
 PRESETS: dict[str, Mapping[str, str]] = {
     "default": {},
@@ -34,20 +42,7 @@ PRESETS: dict[str, Mapping[str, str]] = {
 
 def bindable() -> list[Key]:
     """Return every key that can be bound anew."""
-    return [*_everywhere(), *(key for view in VIEWS for key in view.keys)]
-
-
-def _everywhere() -> list[Key]:
-    return [*keys.of_commands(), *keys.OWN]
-
-
-def check() -> None:
-    """See to it that no key does two things as they are bound now.
-
-    Raises:
-        ConfigError: one would.
-    """
-    _check(_everywhere(), NOW)
+    return [*keys.everywhere(), *(key for view in VIEWS for key in view.keys)]
 
 
 def chosen(
@@ -72,7 +67,7 @@ def chosen(
             hint = f"Did you mean '{near[0]}'?" if near else "'gradrepl config keys' lists them."
             raise ConfigError(f"keymap: there is no key with the id '{id}'.", hint)
     found = {**PRESETS[preset], **own}
-    for group in (_everywhere(), *(view.keys for view in VIEWS)):
+    for group in (keys.everywhere(), *(view.keys for view in VIEWS)):
         _check(group, found)
     return found
 
@@ -100,3 +95,44 @@ def bring(files: Sequence[str], blocked: Sequence[str]) -> None:
             if PRESETS.setdefault(name, preset) is not preset:
                 error = ConfigError(f"there is a preset of keys '{name}' already")
                 found.disable(plugin, error, "gradrepl_keymaps")
+
+
+class Keyed(App[int]):
+    """An app with the keys of the table; those of commands are bound when commands are loaded."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.PRIORITY, *(key.binding for key in keys.OWN)]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._early: list[str] | None = []
+        """Keys that came before those of commands were bound; None after that."""
+
+    def rebind(self, keymap: Mapping[str, str]) -> None:
+        """Take other keys for some ids."""
+        NOW.update(keymap)
+        self.set_keymap(dict(keymap))
+
+    def on_key(self, event: Pressed) -> None:
+        """Keep a key that may be a command's."""
+        if self._early is not None and event.key not in self.active_bindings:
+            self._early.append(event.key)
+
+    def bind_commands(self) -> None:
+        """Bind the keys of commands, and do those that were pressed before."""
+        self._bind(keys.of_commands())
+        early, self._early = self._early or (), None
+        for key in early:
+            self.simulate_key(key)
+
+    def add_key(self, command: Command) -> None:
+        """Bind the key of a command that a plugin brings.
+
+        Raises:
+            ConfigError: it is bound already.
+        """
+        _check(keys.everywhere(), NOW)
+        self._bind(key for key in keys.of_commands() if key.word == command.name)
+
+    def _bind(self, rows: Iterable[Key]) -> None:
+        fresh = BindingsMap(row.binding for row in rows)
+        self._bindings = BindingsMap.merge([self._bindings, fresh])

@@ -157,10 +157,15 @@ PLUGGED: list[Key] = []
 """Keys of the screens that plugins bring."""
 
 
+def everywhere() -> list[Key]:
+    """Return all keys that are there on every page: those of commands first."""
+    return [*of_commands(), *OWN, *PLUGGED]
+
+
 def table() -> dict[str, list[Key]]:
-    """Return all keys that are there on every page, by group: those of commands first."""
+    """Return the same by group."""
     groups: dict[str, list[Key]] = {"Step": [], "Look": [], "Move": [], "Screen": []}
-    for key in (*of_commands(), *OWN, *PLUGGED):
+    for key in everywhere():
         groups[key.group].append(key)
     return groups
 

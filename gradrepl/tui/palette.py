@@ -19,7 +19,7 @@ def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
     """Yield name, help and what it does."""
     from gradrepl.commands.table import COMMANDS
 
-    bound = {key.word: key.shown for key in (*keys.OWN, *keys.of_commands())}
+    bound = {key.word: key.shown for key in keys.everywhere()}
     for command in COMMANDS.values():
         key = bound.get(command.name)
         name = f":{command.usage}" + (f"   [{key}]" if key else "")

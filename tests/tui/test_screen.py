@@ -18,15 +18,10 @@ from gradrepl.launch import Options
 from gradrepl.tui import keys, reply
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.help import every
-from gradrepl.tui.key import Key, key_name
+from gradrepl.tui.key import key_name
 from gradrepl.tui.panels.inspector import draw_exception
 
 SIZES = [(60, 15), (80, 24), (100, 30), (119, 33), (140, 40), (160, 45), (200, 60), (40, 10)]
-
-
-def everywhere() -> list[Key]:
-    """Return the keys that are there on every page."""
-    return [key for rows in keys.table().values() for key in rows]
 
 
 def test_it_begins_with_the_prompt_and_a_welcome() -> None:
@@ -254,7 +249,7 @@ def test_help_and_palette_name_everything() -> None:
         await seen.press("escape", "question_mark")
         assert "Keys and commands" in seen.text
         text = seen.app.screen.query_one("#help").text()  # type: ignore[attr-defined]
-        for key in everywhere():
+        for key in keys.everywhere():
             assert key.help in text
         for command in COMMANDS.values():
             assert command.usage[:22] in text
@@ -264,14 +259,14 @@ def test_help_and_palette_name_everything() -> None:
 
         offered = " ".join(f"{name} {help}" for name, help, _ in offers(seen.app))
         assert all(command.usage in offered for command in COMMANDS.values())
-        assert all(key.help in offered or f":{key.word}" in offered for key in everywhere())
+        assert all(key.help in offered or f":{key.word}" in offered for key in keys.everywhere())
 
     on_screen(body, size=(160, 45))
 
 
 def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
     seen: dict[str, str] = {}
-    for key in everywhere():
+    for key in keys.everywhere():
         for name in key.keys.split(","):
             assert seen.setdefault(name, key.id) == key.id, name
         if key.action.startswith(("send(", "prefill(")):
@@ -279,7 +274,7 @@ def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
         elif key.word != "restart":
             first = key.word.partition(" ")[0]
             assert first not in WORDS or first in ("until", "break", "quit"), first
-    assert len({key.id for key in everywhere()}) == len(everywhere())
+    assert len({key.id for key in keys.everywhere()}) == len(keys.everywhere())
     for command in COMMANDS.values():
         for name in command.key.keys.split(",") if command.key is not None else ():
             assert seen[key_name(name)] == f"command.{command.name}"

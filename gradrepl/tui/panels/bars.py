@@ -20,18 +20,25 @@ from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.views import VIEWS, View
 
 STATES = {
-    "READY": "state-ready", "RUNNING": "state-running", "PAUSED": "state-paused",
-    "ENDED": "state-ended", "STARTING": "state-running", "RAISED": "state-ended",
-    "ENDING": "state-ended", "INPUT": "state-paused", "VIEW": "state-view",
-}  # fmt: skip
+    "READY": "state-ready",
+    "STARTING": "state-running",
+    "RUNNING": "state-running",
+    "PAUSED": "state-paused",
+    "INPUT": "state-paused",
+    "VIEW": "state-view",
+    "RAISED": "state-ended",
+    "ENDING": "state-ended",
+    "ENDED": "state-ended",
+}
 
 
 class Bar(Widget):
     """One row of spans, some of which do something when they are clicked."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "bar-dim", "bar-key", "bar-name", "bar-tab", "bar-here", *STATES.values(),
-    }  # fmt: skip
+        *("bar-dim", "bar-key", "bar-name", "bar-tab", "bar-here"),
+        *STATES.values(),
+    }
     ALLOW_SELECT = False
 
     def __init__(self, id: str) -> None:
@@ -56,9 +63,9 @@ class Bar(Widget):
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
     def _style(self, role: ink.Role) -> Style:
-        if not role or isinstance(role, Style):
-            return role or Style.null()
-        return self.get_component_rich_style(role, partial=True)
+        if isinstance(role, Style):
+            return role
+        return self.get_component_rich_style(str(role), partial=True) if role else Style.null()
 
     def on_click(self, event: events.Click) -> None:
         """Run the action under the mouse."""
