@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from gradrepl import conditions, model, protocol
+from gradrepl.commands import registry
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.entry import fragment, needs_more, split_entries
 from gradrepl.commands.history import History
-from gradrepl.commands.registry import find, split_word
+from gradrepl.commands.registry import command, find, find_whole, split_word
 from gradrepl.commands.session import example_files
 from gradrepl.commands.table import COMMANDS, WORDS
 from gradrepl.errors import GradreplError, TargetError, UsageError
@@ -242,6 +243,19 @@ def test_when_an_entry_is_complete(text, stopped, more):
 )  # fmt: skip
 def test_the_first_word(text, word):
     assert split_word(text)[0] == word
+
+
+def test_a_command_may_have_a_name_of_two_words(monkeypatch):
+    @command("step twice", group="Stepping")
+    async def twice(talk, count: registry.Count = 1):
+        """Step two times COUNT."""
+
+    monkeypatch.setitem(registry.WORDS, "step twice", twice.command)
+    assert find_whole("step", "twice 3") == (twice.command, "3")
+    assert find_whole("step", "twice") == (twice.command, "")
+    assert find_whole("step", "3") == (find("step"), "3")
+    assert find_whole("s", "") == (find("s"), "")
+    assert twice.command.usage == "step twice [COUNT]"
 
 
 # -- breakpoints -------------------------------------------------------------------------------
