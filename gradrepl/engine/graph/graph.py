@@ -7,18 +7,31 @@ are broken by the layout of the engine's heap, so the heap is simulated, as libs
 
 from __future__ import annotations
 
+import gc
 import sys
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.graph.hooks import without_gc
 
 LEAF = torch_private.AccumulateGrad
 """The type of the nodes that accumulate into a leaf."""
 Entry = tuple[int, int]
 """(sequence number, index of the node)"""
+
+
+@contextmanager
+def without_gc() -> Iterator[None]:
+    """Keep the garbage collector from running again and again over a million new handles."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Graph:
@@ -37,6 +50,8 @@ class Graph:
         """For each edge of each node in turn, the index of the node it leads to, or -1."""
         self.offsets = array("l", [0])
         """Where the edges of node i begin; one more than there are nodes."""
+        self.several: set[int] = set()
+        """Nodes that have more than one output."""
         self.index: dict[Any, int] = {}
         with without_gc():
             self._walk(sys.maxsize if limit is None else limit)
@@ -49,9 +64,9 @@ class Graph:
                 nodes.append(root)
         find, discover, lead, close = index.get, nodes.append, targets.append, offsets.append
         size = self.starts = len(nodes)
-        edges = 0
+        edges, several = 0, self.several.add
         for node in nodes:  # grows while we go
-            for target, _ in node.next_functions:
+            for target, number in node.next_functions:
                 edges += 1
                 if target is None:
                     lead(-1)
@@ -66,7 +81,15 @@ class Graph:
                     size += 1
                     discover(target)
                 lead(place)
+                if number:
+                    several(place)
             close(edges)
+
+    def release(self) -> None:
+        """Hold no node any more."""
+        self.nodes.clear()
+        self.roots.clear()
+        self.index.clear()
 
     def __len__(self) -> int:
         return len(self.nodes)
