@@ -31,6 +31,7 @@ SHAPES = 200_000
 LISTED = 8
 KINDS = 4_096
 
+
 class Snapshot:
     """One graph, in columns."""
 
@@ -128,9 +129,15 @@ class Snapshot:
         recorded = any(self._op(number) is not None for number in some)
         edges = sum(target >= 0 for target in self.targets)
         return Taken(
-            serial=serial, what=what, total=len(self), edges=edges,
-            leaves=sum(self._leaves), recorded=recorded, kinds=tuple(kinds), **about,
-        )  # fmt: skip
+            serial=serial,
+            what=what,
+            total=len(self),
+            edges=edges,
+            leaves=sum(self._leaves),
+            recorded=recorded,
+            kinds=tuple(kinds),
+            **about,
+        )
 
     def rows(self, first: int, count: int) -> list[NodeRow]:
         """Return rows in the order of their ids; the first is number 0."""
@@ -187,17 +194,28 @@ class Snapshot:
             state = "not asked for"
         begin, seconds, thread = self._times.get(node, (None, None, 0))
         return NodeRow(
-            id=self.id(node), name=self._words[self._name[node]], label=label,
+            id=self.id(node),
+            name=self._words[self._name[node]],
+            label=label,
             module=op.module if op else label.rpartition(".")[0] if leaf else "",
-            op=op.id if op else None, op_name=op.name if op else "", site=op.site if op else None,
+            op=op.id if op else None,
+            op_name=op.name if op else "",
+            site=op.site if op else None,
             sequence=None if number >= nodes.NO_SEQUENCE else number,
-            shape=self._shapes[node] if self._shapes else None, leaf=leaf,
+            shape=self._shapes[node] if self._shapes else None,
+            leaf=leaf,
             to=tuple(map(self.id, self.targets[first:last])),
             inputs=tuple(self._number[first:last]),
-            state=state, order=self._ran.get(node, 0), norm=norm,
-            begin=begin, seconds=seconds, thread=thread, run=self.run, saved=saved,
+            state=state,
+            order=self._ran.get(node, 0),
+            norm=norm,
+            begin=begin,
+            seconds=seconds,
+            thread=thread,
+            run=self.run,
+            saved=saved,
             problem=problem,
-        )  # fmt: skip
+        )
 
 
 def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:

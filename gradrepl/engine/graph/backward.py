@@ -68,7 +68,7 @@ class Pass(Labelled):
         leaves = {
             id(getattr(node, "variable", None)): place
             for place, node in enumerate(self.graph.nodes)
-        }  # fmt: skip
+        }
         found = []
         for each in inputs:
             node = getattr(each, "node", None) or getattr(each, "grad_fn", None)

@@ -165,25 +165,12 @@ class Order:
 
     def _simulate(self, needed: set[int] | None) -> Iterator[int]:
         graph = self.graph
-        waiting = array("l", bytes(8 * len(graph)))
         offsets, targets = graph.offsets, graph.targets
-        if needed is None:
-            for target in targets:
-                if target >= 0:
-                    waiting[target] += 1
-        else:
-            for node in needed:
-                for target in graph.next(node):
-                    if target >= 0:
-                        waiting[target] += 1
+        waiting = _arrows(graph, needed)
         heap: list[Entry] = []
-        roots = [graph.index[root] for root in graph.roots]
-        if len(roots) > 1:  # a dummy node runs first and has an edge to each root
-            for root in roots:
-                waiting[root] += 1
-        for root in roots:
-            if len(roots) > 1:
-                waiting[root] -= 1
+        # A dummy node runs before several roots: one that is named twice is ready at the second.
+        roots = dict.fromkeys(graph.index[root] for root in reversed(graph.roots))
+        for root in reversed(roots):
             if waiting[root] == 0 and (needed is None or root in needed):
                 push(heap, (graph.sequence(root), root))
         while heap:
@@ -195,6 +182,18 @@ class Order:
                 waiting[target] -= 1
                 if waiting[target] == 0:
                     push(heap, (graph.sequence(target), target))
+
+
+def _arrows(graph: Graph, needed: set[int] | None) -> array[int]:
+    """Return for each node how many edges of nodes that run lead to it."""
+    counts = array("l", bytes(8 * len(graph)))
+    targets: Iterable[int] = graph.targets
+    if needed is not None:
+        targets = (target for node in needed for target in graph.next(node))
+    for target in targets:
+        if target >= 0:
+            counts[target] += 1
+    return counts
 
 
 def push(heap: list[Entry], entry: Entry) -> None:

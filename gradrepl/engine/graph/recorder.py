@@ -230,9 +230,14 @@ class Recorder:
             if task() != self._task and not self.mine():
                 return
             if (
-                quick and not modes_() and type(grad) is tensor and grad.dtype in wide
-                and grad.is_cpu and 0 < grad.numel() < LARGE and grad.layout is strided
-            ):  # fmt: skip
+                quick
+                and not modes_()
+                and type(grad) is tensor
+                and grad.dtype in wide
+                and grad.is_cpu
+                and 0 < grad.numel() < LARGE
+                and grad.layout is strided
+            ):
                 value = norm(grad).item()
                 if value - value == 0.0:  # finite
                     ran[node()] = value
@@ -287,9 +292,11 @@ class Recorder:
         node = running_node()
         self.leaves.append((count, node))
         if (
-            self.depth > Depth.ORDER and type(grad) is torch.Tensor and not modes()
+            self.depth > Depth.ORDER
+            and type(grad) is torch.Tensor
+            and not modes()
             and grad.layout is torch.strided
-        ):  # fmt: skip
+        ):
             self.at_leaf[id(node.variable)] = (node, grad.data_ptr(), grad._version)
 
     def assume(self, places: Iterable[int]) -> None:

@@ -202,7 +202,11 @@ def drawn(found: TracedPass) -> GraphView:
         for node in found.nodes
     ]
     return GraphView(
-        root=found.root, rows=tuple(rows), total=len(rows), nodes=len(rows),
-        edges=sum(map(len, targets.values())), leaves=sum(node.leaf for node in found.nodes),
+        root=found.root,
+        rows=tuple(rows),
+        total=len(rows),
+        nodes=len(rows),
+        edges=sum(map(len, targets.values())),
+        leaves=sum(node.leaf for node in found.nodes),
         recorded=any(node.op is not None for node in found.nodes),
-    )  # fmt: skip
+    )

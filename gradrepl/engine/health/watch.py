@@ -51,9 +51,7 @@ Reached = tuple[Tracked, torch.Tensor, torch.Tensor]
 class _Round(Look):
     """One backward while it runs: looked at, or only timed."""
 
-    def __init__(
-        self, watch: HealthWatch, call: BackwardCall, number: int, watched: bool
-    ) -> None:  # fmt: skip
+    def __init__(self, watch: HealthWatch, call: BackwardCall, number: int, watched: bool) -> None:
         begun = time.perf_counter()
         self._watch, self._call, self._number, self._watched = watch, call, number, watched
         before, watch.clips.took = watch.clips.took, 0.0
@@ -180,14 +178,14 @@ class HealthWatch:
 
     def look(
         self, roots: Sequence[Any], number: int, nodes: Recorder | None, live: list[Live]
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Look at the gradients that a backward has left."""
         with self._lock, figures.quiet():
             self._look(roots, number, nodes, live)
 
     def _look(
         self, roots: Sequence[Any], number: int, nodes: Recorder | None, live: list[Live]
-    ) -> None:  # fmt: skip
+    ) -> None:
         reached: list[Reached] = []
         models: dict[str, bool] = {}
         idle: list[Tracked] = []
@@ -267,9 +265,13 @@ class HealthWatch:
         return found
 
     def _note(
-        self, roots: Sequence[Any], norms: list[float | None], models: dict[str, bool],
-        number: int, by: float,
-    ) -> None:  # fmt: skip
+        self,
+        roots: Sequence[Any],
+        norms: list[float | None],
+        models: dict[str, bool],
+        number: int,
+        by: float,
+    ) -> None:
         known = [norm for norm in norms if norm is not None]
         total = math.hypot(*known) / by if known else None
         several = self.parameters.models > 1
