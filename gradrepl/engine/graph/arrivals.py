@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from gradrepl.engine.torch_private import dispatch_mode, has_overlap, modes
 LARGE = 16 * 1024
 """Elements from which on a gradient that shows the same memory as one before is not read again."""
 vector_norm = torch.linalg.vector_norm
-_HALF = (torch.float16, torch.bfloat16)
+_HALF, _WIDE = (torch.float16, torch.bfloat16), (torch.float32, torch.float64)
 _NONE = (None, None, None)
 Figures = tuple[Any, Any, Any]
 """Norm, minimum, maximum, each a number, None, or on an accelerator a tensor that will tell it."""
@@ -81,6 +81,36 @@ class Arrivals:
         if large and math.isfinite(value if isinstance(value, float) else 0.0):
             self._remember(grad, read)
         return read
+
+    def all_within(
+        self, norms: tuple[float, float], grads: Sequence[Any], first: Any = None
+    ) -> bool:
+        """Do the norms of all gradients lie within these two? ``first``: the first one's, if known.
+
+        Only what is certain: no for one that is not finite, or cannot be read.
+        """
+        low, high = norms
+        if not low <= high:
+            return False
+        for grad in grads:
+            if grad is not None:
+                norm = self._norm(grad) if first is None else first
+                first = None
+                if norm is None or not low <= norm <= high:
+                    return False
+        return True
+
+    def _norm(self, grad: torch.Tensor) -> Any:
+        """Return a norm in one call where that is enough, and remember it."""
+        if not self.plain or type(grad) is not torch.Tensor or modes() or not grad.is_cpu:
+            return figures.norm(grad)
+        large = grad.numel() >= LARGE
+        known = self._seen(grad) if large else None
+        if known is not None:
+            return known[0]
+        if grad.layout is not torch.strided or grad.dtype not in _WIDE:
+            return figures.norm(grad)
+        return vector_norm(grad).item()
 
     def odd(self, grad: torch.Tensor) -> None:
         """Note the shape of a gradient that arrives and that its node does not tell."""

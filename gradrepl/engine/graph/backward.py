@@ -57,6 +57,8 @@ class Pass(Labelled):
         self._asked_before: Collection[int] = ()
         self._asked_after: Collection[int] = ()
         """Nodes at which something armed may stop."""
+        self._quiet_before = self._quiet_after = c.NEVER_QUIET
+        """Norms of gradients at which it will not."""
         self._hooked_before: set[int] = set()
         self._hooked_after: set[int] = set()
         self._small = len(self.graph) <= SMALL
@@ -96,11 +98,11 @@ class Pass(Labelled):
         try:
             with torch_private.DisableTorchFunction():
                 self._arm()
-                # What is asked at every node is seen there: no other hook is needed.
-                if self.recorder.shared or len(self._asked_before) < len(self.graph):
-                    self.recorder.attach()
-                elif self._small:
+                everywhere = len(self._asked_before) == len(self.graph)
+                if self._small and (everywhere or self._sifts()):
                     self.recorder.deepen(Depth.NORM)
+                if self.recorder.shared or not everywhere:
+                    self.recorder.attach()  # else every node is seen where it is asked
                 self._hook()
             result = engine()
         except BaseException as error:
@@ -151,10 +153,21 @@ class Pass(Labelled):
             self.recorder.remove()
 
     def _arm(self) -> None:
-        """Know at which nodes something armed may stop."""
-        stepper = self.stepper
-        self._asked_before = self._possible("before") if stepper.asks_before_nodes else ()
-        self._asked_after = self._possible("after") if stepper.asks_after_nodes else ()
+        """Know at which nodes something armed may stop, and at which norms it will not."""
+        self._asked_before, self._quiet_before = self._asked("before")
+        self._asked_after, self._quiet_after = self._asked("after")
+
+    def _asked(self, when: str) -> tuple[Collection[int], c.Norms]:
+        active = self.stepper.armed.asking(c.NODE, when)
+        if not active:
+            return (), c.NEVER_QUIET
+        lows, highs = zip(*(each.quiet() for each in active), strict=True)
+        return self._possible(active, when), (max(lows), min(highs))
+
+    def _sifts(self) -> bool:
+        """Are there norms at which nothing that is armed needs to be asked?"""
+        (a, b), (c, d) = self._quiet_before, self._quiet_after
+        return a <= b or c <= d
 
     def _hook(self) -> None:
         before = [place for place in self._asked_before if place not in self._hooked_before]
@@ -164,9 +177,10 @@ class Pass(Labelled):
         self._hooked_before.update(before)
         self._hooked_after.update(after)
 
-    def _possible(self, when: str) -> Collection[int]:
+    def _possible(self, active: list[c.Base], when: str) -> Collection[int]:
         """Return the nodes at which something armed may stop."""
-        active = self.stepper.armed.asking(c.NODE, when)
+        if all(each.only_roots(when) for each in active):
+            return range(self.graph.starts)
         if not all(each.narrows() for each in active):
             return range(len(self.graph))
         event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, 0, when)
@@ -190,6 +204,8 @@ class Pass(Labelled):
             return None
         if self._small and recorder.ran[node] is None:
             recorder.ran[node] = _first_norm(grads)
+        if recorder.arrivals.all_within(self._quiet_before, grads, recorder.ran[node]):
+            return None
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
         stepper.event(event)
@@ -205,6 +221,8 @@ class Pass(Labelled):
             return
         place = self.graph.index[running_node()]
         if place not in self._asked_after:
+            return
+        if recorder.arrivals.all_within(self._quiet_after, outputs):
             return
         recorder.running.pop(threading.get_ident(), None)
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "after")
