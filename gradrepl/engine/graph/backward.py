@@ -170,12 +170,17 @@ class Pass(Labelled):
         return a <= b or c <= d
 
     def _hook(self) -> None:
-        before = [place for place in self._asked_before if place not in self._hooked_before]
-        after = [place for place in self._asked_after if place not in self._hooked_after]
-        self.recorder.stop_before(before, self._before)
-        self.recorder.stop_after(after, self._after)
-        self._hooked_before.update(before)
-        self._hooked_after.update(after)
+        fresh, recorder = self._fresh, self.recorder
+        recorder.stop_before(fresh(self._asked_before, self._hooked_before), self._before)
+        recorder.stop_after(fresh(self._asked_after, self._hooked_after), self._after)
+
+    def _fresh(self, asked: Collection[int], hooked: set[int]) -> list[int]:
+        """Return the nodes that have no such hook yet, and take it that they have one now."""
+        if len(hooked) == len(self.graph):
+            return []
+        fresh = [place for place in asked if place not in hooked]
+        hooked.update(fresh)
+        return fresh
 
     def _possible(self, active: list[c.Base], when: str) -> Collection[int]:
         """Return the nodes at which something armed may stop."""

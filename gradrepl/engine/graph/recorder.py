@@ -53,7 +53,8 @@ class BackwardCall:
         self.keeps = bool(args[1] if len(args) > 1 else kwargs.get("keep_graph", True))
         """May the graph be run again?"""
         self.grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
-        self.inputs: tuple[Any, ...] = tuple((args[3:4] or (kwargs.get("inputs"),))[0] or ())
+        inputs = args[3] if len(args) > 3 else kwargs.get("inputs")
+        self.inputs: tuple[Any, ...] = tuple(inputs or ())
         """What gradients are asked for; () for those of all leaves."""
         self.accumulates = bool(kwargs.get("accumulate_grad", False))
         self._caller: FrameType | None = None
@@ -181,6 +182,7 @@ class Recorder:
         """Let go of everything of the user's."""
         self.remove()
         self.graph.release()
+        self._arrived = _nothing  # it refers to us
         for kept in (self.ran, self.leaves, self.at_leaf, self.running):
             kept.clear()
 
@@ -346,6 +348,10 @@ class Recorder:
         odd = self.arrivals.shapes
         for place, (node, norm) in enumerate(self.ran.items()):
             yield node, norm, odd[place] if place in odd else nodes.shape(node)
+
+
+def _nothing(grad: torch.Tensor | None) -> None:
+    """Note no node."""
 
 
 def frees(nodes: Iterable[Any]) -> bool:
