@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from data_samples import BATCH, LOADER, SAMPLE
 
-from gradrepl import model
-from gradrepl.cli import parse
+from gradrepl import arguments, model
 from gradrepl.errors import UsageError
 from gradrepl.launch import Options
 from gradrepl.render import Look, printed
@@ -187,8 +186,9 @@ def test_the_device_of_the_command_line_is_what_to_takes() -> None:
 @pytest.mark.parametrize("words", [["--device"], ["--device", "toaster"], ["--device=x.py"]])
 def test_a_device_that_is_none_is_refused(words: list[str]) -> None:
     with pytest.raises(UsageError, match="device"):
-        parse(words)
-    assert parse(["--device", "cuda:1", "a.py", "--device"]).device == "cuda:1"
+        arguments.read(words)
+    _, asked = arguments.read(["--device", "cuda:1", "a.py", "--device"])
+    assert arguments.options(asked).device == "cuda:1"
 
 
 def shown(plain: bool, json: bool, terminal: bool, capsys: pytest.CaptureFixture[str]) -> str:

@@ -39,13 +39,14 @@ from gradrepl.launch import Options
 from gradrepl.tui import keys, literal, views
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.panels import data, data_loader, data_sample, data_time
+from gradrepl_loader_lab.records import RunEpoch, TuneLoader
 
 MINE = replace(LOADER, name="loader", others=("valid", "test"))
 BAD = ODD_ROW
 ROWS = (BAD, ROW, *(replace(ROW, place=place, index=str(place * 7)) for place in (1, 2, 4)))
 WHOLE = replace(BATCH, rows=ROWS)
 FETCHES = (protocol.AskBatch, protocol.AskSample, protocol.FetchSample, protocol.CheckLoader,
-           protocol.TuneLoader, protocol.AskEpoch, protocol.RunEpoch)  # fmt: skip
+           TuneLoader, protocol.AskEpoch, RunEpoch)  # fmt: skip
 """Requests that run the dataset's code."""
 
 
