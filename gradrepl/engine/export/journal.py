@@ -1,6 +1,6 @@
 """Backwards that are kept for a file: which nodes ran when, and what arrived at them.
 
-In place only after ``:export on``. Nothing of the user's is kept: a pass becomes plain rows as soon
+In place only after ``:record on``. Nothing of the user's is kept: a pass becomes plain rows as soon
 as it is over.
 """
 
