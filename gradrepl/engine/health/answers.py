@@ -90,14 +90,22 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
     shown = found[first : first + max(0, min(request.count, MOST))]
     return model.Health(
         watching=stepper.watching() if health is stepper.health else health.asked,
-        rows=tuple(each.row(scale, request.looks) for each in shown), first=first,
-        total=len(found), problems=sum(each.word in PROBLEMS for each in found),
-        backwards=health.backwards, steps=health.clock.steps, points=tuple(health.points),
-        timing=health.clock.timing(health.limits), scale=health.scale,
-        skipped=health.scaling.skipped, clipping=health.clips.found(),
-        depths=_depths(everyone, scale), optimizers=health.parameters.rates(),
-        limits=health.limits, more=health.parameters.more,
-    )  # fmt: skip
+        rows=tuple(each.row(scale, request.looks) for each in shown),
+        first=first,
+        total=len(found),
+        problems=sum(each.word in PROBLEMS for each in found),
+        backwards=health.backwards,
+        steps=health.clock.steps,
+        points=tuple(health.points),
+        timing=health.clock.timing(health.limits),
+        scale=health.scale,
+        skipped=health.scaling.skipped,
+        clipping=health.clips.found(),
+        depths=_depths(everyone, scale),
+        optimizers=health.parameters.rates(),
+        limits=health.limits,
+        more=health.parameters.more,
+    )
 
 
 def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
@@ -107,11 +115,12 @@ def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
         found = [found[at * (len(found) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
     return tuple(
         model.Depth(
-            name=each.name, verdict=each.word,
+            name=each.name,
+            verdict=each.word,
             norm=each.norm / scale if each.has_grad and each.norm is not None else None,
         )
         for each in found
-    )  # fmt: skip
+    )
 
 
 def _depth(each: Tracked) -> int:
@@ -181,7 +190,13 @@ def nodes(request: p.AskHealthNodes, health: HealthWatch) -> model.HealthNodes:
     listed = bad if request.problems else rows
     shown = listed[first : first + max(0, min(request.count, MOST))]
     return model.HealthNodes(
-        rows=tuple(shown), first=first, total=len(listed), backward=health.run_at,
-        problems=len(bad), statistics=bool(run.ranges), scale=scale, note=run.note,
+        rows=tuple(shown),
+        first=first,
+        total=len(listed),
+        backward=health.run_at,
+        problems=len(bad),
+        statistics=bool(run.ranges),
+        scale=scale,
+        note=run.note,
         bad=next((row for row in bad if row.verdict in (model.NAN, model.INF)), None),
-    )  # fmt: skip
+    )
