@@ -98,9 +98,12 @@ def _last(serial: int, what: str, session: Session, place: Place) -> model.Taken
     _hold(serial, Ran(taken) if what == "pass" else taken)
     with figures.quiet():
         return taken.head(
-            serial, what, session.names(place.frame), of=f"backward {taken.run}",
+            serial,
+            what,
+            session.names(place.frame),
+            of=f"backward {taken.run}",
             outcome=kept[-1].outcome,
-        )  # fmt: skip
+        )
 
 
 _journals: WeakKeyDictionary[Session, Journal] = WeakKeyDictionary()
