@@ -101,7 +101,9 @@ def _walk(place: Place, move: int) -> Answer:
             "'u' goes toward the loss, 'd' toward the leaves.",
         )
     place.looking = target
-    return backward.view.node(target, place.event if target == place.event.node else None)
+    event = place.event if target == place.event.node else None
+    shown: model.Node = backward.view.node(target, event)
+    return shown
 
 
 def _path(place: Place) -> tuple[str, ...]:

@@ -107,10 +107,7 @@ class Recorder(TorchFunctionMode):
 
     def on_stack(self) -> bool:
         """Is this mode on the current thread's stack right now?"""
-        return any(
-            torch_private.mode_at(i) is self
-            for i in range(torch_private.modes())
-        )
+        return any(torch_private.mode_at(i) is self for i in range(torch_private.modes()))
 
     def held_back(self) -> bool:
         """Are we inside of a call, during which torch keeps this mode off the stack?"""

@@ -108,9 +108,7 @@ class Armed:
     def asking(self, kind: str, when: str) -> list[c.Base]:
         """Return the conditions that must be asked at this side of events of this kind."""
         return [
-            each
-            for each in self._active()
-            if kind in each.events() and when in each.sides(kind)
+            each for each in self._active() if kind in each.events() and when in each.sides(kind)
         ]
 
     def batches(self) -> frozenset[int] | None:
