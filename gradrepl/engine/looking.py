@@ -12,7 +12,7 @@ from msgspec import structs
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on, tensor_at
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import complete, evaluate
 from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.session import Session
@@ -23,7 +23,7 @@ from gradrepl.errors import StateError, UsageError
 @on(p.Describe)
 def describe(request: p.Describe, session: Session, place: Place) -> Answer:
     """Answer ``:t EXPR``."""
-    tensor = tensor_at(request.expression, session, place)
+    tensor = session.tensor(request.expression, place)
     from gradrepl.engine.tensor import report
 
     record = report.everything(tensor, request.expression, session, place)
@@ -33,7 +33,7 @@ def describe(request: p.Describe, session: Session, place: Place) -> Answer:
 
 @on(p.Compare)
 def _(request: p.Compare, session: Session, place: Place) -> Answer:
-    a, b = (tensor_at(each, session, place) for each in (request.a, request.b))
+    a, b = (session.tensor(each, place) for each in (request.a, request.b))
     from gradrepl.engine.tensor import compare
 
     return compare.between(a, b, (request.a, request.b))

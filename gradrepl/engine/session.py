@@ -12,18 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.torch_import import Watch as TorchWatch
 from gradrepl.engine.code.torch_import import device, torch_module
-from gradrepl.engine.explain import errors
 from gradrepl.engine.stopping.gate import Gate, Place
 from gradrepl.engine.stopping.lines import doubts, same_file
 from gradrepl.engine.stopping.stepper import Stepper
-from gradrepl.errors import ConditionError, LinkError, StateError
+from gradrepl.errors import ConditionError, LinkError, StateError, UsageError
 from gradrepl.model import BreakpointInfo, Error, Notice, Record, Watch
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.tensor.names import Names
 
 
-WATCH = "':watch grads' watches them from now on; Ctrl-C pauses the program for it."
+T = TypeVar("T")
 Scope = tuple[dict[str, Any], dict[str, Any]]
 """(globals, locals)"""
 
@@ -46,20 +45,18 @@ class Link(Protocol):
         """Send, or raise LinkError."""
 
 
+Answerer = Callable[[Any, "Session", Place], Record | None]
+"""Returns the record that answers a request at a place."""
+
+
 class Session:
     """One debuggee."""
 
-    def __init__(self, link: Link) -> None:
-        # looking and wanted register answers of their own
-        from gradrepl.engine import answers, looking  # noqa: F401
-        from gradrepl.engine.health import wanted  # noqa: F401
-        from gradrepl.engine.plugged import wanted as plugged  # noqa: F401
-
+    def __init__(self, link: Link, answer: Answerer) -> None:
         self.link = link
-        self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))
-        self.gate.struck = lambda error, place: errors.about(
-            evaluate.error(error), error, self, place
-        )
+        self._answer = answer
+        self._states: dict[Any, Any] = {}
+        self.gate = Gate(self.send, self.answer)
         self.stepper = Stepper(self, self.gate)
         self.space: dict[str, Any] = sys.modules["__main__"].__dict__
         """The name space of the idle prompt: that of ``__main__``."""
@@ -76,9 +73,24 @@ class Session:
         """Called around each stop in the thread that parks, before anything is told of it."""
         self.ready: protocol.Ready | None = None
         """What was told of torch when it came."""
+        self.from_command_line = False
+        """Did ``gradrepl script.py`` start this process?"""
         self._torch_watch = TorchWatch(self._torch_arrived)
-        self.watch_for_torch()
         self._warming: threading.Thread | None = None
+
+    def answer(self, request: Any, place: Place) -> Record | None:
+        """Answer a request of the client, or one that another answer asks."""
+        return self._answer(request, self, place)
+
+    def state(self, kind: Callable[[Session], T]) -> T:
+        """Return what ``kind`` keeps of this session; it is made when first asked for.
+
+        >>> session.state(Journal).passes  # doctest: +SKIP
+        """
+        found: T | None = self._states.get(kind)
+        if found is None:
+            found = self._states[kind] = kind(self)
+        return found
 
     # -- talking -----------------------------------------------------------------------------
 
@@ -100,20 +112,6 @@ class Session:
         if self.gate.waiting:
             return Notice(message=f"waiting at the {self.gate.places[-1].state} prompt.")
         return Notice(message="running.")
-
-    def at_once(self, request: protocol.Request) -> Record | None:
-        """Answer what can be while the program runs, in the link's thread; None: it must wait."""
-        if isinstance(request, protocol.Status):
-            return self.status()
-        if isinstance(request, protocol.AskHealth | protocol.AskHealthNodes) and request.running:
-            if self.stepper.health is None and not self.stepper.observers:
-                return Error(
-                    message="no gradients have been watched.", hint=WATCH, kind="StateError"
-                )
-            from gradrepl.engine.health.answers import at_once
-
-            return at_once(request, self)
-        return None
 
     def face_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
@@ -214,6 +212,21 @@ class Session:
             self.wait_for_torch(codes)
         with self.grad_as_typed(place), self.scope(place) as (space, local):
             return evaluate.run(codes, space, local)
+
+    def tensor(self, expression: str, place: Place) -> Any:
+        """Return the tensor that ``expression`` is at ``place``.
+
+        Raises:
+            UsageError: it is something else.
+        """
+        value = self.evaluate(expression, place)
+        torch = torch_module()
+        if torch is None or not isinstance(value, torch.Tensor):
+            raise UsageError(
+                f"'{expression}' is a {type(value).__name__}, not a tensor.",
+                "Name a tensor; ':names' lists what is in reach.",
+            )
+        return value
 
     def scope(self, place: Place) -> AbstractContextManager[Scope]:
         """Return the (globals, locals) that typed code has at ``place``."""

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from gradrepl import conditions as c
 from gradrepl import protocol
+from gradrepl.engine import debuggee
 from gradrepl.engine.code import frames
-from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.guest import processes, terminal
@@ -54,7 +54,7 @@ class Host:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.clients = Clients(self._asked, self._client_went)
-        self.session = Session(self.clients)
+        self.session = debuggee.begin(self.clients)
         self.session.gate.quitting = BdbQuit
         self.session.before_stop, self.session.after_stop = self._stops, self._continues
         self.interrupts = Interrupts(self.session)
@@ -261,7 +261,7 @@ class Host:
 
     def _asked(self, client: Client, ask: protocol.Ask) -> None:
         """Do or hand on what a client asks; in its own thread."""
-        record = self.session.at_once(ask.request)
+        record = debuggee.at_once(ask.request, self.session)
         if record is not None:
             self.clients.send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
             return

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gradrepl.engine.answers import tensor_at
 from gradrepl.engine.chain.local import outputs_of, seed
 from gradrepl.engine.chain.ways import Start
 from gradrepl.engine.session import Session
@@ -51,7 +50,7 @@ def root(text: str, session: Session, place: Place) -> Root:
         return _own_root(session, place)
     if text.startswith("#"):
         return _node_root(text, session, place)
-    tensor = tensor_at(text, session, place)
+    tensor = session.tensor(text, place)
     edge = _edge(tensor, text, session)
     if tensor.numel() != 1:
         raise AutogradError(
@@ -143,7 +142,7 @@ def target(text: str, session: Session, place: Place) -> Target:
         name = backward.leaf(index) or f"{text} {backward.name(index)}"
         return Target(name, backward.graph.nodes[index], 0)
     parameter = session.names(place.frame).parameters.get(text)
-    tensor = tensor_at(text, session, place) if parameter is None else parameter
+    tensor = session.tensor(text, place) if parameter is None else parameter
     edge = _edge(tensor, text, session)
     return Target(text, edge.node, edge.output_nr)
 

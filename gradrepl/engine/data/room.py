@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from torch.utils.data import DataLoader
 
@@ -23,7 +22,7 @@ NONE = "there is no DataLoader in reach."
 class Room:
     """The loader that is meant, and the batch that was shown last."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         self.name = ""
         self._loader: weakref.ref[Any] | None = None
         self.asked = False
@@ -54,12 +53,9 @@ class Room:
         self.name = name
 
 
-_rooms: WeakKeyDictionary[Session, Room] = WeakKeyDictionary()
-
-
 def room_of(session: Session) -> Room:
     """Return what is remembered for ``session``."""
-    return _rooms.setdefault(session, Room())
+    return session.state(Room)
 
 
 def meant(expression: str, session: Session, place: Place) -> tuple[Any, str]:

@@ -27,7 +27,6 @@ from gradrepl.engine.tensor.names import Names
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
-    from gradrepl.engine.stopping.stepper import Stepper
 
 PASSES = 16
 NODES = 400_000
@@ -39,8 +38,8 @@ _clock = time.perf_counter
 class Journal:
     """Keeps the last backwards; an observer (see ``engine.observers``) while it is on."""
 
-    def __init__(self, stepper: Stepper) -> None:
-        self.stepper = stepper
+    def __init__(self, session: Session) -> None:
+        self.session, self.stepper = session, session.stepper
         self.passes: deque[Kept] = deque(maxlen=PASSES)
         self._count = 0
 
@@ -102,11 +101,11 @@ class Journal:
             run.remove()
             if starts:
                 with figures.quiet():
-                    self._keep(run, number, outcome, ended, self.stepper.session.names(caller))
+                    self._keep(run, number, outcome, ended, self.session.names(caller))
 
     def _keep(self, run: _Run, number: int, outcome: str, ended: float, names: Names) -> None:
         run.settle(ended)
-        source = Source(run.graph, names, self.stepper.session)
+        source = Source(run.graph, names, self.session)
         snapshot = Snapshot(source, self.stepper.recorder.op_of, saved=False)
         snapshot.recorded(run.visits, number)
         self.passes.append(Kept(snapshot, outcome))

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gradrepl.engine import current
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.torch_import import Watch
 from gradrepl.model import Notice, Site
@@ -97,7 +96,7 @@ class Opaque:
         self._said.add(site)
         place = "" if site is None else f"{os.path.basename(site.file)}:{site.line}: "
         session = stepper.session
-        started = current.session is session and session.script
+        started = session.from_command_line and session.script
         how = f"gradrepl --eager {os.path.basename(session.script)}" if started else SWITCH
         session.tell(
             Notice(

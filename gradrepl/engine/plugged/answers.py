@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, answer, on
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.plugged.observers import OWN
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
@@ -39,7 +39,7 @@ def _(request: p.AskPlugin, session: Session, place: Place) -> Answer:
 @on(p.AskFindings)
 def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
     given = {
-        "names": names(session, place), "ask": lambda request: answer(request, session, place),
+        "names": names(session, place), "ask": lambda request: session.answer(request, place),
     }  # fmt: skip
     with session.quietly():
         rows = [
