@@ -200,11 +200,3 @@ def comparison_facts(record: model.Comparison) -> Iterator[tuple[str, str]]:
         yield "cosine", "" if record.cosine is None else f"{record.cosine:.6f}"
         yield "torch.allclose", "yes" if record.close else "no"
     yield "but", "; ".join(record.notes)
-
-
-def answer(record: model.TourAnswer) -> str:
-    """Return what the engine says to a guess, as a word: right, or not."""
-    if record.said is None:
-        return f"{record.arrived:g} arrived."
-    said = "Right" if record.right else f"Not {record.said:g}"
-    return f"{said}: {record.arrived:g} arrived."

@@ -17,7 +17,7 @@ from typing import Any
 
 from gradrepl import conditions as c
 from gradrepl import model, protocol
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.launch import Options, _large_stack
 from gradrepl.link import BlockingLink
 

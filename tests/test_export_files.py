@@ -14,15 +14,14 @@ from typing import Any
 
 import pytest
 from export_samples import NASTY, graph, nasty, nodes, ops, time
-from gradrepl_graphviz import dot, entities, mermaid
 
-from gradrepl import model
+from gradrepl import model, plugins
 from gradrepl.errors import StateError
 from gradrepl.export import Exporter, choose, enter, exporter, leave, load
 from gradrepl.export.records import Screen
+from gradrepl_graphviz import entities
 
-for _each in (dot, mermaid):
-    enter(_each.exporter, "graphviz")
+plugins.here().load()
 
 SVG = "{http://www.w3.org/2000/svg}"
 ONE_LINE = " ".join(NASTY.replace("\x07", "\ufffd").split())

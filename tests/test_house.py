@@ -14,7 +14,26 @@ import gradrepl
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gradrepl"
-FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+FILES = sorted([*PACKAGE.rglob("*.py"), *PLUGINS])
+PLUGIN_API = (
+    "gradrepl.commands.registry",
+    "gradrepl.draw.charts",
+    "gradrepl.draw.ink",
+    "gradrepl.errors",
+    "gradrepl.export",
+    "gradrepl.export.records",
+    "gradrepl.export.screen",
+    "gradrepl.export.words",
+    "gradrepl.model",
+    "gradrepl.plugins",
+    "gradrepl.protocol",
+    "gradrepl.tui.key",
+    "gradrepl.tui.pages.page",
+    "gradrepl.tui.panels.base",
+    "gradrepl.tui.views",
+)
+"""What a plugin may import of ours besides ``gradrepl`` itself; each is documented as a door."""
 SCREEN = {"textual", "prompt_toolkit", "rich"}
 
 
@@ -120,6 +139,18 @@ def test_no_circle_of_imports() -> None:
     assert {room: n for room, n in rooms.items() if n > STILL.get(room, 0)} == {}, found
 
 
+@pytest.mark.parametrize("file", PLUGINS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_plugin_imports_what_a_stranger_may(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            assert {alias.name for alias in node.names if "gradrepl." in alias.name} == set()
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gradrepl."):
+            assert node.module in PLUGIN_API
+        elif isinstance(node, ast.ImportFrom) and node.module == "gradrepl":
+            names = {f"gradrepl.{alias.name}" for alias in node.names}
+            assert names - {"gradrepl.hookimpl"} <= set(PLUGIN_API)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_sizes(file: Path) -> None:
     text = file.read_text()
@@ -165,3 +196,50 @@ def test_examples_are_short() -> None:
         if len(file.read_text().splitlines()) >= 60
     ]
     assert long == []
+
+
+def private_parts(file: Path) -> list[str]:
+    """Return the private parts of torch that a file reaches for, with their lines."""
+    torch_names, reached = {"torch"}, []
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "torch":
+            torch_names |= {alias.asname or alias.name for alias in node.names}
+            words = [*str(node.module).split("."), *(alias.name for alias in node.names)]
+            reached += [f"{node.lineno}: {word}" for word in words if is_private(word)]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=owner, attr=name):
+                pass
+            case ast.Call(func=ast.Name("getattr"), args=[owner, ast.Constant(name), *_]):
+                pass
+            case _:
+                continue
+        while isinstance(owner, ast.Attribute) and not is_private(owner.attr):
+            owner = owner.value
+        if isinstance(owner, ast.Name) and owner.id in torch_names and is_private(str(name)):
+            reached.append(f"{node.lineno}: {name}")
+    return reached
+
+
+def is_private(word: str) -> bool:
+    return word.startswith("_") and not word.startswith("__")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_private_parts_of_torch_are_named_in_one_file(file: Path) -> None:
+    if file.name != "torch_private.py":
+        assert private_parts(file) == []
+
+
+def test_private_parts_are_found(tmp_path: Path) -> None:
+    reached = tmp_path / "reached.py"
+    reached.write_text(
+        "import torch\n"
+        "from torch.utils.data import dataloader, _utils\n"
+        "from torch.utils._device import DeviceContext\n"
+        "torch._C._functorch.x, dataloader._Base, torch.autograd.backward, torch.nn.__file__\n"
+        'getattr(torch.autograd, "_engine")\n'
+    )
+    parts = ["2: _utils", "3: _device", "4: _Base", "4: _C", "5: _engine"]
+    assert sorted(private_parts(reached)) == parts

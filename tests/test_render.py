@@ -149,8 +149,6 @@ RECORDS = [
     model.Error(message="no.", hint="do this."),
     model.Ended(code=3, script="/x/train.py"),
     model.Gone(how="killed by SIGKILL", code=-9),
-    model.TourStep(number=4, total=9, text="Predict it.", guess=True),
-    model.TourAnswer(said=4.0, arrived=6.0, right=False, why="That is right itself."),
 ]  # fmt: skip
 
 

@@ -156,7 +156,7 @@ class _Export:
         self, what: str, expression: str = ""
     ) -> tuple[model.Taken, Rows[Any]] | model.Error:
         """Have something taken, and fetch its rows."""
-        from gradrepl.export.folding import too_many
+        from gradrepl.export import too_many
         from gradrepl.export.records import Rows
 
         ask = self.talk.ask

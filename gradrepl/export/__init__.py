@@ -13,6 +13,6 @@ sentence that the user should read. It runs in the face's process, in a thread o
 imports no torch. The file appears under its name only when the exporter has returned.
 """
 
-from gradrepl.export.door import Exporter, choose, enter, exporter, leave, load
+from gradrepl.export.door import Exporter, choose, enter, exporter, leave, load, too_many
 
-__all__ = ["Exporter", "choose", "enter", "exporter", "leave", "load"]
+__all__ = ["Exporter", "choose", "enter", "exporter", "leave", "load", "too_many"]

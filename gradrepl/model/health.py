@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -246,6 +246,7 @@ class VerdictChange(msgspec.Struct, frozen=True, kw_only=True):
 class Verdicts(Record, frozen=True, kw_only=True):
     """Told when parameters have got a verdict that something is wrong; at most once a second."""
 
+    BRIEF: ClassVar[bool] = True
     changes: tuple[VerdictChange, ...]
     """At most 8."""
     total: int

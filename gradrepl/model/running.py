@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from gradrepl.model.base import Record, Site
@@ -208,6 +210,7 @@ class Watch(msgspec.Struct, frozen=True):
 class Stop(Record, frozen=True, kw_only=True):
     """Where and why the debuggee is parked."""
 
+    BRIEF: ClassVar[bool] = True
     phase: str
     """'forward', 'backward', 'exception'."""
     reason: str
@@ -236,6 +239,7 @@ class Stop(Record, frozen=True, kw_only=True):
 class Pass(Record, frozen=True, kw_only=True):
     """The end of one backward."""
 
+    BRIEF: ClassVar[bool] = True
     outcome: str
     """'finished', 'aborted', or 'raised TypeError: ...'."""
     nodes_run: int

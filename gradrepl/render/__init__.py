@@ -25,7 +25,6 @@ from gradrepl.render import (  # noqa: F401
     modules,
     plugins,
     stepping,
-    tour,
     words,
 )
 from gradrepl.render.pieces import ASCII, Look, render

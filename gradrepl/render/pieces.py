@@ -9,9 +9,20 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from gradrepl import model
+from gradrepl import model, plugins
+from gradrepl.draw.ink import Line
 
 ASCII = str.maketrans("│─╭╮╰╯├┤┬┴┼●○◉◇◆✓·▶→∈μ…×", "|-/\\\\/+++++@oO=*+.>>~m.x")
+
+STYLES = {
+    "title": "bold",
+    "key": "bold",
+    "dim": "dim",
+    "bad": "red",
+    "warn": "yellow",
+    "good": "green",
+}
+"""The prompt's styles by the roles of a plugin's drawing."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -23,9 +34,18 @@ class Look(msgspec.Struct, frozen=True):
 
 @singledispatch
 def render(record: model.Record, look: Look) -> RenderableType:
-    """Return what to draw for ``record``; a record that nobody knows shows its fields."""
+    """Return what to draw for ``record``: a plugin's as it says, a stranger's by its fields."""
+    drawn = plugins.here().drawn(record, None)
+    if drawn is not None:
+        return Group(*(styled(each, look) for each in drawn))
     fields = [(name, str(getattr(record, name))) for name in record.__struct_fields__]
     return facts([("type", type(record).__name__), *fields], look)
+
+
+def styled(spans: Line, look: Look) -> Text:
+    """Return a line of (text, role) in the styles of the prompt."""
+    parts = ((text, "" if look.plain else STYLES.get(role, "")) for text, role in spans)
+    return fit(Text.assemble(*parts), look)
 
 
 def line(look: Look, *parts: str | tuple[str, str]) -> Text:

@@ -35,8 +35,9 @@ def _(record: model.Table, look: Look) -> RenderableType:
 
 
 @render.register
-def _(record: model.Values, look: Look) -> RenderableType:
-    return line(look, f"{record.plugin}: {record.data}"[:2000])
+def _(record: model.Brought, look: Look) -> RenderableType:
+    fields = ", ".join(f"{name}: {value}" for name, value in record.fields.items())
+    return line(look, f"{record.kind}  {fields}"[:2000])
 
 
 @render.register

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
 from gradrepl import model as records
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Watch:
         from gradrepl.guest import api
 
         condition = parse(stop) if stop else None
-        parts = [] if condition is None else c.parts(condition)
+        parts = [] if condition is None else condition.parts()
         judged = any(isinstance(part, c.VerdictIs) for part in parts)
         self._last: records.Health | None = None
         self._breakpoint = 0
@@ -67,7 +67,7 @@ class Watch:
         stepper = self._session.stepper
         place = Place("forward", frames.user_frames(frame))
         self._breakpoint = self._session.set_breakpoint(condition, text, False, place).id
-        if any(isinstance(part, OWN) for part in c.parts(condition)):
+        if any(isinstance(part, OWN) for part in condition.parts()):
             found = stepper.armed.breakpoints[self._breakpoint]
             found.condition = OwnCondition(found.condition, self._engine)  # type: ignore[assignment]
             stepper.rearm()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from functools import singledispatch
 
-from gradrepl import model
+from gradrepl import model, plugins
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
-from gradrepl.phrases import answer
 from gradrepl.tui import figures
 from gradrepl.tui.panels import inspector, nodes, ops, side, source, tensor_lines
 
@@ -23,6 +22,9 @@ UNBROKEN = 400
 @singledispatch
 def lines(record: model.Record, width: int) -> list[Line]:
     """Return ``record`` as lines; at first as every face draws it, however wide that is."""
+    drawn = plugins.here().drawn(record, width)
+    if drawn is not None:
+        return [[span(*part) for part in line] for line in drawn]
     from rich.console import Console
 
     from gradrepl import render
@@ -78,27 +80,6 @@ def _(record: model.Value, width: int) -> list[Line]:
 
 lines.register(model.Tensor, lines.dispatch(model.Record))
 """Everything about a tensor is more than the screen's short form of one."""
-
-
-@lines.register
-def _(record: model.TourStep, width: int) -> list[Line]:
-    at = f"Tour {record.number}/{record.total} " if record.number else "Tour "
-    found = ink.wrap([(at, "title"), span(record.text)], width)
-    if record.guess:
-        found.append([("  type: ", "dim"), ("the number that you expect", "key"),
-                      ("   i begins typing", "dim")])  # fmt: skip
-    elif record.entry:
-        key = "   or the key, after Esc" if len(record.entry) == 1 else ""
-        found.append([("  type: ", "dim"), (record.entry, "key"), (key, "dim")])
-    return found
-
-
-@lines.register
-def _(record: model.TourAnswer, width: int) -> list[Line]:
-    mark = "· " if record.said is None else "✓ " if record.right else "! "
-    role = "dim" if record.said is None else "good" if record.right else "bad"
-    head = (f"{mark}{answer(record)} ", role)
-    return ink.wrap([head, span(record.why)], width, 2)
 
 
 @lines.register

@@ -19,15 +19,14 @@ from typing import Any
 
 import pytest
 from debuggee import Debuggee
-from gradrepl_graphviz import dot, mermaid
 from hypothesis import given, settings
 
-from gradrepl import model, protocol
+from gradrepl import model, plugins, protocol
 from gradrepl.commands.export import export
-from gradrepl.export import enter
 from gradrepl.export.records import Graph as GraphRecord
 from gradrepl.export.records import Rows
 from gradrepl.export.tables import graph_json
+from gradrepl_graphviz import dot
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -40,8 +39,7 @@ with warnings.catch_warnings():
     from gradrepl.engine.graph.graph import Graph
     from gradrepl.engine.tensor.names import Names
 
-for _each in (dot, mermaid):
-    enter(_each.exporter, "graphviz")
+plugins.here().load()
 
 NET = """\
 class Block(nn.Module):

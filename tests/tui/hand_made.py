@@ -129,6 +129,7 @@ class FakeConversation:
     """Rows of the lists, when they are to be long."""
 
     ours = True
+    guided = False
 
     def __init__(self, show: Callable[[model.Record], None]) -> None:
         self.show = show

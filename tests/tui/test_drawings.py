@@ -249,8 +249,6 @@ def test_every_record_can_be_shown() -> None:
         model.Breakpoints(rows=()), model.Completions(words=("a",)), model.Notice(message="done"),
         model.Text(title="t", body="b"), model.Error(message="no", hint="do"), model.Ended(code=0),
         model.Gone(how="killed by SIGKILL", code=-9),
-        model.TourStep(number=4, total=9, text="Predict it.", guess=True),
-        model.TourAnswer(said=4.0, arrived=6.0, right=False, why="That is right itself."),
     ]  # fmt: skip
     own = {type(record) for record in records}
     assert set(reply.lines.registry) - {object} <= own

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.chain import origin
 from gradrepl.engine.chain.sums import dense
 from gradrepl.engine.graph import nodes
@@ -25,7 +26,7 @@ class Labels:
         self._backward = origin.paused(session, place)
         self._names = session.names(place.frame)
         self._made: dict[tuple[Any, int], str] = {}
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for name, tensor in self._names.variables():
                 if tensor.requires_grad and not tensor.is_leaf:
                     self._made.setdefault((tensor.grad_fn, tensor.output_nr), name)

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.chain.local import outputs_of, seed
 from gradrepl.engine.chain.ways import Start
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError, UsageError
-
-_ENGINE = torch.autograd.graph._engine_run_backward.__code__
 
 
 class Root(NamedTuple):
@@ -81,7 +80,7 @@ def _call(backward: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return roots and gradients of a running backward, from the call that started it."""
     frame = sys._current_frames().get(backward.thread.ident)
     while frame is not None:
-        if frame.f_code is _ENGINE:
+        if frame.f_code is torch_private.engine_code:
             roots, args = frame.f_locals["t_outputs"], frame.f_locals["args"]
             if roots and roots[0] is backward._root:
                 return tuple(roots), tuple(args[0])

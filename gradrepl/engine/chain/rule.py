@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.chain import origin, table
 from gradrepl.engine.chain.labels import Labels, size
 from gradrepl.engine.chain.local import Grads, Runner, is_custom, is_real_number, outputs_of, seed
@@ -167,7 +168,7 @@ def _text(value: Any) -> str:
 def _saved(node: Any) -> list[tuple[str, str]]:
     """Return what a node saved, where it is small; no hook of anybody's runs."""
     found = []
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for name, value, state in nodes.saved(node):
             if isinstance(value, int) and value >= 2**63:
                 value -= 2**64  # torch hands out -1 unsigned

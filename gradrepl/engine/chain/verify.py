@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.chain import origin, rule, table
 from gradrepl.engine.chain.differences import Copies, Function, compare
 from gradrepl.engine.chain.local import is_custom
@@ -41,7 +42,7 @@ def answer(what: str, session: Session, place: Place) -> Verified:
     """
     applied = _find(what, session, place)
     names = session.names(place.frame)
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         copies = Copies(applied.args, applied.kwargs, names.tensor)
     function = Function(applied.function, copies)
     checks = compare(function)
@@ -142,7 +143,7 @@ def _saved_inputs(node: Any) -> Application | None:
     entry = table.table().get(nodes.name(node))
     if entry is None:
         return None
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         states = list(nodes.saved(node))
     saved = {name: value for name, value, state in states if state == "ok"}
     if len(saved) < len(states):

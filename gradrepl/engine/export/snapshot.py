@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Order
@@ -208,7 +209,7 @@ def _labels(source: Any) -> dict[int, str]:
     """Return the names of leaves, and of the variables whose tensors the nodes made."""
     graph = source.graph
     found: dict[int, str] = {}
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for name, tensor in source.names.variables():
             node = None if facts.is_leaf(tensor) else facts.node_of(tensor)
             place = graph.index.get(node) if node is not None else None
@@ -222,7 +223,7 @@ def _labels(source: Any) -> dict[int, str]:
 
 def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:
     """Yield (node, what it saved, 'freed' or 'changed in place' if any of it is)."""
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for place, node in enumerate(live):
             found: list[str] = []
             problem = ""

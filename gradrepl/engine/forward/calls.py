@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.forward import monkeypatched
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Op, OpRow, Site
@@ -190,7 +191,7 @@ class Call:
         """Return the full record: only while the op is held."""
         inputs = list(tensors_in((self.args, self.kwargs)))
         outputs = list(tensors_in(self.result)) if when == "after" else []
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             nodes = tuple(self._node_names())
         return Op(
             id=self.id,

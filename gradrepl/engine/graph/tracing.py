@@ -72,9 +72,9 @@ class Tracing:
         self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
     ) -> Any:  # fmt: skip
         """Run the engine, and keep what it did."""
-        from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
+        from gradrepl.engine.torch_private import running_backward
 
-        nested = bool(self._running) and _current_graph_task_id() != -1  # in a thread of torch's
+        nested = bool(self._running) and running_backward() != -1  # in a thread of torch's
         if threading.get_ident() != self.thread and not nested:
             return engine()
         if self.passes_begun >= PASSES:
@@ -177,9 +177,9 @@ class Visit:
 
     def _visited(self, place: int, grads: tuple[Any, ...]) -> None:
         """Prehook: gradients have arrived. Only of our own run: a graph may be walked again."""
-        from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
+        from gradrepl.engine.torch_private import running_backward
 
-        task = _current_graph_task_id()
+        task = running_backward()
         if self._task is None:
             self._task = task
         if task == self._task and place not in self._arrived:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.tensor import facts
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class WatchedStorage:
 
         Call it only while the storage lives, and inside of ``figures.quiet()``.
         """
-        storage = torch.UntypedStorage._new_with_weak_ptr(self.key)  # type: ignore[no-untyped-call]
+        storage = torch_private.storage_behind(self.key)
         if storage is None:
             return False
         now = fingerprint(storage)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from gradrepl import protocol as p
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.modules.folding import WHOLE, FoldedLanes, Folds, Run, runs, targets
 from gradrepl.engine.modules.walked import Walked
@@ -224,7 +225,7 @@ class Drawing:
         """Return what nodes saved as text, and 'freed' or 'stale' if any of it is."""
         found: list[str] = []
         worst = ""
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for node in live:
                 for name, value, state in nodes.saved(node):
                     if state == "freed" or (state == "changed in place" and not worst):
@@ -236,7 +237,7 @@ class Drawing:
     def _bytes(self, live: Iterable[Any]) -> int:
         """Return the bytes that nodes saved, each storage once, those of leaves not at all."""
         sizes: dict[int, int] = {}
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for node in live:
                 for _, value, _ in nodes.saved(node):
                     if isinstance(value, torch.Tensor):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, TextIO
 
-from gradrepl.export.door import TIME, exporter
+from gradrepl.export import exporter
 from gradrepl.export.records import Time
 from gradrepl.export.words import number, place
 from gradrepl.model import NodeRow, OpRow
@@ -20,9 +20,11 @@ MICRO = 1e6
 
 
 @exporter(
-    "perfetto", of=TIME, suffix=(".json", ".trace"),
+    "perfetto",
+    of="time",
+    suffix=(".json", ".trace"),
     help="Chrome trace: ops, nodes, and an arrow from each op to its nodes",
-)  # fmt: skip
+)
 def trace(record: Time, file: TextIO) -> str | None:
     """Write ops and nodes with their times."""
     starts = [op.begin for op in record.ops if op.begin]
@@ -68,30 +70,51 @@ def _micros(seconds: float) -> float:
 
 def _op(op: OpRow, zero: float) -> dict[str, Any]:
     shape = None if op.shape is None else list(op.shape)
-    args = {"op": f"%{op.id}", "module": op.module, "line": place(op.site), "shape": shape,
-            "dtype": op.dtype, "mode": op.mode}  # fmt: skip
+    args = {
+        "op": f"%{op.id}",
+        "module": op.module,
+        "line": place(op.site),
+        "shape": shape,
+        "dtype": op.dtype,
+        "mode": op.mode,
+    }
     return {
-        "ph": "X", "pid": PROCESS, "tid": FORWARD, "cat": "forward", "name": op.name,
-        "ts": _micros(op.begin - zero), "dur": _micros(op.seconds),
+        "ph": "X",
+        "pid": PROCESS,
+        "tid": FORWARD,
+        "cat": "forward",
+        "name": op.name,
+        "ts": _micros(op.begin - zero),
+        "dur": _micros(op.seconds),
         "args": {name: value for name, value in args.items() if value},
-    }  # fmt: skip
+    }
 
 
 def _node(node: NodeRow, zero: float, track: int) -> dict[str, Any]:
     shape = None if node.shape is None else list(node.shape)
-    args = {"node": f"#{node.id}", "pass": node.run, "label": node.label, "module": node.module,
-            "op": f"%{node.op} {node.op_name}" if node.op else "", "line": place(node.site),
-            "norm": number(node.norm), "shape": shape}  # fmt: skip
+    args = {
+        "node": f"#{node.id}",
+        "pass": node.run,
+        "label": node.label,
+        "module": node.module,
+        "op": f"%{node.op} {node.op_name}" if node.op else "",
+        "line": place(node.site),
+        "norm": number(node.norm),
+        "shape": shape,
+    }
     return {
-        "ph": "X", "pid": PROCESS, "tid": track, "cat": "backward", "name": node.name,
-        "ts": _micros((node.begin or zero) - zero), "dur": _micros(node.seconds or 0.0),
+        "ph": "X",
+        "pid": PROCESS,
+        "tid": track,
+        "cat": "backward",
+        "name": node.name,
+        "ts": _micros((node.begin or zero) - zero),
+        "dur": _micros(node.seconds or 0.0),
         "args": {name: value for name, value in args.items() if value not in ("", None)},
-    }  # fmt: skip
+    }
 
 
-def _flow(
-    file: TextIO, op: OpRow, node: NodeRow, flow: int, zero: float, track: int
-) -> None:  # fmt: skip
+def _flow(file: TextIO, op: OpRow, node: NodeRow, flow: int, zero: float, track: int) -> None:
     """Write an arrow; its ends lie within the slices, or viewers would drop it."""
     common = {"pid": PROCESS, "cat": "made", "name": "made", "id": flow}
     begin = _micros(op.begin - zero)

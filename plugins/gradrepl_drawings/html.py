@@ -10,12 +10,12 @@ import io
 from collections.abc import Iterator
 from typing import TextIO
 
-from gradrepl.export.door import GRAPH, exporter
-from gradrepl.export.folding import Group, Shape, drawn
-from gradrepl.export.layout import title
+from gradrepl.export import exporter
 from gradrepl.export.records import Graph
-from gradrepl.export.svg import escape, heading, picture
 from gradrepl.export.words import brief, facts, figure, place, problem
+from gradrepl_drawings.folding import Group, Shape, drawn
+from gradrepl_drawings.layout import title
+from gradrepl_drawings.svg import escape, heading, picture
 
 MOST = 20_000
 """Nodes on one page."""
@@ -98,9 +98,12 @@ document.getElementById('fold').addEventListener('click', all(false));
 
 
 @exporter(
-    "html", of=GRAPH, suffix=(".html", ".htm"), help="a page that folds and searches",
+    "html",
+    of="graph",
+    suffix=(".html", ".htm"),
+    help="a page that folds and searches",
     most=MOST,
-)  # fmt: skip
+)
 def html(record: Graph, file: TextIO) -> str | None:
     """Write a graph as a page."""
     group, note = drawn(record, MOST, "html")
@@ -155,8 +158,7 @@ def _count(group: Group) -> int:
 
 def _row(shape: Shape) -> Iterator[str]:
     node = shape.node
-    kinds = ["n", "leaf" * node.leaf, "here" * (node.state == "here"),
-             "wrong" * bool(node.problem)]  # fmt: skip
+    kinds = ["n", "leaf" * node.leaf, "here" * (node.state == "here"), "wrong" * bool(node.problem)]
     yield f'<details class="{" ".join(filter(None, kinds))}" id="row{node.id}"><summary>'
     yield escape(_first(shape))
     about = [place(node.site), "" if node.norm is None else f"|g| {figure(node.norm)}", node.state]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from gradrepl.export.folding import Group, Shape
+from gradrepl_drawings.folding import Group, Shape
 
 GAP_X, GAP_Y, PADDING, TITLE = 18.0, 26.0, 12.0, 18.0
 LANE = 10.0
@@ -203,9 +203,11 @@ class _Layout:
                 before = {id(box): place for place, box in enumerate(layer)}
                 keys = {}
                 for box in layer:
-                    seen = [order[id(other)] + shift / 10_000
-                            for other, shift, _ in (box.up if downwards else box.down)
-                            if id(other) in order]  # fmt: skip
+                    seen = [
+                        order[id(other)] + shift / 10_000
+                        for other, shift, _ in (box.up if downwards else box.down)
+                        if id(other) in order
+                    ]
                     keys[id(box)] = sum(seen) / len(seen) if seen else before[id(box)]
                 layer.sort(key=lambda box: keys[id(box)])
             size = max(1, len(layer))

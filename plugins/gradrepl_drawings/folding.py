@@ -15,7 +15,7 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
-from gradrepl.errors import StateError
+from gradrepl.export import too_many
 from gradrepl.export.records import Graph
 from gradrepl.model import NodeRow
 
@@ -58,8 +58,7 @@ def drawn(graph: Graph, most: int, name: str) -> tuple[Group, str]:
     if total <= most:
         shapes = [Shape(node) for node in graph.nodes]
         home = array("l", range(-1, total))
-        _connect(shapes, home, ((s, to) for s, shape in enumerate(shapes)
-                                for to in shape.node.to))  # fmt: skip
+        _connect(shapes, home, ((s, to) for s, shape in enumerate(shapes) for to in shape.node.to))
         return _whole(shapes, own, kinds if recorded else None), ""
     counts = _counts(graph.nodes, own) if recorded else []
     fitting = [depth for depth, count in enumerate(counts) if count <= most]
@@ -70,16 +69,6 @@ def drawn(graph: Graph, most: int, name: str) -> tuple[Group, str]:
     shapes = _folded(graph.nodes, own, kinds, fitting[-1], most)
     note = f"folded by module: {total:,} nodes in {len(shapes)} boxes"
     return _whole(shapes, own, kinds), note
-
-
-def too_many(total: int, name: str, recorded: bool) -> StateError:
-    """Return the refusal of a picture that nobody could read."""
-    why = "too few modules" if recorded else "no recorded ops that tell their modules"
-    hint = "" if recorded else "After ':export on' the next forward is recorded. "
-    return StateError(
-        f"{total:,} nodes are too many for {name}, and there are {why} to fold them by.",
-        f"{hint}.dot, .json and .csv take graphs of any size.",
-    )
 
 
 def _parts(path: str, own: set[str]) -> tuple[str, ...]:
@@ -106,7 +95,7 @@ def _counts(nodes: Iterable[NodeRow], own: set[str]) -> list[int]:
 
 def _folded(
     nodes: Iterable[NodeRow], own: set[str], kinds: dict[str, str], depth: int, most: int
-) -> list[Shape]:  # fmt: skip
+) -> list[Shape]:
     """Return the shapes where modules at ``depth`` of their path are folded.
 
     If there are more than ``most`` of them still, neighbours are taken together.
@@ -144,9 +133,12 @@ def _folded(
 
 def _stands_for(shape: Shape, path: str, kind: str) -> NodeRow:
     return NodeRow(
-        id=shape.node.id, name=kind or "module", label=path, module=path.rpartition(".")[0],
+        id=shape.node.id,
+        name=kind or "module",
+        label=path,
+        module=path.rpartition(".")[0],
         problem=shape.node.problem,
-    )  # fmt: skip
+    )
 
 
 def _range(shapes: list[Shape]) -> Shape:
@@ -156,9 +148,11 @@ def _range(shapes: list[Shape]) -> Shape:
     first, last = (each.node.label or each.node.name for each in (shapes[0], shapes[-1]))
     problem = next((each.node.problem for each in shapes if each.node.problem), "")
     node = NodeRow(
-        id=shapes[0].node.id, name=f"{len(shapes)} neighbours", label=f"{first} … {last}",
+        id=shapes[0].node.id,
+        name=f"{len(shapes)} neighbours",
+        label=f"{first} … {last}",
         problem=problem,
-    )  # fmt: skip
+    )
     return Shape(node, sum(each.count for each in shapes))
 
 

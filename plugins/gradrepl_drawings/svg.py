@@ -9,28 +9,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO
 
-from gradrepl.export.door import GRAPH, exporter
-from gradrepl.export.folding import Group, Shape, drawn
-from gradrepl.export.layout import Box, Line, Plan, plan, title
+from gradrepl.export import exporter
 from gradrepl.export.records import Graph
+from gradrepl.export.screen import FONT
 from gradrepl.export.words import brief, facts, figure, place, problem
+from gradrepl_drawings.folding import Group, Shape, drawn
+from gradrepl_drawings.layout import Box, Line, Plan, plan, title
 
 MOST = 4_000
 """Boxes in one picture."""
 CHAR, LINE_HEIGHT, SIDE, MARGIN, HEAD = 6.65, 14.0, 9.0, 20.0, 34.0
-FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 WIDEST = 34
 
 LIGHT = {
-    "paper": "#ffffff", "ink": "#1f2328", "dim": "#59636e", "edge": "#57606a", "box": "#f6f8fa",
-    "inside": "#8c959f", "leaf": "#dafbe1", "leaf_edge": "#1a7f37", "wrong": "#ffebe9",
-    "wrong_edge": "#cf222e", "here": "#ddf4ff", "here_edge": "#0969da",
-}  # fmt: skip
+    "paper": "#ffffff",
+    "ink": "#1f2328",
+    "dim": "#59636e",
+    "edge": "#57606a",
+    "box": "#f6f8fa",
+    "inside": "#8c959f",
+    "leaf": "#dafbe1",
+    "leaf_edge": "#1a7f37",
+    "wrong": "#ffebe9",
+    "wrong_edge": "#cf222e",
+    "here": "#ddf4ff",
+    "here_edge": "#0969da",
+}
 DARK = {
-    "paper": "#0d1117", "ink": "#e6edf3", "dim": "#9198a1", "edge": "#8b949e", "box": "#161b22",
-    "inside": "#6e7681", "leaf": "#12261e", "leaf_edge": "#3fb950", "wrong": "#2d1214",
-    "wrong_edge": "#f85149", "here": "#0c2d6b", "here_edge": "#58a6ff",
-}  # fmt: skip
+    "paper": "#0d1117",
+    "ink": "#e6edf3",
+    "dim": "#9198a1",
+    "edge": "#8b949e",
+    "box": "#161b22",
+    "inside": "#6e7681",
+    "leaf": "#12261e",
+    "leaf_edge": "#3fb950",
+    "wrong": "#2d1214",
+    "wrong_edge": "#f85149",
+    "here": "#0c2d6b",
+    "here_edge": "#58a6ff",
+}
 
 
 def _colours(of: dict[str, str]) -> str:
@@ -57,9 +75,12 @@ STYLE = (
 
 
 @exporter(
-    "svg", of=GRAPH, suffix=".svg", help="a picture: boxes in layers, framed by module",
+    "svg",
+    of="graph",
+    suffix=".svg",
+    help="a picture: boxes in layers, framed by module",
     most=MOST,
-)  # fmt: skip
+)
 def svg(record: Graph, file: TextIO) -> str | None:
     """Draw a graph."""
     group, note = drawn(record, MOST, "svg")
@@ -162,9 +183,14 @@ def _boxes(whole: Plan, x: float, y: float) -> Iterator[str]:
 
 def _box(shape: Shape, box: Box, left: float, top: float) -> Iterator[str]:
     node = shape.node
-    kinds = ["box", "leaf" * node.leaf, "folded" * (shape.count > 1), "here" * _is_here(shape),
-             "later" * (node.state in ("predicted", "not asked for")),
-             "wrong" * bool(node.problem)]  # fmt: skip
+    kinds = [
+        "box",
+        "leaf" * node.leaf,
+        "folded" * (shape.count > 1),
+        "here" * _is_here(shape),
+        "later" * (node.state in ("predicted", "not asked for")),
+        "wrong" * bool(node.problem),
+    ]
     about = "\n".join(f"{name}: {text}" for name, text in facts(node))
     round_ = box.height / 2 if node.leaf else 4
     yield (
@@ -222,10 +248,12 @@ _TABLE = str.maketrans(
     {
         **_UNSAFE,
         **{chr(code): "\ufffd" for code in range(32) if chr(code) not in "\t\n\r"},
-        "\x7f": "\ufffd", "\ufffe": "\ufffd", "\uffff": "\ufffd",
+        "\x7f": "\ufffd",
+        "\ufffe": "\ufffd",
+        "\uffff": "\ufffd",
         **{chr(code): "\ufffd" for code in range(0xD800, 0xE000)},
     }
-)  # fmt: skip
+)
 
 
 def escape(text: str) -> str:
