@@ -14,12 +14,15 @@ from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import HANDLERS, Answer, Handler
 from gradrepl.engine.code import evaluate, script
+from gradrepl.engine.data.wanted import Loops
 from gradrepl.engine.explain import errors
+from gradrepl.engine.health.wanted import Gradients
+from gradrepl.engine.plugged.observers import Plugged
 from gradrepl.engine.session import Link, Session
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.errors import Aborted, GradreplError, UsageError
 
-EARLY = ("running", "looking", "health.wanted", "plugged.wanted")
+EARLY = ("running", "looking", "plugged.wanted")
 """What answers before torch is there."""
 ROOMS = ("memory", "chain", "modules", "health", "data", "export", "plugged")
 """Packages whose files are loaded when the first of their requests comes."""
@@ -31,6 +34,8 @@ def begin(link: Link) -> Session:
         import_module(f"gradrepl.engine.{name}")
     session = Session(link, answer)
     session.gate.struck = partial(_struck, session)
+    for kind in (Gradients, Loops, Plugged):
+        session.stepper.observers.append(session.state(kind))
     session.watch_for_torch()
     return session
 
@@ -86,7 +91,7 @@ def at_once(request: p.Request, session: Session) -> Answer:
     if isinstance(request, p.Status):
         return session.status()
     if isinstance(request, p.AskHealth | p.AskHealthNodes) and request.running:
-        if session.stepper.health is None and not session.stepper.observers:
+        if session.state(Gradients).watch is None and not session.stepper.added():
             return model.Error(
                 message="no gradients have been watched.",
                 hint="':watch grads' watches them from now on; Ctrl-C pauses the program for it.",

@@ -15,6 +15,7 @@ from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import complete, evaluate
 from gradrepl.engine.code.torch_import import torch_module
+from gradrepl.engine.plugged.observers import Plugged
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
@@ -27,7 +28,7 @@ def describe(request: p.Describe, session: Session, place: Place) -> Answer:
     from gradrepl.engine.tensor import report
 
     record = report.everything(tensor, request.expression, session, place)
-    more = session.observers.facts(tensor, request.expression)
+    more = session.state(Plugged).facts(tensor, request.expression)
     return structs.replace(record, more=more) if more else record
 
 

@@ -64,7 +64,7 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
         tensor = session.tensor(expression, place)
         given, named = session.evaluate(f"(lambda *a, **k: (a, k))({more})", place)
         start = given[0] if given else named.get("gradient")
-        backward_start.check(tensor, expression, session.stepper.recorder.cuts, start)
+        backward_start.check(tensor, expression, session.recorder.cuts, start)
         session.stepper.go(c.FirstNode())
         torch.Tensor.backward(tensor, *given, **named)  # type: ignore[no-untyped-call]
     return None

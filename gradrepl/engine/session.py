@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cached_property
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -27,9 +26,9 @@ from gradrepl.model import BreakpointInfo, Error, Notice, Record, Watch
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.calls import Call
+    from gradrepl.engine.forward.recorder import Recorder
     from gradrepl.engine.graph.backward import Pass
-    from gradrepl.engine.plugged.observers import Observers
-    from gradrepl.engine.stopping.events import _Event
+    from gradrepl.engine.stopping.events import Event
     from gradrepl.engine.tensor.names import Names
 
 
@@ -51,6 +50,9 @@ Answerer = Callable[[Any, "Session", Place], Record | None]
 
 class Session:
     """One debuggee."""
+
+    recorder: Recorder
+    """What records ops; there once torch is."""
 
     def __init__(self, link: Link, answer: Answerer) -> None:
         self.link = link
@@ -134,13 +136,6 @@ class Session:
             with quiet():
                 yield
 
-    @cached_property
-    def observers(self) -> Observers:
-        """What plugins see of the run."""
-        from gradrepl.engine.plugged.observers import Observers
-
-        return Observers(self)
-
     @contextmanager
     def stop(self) -> Iterator[None]:
         """Be at a stop: one thread at a time, and with a face to show it to."""
@@ -165,7 +160,11 @@ class Session:
     def _torch_arrived(self) -> None:
         import torch
 
-        self.stepper.torch_arrived()
+        from gradrepl.engine.forward.recorder import Recorder
+        from gradrepl.engine.graph.watcher import Watcher
+
+        self.recorder = Recorder(self.stepper)
+        self.stepper.torch_arrived(self.recorder, Watcher(self.stepper))
         self.ready = protocol.Ready(torch=str(torch.__version__), device=device())
         self.send(self.ready)
 
@@ -244,7 +243,7 @@ class Session:
         """Remember the last result as ``_``, as Python's own prompt does."""
         vars(builtins)["_"] = value
 
-    def truth(self, expression: str, event: _Event) -> bool:
+    def truth(self, expression: str, event: Event) -> bool:
         """Return the truth of a breakpoint's condition; one that raises is true, as in pdb."""
         place = Place("forward", frames.user_frames(event.frame), extras=event.extra_quietly)
         with self.gate.masked():
@@ -278,7 +277,7 @@ class Session:
         """Return the recorded ops, the running one included."""
         if not self.stepper.torch_here:
             return []
-        recorder = self.stepper.recorder
+        recorder = self.recorder
         running = [call for call in recorder.current if call not in recorder.ops[-8:]]
         return recorder.ops + running if running else recorder.ops
 
@@ -288,7 +287,7 @@ class Session:
         Raises:
             StateError: there is none.
         """
-        backward = getattr(place.event, "backward", None)
+        backward: Any = getattr(place.event, "backward", None)
         if backward is None and self.stepper.passes:
             backward = self.stepper.passes[-1]
         if backward is None:
@@ -303,7 +302,7 @@ class Session:
         if not self.stepper.torch_here:
             return {}
         found: dict[int, str] = {}
-        for call in self.stepper.recorder.ops[-200:]:
+        for call in self.recorder.ops[-200:]:
             if call.site is not None and call.site.file == file and call.shape is not None:
                 found[call.site.line] = f"{call.name} {call.shape}"
         return found

@@ -85,7 +85,7 @@ class Host:
 
     def looked_on(self) -> None:
         """Nobody looks on any more, or one fewer: have nothing in place that is not needed."""
-        idle = not self.armed() and not self.session.stepper.observers
+        idle = not self.armed() and not self.session.stepper.added()
         if idle and not self.session.gate.places:
             self._rest()
 

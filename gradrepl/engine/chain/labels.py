@@ -61,7 +61,7 @@ class Labels:
         number = int(node._sequence_nr())
         if number >= nodes.NO_SEQUENCE or not self._session.stepper.torch_here:
             return None
-        return self._session.stepper.recorder.op_of(number)
+        return self._session.recorder.op_of(number)
 
     def _op_name(self, node: Any) -> str:
         op = self._op(node)

@@ -148,7 +148,7 @@ def target(text: str, session: Session, place: Place) -> Target:
 
 def _edge(tensor: Any, text: str, session: Session) -> Any:
     if not tensor.requires_grad:
-        how = session.stepper.recorder.cuts.of(tensor) if session.stepper.torch_here else ""
+        how = session.recorder.cuts.of(tensor) if session.stepper.torch_here else ""
         raise AutogradError(
             f"'{text}' does not require a gradient" + (f": {how} cut it off." if how else "."),
             "':t NAME' tells about a tensor.",

@@ -16,7 +16,7 @@ from gradrepl.engine.data import (
     synthetic,
     tune,
 )
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import Loops, watch_of
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 
@@ -32,13 +32,13 @@ def _(request: p.AskLoader, session: Session, place: Place) -> Answer:
 
 @on(p.WatchLoaders)
 def _(request: p.WatchLoaders, session: Session, place: Place) -> Answer:
-    stepper = session.stepper
-    stepper.watch_loaders = not request.off
-    stepper.rearm()
-    seen = watch_of(stepper)
+    loops = session.state(Loops)
+    loops.asked = not request.off
+    session.stepper.rearm()
+    seen = watch_of(session)
     return model.LoaderWatch(
         on=seen is not None,
-        breakpoints=seen is not None and not stepper.watch_loaders,
+        breakpoints=seen is not None and not loops.asked,
         epochs=seen.epochs if seen is not None else 0,
         batches=seen.batches if seen is not None else 0,
     )
@@ -48,7 +48,7 @@ def _(request: p.WatchLoaders, session: Session, place: Place) -> Answer:
 def _(request: p.AskBatch, session: Session, place: Place) -> Answer:
     loader, _ = room.meant(request.expression, session, place)
     mine = room.room_of(session)
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     seen = watch.of(loader) if watch is not None else None
     number = mine.next if request.number is None else request.number
     with session.grad_as_typed(place):

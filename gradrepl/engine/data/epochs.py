@@ -14,7 +14,7 @@ from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.room import room_of
 from gradrepl.engine.data.seen import Seen
 from gradrepl.engine.data.tune import size
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError, UsageError
 
@@ -34,7 +34,7 @@ def describe(
     Raises:
         UsageError: no such epoch was seen.
     """
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     known = watch.epochs_of(loader) if watch is not None else []
     if number is not None and number not in [seen.epoch for seen in known]:
         raise UsageError(f"epoch {number} of {name} was not seen.", _seen(known, watch is not None))
@@ -162,7 +162,7 @@ def run(loader: Any, name: str, session: Session) -> model.EpochRun:
             "would use it up for the program.",
             "With num_workers=1 the pass is in a process of its own.",
         )
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     seen = watch.of(loader) if watch is not None else None
     here = seen is not None and not seen.ended and not seen.left_off()
     begun = seen.begun if seen is not None and here else Epoch(loader)

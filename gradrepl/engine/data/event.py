@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl.engine.code import frames
 from gradrepl.engine.data import parts
+from gradrepl.engine.forward.events import TensorEvent
 from gradrepl.engine.stopping.breakpoints import Anchor
-from gradrepl.engine.stopping.events import _Event
 
 if TYPE_CHECKING:
     from gradrepl.engine.data.seen import Noted, Seen
     from gradrepl.engine.stopping.stepper import Stepper
 
 
-class BatchEvent(_Event):
+class BatchEvent(TensorEvent):
     """A batch, in the line of the program that asked for it."""
 
     kind = "batch"

@@ -19,7 +19,9 @@ from gradrepl import model
 from gradrepl.engine.code.torch_import import device
 from gradrepl.engine.data import batches, generators, order, pace, room
 from gradrepl.engine.data.seen import Seen
-from gradrepl.engine.data.watch import DataWatch, now, watch_of
+from gradrepl.engine.data.wanted import watch_of
+from gradrepl.engine.data.watch import DataWatch, now
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.model import Finding, Setting, Site, WorkerState
 from gradrepl.phrases import describe_exit
 
@@ -34,7 +36,7 @@ STEPS = 120
 
 def describe(loader: Any, name: str, session: Session, place: Place) -> model.Loader:
     """Return all that can be said of a loader without fetching a sample."""
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     seen = watch.of(loader) if watch is not None else None
     iterator = _running(loader, seen)
     going = vars(iterator).get("_num_yielded", 0) if iterator is not None else 0
@@ -63,13 +65,14 @@ def describe(loader: Any, name: str, session: Session, place: Place) -> model.Lo
 
 def _pace(loader: Any, session: Session, watch: DataWatch | None) -> model.Pace | None:
     steps = [] if watch is None else [s for seen in watch.epochs_of(loader) for s in seen.steps()]
-    return pace.mean(steps[-STEPS:], pace.room_of(loader), session.stepper.limits.loader)
+    return pace.mean(steps[-STEPS:], pace.room_of(loader), session.state(Gradients).limits.loader)
 
 
 def _timing(session: Session) -> model.Timing | None:
     """Return the parts of a step, where gradients are watched."""
-    health = session.stepper.health
-    return health.clock.timing(session.stepper.limits) if health is not None else None
+    gradients = session.state(Gradients)
+    watch = gradients.watch
+    return watch.clock.timing(gradients.limits) if watch is not None else None
 
 
 def _running(loader: Any, seen: Seen | None) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch.utils.data import DataLoader
 
 from gradrepl.engine.data.order import Epoch, all_iterators
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.tensor import names
 from gradrepl.errors import UsageError
 
@@ -107,7 +107,7 @@ def followed(session: Session, place: Place) -> tuple[Any, str]:
 
 def _latest(found: list[tuple[str, Any]], session: Session) -> tuple[Any, str]:
     """Return the loader that the program iterates now, or iterated last; else the first."""
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     named = {id(loader): (loader, name) for name, loader in found}
     for loader in watch.latest() if watch is not None else ():
         if id(loader) in named:

@@ -12,7 +12,7 @@ from gradrepl import model
 from gradrepl.engine.code import evaluate
 from gradrepl.engine.data import batches, fetching, generators, loaders, order, parts, pipeline
 from gradrepl.engine.data.room import room_of
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
 from gradrepl.model import Part, Sample, Site
@@ -58,7 +58,7 @@ def worker_for(loader: Any, index: Any, session: Session) -> tuple[int | None, i
     """Return the worker that has (had) an index, and the seed from which workers were seeded."""
     if not loader.num_workers:
         return None, None
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     seen = watch.of(loader) if watch is not None else None
     seed = seen.base_seed if seen is not None else None
     for noted in seen.noted if seen is not None else ():

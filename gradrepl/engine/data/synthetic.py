@@ -17,7 +17,9 @@ from torch.utils.data import DataLoader
 from gradrepl import model
 from gradrepl.engine.code.patches import Patch, passes
 from gradrepl.engine.data import batches, copies, devices, generators, pace, parts, tune
-from gradrepl.engine.data.watch import DataWatch, watch_of
+from gradrepl.engine.data.wanted import Loops, watch_of
+from gradrepl.engine.data.watch import DataWatch
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
 
@@ -125,7 +127,7 @@ def switched(loader: Any, name: str, session: Session, on: bool) -> model.Synthe
     Raises:
         StateError: there is nothing to take away.
     """
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     before = watch.swap if watch is not None else None
     if not on:
         if watch is None or before is None:
@@ -136,9 +138,9 @@ def switched(loader: Any, name: str, session: Session, on: bool) -> model.Synthe
                                   "':restart' runs it as if nothing had been.",)  # fmt: skip
         return _compared(loader, name, session, before, notes)
     batch = _one(loader)
-    session.stepper.watch_loaders = True
+    session.state(Loops).asked = True
     session.stepper.rearm()
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     if watch is None:
         raise StateError("loaders cannot be watched here.")
     if watch.swap is not None:
@@ -164,7 +166,7 @@ def _one(loader: Any) -> Any:
 
 def _paces(loader: Any, session: Session, swap: Swap | None) -> list[model.Pace | None]:
     """Return the program's own pace with the loader, and with memory."""
-    watch, limit = watch_of(session.stepper), session.stepper.limits.loader
+    watch, limit = watch_of(session), session.state(Gradients).limits.loader
     steps = [] if watch is None else [s for seen in watch.epochs_of(loader) for s in seen.steps()]
     mine = swap is not None and swap.loader() is loader
     return [
@@ -211,7 +213,7 @@ def measure(
     loader: Any, name: str, session: Session, seconds: float, device: torch.device
 ) -> model.Synthetic:
     """Measure a copy of the loader, and one batch from memory; Ctrl-C ends it."""
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     swap = watch.swap if watch is not None else None
     real, memory = _paces(loader, session, swap)
     found: dict[str, Any] = {}

@@ -78,7 +78,7 @@ class DataWatch:
 
     def place(self, on: bool) -> None:
         """Have the stand-ins in place, or not."""
-        shown = self.stepper.session.observers.wants("batch")
+        shown = self.stepper.wants("batch")
         self._told = None if shown else self.stepper.armed.batches()
         if on == self.on:
             return
@@ -213,7 +213,8 @@ class DataWatch:
     def _tell(self, seen: Seen, batch: Any, frame: FrameType) -> None:
         """Show this batch to plugins, and stop here if a breakpoint waits for it."""
         stepper, noted = self.stepper, seen.noted[-1]
-        stepper.session.observers.batch(noted.number, noted.indices)
+        for each in stepper.observers:
+            each.batch(noted.number, noted.indices)
         stepper.event(BatchEvent(stepper, stepper.armed.anchor, seen, noted, batch, frame))
 
     # -- what may be asked ---------------------------------------------------------------------
@@ -236,9 +237,3 @@ class DataWatch:
             for noted in seen.noted
         ]  # fmt: skip
         return tuple(found[-count:])
-
-
-def watch_of(stepper: Stepper) -> DataWatch | None:
-    """Return what watches loaders, where something does."""
-    found = stepper.loading
-    return found if found is not None and found.on else None

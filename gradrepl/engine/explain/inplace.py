@@ -45,7 +45,7 @@ def suspects(message: str, session: Session) -> str:
     if match is None or not session.stepper.torch_here:
         return ""
     shape = tuple(int(size) for size in match[1].split(",") if size.strip())
-    ops = [call for call, _, _ in session.stepper.recorder.flow.entries]
+    ops = [call for call, _, _ in session.recorder.flow.entries]
     wrote = [call for call in ops if call.bumped and call.shape == shape]
     said = list(dict.fromkeys(leaf.said(call) for call in reversed(wrote)))[:SUSPECTS]
     return f"It was probably written by {', '.join(said)}, on shape {shape}." if said else ""

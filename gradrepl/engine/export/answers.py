@@ -46,7 +46,7 @@ def _(request: p.Take, session: Session, place: Place) -> Answer:
     if request.what in ("graph", "pass"):
         return _backward(serial, request.what, session, place)
     if request.what == "ops":
-        ops = Ops(session.stepper.recorder.ops)
+        ops = Ops(session.recorder.ops)
         if not len(ops):
             raise StateError(
                 "no op has been recorded.",
@@ -65,7 +65,7 @@ def _graph_of(serial: int, expression: str, session: Session, place: Place) -> m
     tensor = session.tensor(expression, place)
     with figures.quiet():
         source = source_of(tensor, expression, session, place)
-        taken = Snapshot(source, session.stepper.recorder.op_of)
+        taken = Snapshot(source, session.recorder.op_of)
         root = source.names.tensor(tensor) or expression
         _hold(serial, taken)
         return taken.head(serial, "graph", source.names, of=root, root=root)
@@ -77,7 +77,7 @@ def _backward(serial: int, what: str, session: Session, place: Place) -> model.T
     except StateError:
         return _last(serial, what, session, place)
     with figures.quiet():
-        taken = Snapshot(backward, session.stepper.recorder.op_of)
+        taken = Snapshot(backward, session.recorder.op_of)
         taken.paused(backward)
         _hold(serial, Ran(taken) if what == "pass" else taken)
         return taken.head(

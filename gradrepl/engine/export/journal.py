@@ -22,6 +22,7 @@ from gradrepl.engine.export.snapshot import Snapshot, Visit
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.graph.hooks import without_gc
 from gradrepl.engine.modules.walked import Walked
+from gradrepl.engine.observers import Observer
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
 
@@ -35,7 +36,7 @@ NODES = 400_000
 _clock = time.perf_counter
 
 
-class Journal:
+class Journal(Observer):
     """Keeps the last backwards; an observer (see ``engine.observers``) while it is on."""
 
     def __init__(self, session: Session) -> None:
@@ -45,16 +46,12 @@ class Journal:
 
     # -- as an observer ------------------------------------------------------------------------
 
+    backwards = True
+
     @property
-    def records(self) -> bool:
+    def records(self) -> bool:  # type: ignore[override]
         """Ops are to be recorded, as long as there is a face that may ask for them."""
         return not self.stepper.gate.detached
-
-    def op(self, call: Any) -> None:
-        """The recorder keeps it."""
-
-    def ended(self) -> None:
-        """Nothing to do any more."""
 
     def close(self) -> None:
         """Forget all."""
@@ -125,7 +122,7 @@ class Source(Walked):
 
     def __init__(self, graph: Graph, names: Names, session: Session) -> None:
         self.graph, self.names = graph, names
-        self._recorder = session.stepper.recorder
+        self._recorder = session.recorder
 
 
 class _Run:

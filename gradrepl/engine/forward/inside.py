@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.torch_private import TorchDispatchMode, sequence_number
 
 if TYPE_CHECKING:
-    from gradrepl.engine.forward.recorder import Recorder
+    from gradrepl.engine.stopping.stepper import Stepper
+
+
+class Recorder(Protocol):
+    """What runs an op, recorded."""
+
+    stepper: Stepper
+    last_id: int
+    depth: int
+
+    def run(self, call: Call, call_it: Callable[..., Any], what: Any) -> Any:
+        """Run an op that has begun."""
 
 
 def _call(function: Any, args: Any, kwargs: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -15,8 +15,47 @@ from gradrepl.engine.tensor import facts
 from gradrepl.model import Edge, Node, NodeRow, Saved
 
 if TYPE_CHECKING:
-    from gradrepl.engine.graph.backward import Pass
-    from gradrepl.engine.stopping.events import NodeEvent
+    from gradrepl.engine.graph.graph import Graph, Order
+    from gradrepl.engine.tensor.names import Names
+
+
+class Event(Protocol):
+    """A node about to run or done, with its gradients."""
+
+    when: str
+    grad_in: list[Any]
+    grad_out: list[Any]
+
+
+class Run(Protocol):
+    """A backward, as its rows need it."""
+
+    graph: Graph
+    order: Order
+    ran: dict[int, float | None]
+
+    @property
+    def names(self) -> Names:
+        """The names in scope of its caller."""
+
+    def name(self, node: int) -> str:
+        """Name of a node."""
+
+    def label(self, node: int) -> str:
+        """What the user knows it by."""
+
+    def leaf(self, node: int) -> str:
+        """Name of its leaf, or ''."""
+
+    def module(self, node: int) -> str:
+        """Path of the module that made it."""
+
+    def op(self, node: int) -> Any:
+        """The recorded op that made it, or None."""
+
+    def is_root(self, node: int) -> bool:
+        """Does the backward start there?"""
+
 
 NO_SEQUENCE = 2**64 - 1
 """The sequence number of every AccumulateGrad."""
@@ -103,7 +142,7 @@ def _describe(grads: list[Any]) -> tuple[Any, ...]:
     )
 
 
-def record(backward: Pass, place: int, event: NodeEvent | None = None) -> Node:
+def record(backward: Run, place: int, event: Event | None = None) -> Node:
     """Return the record of the node at index ``place``; gradients only at its own event."""
     node = backward.graph.nodes[place]
     op = backward.op(place)
@@ -148,7 +187,7 @@ def _hooks(node: Any) -> int:
     return len(found) + len(after)
 
 
-def _edges(backward: Pass, place: int) -> tuple[Edge, ...]:
+def _edges(backward: Run, place: int) -> tuple[Edge, ...]:
     found = []
     for target, number in backward.graph.nodes[place].next_functions[:16]:
         index = backward.graph.index.get(target) if target is not None else None
@@ -162,7 +201,7 @@ def _edges(backward: Pass, place: int) -> tuple[Edge, ...]:
     return tuple(found)
 
 
-def row(backward: Pass, place: int, here: int | None, lanes: str) -> NodeRow:
+def row(backward: Run, place: int, here: int | None, lanes: str) -> NodeRow:
     """Return the line of a node in the backward list."""
     state = "here" if place == here else "done" if place in backward.ran else "predicted"
     return NodeRow(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from gradrepl.engine.code import frames
+from gradrepl.engine.observers import Observer
 from gradrepl.model import GraphView, NodeRow, OpRow, Site
 from gradrepl.model.running import Shape
 from gradrepl.model.traced import TracedPass
@@ -30,10 +31,10 @@ SHAPES = 8
 """Shapes that are kept of what goes into an op, and of what comes out."""
 
 
-class Tracing:
+class Tracing(Observer):
     """What is recorded of one thread, from ``begin`` to ``close``. Needs no torch to begin."""
 
-    records = True
+    records = backwards = True
 
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper
@@ -93,9 +94,6 @@ class Tracing:
             seconds = time.perf_counter() - started
             self._running.remove(visit.number)
             self.passes[visit.number] = visit.ended(outcome, seconds)
-
-    def ended(self) -> None:
-        """Nothing to do between backwards."""
 
     def close(self) -> None:
         """Nothing stays in place after a backward."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Lanes
 from gradrepl.model import NodeRow
-
-if TYPE_CHECKING:
-    from gradrepl.engine.graph.backward import Pass
 
 FAR = 20_000
 """Rows beyond those drawn to which lanes are not followed."""
@@ -20,7 +17,7 @@ PATH = 64
 class View:
     """Rows and paths of one pass, drawn only as far as somebody asks."""
 
-    def __init__(self, backward: Pass) -> None:
+    def __init__(self, backward: nodes.Run) -> None:
         self.backward = backward
         self._used_by: tuple[int, dict[int, list[int]]] | None = None
         self._lanes = Lanes(backward.graph.next, backward.graph.index[backward.graph.roots[0]])

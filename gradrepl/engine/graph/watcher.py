@@ -45,17 +45,13 @@ class Watcher:
             stepper.check_nested_backward()
             return original(roots, *args, **kwargs)
         engine: Callable[[], Any] = partial(original, roots, *args, **kwargs)
-        health, observers = stepper.health, tuple(stepper.observers)
-        for each in observers:
+        observers = stepper.around_backwards
+        for each in sorted(observers, key=lambda each: each.built_in):  # these go around the others
             engine = partial(each.around, engine, roots, args, kwargs)
-        if health is not None and health.on:
-            engine = partial(health.around, engine, roots, args, kwargs)
         if stepper.records or stepper.passes:
             result = self._pass(engine, roots, args, kwargs)
         else:
             result = engine()  # nothing but gradients is watched
-        if health is not None:
-            stepper.judged(health)
         for each in observers:
             each.ended()
         return result

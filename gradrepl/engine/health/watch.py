@@ -34,7 +34,7 @@ from gradrepl.model import health as h
 from gradrepl.phrases import place
 
 if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
+    from gradrepl.engine.session import Session
 
 OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
@@ -52,10 +52,12 @@ Reached = tuple[Tracked, torch.Tensor, torch.Tensor]
 class HealthWatch:
     """What is watched, and what has been seen."""
 
-    def __init__(self, stepper: Stepper) -> None:
-        self.stepper = stepper
+    def __init__(self, session: Session, limits: Callable[[], h.HealthLimits]) -> None:
+        self.session = session
+        self.stepper = stepper = session.stepper
+        self._limits = limits
         self.asked = h.Watching()
-        self.parameters = Parameters(stepper.session)
+        self.parameters = Parameters(session)
         self.clock = Clock(self._steps)
         self.scaling = Scaling()
         self.clips = Clips(stepper.sees, self._scaled)
@@ -79,7 +81,7 @@ class HealthWatch:
         """Parameters whose verdict is another since the last look, and the word before."""
         self._lock = threading.Lock()
         self._figures_end = self._figures_took = 0.0
-        self._telling = Telling(stepper.session.tell)
+        self._telling = Telling(session.tell)
         self._pending = 0
 
     # -- on and off ----------------------------------------------------------------------------
@@ -87,7 +89,7 @@ class HealthWatch:
     @property
     def limits(self) -> h.HealthLimits:
         """The limits of the verdicts."""
-        return self.stepper.limits
+        return self._limits()
 
     def place(self, asked: h.Watching) -> None:
         """Have in place what is asked for."""

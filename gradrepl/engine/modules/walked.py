@@ -23,7 +23,7 @@ class Walked:
         self.order = Order(self.graph, None)
         self.names = names
         self.ran: dict[int, float | None] = {}
-        self._recorder = session.stepper.recorder
+        self._recorder = session.recorder
 
     def op(self, node: int) -> Call | None:
         """Return the recorded op that made the node, or None."""
