@@ -130,10 +130,10 @@ class Trace:
 
         return text.trace(self)
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from gradrepl.traced import html
 
-        return html.trace(self)
+        return html(self)
 
 
 def _counted(count: int, what: str, ending: str = "s") -> str:

@@ -135,10 +135,10 @@ class Watch:
 
         return render(self.health(), Look())
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from gradrepl.traced import html
 
-        return html.health(self.health())
+        return html(self.health())
 
 
 def _check(model: Any, every: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.app import App
 from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
@@ -83,3 +84,43 @@ DEFAULTS = {
 }  # fmt: skip
 """What our own variables are in a theme that does not know them."""
 SHORT = {theme.name.removeprefix("gradrepl-"): theme.name for theme in OURS}
+
+
+class Themed(App[int]):
+    """An app in one of our themes, or of Textual's."""
+
+    def __init__(self, theme: str) -> None:
+        super().__init__()
+        for each in OURS:
+            self.register_theme(each)
+        if not self.choose(theme):
+            self.theme = DARK.name
+
+    def on_mount(self) -> None:
+        """Know how many colours there are."""
+        self.theme_changed_signal.subscribe(self, lambda theme: self.sixteen(theme.ansi))
+        self.sixteen(self.current_theme.ansi)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give our own variables to themes that do not know them."""
+        return dict((DARK if self.current_theme.dark else LIGHT).variables)
+
+    def themes_offered(self) -> list[str]:
+        """Return the names of the themes."""
+        return [*SHORT, *(name for name in self.available_themes if "gradrepl" not in name)]
+
+    def choose(self, name: str) -> bool:
+        """Choose a theme by its name; return whether there is one."""
+        name = SHORT.get(name, name)
+        known = name in self.available_themes
+        if known:
+            self.theme = name
+        return known
+
+    def sixteen(self, colours: bool) -> None:
+        """Mark the selected row by reversing it, where it has no ground of its own."""
+        self.set_class(colours or self.no_color, "-sixteen")
+
+    def action_next_theme(self) -> None:
+        """Dark or light."""
+        self.theme = DARK.name if self.theme == LIGHT.name else LIGHT.name

@@ -40,9 +40,9 @@ async def waits(app: GradreplApp, pilot: Pilot[Any]) -> None:
     quiet = 0
     for _ in range(3000):
         await pilot.pause(0.02)
-        ready = app._started and app.talk.prompt is not None and not app._busy
+        ready = app._started and app.talk.prompt is not None and not app.entries.busy
         work = any(worker.is_running for worker in app.workers if worker.name != "serve")
-        quiet = quiet + 1 if ready and not work and not app._queue.qsize() else 0
+        quiet = quiet + 1 if ready and not work and not app.entries._queue.qsize() else 0
         if quiet == 5:
             return
     raise SystemExit("the program does not come to a stop")

@@ -45,12 +45,12 @@ class Muted:
 
     def notes(self) -> list[str]:
         """Say which hooks did not run."""
-        told = [f"{_named(hook)} on {name}" for hook, name in self.hooks.values()]
-        if not told:
+        hooks = [f"{_named(hook)} on {name}" for hook, name in self.hooks.values()]
+        if not hooks:
             return []
-        more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+        more = f" and {len(hooks) - SHOWN} more" if len(hooks) > SHOWN else ""
         return [
-            f"hooks not run: {', '.join(told[:SHOWN])}{more}; a real backward runs them, and what "
+            f"hooks not run: {', '.join(hooks[:SHOWN])}{more}; a real backward runs them, and what "
             "they return takes the gradient's place."
         ]
 
@@ -169,16 +169,16 @@ def contained(user_code: bool = True) -> Iterator[None]:
 
 def _generators() -> list[tuple[Any, Any]]:
     """Return what puts back each random generator, and its state."""
-    found: list[tuple[Any, Any]] = [
+    states: list[tuple[Any, Any]] = [
         (torch.set_rng_state, torch.get_rng_state()),
         (random.setstate, random.getstate()),
     ]
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        found.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+        states.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
     numbers = sys.modules.get("numpy")
     if numbers is not None:
-        found.append((numbers.random.set_state, numbers.random.get_state()))
-    return found
+        states.append((numbers.random.set_state, numbers.random.get_state()))
+    return states
 
 
 def _guarded(engine: Callable[..., Any]) -> Callable[..., Any]:
@@ -203,7 +203,7 @@ def gradients(
     What it raises where the graph was freed or changed in place is left to the caller.
     """
     edges = [GradientEdge(node, number) for node, number in inputs]
-    found: tuple[Any, ...] = torch.autograd.grad(
+    grads: tuple[Any, ...] = torch.autograd.grad(
         tuple(outputs), edges, grad_outputs=list(seeds), retain_graph=True, allow_unused=True
     )  # type: ignore[arg-type]
-    return found
+    return grads

@@ -48,7 +48,7 @@ def _nobody(*arguments: Any) -> bool:
     return False
 
 
-class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class AtenRecorder(TorchDispatchMode):  # type: ignore[misc]
     """Shows the aten ops that one builtin op is made of."""
 
     def __init__(self, recorder: Recorder, outer: Call) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gradrepl.engine.code import frames
 from gradrepl.engine.explain import cut_off, nonfinite
 from gradrepl.engine.forward.events import TensorEvent
-from gradrepl.engine.graph import nodes
 from gradrepl.engine.stopping.breakpoints import Anchor
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Site
@@ -16,7 +15,10 @@ from gradrepl.model import Site
 if TYPE_CHECKING:
     from types import FrameType
 
+    from gradrepl.engine.graph.graph import Graph, Order
+    from gradrepl.engine.graph.view import View
     from gradrepl.engine.stopping.stepper import Stepper
+    from gradrepl.engine.tensor.names import Names
     from gradrepl.model import Accumulated
 
 MISSING = 8
@@ -30,17 +32,49 @@ VIEWS = frozenset(
 )
 
 
-class Backward(nodes.Run, Protocol):
-    """A backward that runs, as its events see it."""
+class Backward(Protocol):
+    """A backward that runs (a ``Pass``), as its events see it."""
 
     frame: FrameType | None
+    graph: Graph
+
+    @property
+    def order(self) -> Order:
+        """The order of its nodes."""
+
+    @property
+    def names(self) -> Names:
+        """The names in scope of its caller."""
+
+    @property
+    def view(self) -> View:
+        """Its records."""
+
+    @property
+    def begun(self) -> int:
+        """How many nodes have begun to run."""
 
     @property
     def root(self) -> str:
         """Name of what it starts from, or ''."""
 
+    def is_root(self, node: int) -> bool:
+        """Does it begin there?"""
+
+    def name(self, node: int) -> str:
+        """Name of a node."""
+
+    def label(self, node: int) -> str:
+        """What the user knows it by."""
+
+    def leaf(self, node: int) -> str:
+        """Name of its leaf, or ''."""
+
     def leaf_names(self, node: int) -> Sequence[str]:
-        """All names of the node's leaf."""
+        """All names of its leaf."""
+
+    def module(self, node: int) -> str:
+        """Path of its module."""
 
     def module_paths(self, node: int) -> Sequence[str]:
         """All paths of its module."""
@@ -135,7 +169,7 @@ class NodeEvent(TensorEvent):
         return found
 
     def told(self, reason: str) -> dict[str, Any]:
-        record = nodes.record(self.backward, self.node, self)
+        record = self.backward.view.node(self.node, self)
         notes = nonfinite.notes(self, reason, self._causes)
         return _told(self, record.site) | {
             "module": record.module, "node": record, "notes": notes,
@@ -195,6 +229,6 @@ def _told(event: NodeEvent | PassEvent, site: Site | None) -> dict[str, Any]:
     if site is None and event.frame is not None:
         site = frames.site(event.frame)
     return {
-        "site": site, "position": len(backward.ran), "total": backward.order.total,
+        "site": site, "position": backward.begun, "total": backward.order.total,
         "root": backward.root, "accumulated": tuple(backward.accumulated()[0]),
     }  # fmt: skip

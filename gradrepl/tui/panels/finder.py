@@ -24,8 +24,8 @@ class Finder(Input):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go to the first hit."""
         event.stop()
-        self.post_message(messages.FindTyped(self.value, True))
+        self.post_message(messages.FindTyped(self.value))
 
     def action_leave(self) -> None:
         """Close without looking."""
-        self.post_message(messages.FindTyped(None, True))
+        self.post_message(messages.FindTyped(None))

@@ -60,10 +60,15 @@ def _health_row(row: model.HealthRow) -> str:
     zero = "-" if row.zeros is None else f"{row.zeros / max(1, row.numel):.0%}"
     also = f" = {', '.join(row.also)}" if row.also else ""
     cells = [
-        _cell(row.name + also), _cell(_shape(row.shape)), _cell(short(row.norm), "n"),
-        _cell(short(row.ratio), "n"), _cell(short(row.update), "n"), _cell(zero, "n"),
-        _cell(sparkline(row.history, LOOKS)), _cell(row.label or row.verdict, "word", row.why),
-    ]  # fmt: skip
+        _cell(row.name + also),
+        _cell(_shape(row.shape)),
+        _cell(short(row.norm), "n"),
+        _cell(short(row.ratio), "n"),
+        _cell(short(row.update), "n"),
+        _cell(zero, "n"),
+        _cell(sparkline(row.history, LOOKS)),
+        _cell(row.label or row.verdict, "word", row.why),
+    ]
     return _row(cells, row.verdict in model.PROBLEMS)
 
 
@@ -119,9 +124,13 @@ def _op_row(op: OpRow) -> str:
     came = ", ".join(map(_shape, op.outputs))
     note = ", ".join(filter(None, (op.mode, *op.changed)))
     cells = [
-        _cell(f"%{op.id}", "n"), _cell("  " * op.depth + op.name), _cell(f"{went} → {came}"),
-        _cell(op.dtype), _cell(_place(op.site), "", op.site.text if op.site else ""), _cell(note),
-    ]  # fmt: skip
+        _cell(f"%{op.id}", "n"),
+        _cell("  " * op.depth + op.name),
+        _cell(f"{went} → {came}"),
+        _cell(op.dtype),
+        _cell(_place(op.site), "", op.site.text if op.site else ""),
+        _cell(note),
+    ]
     return _row(cells)
 
 
@@ -136,10 +145,14 @@ def _node_row(node: NodeRow) -> str:
     made = f"%{node.op} " if node.op is not None else ""
     to = " ".join(f"#{each}" for each in node.to)
     cells = [
-        _cell(f"#{node.id}", "n"), _cell(node.name), _cell(node.label or node.module),
-        _cell(norm, "n word"), _cell("" if node.shape is None else _shape(node.shape)),
-        _cell(made + _place(node.site)), _cell(to),
-    ]  # fmt: skip
+        _cell(f"#{node.id}", "n"),
+        _cell(node.name),
+        _cell(node.label or node.module),
+        _cell(norm, "n word"),
+        _cell("" if node.shape is None else _shape(node.shape)),
+        _cell(made + _place(node.site)),
+        _cell(to),
+    ]
     return _row(cells, node.norm is not None and node.norm - node.norm != 0.0)
 
 

@@ -1,4 +1,7 @@
-"""What the user means by a root and a leaf: expressions, '#N', or the backward that is paused."""
+"""What the user's words mean in a graph, and how its nodes are called in an answer.
+
+A root and a leaf are expressions, '#N', or the root of the backward that is paused.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from typing import Any, NamedTuple
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.chain.local import outputs_of, seed
-from gradrepl.engine.chain.ways import Start
+from gradrepl.engine.chain.path_graph import Start
+from gradrepl.engine.chain.vjp import outputs_of, seed
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
-from gradrepl.engine.tensor import figures
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.errors import AutogradError, StateError, UsageError
 
 
@@ -33,9 +37,8 @@ class Target(NamedTuple):
 
 def paused(session: Session, place: Place) -> Any:
     """Return the backward that is paused here, or None."""
-    found = getattr(place.event, "backward", None)
     passes = session.stepper.passes
-    return found or (passes[-1] if passes else None)
+    return getattr(place.event, "backward", None) or (passes[-1] if passes else None)
 
 
 def root(text: str, session: Session, place: Place) -> Root:
@@ -71,7 +74,7 @@ def _own_root(session: Session, place: Place) -> Root:
     roots, grads = _call(backward)
     starts = []
     for each, grad in zip(roots, grads, strict=True):
-        edge = each if not isinstance(each, torch.Tensor) else _quiet_edge(each)
+        edge = each if not isinstance(each, torch.Tensor) else gradient_edge(each)
         starts.append(Start(edge.node, edge.output_nr, grad))
     return Root(backward.root or "the root", starts)
 
@@ -122,15 +125,15 @@ def node_index(text: str, session: Session, place: Place) -> int:
     """
     backward = session.backward_here(place)
     try:
-        found = backward.order.at(int(text[1:]))
+        index = backward.order.at(int(text[1:]))
     except ValueError:
         raise UsageError(f"'{text}' is no node.", "Write it as '#7'.") from None
-    if found is None:
+    if index is None:
         raise UsageError(
             f"there is no node {text}: this backward has {backward.order.total}.",
             "':nodes' lists them.",
         )
-    return found
+    return int(index)
 
 
 def target(text: str, session: Session, place: Place) -> Target:
@@ -153,10 +156,11 @@ def _edge(tensor: Any, text: str, session: Session) -> Any:
             f"'{text}' does not require a gradient" + (f": {how} cut it off." if how else "."),
             "':t NAME' tells about a tensor.",
         )
-    return _quiet_edge(tensor)
+    return gradient_edge(tensor)
 
 
-def _quiet_edge(tensor: Any) -> Any:
+def gradient_edge(tensor: Any) -> Any:
+    """Return the node and the number of its output that a gradient for ``tensor`` arrives at."""
     with figures.quiet():
         return torch.autograd.graph.get_gradient_edge(tensor)
 
@@ -167,3 +171,60 @@ def unreached(root: Root, target: Target) -> AutogradError:
         f"no path leads from '{root.name}' to '{target.name}': its gradient from there is None.",
         "':t NAME' tells how a tensor was made and where it was cut off.",
     )
+
+
+class Labels:
+    """Names of one moment: ids of the backward that is paused, the user's variables, lines."""
+
+    def __init__(self, session: Session, place: Place) -> None:
+        self._session = session
+        self._backward = paused(session, place)
+        self._names = session.names(place.frame)
+        self._made: dict[tuple[Any, int], str] = {}
+        with torch_private.DisableTorchFunction():
+            for name, tensor in self._names.variables():
+                if tensor.requires_grad and not tensor.is_leaf:
+                    self._made.setdefault((tensor.grad_fn, tensor.output_nr), name)
+
+    def node(self, node: Any) -> str:
+        """Return '#7 MulBackward0', 'MulBackward0', or for a leaf '#9 weight'."""
+        name = self.leaf(node) or nodes.name(node)
+        index = self._backward.graph.index.get(node) if self._backward is not None else None
+        place = self._backward.order.place(index) if index is not None else 0
+        return f"#{place} {name}" if place else name
+
+    def leaf(self, node: Any) -> str:
+        """Return the name of the leaf that a node accumulates into, or ''."""
+        variable = getattr(node, "variable", None)
+        if not isinstance(variable, torch.Tensor):
+            return ""
+        known = self._names.tensor(variable)
+        return known or "leaf " + "x".join(map(str, facts.sizes(variable.shape)))
+
+    def made(self, node: Any, number: int) -> str:
+        """Return what an output of the node is called: a variable, a leaf, else its op."""
+        known = self._made.get((node, number)) or self.leaf(node)
+        return known or self._op_name(node)
+
+    def variable(self, node: Any, number: int) -> Any:
+        """Return (name, tensor) of the variable that holds this output, or None."""
+        name = self._made.get((node, number))
+        pairs = (pair for pair in self._names.variables() if pair[0] == name)
+        return next(pairs, None) if name else None
+
+    def _op(self, node: Any) -> Any:
+        number = int(node._sequence_nr())
+        if number >= nodes.NO_SEQUENCE or not self._session.stepper.torch_here:
+            return None
+        return self._session.recorder.op_of(number)
+
+    def _op_name(self, node: Any) -> str:
+        op = self._op(node)
+        if op is not None:
+            return str(op.name)
+        return nodes.name(node).rstrip("0123456789").removesuffix("Backward").lower()
+
+    def line(self, node: Any) -> str:
+        """Return 'train.py:12', where the node was made, or ''."""
+        op = self._op(node)
+        return op.site.place if op and op.site else ""

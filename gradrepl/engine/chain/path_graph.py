@@ -13,7 +13,7 @@ from gradrepl.engine.graph.graph import Graph, Order
 
 DIGITS = 4_000
 """Numbers of paths with more digits are not written out."""
-_MOST: int = 10**DIGITS
+MOST: int = 10**DIGITS
 
 
 class Start(NamedTuple):
@@ -32,7 +32,7 @@ class Hop(NamedTuple):
     number: int
 
 
-class Ways:
+class PathGraph:
     """All paths from ``starts`` to output ``number`` of ``target``; nodes are graph indices."""
 
     def __init__(self, starts: Sequence[Start], target: Any, number: int) -> None:
@@ -51,16 +51,14 @@ class Ways:
         graph = self.graph
         needed = graph.needed([self.target], accumulate=False) or set()
         order = Order(graph, needed)
-        found = [node for place in range(1, len(needed) + 1)
-                 if (node := order.at(place)) is not None]  # fmt: skip
-        count = self._count
-        for node in reversed(found):
+        places = (order.at(place) for place in range(1, len(needed) + 1))
+        ordered = [node for node in places if node is not None]
+        for node in reversed(ordered):
             hops = tuple(self._hops_of(node))
             if hops:
                 self._hops[node] = hops
-                total = sum(self._beyond(hop) for hop in hops)
-                count[node] = min(total, _MOST)
-        self.order = [node for node in found if node in count]
+                self._count[node] = min(MOST, sum(self._beyond(hop) for hop in hops))
+        self.order = [node for node in ordered if node in self._count]
 
     def _hops_of(self, node: int) -> Iterator[Hop]:
         for edge, (place, (_, number)) in enumerate(
@@ -87,11 +85,11 @@ class Ways:
     @property
     def count(self) -> int:
         """The number of paths; 10**4000 stands for that and more."""
-        return min(_MOST, sum(self.paths_from(node, number) for node, number, _ in self.starts))
+        return min(MOST, sum(self.paths_from(node, number) for node, number, _ in self.starts))
 
 
 def written(count: int) -> int | str:
     """Return a number of paths as it travels: beyond 64 bits its digits, or '>1e4000'."""
     if count < 2**63:
         return count
-    return f">1e{DIGITS}" if count >= _MOST else str(count)
+    return f">1e{DIGITS}" if count >= MOST else str(count)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -72,7 +73,7 @@ class Runner:
     def run_node(self, node: Any, grads: Grads) -> Grads:
         """Do the same for a node of any graph."""
         try:
-            found = self._custom(node, grads) if is_custom(node) else self._own(node, grads)
+            leaving = self._custom(node, grads) if is_custom(node) else self._own(node, grads)
         except GradreplError:
             raise
         except Exception as error:  # a custom backward is user code
@@ -80,26 +81,23 @@ class Runner:
         with figures.quiet():
             return [
                 None if grad is None or target is None else conform(grad, target, number)
-                for grad, (target, number) in zip(found, node.next_functions, strict=False)
+                for grad, (target, number) in zip(leaving, node.next_functions, strict=False)
             ]
 
     def _own(self, node: Any, grads: Grads) -> Sequence[Any]:
         with figures.quiet():
-            found = node(*grads)
-        return found if isinstance(found, tuple) else (found,)
+            leaving = node(*grads)
+        return leaving if isinstance(leaving, tuple) else (leaving,)
 
     def _custom(self, node: Any, grads: Grads) -> Sequence[Any]:
         self.count(node)
-        filled = [
-            zeros(node, number) if grad is None else grad for number, grad in enumerate(grads)
-        ]
+        filled = [seed(node, n, 0.0) if grad is None else grad for n, grad in enumerate(grads)]
         with torch.no_grad():
-            found = node.apply(*filled)
-        found = found if isinstance(found, tuple) else (found,)
-        edges = iter(range(len(node.next_functions)))
+            made = node.apply(*filled)
+        made = made if isinstance(made, tuple) else (made,)
         placed: Grads = [None] * len(node.next_functions)
-        wanted = [e for e in edges if node.next_functions[e][0] is not None]
-        given = [g for g, need in zip(found, node.needs_input_grad, strict=False) if need]
+        wanted = [e for e, (target, _) in enumerate(node.next_functions) if target is not None]
+        given = [g for g, need in zip(made, node.needs_input_grad, strict=False) if need]
         for edge, grad in zip(wanted, given, strict=False):
             placed[edge] = grad
         return placed
@@ -118,13 +116,9 @@ class Runner:
         """Say what user code was run."""
         return [
             f"the backward of {name} was run {count} more time{'s' if count > 1 else ''} "
-            "for this answer." for name, count in sorted(self.reruns.items())
-        ]  # fmt: skip
-
-
-def zeros(node: Any, number: int) -> torch.Tensor:
-    """Return a zero gradient for output ``number`` of the node."""
-    return seed(node, number, 0.0)
+            "for this answer."
+            for name, count in sorted(self.reruns.items())
+        ]
 
 
 def seed(node: Any, number: int, value: float = 1.0) -> torch.Tensor:
@@ -136,10 +130,7 @@ def seed(node: Any, number: int, value: float = 1.0) -> torch.Tensor:
 
 def elements(node: Any, number: int) -> int:
     """Return how many elements that output has."""
-    found = 1
-    for size in node._input_metadata[number].shape:
-        found *= int(size)
-    return found
+    return prod(int(size) for size in node._input_metadata[number].shape)
 
 
 def is_real_number(node: Any, number: int) -> bool:
@@ -161,7 +152,7 @@ def conform(grad: torch.Tensor, target: Any, number: int) -> torch.Tensor:
 
 
 def _unpack_hooks(node: Any) -> list[Any]:
-    found = []
+    hooks = []
     names = ("_raw_saved_tensors",) if is_custom(node) else nodes._saved_attributes(type(node))  # type: ignore[arg-type]
     for name in names:
         try:
@@ -171,8 +162,8 @@ def _unpack_hooks(node: Any) -> list[Any]:
         for each in raw if isinstance(raw, (list, tuple)) else (raw,):
             hook = getattr(each, "unpack_hook", None)
             if hook is not None:
-                found.append(hook)
-    return found
+                hooks.append(hook)
+    return hooks
 
 
 def _checkpointed() -> StateError:
