@@ -17,7 +17,7 @@ class Observer:
     """Does it belong to every session, and not only to whoever asked for it?"""
     records = False
     """Are ops to be recorded, whatever is armed?"""
-    backwards = False
+    meets_backwards = False
     """Is it around each backward?"""
 
     # -- what is armed -------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from gradrepl.engine.explain import leaf
+from gradrepl.engine.graph.nodes import STALE
 from gradrepl.engine.memory.survey import Survey
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Error
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.gate import Place
 
-STALE = "modified by an inplace operation"
 SHAPE = re.compile(r"\[torch\.\w+ \[([\d, ]*)\]\]")
 SUSPECTS = 3
 """Ops that are named where the tensor itself is out of reach."""

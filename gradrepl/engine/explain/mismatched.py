@@ -19,8 +19,8 @@ import torch
 from msgspec import structs
 
 from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.explain.failed_line import Line, line_at
 from gradrepl.engine.explain.leaf import said
-from gradrepl.engine.explain.tensor_errors import Line, line_at
 from gradrepl.engine.tensor import figures, report
 from gradrepl.model import Error
 

@@ -46,7 +46,7 @@ class Journal(Observer):
 
     # -- as an observer ------------------------------------------------------------------------
 
-    backwards = True
+    meets_backwards = True
 
     @property
     def records(self) -> bool:  # type: ignore[override]

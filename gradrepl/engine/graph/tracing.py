@@ -34,7 +34,7 @@ SHAPES = 8
 class Tracing(Observer):
     """What is recorded of one thread, from ``begin`` to ``close``. Needs no torch to begin."""
 
-    records = backwards = True
+    records = meets_backwards = True
 
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper

@@ -107,7 +107,7 @@ class OwnClock(Clock):
 class ModelWatch(HealthWatch, Observer):
     """Watches the gradients of one model."""
 
-    backwards = True
+    meets_backwards = True
     parameters: OfModel
 
     def __init__(self, session: Session, model: torch.nn.Module, every: int, urgent: bool) -> None:

@@ -37,7 +37,7 @@ class Gradients(Observer):
         return replace(self.asked, breakpoints=self.stepper.armed.judges_gradients())
 
     @property
-    def backwards(self) -> bool:  # type: ignore[override]
+    def meets_backwards(self) -> bool:  # type: ignore[override]
         """Is anything watched?"""
         return self.watch is not None and self.watch.on
 

@@ -142,7 +142,7 @@ class Stepper:
             each.rearm()
         for observer in self.observers:
             observer.rearm()
-        self.around_backwards = tuple(each for each in self.observers if each.backwards)
+        self.around_backwards = tuple(each for each in self.observers if each.meets_backwards)
         if self.wants_passes or self.typed or self.around_backwards:
             self.watcher.install()
         elif not self.passes:
