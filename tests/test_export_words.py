@@ -17,7 +17,7 @@ from fake_talk import Talking
 
 from gradrepl import model, plugins
 from gradrepl.commands import table  # noqa: F401
-from gradrepl.commands.completion import complete
+from gradrepl.commands.entry import complete
 from gradrepl.commands.export import Wanted, export, read
 from gradrepl.errors import GradreplError, StateError, TargetError, UsageError
 from gradrepl.export.records import Screen

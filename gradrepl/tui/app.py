@@ -25,11 +25,12 @@ from gradrepl.tui.entries import Entries
 from gradrepl.tui.key import NOW
 from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
 from gradrepl.tui.panels.base import Panel
-from gradrepl.tui.talk import Make, Talk
+from gradrepl.tui.talk import Make
 from gradrepl.tui.themes import Themed
 from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
+    from gradrepl.commands.talk import Talk
     from gradrepl.tui.panels.dock import Dock
 
 STEPS = ("step", "next", "return", "continue", "into", "finish")
@@ -187,8 +188,8 @@ class GradreplApp(Themed):
 
     def aside(self, text: str) -> bool:
         """Do ``text`` beside the code that runs, if that is possible; return whether it is."""
-        from gradrepl.commands import WORDS
         from gradrepl.commands.entry import while_running
+        from gradrepl.commands.table import WORDS
 
         if not WORDS or while_running(text) is None:
             return False
@@ -214,7 +215,7 @@ class GradreplApp(Themed):
             self.begin("complete", self._complete, message.text)
 
     async def _complete(self, text: str) -> None:
-        from gradrepl.commands.completion import fragment
+        from gradrepl.commands.entry import fragment
 
         part = fragment(text)
         words = await self.talk.complete(text)
@@ -382,6 +383,6 @@ class GradreplApp(Themed):
 
     def registry(self) -> list[Any]:
         """Return the commands, in the order of the help."""
-        from gradrepl.commands import COMMANDS
+        from gradrepl.commands.table import COMMANDS
 
         return list(COMMANDS.values())

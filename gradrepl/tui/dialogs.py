@@ -47,7 +47,7 @@ def key_tables() -> list[tuple[str, Rows]]:
 
 def command_tables() -> list[tuple[str, Rows]]:
     """Return the commands by group, as the help shows them."""
-    from gradrepl.commands import COMMANDS
+    from gradrepl.commands.table import COMMANDS
 
     groups: dict[str, list[tuple[str, str]]] = {}
     for command in COMMANDS.values():

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from gradrepl import model
 from gradrepl.errors import GradreplError, LinkError
 from gradrepl.tui.pages.page import Ask
-from gradrepl.tui.talk import Show, Talk
+from gradrepl.tui.talk import Show
 
 if TYPE_CHECKING:
     from gradrepl import protocol
+    from gradrepl.commands.talk import Talk
 
 PATIENT = 0.4
 """Seconds that something runs before further keys are refused instead of queued."""
@@ -39,8 +40,7 @@ class Entries:
             try:
                 await work
             except GradreplError as error:
-                kind = type(error).__name__
-                show(model.Error(message=str(error), hint=error.hint, kind=kind))
+                show(error.record())
             finally:
                 self.busy = False
             await done()

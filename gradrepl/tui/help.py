@@ -56,7 +56,7 @@ def every() -> list[Key]:
 
 def explained(word: str) -> model.Text | None:
     """Return what a key does, or a word of the screen; None where it is neither."""
-    from gradrepl.commands import WORDS
+    from gradrepl.commands.table import WORDS
 
     if word in WORDS:
         return None

@@ -7,6 +7,8 @@ true one after.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.events import ScreenResume
 from textual.geometry import Size
@@ -17,8 +19,11 @@ from gradrepl.tui.panels.bars import Footer, Header
 from gradrepl.tui.panels.base import Inks, Panel
 from gradrepl.tui.panes import Panes
 from gradrepl.tui.ring import Flood, Ring
-from gradrepl.tui.talk import Talk, place_of, state_of
+from gradrepl.tui.talk import place_of, state_of
 from gradrepl.tui.views import VIEWS
+
+if TYPE_CHECKING:
+    from gradrepl.commands.talk import Talk
 
 HORIZONTAL = [(0, "-tiny"), (60, "-narrow"), (100, "-mid"), (140, "-wide")]
 VERTICAL = [(0, "-low"), (15, "-short"), (22, "-middle"), (30, "-tall")]

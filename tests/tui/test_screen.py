@@ -261,7 +261,7 @@ def test_help_and_palette_name_everything() -> None:
 
 
 def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
-    from gradrepl.commands import COMMANDS, WORDS
+    from gradrepl.commands.table import COMMANDS, WORDS
 
     seen: dict[str, str] = {}
     for key in keys.KEYS:

@@ -25,11 +25,11 @@ from gradrepl.tui.assignment import target
 from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.ring import Ring
-from gradrepl.tui.talk import Talk
 from gradrepl.tui.views import BY_NAME, View
 
 if TYPE_CHECKING:
     from gradrepl import protocol
+    from gradrepl.commands.talk import Talk
 
 Ask: TypeAlias = "Callable[[protocol.Request], Awaitable[model.Record | None]]"
 """Returns the answer, or None while the program runs, when it is gone, or says no."""
