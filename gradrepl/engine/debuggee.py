@@ -22,7 +22,7 @@ from gradrepl.engine.session import Link, Session
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.errors import Aborted, GradreplError, UsageError
 
-EARLY = ("running", "looking", "plugged.wanted")
+EARLY = ("breaking", "running", "looking", "plugged.wanted")
 """What answers before torch is there."""
 ROOMS = ("memory", "chain", "modules", "health", "data", "export", "plugged")
 """Packages whose files are loaded when the first of their requests comes."""
@@ -35,7 +35,7 @@ def begin(link: Link) -> Session:
     session = Session(link, answer)
     session.gate.struck = partial(_struck, session)
     for kind in (Gradients, Loops, Plugged):
-        session.stepper.observers.append(session.state(kind))
+        session.stepper.observe(session.state(kind))
     session.watch_for_torch()
     return session
 

@@ -13,6 +13,7 @@ from msgspec import structs
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.breaking import broken_lines
 from gradrepl.engine.code import complete, evaluate
 from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.plugged.observers import Plugged
@@ -154,14 +155,17 @@ def _(request: p.Listing, session: Session, place: Place) -> Answer:
         first, last = max(1, at - request.context), at + request.context
     lines = linecache.getlines(code.co_filename, frame.f_globals)
     notes = session.line_notes(code.co_filename)
-    broken = session.broken_lines(code.co_filename)
+    broken = broken_lines(session, code.co_filename)
     rows = tuple(
         model.SourceLine(
-            number, lines[number - 1].rstrip("\n"), number == here,
-            notes.get(number, ""), number in broken,
+            number,
+            lines[number - 1].rstrip("\n"),
+            number == here,
+            notes.get(number, ""),
+            number in broken,
         )
         for number in range(first, min(last, len(lines)) + 1)
-    )  # fmt: skip
+    )
     return model.Source(file=code.co_filename, function=code.co_name, lines=rows)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gradrepl.model import Watch
+
 
 class Observer:
     """Looks at nothing; a subclass says at what it looks."""
@@ -57,6 +59,10 @@ class Observer:
     def wants(self, what: str) -> bool:
         """Is this to be told: 'pass', 'batch'?"""
         return False
+
+    def news(self, place: Any) -> Sequence[Watch]:
+        """Return what a stop tells of what this observer looks for."""
+        return ()
 
     def stopped(self, record: Any) -> None:
         """The program stops; ``record`` is what a client is told of it."""

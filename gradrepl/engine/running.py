@@ -1,4 +1,4 @@
-"""The answers to requests that let the user's code run, and to those about breakpoints."""
+"""The answers to requests that let the user's code run."""
 
 from __future__ import annotations
 
@@ -74,25 +74,3 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
 def _(request: p.Run, session: Session, place: Place) -> Answer:
     session.warmed()  # else the script would wait for it unseen, in its own import
     return script.run(session, request.target, request.args, module=request.module)
-
-
-# -- breakpoints -----------------------------------------------------------------------------
-
-
-@on(p.SetBreakpoint)
-def _(request: p.SetBreakpoint, session: Session, place: Place) -> Answer:
-    return session.set_breakpoint(request.condition, request.text, request.temporary, place)
-
-
-@on(p.ChangeBreakpoint)
-def _(request: p.ChangeBreakpoint, session: Session, place: Place) -> Answer:
-    changed = session.stepper.armed.change(
-        request.id, request.action, request.count, request.text, request.commands
-    )
-    session.stepper.rearm()
-    return changed
-
-
-@on(p.ListBreakpoints)
-def _(request: p.ListBreakpoints, session: Session, place: Place) -> Answer:
-    return session.stepper.armed.list()

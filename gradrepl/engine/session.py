@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import linecache
-import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
@@ -13,16 +10,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.torch_import import Watch as TorchWatch
 from gradrepl.engine.code.torch_import import device, torch_module
 from gradrepl.engine.stopping.gate import Gate, Place
-from gradrepl.engine.stopping.lines import doubts, same_file
 from gradrepl.engine.stopping.stepper import Stepper
-from gradrepl.errors import ConditionError, LinkError, StateError, UsageError
-from gradrepl.model import BreakpointInfo, Error, Notice, Record, Watch
+from gradrepl.errors import LinkError, StateError, UsageError
+from gradrepl.model import Error, Notice, Record, Watch
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.calls import Call
@@ -64,8 +59,6 @@ class Session:
         """The name space of the idle prompt: that of ``__main__``."""
         self.shown: dict[str, str | None] = {}
         """Displayed expressions, with their text at the last stop."""
-        self.looks: dict[str, Callable[[Session, Place], list[Watch]]] = {}
-        """By who asked: what else looks at every stop, and says what is new."""
         self.exit_code = 0
         self.script = ""
         """Path of the script that is running or was run."""
@@ -268,8 +261,8 @@ class Session:
 
     def news(self, place: Place) -> tuple[Watch, ...]:
         """Return what a stop tells besides where it is: the displays, and what others look for."""
-        looked = (line for look in self.looks.values() for line in look(self, place))
-        return (*self.watches(place), *looked)
+        observed = (line for each in self.stepper.observers for line in each.news(place))
+        return (*self.watches(place), *observed)
 
     # -- what was recorded -------------------------------------------------------------------
 
@@ -307,65 +300,15 @@ class Session:
                 found[call.site.line] = f"{call.name} {call.shape}"
         return found
 
-    # -- breakpoints -------------------------------------------------------------------------
-
-    def set_breakpoint(
-        self, condition: c.Condition, text: str, temporary: bool, place: Place
-    ) -> BreakpointInfo:
-        """Set a breakpoint; a bare line is one of the current file.
-
-        Raises:
-            ConditionError: the line cannot be stopped at.
-        """
-        if c.LINE in condition.events() and self.stepper.lines.taken():
-            raise StateError(
-                "another debugger or coverage tool traces this program: lines cannot be watched.",
-                "Stop at an op, a node or a module instead.",
-            )
-        for line in _lines(condition):
-            file = line.file or self._current_file(place)
-            path = self._find(file)
-            if path:
-                _check_line(path, line.line)
-            if not line.file:
-                condition = condition.in_file(path or file)
-                shown = f"{os.path.basename(file)}:{line.line}"
-                text = re.sub(rf"(?<![\w:.]){line.line}(?!\w)", shown, text, count=1)
-        if place.state != "idle":
-            for doubt in doubts(condition, self._find):
-                self.tell(Notice(message=doubt))
-        record = self.stepper.armed.add(condition, text, temporary)
-        self.stepper.rearm()
-        return record
-
-    def broken_lines(self, file: str) -> frozenset[int]:
-        """Return the lines of ``file`` that have a breakpoint."""
-        found = self.stepper.armed.breakpoints.values()
-        lines = (line for each in found for line in _lines(each.condition))
-        return frozenset(line.line for line in lines if same_file(file, line.file))
-
-    def _current_file(self, place: Place) -> str:
-        if place.frame is not None:
-            return place.frame.f_code.co_filename
-        if self.script:
-            return os.path.abspath(self.script)
-        raise ConditionError(
-            "a line number alone needs a script.", "Write b FILE:LINE, or load a script first."
-        )
-
-    def _find(self, file: str) -> str:
-        """Return the path of ``file`` as far as it can be known, or ''."""
-        near = os.path.dirname(os.path.abspath(self.script)) if self.script else os.getcwd()
-        places = [os.path.abspath(file), os.path.join(near, file)]
-        return next((path for path in places if os.path.isfile(path)), "")
-
 
 def _unsendable(message: protocol.Message, error: Exception) -> protocol.Message:
     record = Error(message=f"the answer cannot be sent: {error}.", hint="Ask for a part of it.")
     number = getattr(message, "id", None)
-    return protocol.Tell(record=record) if number is None else (
-        protocol.Answer(id=number, record=record)
-    )  # fmt: skip
+    return (
+        protocol.Tell(record=record)
+        if number is None
+        else (protocol.Answer(id=number, record=record))
+    )
 
 
 def _plain(code: CodeType, space: dict[str, Any]) -> bool:
@@ -374,23 +317,3 @@ def _plain(code: CodeType, space: dict[str, Any]) -> bool:
     inner = (const for const in code.co_consts if isinstance(const, CodeType))
     names = {name for name in code.co_names if name not in code.co_varnames}
     return not (names - known) and all(_plain(each, space) for each in inner)
-
-
-def _lines(condition: c.Condition) -> list[c.Line]:
-    """Return the lines that a condition is about, in part at least."""
-    return [part for part in condition.parts() if isinstance(part, c.Line)]
-
-
-def _check_line(path: str, line: int) -> None:
-    lines = linecache.getlines(path)
-    if line > len(lines) or line < 1:
-        raise ConditionError(
-            f"{os.path.basename(path)} has {len(lines)} lines, no line {line}.",
-            "':ll' shows the source.",
-        )
-    text = lines[line - 1].strip()
-    if not text or text.startswith("#"):
-        raise ConditionError(
-            f"line {line} of {os.path.basename(path)} is blank or a comment.",
-            "Nothing runs there: take the line of a statement.",
-        )

@@ -60,13 +60,14 @@ class Watch:
                 raise
 
     def _arm(self, condition: c.Condition, text: str, frame: FrameType) -> None:
+        from gradrepl.engine.breaking import set_breakpoint
         from gradrepl.engine.code import frames
         from gradrepl.engine.health.model_watch import OWN, OwnCondition
         from gradrepl.engine.stopping.gate import Place
 
         stepper = self._session.stepper
         place = Place("forward", frames.user_frames(frame))
-        self._breakpoint = self._session.set_breakpoint(condition, text, False, place).id
+        self._breakpoint = set_breakpoint(self._session, condition, text, place).id
         if any(isinstance(part, OWN) for part in condition.parts()):
             found = stepper.armed.breakpoints[self._breakpoint]
             found.condition = OwnCondition(found.condition, self._engine)  # type: ignore[assignment]

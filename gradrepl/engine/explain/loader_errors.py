@@ -321,9 +321,13 @@ def _indices(iterator: Any, task: int, seen: Any) -> list[Any]:
 def _again(iterator: Any, worker: int, indices: Iterable[Any]) -> tuple[list[Any], Any]:
     """Fetch a worker's samples here, silently, up to the one that raises."""
     loader = SimpleNamespace(
-        dataset=iterator._dataset, num_workers=iterator._num_workers,
-        collate_fn=iterator._collate_fn, sampler=None, batch_sampler=None, generator=None,
-    )  # fmt: skip
+        dataset=iterator._dataset,
+        num_workers=iterator._num_workers,
+        collate_fn=iterator._collate_fn,
+        sampler=None,
+        batch_sampler=None,
+        generator=None,
+    )
     found: list[fetching.Fetched] = []
     end = time.monotonic() + SECONDS
     nowhere = io.StringIO()

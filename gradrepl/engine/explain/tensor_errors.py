@@ -70,7 +70,7 @@ def hint(error: Error) -> Error:
 
 def name_the_tensor(
     error: Error, exception: BaseException, session: Session, place: Place
-) -> Error:  # fmt: skip
+) -> Error:
     """Return ``error`` with a hint that names what it is about, where that can be found out."""
     tells = (known.tell for part, known in KNOWN.items() if part in error.message)
     tell = next(filter(None, tells), None)

@@ -159,9 +159,12 @@ class OpEvent(TensorEvent):
         record = self.call.record(name_of, self.when)
         causes = partial(nonfinite.of_op, self.call, name_of)
         return {
-            "site": record.site, "module": record.module, "op": record, "position": record.id,
+            "site": record.site,
+            "module": record.module,
+            "op": record,
+            "position": record.id,
             "notes": nonfinite.notes(self, reason, causes),
-        }  # fmt: skip
+        }
 
     def stands(self) -> dict[str, Any]:
         return {"module_frames": self.call.module_frames, "depth": self.call.depth}

@@ -37,9 +37,12 @@ def past_the_door(function: Any) -> Any:
     space.setdefault("__warningregistry__", {})  # shared: a warning is given as often as before
     doors = {name: _nobody for name in space if name.startswith("has_torch_function")}
     copy = FunctionType(
-        function.__code__, {**space, **doors}, function.__name__, function.__defaults__,
+        function.__code__,
+        {**space, **doors},
+        function.__name__,
+        function.__defaults__,
         function.__closure__,
-    )  # fmt: skip
+    )
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
 
@@ -56,9 +59,7 @@ class AtenRecorder(TorchDispatchMode):  # type: ignore[misc]
         self.recorder = recorder
         self.outer = outer
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:  # fmt: skip
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one aten op, recorded."""
         kwargs = kwargs or {}
         recorder = self.recorder

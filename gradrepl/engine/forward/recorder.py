@@ -115,9 +115,7 @@ class Recorder(TorchFunctionMode):
         return self._inside > 0
 
     def _rebuild(self, keep: Callable[[list[Any]], list[Any]]) -> None:
-        stack = [torch_private.pop_mode() for _ in range(
-            torch_private.modes()
-        )][::-1]  # fmt: skip
+        stack = [torch_private.pop_mode() for _ in range(torch_private.modes())][::-1]
         for mode in keep(stack):
             torch_private.push_mode(mode)
 
@@ -240,9 +238,7 @@ class Recorder(TorchFunctionMode):
 
     # -- one op ------------------------------------------------------------------------------
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:  # fmt: skip
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call of torch's API, recorded."""
         what = calls.kind(func)
         if what.foreign:

@@ -172,8 +172,10 @@ class NodeEvent(TensorEvent):
         record = self.backward.view.node(self.node, self)
         notes = nonfinite.notes(self, reason, self._causes)
         return _told(self, record.site) | {
-            "module": record.module, "node": record, "notes": notes,
-        }  # fmt: skip
+            "module": record.module,
+            "node": record,
+            "notes": notes,
+        }
 
     def _causes(self, what: str) -> list[str]:
         return nonfinite.of_node(self.name, self.extra()["saved"] or {})
@@ -229,6 +231,9 @@ def _told(event: NodeEvent | PassEvent, site: Site | None) -> dict[str, Any]:
     if site is None and event.frame is not None:
         site = frames.site(event.frame)
     return {
-        "site": site, "position": backward.begun, "total": backward.order.total,
-        "root": backward.root, "accumulated": tuple(backward.accumulated()[0]),
-    }  # fmt: skip
+        "site": site,
+        "position": backward.begun,
+        "total": backward.order.total,
+        "root": backward.root,
+        "accumulated": tuple(backward.accumulated()[0]),
+    }

@@ -122,7 +122,7 @@ def _(request: p.AskVersions, session: Session, place: Place) -> Answer:
         survey.include([piece])
         group = survey.group_of(piece.key)
         assert group is not None
-        session.looks[timeline.__name__] = timeline.news_at_stop
+        session.stepper.observe(session.state(timeline.Written))
         watched, began = timeline.watch(survey, tensor, piece.name, group)
         history = timeline.Timeline(survey, tensor, request.expression, group)
         record = history.record(watched, began)

@@ -133,9 +133,12 @@ class Stepper:
         self._recording = tuple(e for e in self.observers if type(e).records is not False)
         self.note_op = tuple(each.op for each in self._recording)
         self.records = (
-            self.asks_before_ops or self.asks_after_ops or self.wants_passes or self.typed
+            self.asks_before_ops
+            or self.asks_after_ops
+            or self.wants_passes
+            or self.typed
             or self.traced()
-        )  # fmt: skip
+        )
         if not self.torch_here:
             return
         for each in self.passes:
@@ -172,6 +175,11 @@ class Stepper:
     def traced(self) -> bool:
         """Does the program want its ops to be recorded?"""
         return any(each.records for each in self._recording)
+
+    def observe(self, observer: Observer) -> None:
+        """Let ``observer`` look on; what it needs is in place after the next ``rearm``."""
+        if observer not in self.observers:
+            self.observers.append(observer)
 
     def added(self) -> list[Observer]:
         """Return the observers that somebody asked for, who outlive every client."""

@@ -24,9 +24,7 @@ LISTED = 16
 """Names, inputs and users listed."""
 
 
-def everything(
-    tensor: torch.Tensor, expression: str, session: Session, place: Place
-) -> Tensor:  # fmt: skip
+def everything(tensor: torch.Tensor, expression: str, session: Session, place: Place) -> Tensor:
     """Return the record of ``tensor``; nothing of it or around it changes."""
     with figures.quiet():
         return _everything(tensor, expression, session, place)
@@ -95,9 +93,7 @@ def history_of(tensor: torch.Tensor, session: Session) -> History:
     return session.recorder.flow.of(tensor)
 
 
-def gradient(
-    tensor: torch.Tensor, name: str, session: Session, place: Place
-) -> tuple[str, str]:  # fmt: skip
+def gradient(tensor: torch.Tensor, name: str, session: Session, place: Place) -> tuple[str, str]:
     """Return the state of ``.grad`` ('none' where there is none) and a sentence about it."""
     found = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
     if found is not None:
