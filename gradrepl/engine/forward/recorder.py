@@ -24,12 +24,11 @@ from torch.overrides import TorchFunctionMode
 from gradrepl.engine import torch_private
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import Patch
-from gradrepl.engine.explain.backward_start import Cuts
 from gradrepl.engine.forward import calls, monkeypatched
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.forward.compiled import Opaque
 from gradrepl.engine.forward.events import OpEvent
-from gradrepl.engine.forward.flow import Flow
+from gradrepl.engine.forward.flow import Cuts, Flow
 from gradrepl.engine.forward.inside import AtenRecorder, past_the_door
 from gradrepl.engine.forward.module_paths import ModulePaths
 from gradrepl.engine.forward.regions import Regions, passed_by
