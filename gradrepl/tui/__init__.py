@@ -74,10 +74,8 @@ def run(options: Options) -> int:
         import asyncio
 
         from gradrepl.commands.attach import converse
-        from gradrepl.tui.shot import shot
 
         talk = converse(options, show)
-        talk.on_shot = lambda: shot(app)
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, _leave, talk, number)
         return talk
@@ -88,9 +86,12 @@ def run(options: Options) -> int:
 
         keymap = keymaps.chosen(options.keys, options.keymap, options.plugins, options.blocked)
     app = GradreplApp(
-        make, typing=not (options.target or options.endpoint), ascii=ascii_only,
-        theme=options.theme, keymap=keymap,
-    )  # fmt: skip
+        make,
+        typing=not (options.target or options.endpoint),
+        ascii=ascii_only,
+        theme=options.theme,
+        keymap=keymap,
+    )
     if kept is not None:
         os.environ["NO_COLOR"] = kept
     code = app.run()

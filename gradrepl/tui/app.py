@@ -31,6 +31,7 @@ from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
     from gradrepl.commands.talk import Talk
+    from gradrepl.export.records import Screen as Shot
     from gradrepl.tui.panels.dock import Dock
 
 STEPS = ("step", "next", "return", "continue", "into", "finish")
@@ -109,6 +110,7 @@ class GradreplApp(Themed):
         self.talk = self._make(self.show)
         self.talk.on_change = self.changed
         self.talk.on_view = self.add_view
+        self.talk.on_shot = self.shot
         self.talk.on_output = self.main.printed
         self.dock.prompt.needs_more = self.talk.needs_more
         self.dock.prompt.past.keep_in(History())
@@ -153,6 +155,14 @@ class GradreplApp(Themed):
             self._exception = error
             self._exception_event.set()
         self.panic(Text(crash.sentence(error, crash.write(error))))
+
+    def shot(self) -> Shot:
+        """Return the screen as a picture and as text; nothing of it is fetched."""
+        from gradrepl.export.records import Screen as Shot
+
+        strips = self.screen._compositor.render_strips()
+        text = "\n".join("".join(part.text for part in strip) for strip in strips)
+        return Shot(self.export_screenshot(title="gradrepl"), text)
 
     # -- the open page ------------------------------------------------------------------------
 

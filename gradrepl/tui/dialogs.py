@@ -16,6 +16,7 @@ from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
 from gradrepl.tui import keys
 from gradrepl.tui.help import About
+from gradrepl.tui.key import Key
 from gradrepl.tui.panels.bars import Footer
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.views import VIEWS
@@ -32,17 +33,17 @@ def foot(state: str) -> Footer:
 
 def key_tables() -> list[tuple[str, Rows]]:
     """Return the keys by group, as the help shows them."""
-    tables: list[tuple[str, Rows]] = []
-    screens = (*keys.SCREENS, *keys.PLUGGED)
-    for title, group in (("Step", keys.STEPPING), ("Look", keys.LOOKING),
-                         ("Screens", screens), ("Move", keys.MOVING)):  # fmt: skip
-        tables.append((title, [(key.shown, key.help) for key in group]))
-    for view in VIEWS:
-        if view.keys:
-            rows = [(key.shown, key.help) for key in view.keys]
-            tables.append((f"On {view.digit} {view.title}", rows))
-    tables.append(("While typing", keys.TYPING))
-    return tables
+    groups: dict[str, Sequence[Key]] = {
+        "Step": keys.STEPPING,
+        "Look": keys.LOOKING,
+        "Screens": (*keys.SCREENS, *keys.PLUGGED),
+        "Move": keys.MOVING,
+        **{f"On {view.digit} {view.title}": view.keys for view in VIEWS if view.keys},
+    }
+    tables: list[tuple[str, Rows]] = [
+        (title, [(key.shown, key.help) for key in group]) for title, group in groups.items()
+    ]
+    return [*tables, ("While typing", keys.TYPING)]
 
 
 def command_tables() -> list[tuple[str, Rows]]:
@@ -180,9 +181,8 @@ class Ask(ModalScreen[bool]):
         yield foot("asked")
         with Vertical(id="question"):
             yield Static(Content(self.question))
-            yield Static(Content.assemble(
-                ("y", "bold"), f" {self.yes}    ", ("n", "bold"), " go on"
-            ), id="answers")  # fmt: skip
+            answers = (("y", "bold"), f" {self.yes}    ", ("n", "bold"), " go on")
+            yield Static(Content.assemble(*answers), id="answers")
 
     def action_answer(self, answer: bool) -> None:
         """Give the answer."""

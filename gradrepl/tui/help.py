@@ -11,7 +11,7 @@ from gradrepl.tui.key import Foot, Key
 from gradrepl.tui.views import BY_NAME
 
 if TYPE_CHECKING:
-    from gradrepl.tui.main_screen import Main
+    from gradrepl.tui.panes import Panes
 
 MORE = {"open_here": "Details of the selected row, in full height", "leave": "Go back"}
 """Actions of the footer that are in no table of keys."""
@@ -25,7 +25,7 @@ class About(NamedTuple):
     keys: Sequence[tuple[str, str]]
 
 
-def about(main: Main, mode: str) -> About:
+def about(main: Panes, mode: str) -> About:
     """Return what the focused pane is, and its keys."""
     pane = main.dock.transcript if main.dock.typing else main.pane()
     view = BY_NAME[main.view]

@@ -17,7 +17,6 @@ from textual.pilot import Pilot
 from gradrepl.commands.conversation import Conversation
 from gradrepl.launch import Options
 from gradrepl.tui.app import GradreplApp
-from gradrepl.tui.shot import shot
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "examples" / "pictures"
@@ -55,7 +54,6 @@ async def make(name: str) -> None:
     app = GradreplApp(lambda show: Conversation(options, show), typing=False)
     async with app.run_test(size=SIZE) as pilot:
         await waits(app, pilot)
-        app.talk.on_shot = lambda: shot(app)  # type: ignore[attr-defined]
         for entry in walk:
             if entry.startswith("!"):
                 await pilot.press(*entry[1:])

@@ -86,10 +86,7 @@ class Prompt(TextArea):
     ]
 
     def __init__(self, id: str) -> None:
-        super().__init__(
-            id=id, theme="css", soft_wrap=True, show_line_numbers=False, compact=True,
-            tab_behavior="focus", highlight_cursor_line=False,
-        )  # fmt: skip
+        super().__init__(id=id, theme="css", compact=True, highlight_cursor_line=False)
         self.past = Past()
         self.needs_more: Callable[[str], bool] = lambda text: False
         self.waiting_input = False
