@@ -153,11 +153,16 @@ class Session:
     def _torch_arrived(self) -> None:
         import torch
 
-        from gradrepl.engine.forward.recorder import Recorder
-        from gradrepl.engine.graph.watcher import Watcher
+        try:
+            from gradrepl.engine.forward.recorder import Recorder
+            from gradrepl.engine.graph.watcher import Watcher
 
-        self.recorder = Recorder(self.stepper)
-        self.stepper.torch_arrived(self.recorder, Watcher(self.stepper))
+            self.recorder = Recorder(self.stepper)
+            self.stepper.torch_arrived(self.recorder, Watcher(self.stepper))
+        except Exception as error:  # ours: it must not reach the program's own import
+            self.stepper.torch_here = False
+            self.tell(_stranger(torch.__version__, error))
+            return
         self.ready = protocol.Ready(torch=str(torch.__version__), device=device())
         self.send(self.ready)
 
@@ -299,6 +304,16 @@ class Session:
             if call.site is not None and call.site.file == file and call.shape is not None:
                 found[call.site.line] = f"{call.name} {call.shape}"
         return found
+
+
+def _stranger(version: str, error: Exception) -> Error:
+    """Return what is told where we cannot work with this torch."""
+    return Error(
+        message=f"gradrepl cannot work with torch {version} ({type(error).__name__}: {error}): the"
+        " program continues, and nothing of torch is seen.",
+        hint="'gradrepl doctor' tells what this torch lacks; please report it with its output.",
+        kind="StateError",
+    )
 
 
 def _unsendable(message: protocol.Message, error: Exception) -> protocol.Message:

@@ -32,9 +32,7 @@ class NoLink:
 
 def session(heard: Heard = lambda message: None) -> Session:
     """Return a session of an engine that has found torch."""
-    found = debuggee.begin(NoLink(heard))  # type: ignore[arg-type]
-    found.stepper.torch_arrived()
-    return found
+    return debuggee.begin(NoLink(heard))  # type: ignore[arg-type]
 
 
 @contextmanager
