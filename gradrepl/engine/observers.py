@@ -6,10 +6,14 @@ it does not do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from gradrepl.model import Watch
+
+if TYPE_CHECKING:
+    from gradrepl.engine.graph.looks import Look
+    from gradrepl.engine.graph.recorder import BackwardCall
 
 
 class Observer:
@@ -41,11 +45,9 @@ class Observer:
     def op(self, call: Any) -> None:
         """An op has run, where ops are recorded for this observer; its arguments are held still."""
 
-    def around(
-        self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
-    ) -> Any:
-        """Run the engine; return what it returns."""
-        return engine()
+    def begins(self, call: BackwardCall) -> Look | None:
+        """A backward is about to run: return who looks at it, or None."""
+        return None
 
     def ended(self) -> None:
         """The backward is over, and nothing of it is in place any more: one may stop."""

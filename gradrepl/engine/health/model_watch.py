@@ -172,7 +172,7 @@ class OwnView:
     def missing(self) -> Sequence[str]:
         """Return the model's parameters that require a gradient and have none."""
         backward, known = self._event.backward, self._source.parameters.known
-        leaves = (backward.graph.nodes[place].variable for place in backward.leaves())
+        leaves = (backward.graph.nodes[place].variable for place in backward.leaves)
         if not any(id(leaf) in known for leaf in leaves):
             return []  # another model's backward
         return [

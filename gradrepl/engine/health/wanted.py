@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -18,6 +18,8 @@ from gradrepl.errors import UsageError
 from gradrepl.model.health import HealthLimits, Watching
 
 if TYPE_CHECKING:
+    from gradrepl.engine.graph.looks import Look
+    from gradrepl.engine.graph.recorder import BackwardCall
     from gradrepl.engine.health.watch import HealthWatch
 
 
@@ -60,13 +62,9 @@ class Gradients(Observer):
         """Watch nothing any more."""
         self.asked = Watching()
 
-    def around(
-        self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
-    ) -> Any:
-        """Run the engine, and look at what it has left."""
-        if self.watch is None or not self.watch.on:
-            return engine()
-        return self.watch.around(engine, roots, args, kwargs)
+    def begins(self, call: BackwardCall) -> Look | None:
+        """Return what looks at a backward that is watched."""
+        return None if self.watch is None or not self.watch.on else self.watch.begins(call)
 
     def ended(self) -> None:
         """Stop where a breakpoint waits for what parameters are now."""
