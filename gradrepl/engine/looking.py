@@ -104,8 +104,8 @@ def _walk(place: Place, move: int) -> Answer:
         )
     place.looking = target
     event = place.event if target == place.event.node else None
-    record: model.Node = backward.view.node(target, event)
-    return record
+    shown: model.Node = backward.view.node(target, event)
+    return shown
 
 
 def _path(place: Place) -> tuple[str, ...]:
