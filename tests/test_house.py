@@ -23,6 +23,7 @@ PLUGIN_API = (
     "gradrepl.engine.code",
     "gradrepl.engine.data",
     "gradrepl.engine.explain.loader_errors",
+    "gradrepl.engine.health.wanted",
     "gradrepl.engine.tensor",
     "gradrepl.errors",
     "gradrepl.export",
@@ -64,7 +65,7 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.render", {"torch", "textual", "prompt_toolkit"}),
         ("gradrepl.repl.prompt, gradrepl.repl.batch", {"torch", "textual"}),
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),
-        ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),
+        ("gradrepl.engine.session, gradrepl.engine.debuggee", {"torch", *SCREEN}),
         ("gradrepl.engine.graph.backward, gradrepl.engine.forward.recorder", SCREEN),
         ("gradrepl.guest.api, gradrepl.guest.__main__", {"torch", *SCREEN}),
         ("gradrepl.traced.watch, gradrepl.traced.trace", {"torch", *SCREEN}),
@@ -135,7 +136,7 @@ def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
     return [set(group) for group in groups if len(group) > 1]
 
 
-STILL = {"engine": 49, "tui": 2, "": 4}
+STILL = {"tui": 2}
 """Files that are in a circle yet, by room: these numbers only shrink."""
 
 

@@ -53,9 +53,14 @@ class Breakpoint(msgspec.Struct):
     def record(self) -> BreakpointInfo:
         """Return what a face may know."""
         return BreakpointInfo(
-            id=self.id, text=self.text, enabled=self.enabled, temporary=self.temporary,
-            ignore=self.ignore, hits=self.hits, commands=self.commands,
-        )  # fmt: skip
+            id=self.id,
+            text=self.text,
+            enabled=self.enabled,
+            temporary=self.temporary,
+            ignore=self.ignore,
+            hits=self.hits,
+            commands=self.commands,
+        )
 
 
 class Hit(msgspec.Struct, frozen=True):
