@@ -102,7 +102,7 @@ def at_the_prompt(tmp_path: Path) -> list[Any]:
     )
     for line in [*LINES, ":quit"]:
         child.expect(r"(>>>|\(grad(:bw)?\)).*\?25h")  # a prompt, drawn to its end
-        child.sendline(line)
+        child.send(f"{line}\r")
     child.expect(pexpect.EOF)
     child.close()
     return [timeless(json.loads(line)) for line in noted.read_text().splitlines()]
