@@ -43,7 +43,7 @@ class View:
     feet: tuple[Foot, ...]
     """Its footer while the program is stopped."""
     keys: tuple[Key, ...] = ()
-    """Keys of this screen alone; a page binds them: ``BINDINGS = bindings("data")``."""
+    """Keys of this screen alone; they do the actions of its page."""
     page: str | Callable[[], Any] = ""
     """'module:Class', or what makes one."""
     phase: str = ""
