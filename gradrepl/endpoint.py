@@ -142,6 +142,9 @@ def alive(pid: int) -> bool:
 def tcp(address: str) -> tuple[str, int] | None:
     """Return host and port of 'tcp://HOST:PORT', None for a path.
 
+    >>> tcp("tcp://[::1]:4711")
+    ('::1', 4711)
+
     Raises:
         TargetError: it is malformed.
     """

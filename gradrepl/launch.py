@@ -82,7 +82,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_device(name: str) -> bool:
-    """Is this how a device is written?"""
+    """Is this how a device is written?
+
+    >>> [is_device(name) for name in ("cpu", "cuda:1", "auto", "gpu")]
+    [True, True, True, False]
+    """
     return re.fullmatch(r"cpu|meta|auto|cuda(:\d+)?", name) is not None
 
 

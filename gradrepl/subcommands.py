@@ -141,7 +141,11 @@ def default(name: str) -> object:
 
 
 def written(value: object) -> str:
-    """Return ``value`` as TOML writes it."""
+    """Return ``value`` as TOML writes it.
+
+    >>> written({"dead": 0.9, "names": ("a", "b")})
+    '{"dead" = 0.9, "names" = ["a", "b"]}'
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (tuple, list)):
@@ -292,7 +296,11 @@ def press_keys() -> None:
 
 
 def named(data: bytes) -> list[str]:
-    """Return the names that the screen has for the keys in ``data``."""
+    """Return the names that the screen has for the keys in ``data``.
+
+    >>> named(b"s\\x1b[A")
+    ['s', 'up']
+    """
     from textual import events
     from textual._xterm_parser import XTermParser
 
