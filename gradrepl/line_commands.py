@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from gradrepl import model, protocol
-from gradrepl.commands.registry import split_word
+from gradrepl.commands.registry import Command, split_word
 from gradrepl.commands.table import WORDS
 from gradrepl.engine import answers
 from gradrepl.engine.code import frames
@@ -30,10 +30,10 @@ WIDTH = 100
 """Columns of an answer."""
 
 
-def known() -> dict[str, str]:
-    """Return the words that can be said, each with its help."""
+def known() -> dict[str, Command]:
+    """Return the words that can be said, each with its command."""
     return {
-        word: command.help
+        word: command
         for word, command in WORDS.items()
         if (command.name not in OURS_ONLY and command.group in GROUPS) or command.name in ALONE
     }
@@ -89,9 +89,9 @@ def say(line: str, stack: list[FrameType], space: dict[str, Any] | None = None) 
 
 def _done(line: str, stack: list[FrameType]) -> model.Record:
     word, rest = split_word(line.strip().lstrip(":%"))
-    if word not in known():
+    command = known().get(word)
+    if command is None:
         raise StateError(f"'{word}' cannot be said here.", "Say it at a stop of gradrepl's.")
-    command = WORDS[word]
     caller = Caller(Place("forward" if stack else "idle", stack))
     work = command.function(caller, *command.parse(rest))
     try:

@@ -60,9 +60,10 @@ def _word(word: str, text: str) -> Any:
     return do
 
 
-for _name, _help in known().items():
+for _name, _command in known().items():
     if _name.isidentifier() and not hasattr(pdb.Pdb, f"do_{_name}"):
-        setattr(Pdb, f"do_{_name}", _word(_name, _help))
+        # As pdb's own: Python 3.13 shows what stands before the empty line as the usage.
+        setattr(Pdb, f"do_{_name}", _word(_name, f"{_command.usage}\n\n{_command.help}"))
 
 
 def set_trace(*, header: str | None = None) -> None:

@@ -134,8 +134,9 @@ class Attached(Conversation):
         self.used = True
         if not self.child:
             name = f"{self.endpoint.name} ({self.endpoint.script})"
-            said = f"attached to {name}: it stops soon; q lets it continue."
-            self.tell(model.Notice(message=said))
+            self.tell(
+                model.Notice(message=f"attached to {name}: it stops soon; q lets it continue.")
+            )
         await self._waits.wait()
         if self.finished:
             return
