@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from gradrepl import model, protocol
 from gradrepl.commands.registry import Command, split_word
 from gradrepl.commands.table import WORDS
-from gradrepl.engine import answers
 from gradrepl.engine.code import frames
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import GradreplError, StateError
@@ -65,7 +64,7 @@ class Caller:
         host = self._host
         host.wake()
         with host.session.gate.masked(masked):
-            return answers.answer(request, host.session, self._place)
+            return host.session.answer(request, self._place)
 
 
 def say(line: str, stack: list[FrameType], space: dict[str, Any] | None = None) -> str:

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from gradrepl import protocol
-from gradrepl.engine import current
+from gradrepl.engine import current, debuggee
 from gradrepl.engine.code import fork_warning, script, stdio
 from gradrepl.engine.forward import compiled
 from gradrepl.engine.session import Session
@@ -26,7 +26,8 @@ def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")
     link = BlockingLink.connect(setup["socket"], setup["token"], platform.python_version())
-    session = current.session = Session(link)
+    session = current.session = debuggee.begin(link)
+    session.from_command_line = True
     interrupts = Interrupts(session)
     interrupts.install()
     _share_streams(session, setup)
@@ -78,7 +79,7 @@ def _listen(
         if isinstance(message.request, protocol.Pause):
             interrupts.pause()
             session.send(protocol.Answer(id=message.id))
-        elif (record := session.at_once(message.request)) is not None:
+        elif (record := debuggee.at_once(message.request, session)) is not None:
             session.send(protocol.Answer(id=message.id, record=record))  # type: ignore[arg-type]
         else:
             leaving = leaving or isinstance(message.request, protocol.Quit)

@@ -167,7 +167,7 @@ def begin(observer: Observer, *, stops: bool = False) -> Session:
     if current.session is None:
         host = Host.get()
         host.wake() if stops else host.look_on()
-    joined.stepper.observers.append(observer)
+    joined.stepper.observe(observer)
     joined.stepper.rearm()
     joined.stepper.place_recorder()
     return joined

@@ -89,10 +89,13 @@ def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
             f"'{target}' is not Python: {error}.", "Correct it and load again."
         ) from None
     main.__dict__.update(
-        __file__=path, __cached__=None, __spec__=None, __package__=None,
+        __file__=path,
+        __cached__=None,
+        __spec__=None,
+        __package__=None,
         __loader__=importlib.machinery.SourceFileLoader("__main__", path),
         __builtins__=sys.modules["builtins"],
-    )  # fmt: skip
+    )
     sys.argv[:] = [target, *args]
     sys.path[0] = os.path.dirname(os.path.realpath(path))
     return code
@@ -107,9 +110,13 @@ def _module(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
             f"the module '{target}' cannot be run: {error}.", "Is it on sys.path?"
         ) from None
     main.__dict__.update(
-        __file__=spec.origin, __cached__=spec.cached, __spec__=spec, __package__=spec.parent,
-        __loader__=spec.loader, __builtins__=sys.modules["builtins"],
-    )  # fmt: skip
+        __file__=spec.origin,
+        __cached__=spec.cached,
+        __spec__=spec,
+        __package__=spec.parent,
+        __loader__=spec.loader,
+        __builtins__=sys.modules["builtins"],
+    )
     sys.argv[:] = [spec.origin, *args]
     return code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from fnmatch import fnmatchcase
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.health import measure, route
 from gradrepl.engine.health.tracked import Tracked
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.health.watch import HealthWatch
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
@@ -31,15 +33,16 @@ PATIENT = 0.05
 
 
 def _seen(session: Session) -> HealthWatch:
-    health = session.stepper.health
+    health = session.state(Gradients).watch
     if health is not None and (health.on or health.points):
         return health
-    own = [each for each in session.stepper.observers if isinstance(each, HealthWatch)]
+    own: list[Any] = [e for e in session.stepper.observers if isinstance(e, HealthWatch)]
     if not own:
         raise StateError(
             "no gradients have been watched.", "':watch grads' watches them from now on."
         )
-    return own[-1]  # the program's: gradrepl.watch(model)
+    last: HealthWatch = own[-1]  # the program's: gradrepl.watch(model)
+    return last
 
 
 @on(p.AskHealth)
@@ -78,7 +81,7 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
     Raises:
         UsageError: nothing is watched that has the name asked for.
     """
-    stepper = session.stepper
+    gradients = session.state(Gradients)
     found = everyone = health.worst_first()
     if request.name:
         found = [each for each in everyone if _named(each, request.name)]
@@ -89,7 +92,7 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
     first, scale = max(0, request.first), health.scale or 1.0
     shown = found[first : first + max(0, min(request.count, MOST))]
     return model.Health(
-        watching=stepper.watching() if health is stepper.health else health.asked,
+        watching=gradients.watching() if health is gradients.watch else health.asked,
         rows=tuple(each.row(scale, request.looks) for each in shown), first=first,
         total=len(found), problems=sum(each.word in PROBLEMS for each in found),
         backwards=health.backwards, steps=health.clock.steps, points=tuple(health.points),

@@ -55,7 +55,7 @@ def function(node: Any, of: str, source: Any, session: Session, place: Place) ->
     """Return what a node is; ``source`` is the graph in which it lies."""
     names: Names = source.names
     number = int(node._sequence_nr())
-    recorder = session.stepper.recorder
+    recorder = session.recorder
     op = recorder.op_of(number) if number < nodes.NO_SEQUENCE else None
     at = source.graph.index[node]
     path = source.module(at)
