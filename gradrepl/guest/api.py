@@ -10,8 +10,8 @@ from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradrepl.engine import current
+from gradrepl.engine.stopping import processes
 from gradrepl.errors import StateError
-from gradrepl.guest import processes
 from gradrepl.guest.host import BdbQuit, Host
 from gradrepl.guest.next_line import call_in_main_thread
 

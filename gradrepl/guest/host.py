@@ -16,9 +16,10 @@ from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine import debuggee
 from gradrepl.engine.code import fork_warning, frames
+from gradrepl.engine.stopping import processes
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.stopping.interrupts import Interrupts
-from gradrepl.guest import processes, terminal
+from gradrepl.guest import terminal
 from gradrepl.guest.clients import Client, Clients
 from gradrepl.guest.listener import Listener, own_name
 from gradrepl.guest.next_line import NextLine, call_in_main_thread, own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import json
 import os
 import runpy
 import sys
@@ -19,6 +20,21 @@ from gradrepl.model import Ended, Stop
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
+
+
+def begin(variable: str) -> dict[str, Any]:
+    """Be as bare as a Python that has just started; return what was asked of us, as JSON.
+
+    The ``variable`` of the environment that says it is removed.
+    """
+    frames.mark_ours(sys._getframe(2).f_code)
+    asked: dict[str, Any] = json.loads(os.environ.pop(variable))
+    sys.path.insert(0, "")
+    sys.argv[:] = [""]
+    main = ModuleType("__main__")
+    sys.modules["__main__"] = main
+    main.__dict__["__builtins__"] = sys.modules["builtins"]
+    return asked
 
 
 def run(
