@@ -22,6 +22,8 @@ from gradrepl.model import Health
 from gradrepl.model import health as h
 
 if TYPE_CHECKING:
+    from gradrepl.engine.graph.looks import Look
+    from gradrepl.engine.graph.recorder import BackwardCall
     from gradrepl.engine.stopping.stepper import Stepper
 
 ROWS = 1000
@@ -38,10 +40,8 @@ class Observer(Protocol):
     def op(self, call: Any) -> None:
         """An op has run; its arguments are held still."""
 
-    def around(
-        self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
-    ) -> Any:  # fmt: skip
-        """Run the engine; return what it returns."""
+    def begins(self, call: BackwardCall) -> Look | None:
+        """A backward is about to run: return who looks at it, or None."""
 
     def ended(self) -> None:
         """The backward is over, and nothing of it is in place any more: one may stop."""
@@ -194,7 +194,7 @@ class OwnView:
     def missing(self) -> Sequence[str]:
         """Return the model's parameters that require a gradient and have none."""
         backward, known = self._event.backward, self._source.parameters.known
-        leaves = (backward.graph.nodes[place].variable for place in backward.leaves())
+        leaves = (backward.graph.nodes[place].variable for place in backward.leaves)
         if not any(id(leaf) in known for leaf in leaves):
             return []  # another model's backward
         return [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -14,14 +15,31 @@ from gradrepl.phrases import figure
 from gradrepl.render import Look, render
 from gradrepl.render.pieces import line, window
 
-if TYPE_CHECKING:
-    from gradrepl.traced.trace import Trace
-
 SHOWN = 40
 """Rows of a list that are drawn."""
 
 
-def trace(found: Trace) -> RenderableType:
+class Traced(Protocol):
+    """What a trace tells of itself."""
+
+    @property
+    def summary(self) -> str:
+        """How much there is, in a line."""
+
+    @property
+    def ops(self) -> Sequence[model.OpRow]:
+        """The ops, in the order in which they ended."""
+
+    @property
+    def passes(self) -> Sequence[TracedPass]:
+        """The backward passes, in the order in which they began."""
+
+    @property
+    def graph(self) -> model.GraphView | None:
+        """The graph of the last pass, drawn."""
+
+
+def trace(found: Traced) -> RenderableType:
     """Return the drawing of a trace."""
     look = Look()
     ops, passes, graph = found.ops, found.passes, found.graph

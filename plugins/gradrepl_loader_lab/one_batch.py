@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from gradrepl import model
 from gradrepl.engine.code.patches import Patch, passes
-from gradrepl.engine.data import batches, copies, devices, generators, pace, parts
+from gradrepl.engine.data import batches, devices, generators, loader_copy, pace, parts
 from gradrepl.engine.data.watch import DataWatch, watch_of
 from gradrepl.errors import StateError
 from gradrepl.hookspecs import Here
@@ -166,10 +166,10 @@ def _swap(here: Here) -> Swap | None:
 
 def _one(loader: Any) -> Any:
     """Return one batch of a copy, fetched here."""
-    copy = copies.copy_of(loader, 0)
-    with copies.running(copy, loader) as iterator:
-        batch = copies.after(iterator)
-    if batch is copies.END:
+    copy = loader_copy.copy_of(loader, 0)
+    with loader_copy.running(copy, loader) as iterator:
+        batch = loader_copy.next_batch(iterator)
+    if batch is loader_copy.END:
         raise StateError("the loader has no batch.")
     return batch
 

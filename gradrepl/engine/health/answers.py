@@ -182,6 +182,6 @@ def nodes(request: p.AskHealthNodes, health: HealthWatch) -> model.HealthNodes:
     shown = listed[first : first + max(0, min(request.count, MOST))]
     return model.HealthNodes(
         rows=tuple(shown), first=first, total=len(listed), backward=health.run_at,
-        problems=len(bad), statistics=bool(run.edges), scale=scale, note=run.note,
+        problems=len(bad), statistics=bool(run.ranges), scale=scale, note=run.note,
         bad=next((row for row in bad if row.verdict in (model.NAN, model.INF)), None),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on, tensor_at
-from gradrepl.engine.graph.hooks import without_gc
+from gradrepl.engine.graph.graph import without_gc
 from gradrepl.engine.memory import copies, layout, remembered, storages, timeline
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import BUFFER, GRADIENT, OPTIMIZER, PARAMETER, SAVED, is_array
