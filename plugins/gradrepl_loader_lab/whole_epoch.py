@@ -10,7 +10,7 @@ from typing import Any
 from gradrepl.engine.code import evaluate
 from gradrepl.engine.data import batches, epochs, generators, loader_copy, parts
 from gradrepl.engine.data.order import Epoch
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.explain.loader_errors import name_the_sample
 from gradrepl.errors import StateError
 from gradrepl.hookspecs import Here
@@ -35,7 +35,7 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
             "would use it up for the program.",
             "With num_workers=1 the pass is in a process of its own.",
         )
-    watch = watch_of(here.session.stepper)
+    watch = watch_of(here.session)
     seen = watch.of(loader) if watch is not None else None
     if seen is not None and not seen.ended and not seen.left_off():
         begun, which = seen.begun, f"epoch {seen.epoch}, which the program is in"

@@ -192,7 +192,7 @@ def test_a_journal_without_a_face_goes() -> None:
         gate=SimpleNamespace(detached=False), observers=[],
         rearm=lambda: placed.append(journal.records), place_recorder=lambda: None,
     )  # fmt: skip
-    journal = Journal(stepper)  # type: ignore[arg-type]
+    journal = Journal(SimpleNamespace(stepper=stepper))  # type: ignore[arg-type]
     journal.place(True)
     stepper.gate.detached = True
     assert journal.begins(BackwardCall([], (), {})) is None

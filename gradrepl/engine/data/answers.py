@@ -14,7 +14,7 @@ from gradrepl.engine.data import (
     loaders,
     samples,
 )
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import Loops, watch_of
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 
@@ -30,13 +30,13 @@ def _(request: p.AskLoader, session: Session, place: Place) -> Answer:
 
 @on(p.WatchLoaders)
 def _(request: p.WatchLoaders, session: Session, place: Place) -> Answer:
-    stepper = session.stepper
-    stepper.watch_loaders = not request.off
-    stepper.rearm()
-    watch = watch_of(stepper)
+    loops = session.state(Loops)
+    loops.asked = not request.off
+    session.stepper.rearm()
+    watch = watch_of(session)
     return model.LoaderWatch(
         on=watch is not None,
-        breakpoints=watch is not None and not stepper.watch_loaders,
+        breakpoints=watch is not None and not loops.asked,
         epochs=watch.epochs if watch is not None else 0,
         batches=watch.batches if watch is not None else 0,
     )
@@ -46,7 +46,7 @@ def _(request: p.WatchLoaders, session: Session, place: Place) -> Answer:
 def _(request: p.AskBatch, session: Session, place: Place) -> Answer:
     loader, _ = current_loader.find_loader(request.expression, session, place)
     current = current_loader.current_of(session)
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     log = watch.of(loader) if watch is not None else None
     number = current.next if request.number is None else request.number
     with session.grad_as_typed(place):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import weakref
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from torch.utils.data import DataLoader
 
 from gradrepl.engine.data.order import Epoch, all_iterators
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.tensor import names
 from gradrepl.errors import UsageError
 
@@ -23,7 +22,7 @@ NONE = "No DataLoader found in the current scope."
 class CurrentLoader:
     """The loader that requests without a name are about, and the batch that was shown last."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         self.name = ""
         self._loader: weakref.ref[Any] | None = None
         self.asked = False
@@ -54,12 +53,9 @@ class CurrentLoader:
         self.name = name
 
 
-_current: WeakKeyDictionary[Session, CurrentLoader] = WeakKeyDictionary()
-
-
 def current_of(session: Session) -> CurrentLoader:
     """Return what is remembered for ``session``."""
-    return _current.setdefault(session, CurrentLoader())
+    return session.state(CurrentLoader)
 
 
 def find_loader(expression: str, session: Session, place: Place) -> tuple[Any, str]:
@@ -111,7 +107,7 @@ def iterated_loader(session: Session, place: Place) -> tuple[Any, str]:
 
 def _iterated_last(in_scope: list[tuple[str, Any]], session: Session) -> tuple[Any, str]:
     """Return the loader that the program iterates now, or iterated last; else the first."""
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     named = {id(loader): (loader, name) for name, loader in in_scope}
     for loader in watch.latest() if watch is not None else ():
         if id(loader) in named:

@@ -19,7 +19,7 @@ from gradrepl.engine.data import (
 from gradrepl.engine.data.current_loader import current_of
 from gradrepl.engine.data.epoch_log import EpochLog
 from gradrepl.engine.data.order import Epoch
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.errors import StateError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def describe(
     Raises:
         UsageError: no such epoch was seen.
     """
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     known = watch.epochs_of(loader) if watch is not None else []
     if number is not None and number not in [log.epoch for log in known]:
         raise UsageError(f"epoch {number} of {name} was not seen.", _seen(known, watch is not None))

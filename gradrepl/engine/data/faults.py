@@ -15,6 +15,7 @@ from torch.utils.data import sampler as samplers
 from gradrepl import model
 from gradrepl.engine.data import batches, current_loader, loaders, odd, samples
 from gradrepl.engine.data.order import Epoch
+from gradrepl.engine.plugged.observers import Plugged
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
 from gradrepl.model import Finding, SampleRow, Site
@@ -99,7 +100,7 @@ def _looks(
     if telling.stopped:
         return
     given = {"loader": loader, "site": site, "say": lambda what: telling.at(len(rows), what)}
-    for _, looked in session.observers.plugins.call("gradrepl_loader_check", **given):
+    for _, looked in session.state(Plugged).plugins.call("gradrepl_loader_check", **given):
         yield looked
     telling.at(len(rows), "visits of one epoch")
     models = [(prefix.strip("."), root) for prefix, root in session.names(place.frame).roots]

@@ -19,7 +19,9 @@ from gradrepl import model
 from gradrepl.engine.code.torch_import import device
 from gradrepl.engine.data import batches, current_loader, generators, order, pace, workers
 from gradrepl.engine.data.epoch_log import EpochLog
-from gradrepl.engine.data.watch import DataWatch, watch_of
+from gradrepl.engine.data.wanted import watch_of
+from gradrepl.engine.data.watch import DataWatch
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.model import Finding, Setting, Site
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ STEPS = 120
 
 def describe(loader: Any, name: str, session: Session, place: Place) -> model.Loader:
     """Return all that can be said of a loader without fetching a sample."""
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     log = watch.of(loader) if watch is not None else None
     iterator = _running(loader, log)
     total, free = workers.shared_memory() if loader.num_workers else (None, None)
@@ -93,13 +95,14 @@ def _watched(
 
 def _pace(loader: Any, session: Session, watch: DataWatch | None) -> model.Pace | None:
     steps = [] if watch is None else [s for log in watch.epochs_of(loader) for s in log.steps()]
-    return pace.mean(steps[-STEPS:], pace.room_of(loader), session.stepper.limits.loader)
+    return pace.mean(steps[-STEPS:], pace.room_of(loader), session.state(Gradients).limits.loader)
 
 
 def _timing(session: Session) -> model.Timing | None:
     """Return the parts of a step, where gradients are watched."""
-    health = session.stepper.health
-    return health.clock.timing(session.stepper.limits) if health is not None else None
+    gradients = session.state(Gradients)
+    watch = gradients.watch
+    return watch.clock.timing(gradients.limits) if watch is not None else None
 
 
 def _running(loader: Any, log: EpochLog | None) -> Any:

@@ -14,7 +14,7 @@ from gradrepl import model
 from gradrepl.engine.code import evaluate
 from gradrepl.engine.data import batches, fetching, generators, loaders, order, parts
 from gradrepl.engine.data.current_loader import CurrentLoader, current_of
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.progress import Telling
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
@@ -61,7 +61,7 @@ def worker_for(loader: Any, index: Any, session: Session) -> tuple[int | None, i
     """Return the worker that has (had) an index, and the seed from which workers were seeded."""
     if not loader.num_workers:
         return None, None
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     log = watch.of(loader) if watch is not None else None
     seed = log.base_seed if log is not None else None
     for logged in log.last_batches if log is not None else ():

@@ -23,8 +23,8 @@ from gradrepl.engine.code.patches import Patch, passes
 from gradrepl.engine.data import pace, parts
 from gradrepl.engine.data.epoch_log import BatchLog, EpochLog
 from gradrepl.engine.data.order import Epoch, shown
+from gradrepl.engine.forward.events import TensorEvent
 from gradrepl.engine.stopping.breakpoints import Anchor
-from gradrepl.engine.stopping.events import _Event
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
@@ -98,7 +98,7 @@ class DataWatch:
 
     def place(self, on: bool) -> None:
         """Have the monkeypatches in place, or not."""
-        shown = self.stepper.session.observers.wants("batch")
+        shown = self.stepper.wants("batch")
         self._told = None if shown else self.stepper.armed.batches()
         if on == self.on:
             return
@@ -233,7 +233,8 @@ class DataWatch:
     def _tell(self, log: EpochLog, batch: Any, frame: FrameType) -> None:
         """Show this batch to plugins, and stop here if a breakpoint waits for it."""
         stepper, logged = self.stepper, log.last_batches[-1]
-        stepper.session.observers.batch(logged.number, logged.indices)
+        for each in stepper.observers:
+            each.batch(logged.number, logged.indices)
         stepper.event(BatchEvent(stepper, stepper.armed.anchor, log, logged, batch, frame))
 
     # -- what may be asked ---------------------------------------------------------------------
@@ -262,13 +263,7 @@ class DataWatch:
         return tuple(batches[-count:])
 
 
-def watch_of(stepper: Stepper) -> DataWatch | None:
-    """Return what watches loaders, where something does."""
-    watch = stepper.loading
-    return watch if watch is not None and watch.on else None
-
-
-class BatchEvent(_Event):
+class BatchEvent(TensorEvent):
     """A batch, in the line of the program that asked for it."""
 
     kind = "batch"

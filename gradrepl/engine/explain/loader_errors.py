@@ -23,7 +23,7 @@ from msgspec import structs
 
 from gradrepl.engine import torch_private
 from gradrepl.engine.data import batches, fetching, generators, odd, order, workers
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.explain.unpicklable import what_cannot_be_pickled
 from gradrepl.model import Error, SampleRow
 
@@ -215,7 +215,7 @@ def _of_worker(message: str, raised: BaseException, session: Session, known: Any
     iterator = _iterator_of(raised, pids)
     if iterator is None or (cut and not _ended(iterator._workers)):
         return ""
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     seen = watch.of_iterator(iterator) if watch is not None and known is None else known
     if caught:
         return _raised_in(iterator, int(caught[2]), caught[1], seen, session)

@@ -8,42 +8,39 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradrepl.engine.export.snapshot import Snapshot
 from gradrepl.engine.graph.labels import Labelled
 from gradrepl.engine.graph.looks import Depth, Look
 from gradrepl.engine.graph.recorder import BackwardCall, Recorder
+from gradrepl.engine.observers import Observer
 from gradrepl.engine.tensor import figures
 
 if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
+    from gradrepl.engine.session import Session
 
 PASSES = 16
 NODES = 400_000
 """Nodes of all kept passes together; the last pass is kept whatever its size."""
 
 
-class Journal:
+class Journal(Observer):
     """Keeps the last backwards; an observer (see ``engine.observers``) while it is on."""
 
-    def __init__(self, stepper: Stepper) -> None:
-        self.stepper = stepper
+    meets_backwards = True
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.stepper = session, session.stepper
         self.passes: deque[Kept] = deque(maxlen=PASSES)
         self._count = 0
 
     # -- as an observer ------------------------------------------------------------------------
 
     @property
-    def records(self) -> bool:
+    def records(self) -> bool:  # type: ignore[override]
         """Ops are to be recorded, as long as there is a face that may ask for them."""
         return not self.stepper.gate.detached
-
-    def op(self, call: Any) -> None:
-        """The recorder keeps it."""
-
-    def ended(self) -> None:
-        """Nothing to do any more."""
 
     def close(self) -> None:
         """Forget all."""

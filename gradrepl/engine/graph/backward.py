@@ -16,11 +16,11 @@ from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.events import NodeEvent, PassEvent
 from gradrepl.engine.graph.labels import Labelled
 from gradrepl.engine.graph.looks import Depth
 from gradrepl.engine.graph.recorder import SMALL, BackwardCall, Recorder
 from gradrepl.engine.graph.view import View
-from gradrepl.engine.stopping.events import NodeEvent, PassEvent
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
@@ -113,7 +113,7 @@ class Pass(Labelled):
             self.recorder.remove()
             self.stepper.passes.remove(self)
             told = self.parked or outcome != "finished"
-            if told or self.stepper.session.observers.wants("pass"):
+            if told or self.stepper.wants("pass"):
                 with torch_private.DisableTorchFunction():
                     record = self.record(outcome)
                 self.stepper.pass_ended(record, told)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gradrepl.engine.code import frames
 from gradrepl.engine.graph.looks import Depth, Look
+from gradrepl.engine.observers import Observer
 from gradrepl.model import GraphView, NodeRow, OpRow
 from gradrepl.model.running import Shape
 from gradrepl.model.traced import TracedPass
@@ -28,10 +29,10 @@ SHAPES = 8
 """Shapes that are kept of what goes into an op, and of what comes out."""
 
 
-class Tracing:
+class Tracing(Observer):
     """What is recorded of one thread, from ``begin`` to ``close``. Needs no torch to begin."""
 
-    records = True
+    records = meets_backwards = True
 
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper
@@ -85,9 +86,6 @@ class Tracing:
         """Keep a backward that is over."""
         self._running.remove(found.number)
         self.passes[found.number] = found
-
-    def ended(self) -> None:
-        """Nothing to do between backwards."""
 
     def close(self) -> None:
         """Nothing stays in place after a backward."""

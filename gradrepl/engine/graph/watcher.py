@@ -54,8 +54,8 @@ class Watcher:
             return original(roots, *args, **kwargs)
         engine: Engine = partial(original, roots, *args, **kwargs)
         call = BackwardCall(roots, args, kwargs)
-        health, observers = stepper.health, tuple(stepper.observers)
-        watching = [*observers, health] if health is not None and health.on else observers
+        observers = stepper.around_backwards
+        watching = sorted(observers, key=lambda each: each.built_in)
         if stepper.records or stepper.passes:
             stepper.recorder.paths.backward_begins(stepper.recorder.last_id)
             seen: AbstractContextManager[None] = stepper.recorder.within()
@@ -63,8 +63,6 @@ class Watcher:
             seen = nullcontext()  # nothing but gradients is watched
         with seen:
             result = self._watched(engine, call, watching)
-        if health is not None:
-            stepper.judged(health)
         for each in observers:
             each.ended()
         return result

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from gradrepl.model import health as h
 from gradrepl.phrases import place
 
 if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
+    from gradrepl.engine.session import Session
 
 OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
@@ -79,10 +79,12 @@ class _Round(Look):
 class HealthWatch:
     """What is watched, and what has been seen."""
 
-    def __init__(self, stepper: Stepper) -> None:
-        self.stepper = stepper
+    def __init__(self, session: Session, limits: Callable[[], h.HealthLimits]) -> None:
+        self.session = session
+        self.stepper = stepper = session.stepper
+        self._limits = limits
         self.asked = h.Watching()
-        self.parameters = Parameters(stepper.session)
+        self.parameters = Parameters(session)
         self.clock = Clock(self._steps)
         self.scaling = Scaling()
         self.clips = Clips(stepper.sees, self._scaled)
@@ -106,7 +108,7 @@ class HealthWatch:
         """Parameters whose verdict is another since the last look, and the word before."""
         self._lock = threading.Lock()
         self._figures_end = self._figures_took = 0.0
-        self._telling = Telling(stepper.session.tell)
+        self._telling = Telling(session.tell)
         self._pending = 0
 
     # -- on and off ----------------------------------------------------------------------------
@@ -114,7 +116,7 @@ class HealthWatch:
     @property
     def limits(self) -> h.HealthLimits:
         """The limits of the verdicts."""
-        return self.stepper.limits
+        return self._limits()
 
     def place(self, asked: h.Watching) -> None:
         """Have in place what is asked for."""

@@ -48,7 +48,7 @@ def source_of(tensor: torch.Tensor, name: str, session: Session, place: Place) -
 def walked(node: Any, session: Session, place: Place) -> Labelled:
     """Return the graph that begins at ``node``, with the names in scope."""
     look_up = partial(session.names, place.frame)
-    return Labelled(Graph([node]), session.stepper.recorder.op_of, look_up)
+    return Labelled(Graph([node]), session.recorder.op_of, look_up)
 
 
 def view(request: p.GraphRows, source: Labelled, root: str, live: bool) -> GraphView:
