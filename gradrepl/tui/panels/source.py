@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -10,38 +9,17 @@ from msgspec.structs import replace
 from gradrepl import model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
+from gradrepl.draw.python import part_of_file
 from gradrepl.tui.panels.base import Paper
 
 
-@lru_cache(maxsize=2048)
-def python(text: str) -> tuple[ink.Span, ...]:
-    """Return one line of Python as spans with roles."""
-    if not text.strip():
-        return (span(text),)
-    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
-    from pygments.token import (  # type: ignore[import-untyped]
-        Comment,
-        Keyword,
-        Number,
-        String,
-    )
-
-    roles = ((Comment, "comment"), (String, "string"), (Keyword, "keyword"), (Number, "number"))
-    spans: Line = []
-    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(text):
-        role = next((role for token, role in roles if kind in token), "")
-        if value:
-            spans.append(span(value, role))
-    return tuple(spans)
-
-
-def draw_line(line: model.SourceLine, width: int, digits: int) -> Line:
-    """Return one line of source: mark, number, text, and what ran on it."""
+def draw_line(line: model.SourceLine, code: Line, width: int, digits: int) -> Line:
+    """Return one line of source: mark, number, its ``code``, and what ran on it."""
     mark, role = ("▶", "here") if line.here else ("◆", "bad") if line.breakpoint else (" ", "")
     left = [
         (mark, role),
         (ink.right(str(line.line), digits + 1) + "  ", "here" if line.here else "dim"),
-        *python(line.text.rstrip("\n")),
+        *code,
     ]
     if not line.note:
         return left
@@ -57,7 +35,11 @@ def draw_line(line: model.SourceLine, width: int, digits: int) -> Line:
 def draw(source: model.Source, width: int) -> list[Line]:
     """Return the lines of ``source``."""
     digits = max((len(str(line.line)) for line in source.lines), default=1)
-    return [draw_line(line, width, digits) for line in source.lines]
+    texts = [line.text.rstrip("\n") for line in source.lines]
+    first = source.lines[0].line if source.lines else 1
+    coloured = part_of_file(source.file, first, texts)
+    pairs = zip(source.lines, coloured, strict=True)
+    return [draw_line(line, code, width, digits) for line, code in pairs]
 
 
 def around(site: model.Site, context: int) -> model.Source | None:

@@ -11,10 +11,10 @@ from textual.strip import Strip
 from gradrepl import model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
+from gradrepl.draw.python import python
 from gradrepl.tui import reply
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.log import decode
-from gradrepl.tui.panels.source import python
 from gradrepl.tui.ring import Printed, Ring
 
 Draw = Callable[[int], list[Line]]
@@ -28,9 +28,9 @@ def typed(prompt: str, text: str, dim: bool = False) -> list[Line]:
     """Return an entry as it was typed, prompt in front."""
     again = "... ".rjust(len(prompt))
     lines: list[Line] = []
-    for number, part in enumerate(text.split("\n")):
-        spans = [span(part, "dim")] if dim else list(python(part))
-        lines.append([(prompt if not number else again, "dim" if dim else "key"), *spans])
+    parts = [[span(part, "dim")] for part in text.split("\n")] if dim else python(text)
+    for number, part in enumerate(parts):
+        lines.append([(prompt if not number else again, "dim" if dim else "key"), *part])
     return lines
 
 
