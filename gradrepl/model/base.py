@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import msgspec
@@ -19,6 +20,15 @@ class Site(msgspec.Struct, frozen=True):
     line: int
     function: str
     text: str
+
+    @property
+    def place(self) -> str:
+        """'train.py:27'.
+
+        >>> Site("/home/me/train.py", 27, "forward", "h = self.act(z)").place
+        'train.py:27'
+        """
+        return f"{os.path.basename(self.file)}:{self.line}"
 
 
 def kinds_of(kind: type) -> tuple[type, ...]:
