@@ -18,7 +18,7 @@ from gradrepl import model
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import PROMPTS
 from gradrepl.commands.visit import converse
-from gradrepl.engine.gate import Gate
+from gradrepl.engine.stopping.gate import Gate
 from gradrepl.errors import LinkError
 from gradrepl.launch import Options
 from gradrepl.link import leave_signals

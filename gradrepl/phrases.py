@@ -6,7 +6,6 @@ Facts are (name, value) pairs; an empty value says that there is nothing to say.
 from __future__ import annotations
 
 import math
-import os
 import signal
 from collections.abc import Iterator
 
@@ -46,7 +45,7 @@ def size(count: int) -> str:
 
 def place(site: model.Site | None) -> str:
     """Return 'train.py:27'."""
-    return f"{os.path.basename(site.file)}:{site.line}" if site else ""
+    return site.place if site else ""
 
 
 def figures(stats: model.Stats | None) -> str:

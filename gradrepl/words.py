@@ -13,8 +13,9 @@ from gradrepl import model, protocol
 from gradrepl.commands import WORDS
 from gradrepl.commands.refusals import failure
 from gradrepl.commands.registry import split_word
-from gradrepl.engine import answers, frames
-from gradrepl.engine.gate import Place
+from gradrepl.engine import answers
+from gradrepl.engine.code import frames
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import GradreplError, StateError
 from gradrepl.guest.home import Home
 from gradrepl.render import Look, printed

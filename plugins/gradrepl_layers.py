@@ -58,7 +58,7 @@ def draw(rows, width):
 
 def page():
     """Make the screen; Textual is imported only now."""
-    from gradrepl.tui.panels.page import PaperPage
+    from gradrepl.tui.pages.page import PaperPage
 
     class Layers(PaperPage):
         VIEW = "layers"

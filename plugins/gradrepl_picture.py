@@ -66,8 +66,8 @@ def page():
     from rich.color import Color
     from rich.style import Style
 
+    from gradrepl.tui.pages.page import PaperPage
     from gradrepl.tui.panels.base import Panel
-    from gradrepl.tui.panels.page import PaperPage
 
     def grey(value):
         return Color.from_rgb(value, value, value)

@@ -38,7 +38,7 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.repl.prompt, gradrepl.repl.batch", {"torch", "textual"}),
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),
         ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),
-        ("gradrepl.engine.backward, gradrepl.engine.forward", SCREEN),
+        ("gradrepl.engine.graph.backward, gradrepl.engine.forward.recorder", SCREEN),
         ("gradrepl.guest.api, gradrepl.guest.script", {"torch", *SCREEN}),
         ("gradrepl.traced.watch, gradrepl.traced.trace", {"torch", *SCREEN}),
         ("gradrepl.visit, gradrepl.commands.visit", {"torch", *SCREEN}),

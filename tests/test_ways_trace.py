@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import gradrepl
-from gradrepl.engine import tracing
+from gradrepl.engine.graph import tracing
 from gradrepl.errors import StateError
 
 

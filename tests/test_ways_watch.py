@@ -20,7 +20,7 @@ from torch.optim.optimizer import _global_optimizer_pre_hooks
 from trainings import TRAININGS, run
 
 import gradrepl
-from gradrepl.engine import patches
+from gradrepl.engine.code import patches
 from gradrepl.errors import ConditionError, UsageError
 from gradrepl.guest import terminal
 from gradrepl.guest.home import Home

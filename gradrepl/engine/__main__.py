@@ -11,10 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from gradrepl import protocol
-from gradrepl.engine import compiled, current, frames, stdio
-from gradrepl.engine.gate import Place, Quitting
-from gradrepl.engine.interrupts import Interrupts
+from gradrepl.engine import current
+from gradrepl.engine.code import frames, stdio
+from gradrepl.engine.forward import compiled
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.errors import LinkError
 from gradrepl.link import BlockingLink, leave_signals
 

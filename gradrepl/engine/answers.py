@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import evaluate, hints, script
-from gradrepl.engine.arrival import torch_module
-from gradrepl.engine.gate import Place, Quitting
+from gradrepl.engine.code import evaluate, script
+from gradrepl.engine.code.torch_import import torch_module
+from gradrepl.engine.explain import errors
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.errors import Aborted, GradreplError, UsageError
 from gradrepl.model import Record
 
@@ -40,7 +41,7 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
         session.exit_code = script.exit_status(error)
         raise Quitting from None
     except BaseException as error:  # what the user typed may raise anything
-        return hints.about(evaluate.error(error), error, session, place)
+        return errors.about(evaluate.error(error), error, session, place)
 
 
 def _aborted(session: Session) -> str:
@@ -97,7 +98,7 @@ def _no_gradient(source: str, session: Session, place: Place) -> Answer:
     """Say why a gradient that was typed is None; anything else that is None is silent."""
     if not source.rstrip().endswith(".grad") or torch_module() is None:
         return None
-    from gradrepl.engine.modules.wrongs import none_grad
+    from gradrepl.engine.explain.tensor_errors import none_grad
 
     why = none_grad(source, session, place)
     return model.Notice(message=why) if why else None
@@ -118,14 +119,14 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
     session.wait_for_torch(None)
     import torch
 
-    from gradrepl.engine import roots
+    from gradrepl.engine.explain import backward_start
 
     with session.stepper.code(typed=True), session.grad_as_typed(place):
-        expression, more = roots.split(request.expression)
+        expression, more = backward_start.split(request.expression)
         tensor = tensor_at(expression, session, place)
         given, named = session.evaluate(f"(lambda *a, **k: (a, k))({more})", place)
         start = given[0] if given else named.get("gradient")
-        roots.check(tensor, expression, session.stepper.recorder.cuts, start)
+        backward_start.check(tensor, expression, session.stepper.recorder.cuts, start)
         session.stepper.go(c.FirstNode())
         torch.Tensor.backward(tensor, *given, **named)  # type: ignore[no-untyped-call]
     return None

@@ -12,11 +12,11 @@ from msgspec import structs
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import complete, evaluate
 from gradrepl.engine.answers import Answer, on, tensor_at
-from gradrepl.engine.arrival import torch_module
-from gradrepl.engine.gate import Place
+from gradrepl.engine.code import complete, evaluate
+from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
 
 
@@ -24,9 +24,9 @@ from gradrepl.errors import StateError, UsageError
 def describe(request: p.Describe, session: Session, place: Place) -> Answer:
     """Answer ``:t EXPR``."""
     tensor = tensor_at(request.expression, session, place)
-    from gradrepl.engine.modules import facts
+    from gradrepl.engine.tensor import report
 
-    record = facts.everything(tensor, request.expression, session, place)
+    record = report.everything(tensor, request.expression, session, place)
     more = session.observers.facts(tensor, request.expression)
     return structs.replace(record, more=more) if more else record
 
@@ -34,7 +34,7 @@ def describe(request: p.Describe, session: Session, place: Place) -> Answer:
 @on(p.Compare)
 def _(request: p.Compare, session: Session, place: Place) -> Answer:
     a, b = (tensor_at(each, session, place) for each in (request.a, request.b))
-    from gradrepl.engine import compare
+    from gradrepl.engine.tensor import compare
 
     return compare.between(a, b, (request.a, request.b))
 
@@ -85,7 +85,7 @@ def _(request: p.FrameStack, session: Session, place: Place) -> Answer:
 
 def _walk(place: Place, move: int) -> Answer:
     """``u`` and ``d`` in a backward: to the node that gave us the gradient, or that gets it."""
-    from gradrepl.engine import nodes
+    from gradrepl.engine.graph import nodes
 
     backward, here = place.event.backward, place.looking
     if here is None:
@@ -254,7 +254,7 @@ def _(request: p.NodeRows, session: Session, place: Place) -> Answer:
 
 @on(p.NodeDetail)
 def _(request: p.NodeDetail, session: Session, place: Place) -> Answer:
-    from gradrepl.engine import nodes
+    from gradrepl.engine.graph import nodes
 
     backward = session.backward_here(place)
     node = backward.order.at(request.id)

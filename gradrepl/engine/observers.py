@@ -11,18 +11,18 @@ import torch
 
 from gradrepl import conditions as c
 from gradrepl import protocol as p
-from gradrepl.engine import tensors
-from gradrepl.engine.events import WatchEvent
 from gradrepl.engine.health.answers import report
 from gradrepl.engine.health.clipping import Clips
 from gradrepl.engine.health.clock import Clock
 from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.watch import HealthWatch
+from gradrepl.engine.stopping.events import WatchEvent
+from gradrepl.engine.tensor import figures
 from gradrepl.model import Health
 from gradrepl.model import health as h
 
 if TYPE_CHECKING:
-    from gradrepl.engine.stepper import Stepper
+    from gradrepl.engine.stopping.stepper import Stepper
 
 ROWS = 1000
 """Rows that are asked for at once."""
@@ -228,7 +228,7 @@ class OwnCondition:
 def seen(watch: ModelWatch) -> Health:
     """Return all that a watch knows."""
     session = watch.stepper.session
-    with tensors.quiet():
+    with figures.quiet():
         watch.catch_up()
         found = report(p.AskHealth(count=ROWS), watch, session)
         rows = list(found.rows)

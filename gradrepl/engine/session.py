@@ -16,21 +16,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import conditions as c
 from gradrepl import protocol
-from gradrepl.engine import evaluate, frames, hints
-from gradrepl.engine.arrival import Watch as TorchWatch
-from gradrepl.engine.arrival import device, torch_module
-from gradrepl.engine.gate import Gate, Place
-from gradrepl.engine.lines import doubts, same_file
-from gradrepl.engine.stepper import Stepper
+from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.code.torch_import import Watch as TorchWatch
+from gradrepl.engine.code.torch_import import device, torch_module
+from gradrepl.engine.explain import errors
+from gradrepl.engine.stopping.gate import Gate, Place
+from gradrepl.engine.stopping.lines import doubts, same_file
+from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.errors import ConditionError, LinkError, StateError
 from gradrepl.model import BreakpointInfo, Error, Notice, Record, Watch
 
 if TYPE_CHECKING:
-    from gradrepl.engine.backward import Pass
-    from gradrepl.engine.calls import Call
-    from gradrepl.engine.events import _Event
-    from gradrepl.engine.names import Names
+    from gradrepl.engine.forward.calls import Call
+    from gradrepl.engine.graph.backward import Pass
     from gradrepl.engine.plugged.observers import Observers
+    from gradrepl.engine.stopping.events import _Event
+    from gradrepl.engine.tensor.names import Names
 
 
 WATCH = "':watch grads' watches them from now on; Ctrl-C pauses the program for it."
@@ -56,7 +57,7 @@ class Session:
 
         self.link = link
         self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))
-        self.gate.struck = lambda error, place: hints.about(
+        self.gate.struck = lambda error, place: errors.about(
             evaluate.error(error), error, self, place
         )
         self.stepper = Stepper(self, self.gate)
@@ -130,7 +131,7 @@ class Session:
             if not self.stepper.torch_here:
                 yield
                 return
-            from gradrepl.engine.tensors import quiet
+            from gradrepl.engine.tensor.figures import quiet
 
             with quiet():
                 yield
@@ -202,7 +203,7 @@ class Session:
 
     def names(self, frame: FrameType | None) -> Names:
         """Return the names in reach of ``frame``."""
-        from gradrepl.engine import names
+        from gradrepl.engine.tensor import names
 
         return names.Names(names.namespaces(frame, self.space))
 

@@ -71,7 +71,7 @@ def pm() -> None:
 
 def look_at(error: BaseException | None, tb: TracebackType | None) -> None:
     """Stop at where ``error`` was raised; ``tb`` is the part of its traceback that counts."""
-    from gradrepl.engine import script
+    from gradrepl.engine.code import script
 
     if current.session is not None:
         script.post_mortem(current.session, error, tb)

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Protocol
 
 from gradrepl import conditions as c
 from gradrepl import protocol
-from gradrepl.engine import frames
-from gradrepl.engine.gate import Quitting
-from gradrepl.engine.interrupts import Interrupts
+from gradrepl.engine.code import frames
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Quitting
+from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.guest import kernel, main_thread, ranks, terminal
 from gradrepl.guest.door import Door, own_name
 from gradrepl.guest.hub import Face, Hub

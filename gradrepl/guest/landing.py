@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from gradrepl.engine import frames
+from gradrepl.engine.code import frames
 from gradrepl.engine.session import Session
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from gradrepl.engine import stdio
+from gradrepl.engine.code import stdio
 from gradrepl.link import leave_signals
 
 HIGH = 700

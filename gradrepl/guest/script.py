@@ -7,8 +7,9 @@ import os
 import sys
 from types import ModuleType
 
-from gradrepl.engine import compiled, frames, script
-from gradrepl.engine.gate import Quitting
+from gradrepl.engine.code import frames, script
+from gradrepl.engine.forward import compiled
+from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.errors import GradreplError
 from gradrepl.guest.door import own_name
 from gradrepl.guest.home import Home

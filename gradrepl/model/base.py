@@ -23,10 +23,10 @@ class Site(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> str:
-        """'train.py:27'.
+        """The file's name and the line.
 
-        >>> Site("/home/me/train.py", 27, "forward", "h = self.act(z)").place
-        'train.py:27'
+        >>> Site("/home/me/train.py", 36, "step", "loss.backward()").place
+        'train.py:36'
         """
         return f"{os.path.basename(self.file)}:{self.line}"
 

@@ -14,8 +14,8 @@ from gradrepl.model.traced import TracedOp, TracedPass
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from gradrepl.engine.graph.tracing import Tracing
     from gradrepl.engine.session import Session
-    from gradrepl.engine.tracing import Tracing
 
 
 def trace(function: Callable[..., Any] | None = None, /, *args: Any, **keywords: Any) -> Trace:
@@ -47,7 +47,7 @@ class Trace:
     def __enter__(self) -> Trace:
         if self._engine is not None:
             raise StateError("this trace has begun already.", "Make another: gradrepl.trace().")
-        from gradrepl.engine.tracing import Tracing
+        from gradrepl.engine.graph.tracing import Tracing
         from gradrepl.guest import onlooking
 
         found = onlooking.session()
@@ -62,7 +62,7 @@ class Trace:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        from gradrepl.engine.tracing import said
+        from gradrepl.engine.graph.tracing import said
         from gradrepl.guest import onlooking
 
         assert self._engine is not None
@@ -87,7 +87,7 @@ class Trace:
     @property
     def graph(self) -> records.GraphView | None:
         """The graph of the last pass, drawn, in the engine's true order; None without a pass."""
-        from gradrepl.engine.tracing import drawn
+        from gradrepl.engine.graph.tracing import drawn
 
         passes = self.passes
         return drawn(passes[-1]) if passes else None

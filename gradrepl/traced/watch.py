@@ -60,9 +60,9 @@ class Watch:
                 raise
 
     def _arm(self, condition: c.Condition, text: str, frame: FrameType) -> None:
-        from gradrepl.engine import frames
-        from gradrepl.engine.gate import Place
+        from gradrepl.engine.code import frames
         from gradrepl.engine.observers import OWN, OwnCondition
+        from gradrepl.engine.stopping.gate import Place
 
         stepper = self._session.stepper
         place = Place("forward", frames.user_frames(frame))

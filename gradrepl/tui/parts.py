@@ -13,11 +13,11 @@ from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.panels.rows import RowList
 
 if TYPE_CHECKING:
+    from gradrepl.tui.pages.page import Page
     from gradrepl.tui.panels.bars import Header
     from gradrepl.tui.panels.dock import Dock
     from gradrepl.tui.panels.finder import Finder
     from gradrepl.tui.panels.log import LogPane
-    from gradrepl.tui.panels.page import Page
     from gradrepl.tui.panels.supplied import Panels
     from gradrepl.tui.supply import Supply
     from gradrepl.tui.talk import Talk

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gradrepl import model, protocol
 from gradrepl.draw import ink
 from gradrepl.errors import LinkError
-from gradrepl.tui.panels.page import Ask
+from gradrepl.tui.pages.page import Ask
 from gradrepl.tui.panels.rows import MARGIN, RowList
 from gradrepl.tui.panels.source import around
 from gradrepl.tui.panels.supplied import Panels

@@ -1,7 +1,7 @@
 """The screens as data: digit, title, keys and footer of each.
 
 The first two and the log are part of the main layout. Every other screen is a *page*: a
-:class:`gradrepl.tui.panels.page.Page` in a file of its own, imported and mounted when it is first
+:class:`gradrepl.tui.pages.page.Page` in a file of its own, imported and mounted when it is first
 opened. To add one: write the page and its row here.
 """
 
@@ -32,7 +32,7 @@ from gradrepl.tui.key import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from gradrepl.tui.panels.page import Page
+    from gradrepl.tui.pages.page import Page
 
 
 @dataclass(frozen=True)
@@ -104,17 +104,17 @@ VIEWS: list[View] = [
          (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT)),
     View("mem", "3", "Mem", "Tensors by the memory they share", "mem-screen",
          (Foot("enter", "Map", "open_here"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
-         page="gradrepl.tui.panels.memory:MemoryPage"),
+         page="gradrepl.tui.pages.memory:MemoryPage"),
     View("data", "4", "Data", "Batches, samples, loaders, and where the time goes", "data-screen",
          (Foot("n", "Next batch", "next"), Foot("enter", "Sample", "open_here"),
           Foot("f", "Fetch here", "fetch_here"), Foot("t", "Tune", "send('tune')"),
           Foot("C", "Classes", "classes"), Foot("A", "Again", "again"), FIND, COMMAND, HELP, QUIT),
-         DATA, page="gradrepl.tui.panels.data_page:DataPage"),
+         DATA, page="gradrepl.tui.pages.data:DataPage"),
     View("health", "5", "Health", "Gradients while a training runs", "health-screen",
          (Foot("enter", "Open", "open_here"), Foot("w", "Why", "why"), BREAK,
           Foot("W", "Watch", "send('watch grads')"), Foot("t", "Picture", "turn"), FIND, COMMAND,
           HELP, QUIT),
-         HEALTH, page="gradrepl.tui.panels.health_page:HealthPage"),
+         HEALTH, page="gradrepl.tui.pages.health:HealthPage"),
     View("log", "6", "Log", "Program output", "log",
          (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT)),
 ]  # fmt: skip

@@ -37,7 +37,7 @@ def capture(length: int) -> dict[str, float]:
     """Return million nodes a second and the memory that the columns take."""
     import torch
 
-    from gradrepl.engine.graph import Graph
+    from gradrepl.engine.graph.graph import Graph
 
     torch.set_num_threads(1)
     root = chain(length).grad_fn

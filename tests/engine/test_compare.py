@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gradrepl import model, protocol
-from gradrepl.engine import compare
+from gradrepl.engine.tensor import compare
 
 
 def of(a: torch.Tensor, b: torch.Tensor) -> model.Comparison:

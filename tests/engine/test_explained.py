@@ -11,7 +11,7 @@ from debuggee import Debuggee
 
 from gradrepl import model, protocol
 from gradrepl.conditions_parser import parse
-from gradrepl.engine import hints
+from gradrepl.engine.explain import errors
 
 BORN = {
     "F.softmax(torch.tensor([[-math.inf] * 3, [1, 2, 3.0]]), -1)": "first at [0, 0], 1 of 2 rows "
@@ -140,7 +140,7 @@ def test_an_exception_of_a_script_comes_with_what_is_known_of_it(
     (note,) = stop.notes
     assert ("SoftmaxBackward0" in note) is kept
     assert ("add_ (train.py:7)" in note) is recorded
-    assert (hints.UNRECORDED in note) is not recorded
+    assert (errors.UNRECORDED in note) is not recorded
     d.cont()
 
 

@@ -37,8 +37,8 @@ with warnings.catch_warnings():
 
     from gradrepl.engine.export.journal import Journal, Source
     from gradrepl.engine.export.snapshot import Snapshot
-    from gradrepl.engine.graph import Graph
-    from gradrepl.engine.names import Names
+    from gradrepl.engine.graph.graph import Graph
+    from gradrepl.engine.tensor.names import Names
 
 for _each in (dot, mermaid):
     enter(_each.exporter, "graphviz")

@@ -358,7 +358,7 @@ def test_watching_installs_little_and_leaves_nothing(d, script):
     d.load(path)
     watch(d)
     d.until(f"{path.name}:{len(path.read_text().splitlines())}")
-    assert eval(d.value("during"))[:4] == (0, "gradrepl.engine.watcher", 1, 1)
+    assert eval(d.value("during"))[:4] == (0, "gradrepl.engine.graph.watcher", 1, 1)
     assert set(eval(d.value("hooks"))) == {0}
     d.look(protocol.WatchHealth(off=True))
     d.cont()

@@ -121,7 +121,7 @@ def test_figures_are_torchs(name, grad):
     wide = dense.to(torch.complex128 if dense.is_complex() else torch.float64)
     (norm,) = measure.norms([grad])
     assert norm == pytest.approx(wide.norm().item(), rel=1e-3, nan_ok=True)
-    low, high, zeros = measure.figures(grad)
+    low, high, zeros = measure.extremes(grad)
     if not dense.numel():
         assert (low, high, zeros) == (None, None, None)
         return

@@ -11,15 +11,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradrepl.engine import tensors
-from gradrepl.engine.flow import Flow
-from gradrepl.engine.memory import counters, storages
-from gradrepl.engine.memory.identity import Ids
-from gradrepl.engine.memory.layout import Layout, overlap
+from gradrepl.engine.explain.backward_start import Cuts
+from gradrepl.engine.forward.flow import Flow
+from gradrepl.engine.memory import relations, storages
+from gradrepl.engine.memory.layout import Layout, overlap, pieces
 from gradrepl.engine.memory.owners import VARIABLE, Owned
-from gradrepl.engine.memory.pieces import pieces
+from gradrepl.engine.memory.remembered import Ids
 from gradrepl.engine.memory.sharing import Pair
-from gradrepl.engine.roots import Cuts
+from gradrepl.engine.tensor import figures
 
 
 class Made:
@@ -161,7 +160,7 @@ def test_storages_of_random_programs(program: Program) -> None:
     by_name = {f"t{place}": made for place, made in enumerate(program.made)}
     before = versions(program)
     state = torch.get_rng_state()
-    with tensors.quiet():
+    with figures.quiet():
         owned = [Owned(name, VARIABLE, made.value) for name, made in by_name.items()]
         found = storages.grouped([piece for each in owned for piece in pieces(each)])
         records = [group.record(Ids(), lambda node: None) for group in found]
@@ -218,7 +217,7 @@ def test_pairs_of_random_programs(program: Program) -> None:
     )  # fmt: skip
     for one, other in list(combinations(program.made[:6], 2)):
         values = [one.value, other.value]
-        with tensors.quiet():
+        with figures.quiet():
             parts = [list(pieces(Owned(n, VARIABLE, v))) for n, v in zip("ab", values, strict=True)]
             record = Pair(survey, ["a", "b"], values, *parts).record()
         assert record.same_storage == (one.memory == other.memory)
@@ -298,6 +297,6 @@ def test_counters_are_as_they_were() -> None:
         several.append(torch.zeros(1))
     several[2].add_(1)
     before = [None if t.is_inference() else t._version for t in several]
-    with tensors.quiet():
-        assert counters.groups(several) == [0, 0, 2, 0, 4, 0, None]
+    with figures.quiet():
+        assert relations.counter_groups(several) == [0, 0, 2, 0, 4, 0, None]
     assert [None if t.is_inference() else t._version for t in several] == before

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     import torch
     from random_graphs import OPERATIONS, build
 
-    from gradrepl.engine.graph import Graph, Order
+    from gradrepl.engine.graph.graph import Graph, Order
 
 HERE = Path(__file__).parent
 STEPS = st.lists(

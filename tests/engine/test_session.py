@@ -14,7 +14,7 @@ from debuggee import debuggee
 
 from gradrepl import conditions as c
 from gradrepl import model, protocol
-from gradrepl.engine import arrival
+from gradrepl.engine.code import torch_import
 
 # -- typed code --------------------------------------------------------------------------------
 
@@ -530,7 +530,7 @@ def test_a_gpu_is_seen_without_starting_its_driver(monkeypatch, built, files, vi
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert arrival.device() == found
+    assert torch_import.device() == found
 
 
 def test_prompt_comes_before_torch():

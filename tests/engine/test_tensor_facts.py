@@ -11,8 +11,8 @@ import torch
 from debuggee import Debuggee
 
 from gradrepl import model, protocol
-from gradrepl.engine.modules.histogram import BINS, LOOKED_AT, histogram
-from gradrepl.engine.tensors import stats
+from gradrepl.engine.tensor.figures import stats
+from gradrepl.engine.tensor.histogram import BINS, LOOKED_AT, histogram
 
 
 def facts(d: Debuggee, expression: str) -> model.Tensor:

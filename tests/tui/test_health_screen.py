@@ -14,8 +14,8 @@ from screens import Seen, on_screen
 from gradrepl import model, protocol
 from gradrepl.draw import ink
 from gradrepl.errors import LinkError
+from gradrepl.tui.pages.health import verdicts
 from gradrepl.tui.panels.health import HealthLine, curve, draw, head, summary
-from gradrepl.tui.panels.health_page import verdicts
 from gradrepl.tui.panels.health_pictures import (
     _filled,
     draw_curves,

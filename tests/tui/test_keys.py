@@ -180,7 +180,7 @@ def test_copy_as_python() -> None:
     ],
 )  # fmt: skip
 def test_a_whole_tensor_as_python_is_that_tensor(tensor: torch.Tensor) -> None:
-    from gradrepl.engine.tensors import describe
+    from gradrepl.engine.tensor.facts import describe
 
     again = eval(literal.tensor(describe(tensor)), {"torch": torch})
     assert torch.equal(again, tensor)
@@ -188,7 +188,7 @@ def test_a_whole_tensor_as_python_is_that_tensor(tensor: torch.Tensor) -> None:
 
 
 def test_a_large_tensor_as_python_has_its_facts() -> None:
-    from gradrepl.engine.tensors import describe
+    from gradrepl.engine.tensor.facts import describe
 
     text = literal.tensor(describe(torch.zeros(40, 50, dtype=torch.int64)))
     assert text == "torch.empty((40, 50), dtype=torch.int64)"

@@ -199,7 +199,7 @@ def test_nothing_that_the_first_frame_does_not_need_is_imported_before_it() -> N
     late = {"gradrepl.protocol", "gradrepl.commands", "gradrepl.link", "gradrepl.render",
             "gradrepl.tui.supply", "gradrepl.tui.dialogs", "gradrepl.tui.palette", "rich.ansi",
             "rich.markdown", "tree_sitter", "pygments.lexers", "gradrepl.draw.charts",
-            "gradrepl.tui.panels.data_page"}  # fmt: skip
+            "gradrepl.tui.pages.data"}  # fmt: skip
     assert not late & loaded
 
 

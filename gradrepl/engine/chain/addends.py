@@ -8,8 +8,8 @@ from gradrepl.engine.chain import origin, paths, sums
 from gradrepl.engine.chain.labels import Labels, amount, projection, size
 from gradrepl.engine.chain.local import Runner
 from gradrepl.engine.chain.ways import Hop, Ways
-from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import Addend, Addends
 
 LISTED = 100

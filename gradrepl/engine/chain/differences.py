@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine.calls import tensors_in
 from gradrepl.engine.chain.unseen import contained
+from gradrepl.engine.forward.calls import tensors_in
 from gradrepl.errors import StateError
 from gradrepl.model import Checked
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
 from gradrepl.engine.chain import origin
 from gradrepl.engine.chain.sums import dense
-from gradrepl.engine.gate import Place
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Amount
 
 
@@ -42,7 +43,7 @@ class Labels:
         if not isinstance(variable, torch.Tensor):
             return ""
         known = self._names.tensor(variable)
-        return known or "leaf " + "x".join(map(str, tensors.sizes(variable.shape)))
+        return known or "leaf " + "x".join(map(str, facts.sizes(variable.shape)))
 
     def made(self, node: Any, number: int) -> str:
         """Return what an output of the node is called: a variable, a leaf, else its op."""
@@ -79,24 +80,24 @@ def amount(grad: Any) -> Amount:
         return None
     if grad.layout is torch.strided and grad.numel() == 1 and not grad.is_complex():
         return float(grad.item())
-    return tensors.describe(grad)
+    return facts.describe(grad)
 
 
 def size(grad: Any) -> float | None:
     """Return the L2 norm of a gradient."""
-    return None if grad is None else tensors.norm(grad)
+    return None if grad is None else figures.norm(grad)
 
 
 def share(part: Any, whole: Any) -> float | None:
     """Return the projection of ``part`` on ``whole``, as a part of it; None where that is 0."""
-    return None if whole is None else projection(part, whole, tensors.norm(whole))
+    return None if whole is None else projection(part, whole, figures.norm(whole))
 
 
 def projection(part: Any, whole: Any, norm: float | None) -> float | None:
     """Return the same, the norm of ``whole`` known."""
     if not norm or not math.isfinite(norm) or part is None:
         return None if not norm else (0.0 if part is None else None)
-    with tensors.quiet():
+    with figures.quiet():
         left, right = dense(part).reshape(-1), dense(whole).reshape(-1)
         wide = torch.complex128 if left.is_complex() else torch.float64
         inner = torch.vdot(right.to(wide), left.to(wide))

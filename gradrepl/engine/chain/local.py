@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
-from gradrepl.engine.graph import Graph
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import Graph
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, GradreplError, StateError
 
 Grads = list[Any]
@@ -76,14 +77,14 @@ class Runner:
             raise
         except Exception as error:  # a custom backward is user code
             raise sentence(nodes.name(node), error) from error
-        with tensors.quiet():
+        with figures.quiet():
             return [
                 None if grad is None or target is None else conform(grad, target, number)
                 for grad, (target, number) in zip(found, node.next_functions, strict=False)
             ]
 
     def _own(self, node: Any, grads: Grads) -> Sequence[Any]:
-        with tensors.quiet():
+        with figures.quiet():
             found = node(*grads)
         return found if isinstance(found, tuple) else (found,)
 
@@ -129,7 +130,7 @@ def zeros(node: Any, number: int) -> torch.Tensor:
 def seed(node: Any, number: int, value: float = 1.0) -> torch.Tensor:
     """Return a gradient for output ``number`` of the node, full of ``value``."""
     about = node._input_metadata[number]
-    with tensors.quiet():
+    with figures.quiet():
         return torch.full(tuple(about.shape), value, dtype=about.dtype, device=about.device)
 
 

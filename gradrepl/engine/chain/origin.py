@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gradrepl.engine import tensors
 from gradrepl.engine.answers import tensor_at
 from gradrepl.engine.chain.local import outputs_of, seed
 from gradrepl.engine.chain.ways import Start
-from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError, UsageError
 
 _ENGINE = torch.autograd.graph._engine_run_backward.__code__
@@ -59,7 +59,7 @@ def root(text: str, session: Session, place: Place) -> Root:
             f"Use ({text}).sum(), or at a backward stop leave the root out: then they start with "
             "that backward's own gradient.",
         )
-    with tensors.quiet():
+    with figures.quiet():
         ones = torch.ones_like(tensor, memory_format=torch.preserve_format)
     return Root(text, [Start(edge.node, edge.output_nr, ones)])
 
@@ -159,7 +159,7 @@ def _edge(tensor: Any, text: str, session: Session) -> Any:
 
 
 def _quiet_edge(tensor: Any) -> Any:
-    with tensors.quiet():
+    with figures.quiet():
         return torch.autograd.graph.get_gradient_edge(tensor)
 
 

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import torch
 from msgspec.structs import replace
 
-from gradrepl.engine import tensors
 from gradrepl.engine.chain import origin, search, sums
 from gradrepl.engine.chain.labels import Labels, amount, projection, size
 from gradrepl.engine.chain.local import Runner, elements, is_custom, is_real_number, seed
 from gradrepl.engine.chain.search import ENDS, LISTED, Route, Step
 from gradrepl.engine.chain.unseen import contained
 from gradrepl.engine.chain.ways import Ways, written
-from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError
 from gradrepl.model import Path, Paths, PathStep, Rest
 
@@ -144,7 +144,7 @@ def _largest(ways: Ways, runner: Runner) -> list[Listed]:
     found = []
     about = ways.graph.nodes[ways.target]._input_metadata[ways.number]
     for start, route in search.Largest(ways, derivatives).routes(search.room(ways)):
-        with tensors.quiet():
+        with figures.quiet():
             grad = torch.full(
                 tuple(about.shape), route.product, dtype=about.dtype, device=about.device
             )
@@ -275,7 +275,7 @@ class _Records:
         rows = []
         for element in range(elements(node, number)):
             unit = seed(node, number, 0.0)
-            with tensors.quiet():
+            with figures.quiet():
                 unit.view(-1)[element] = 1
             rows.append(self._runner.single(place, number, unit))
         return rows
@@ -284,6 +284,6 @@ class _Records:
 def _numbers(grad: Any, wide: int) -> tuple[float, ...]:
     if grad is None:
         return (0.0,) * wide
-    with tensors.quiet():
+    with figures.quiet():
         plain: torch.Tensor = sums.dense(grad).reshape(-1).to(torch.float64)
         return tuple(plain.tolist())

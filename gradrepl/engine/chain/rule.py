@@ -9,15 +9,16 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
 from gradrepl.engine.chain import origin, table
 from gradrepl.engine.chain.labels import Labels, size
 from gradrepl.engine.chain.local import Grads, Runner, is_custom, is_real_number, outputs_of, seed
 from gradrepl.engine.chain.paths import SMALL
 from gradrepl.engine.chain.unseen import contained
-from gradrepl.engine.evaluate import text_of
-from gradrepl.engine.gate import Place
+from gradrepl.engine.code.evaluate import text_of
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import GradreplError, StateError, UsageError
 from gradrepl.model import Formula, Gain, Rule
 
@@ -159,7 +160,7 @@ def _texts(grads: Any) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, torch.Tensor):
-        return tensors.values(value) if value.numel() <= SMALL else ""
+        return figures.values(value) if value.numel() <= SMALL else ""
     return "" if value is None else text_of(value)[:60]
 
 

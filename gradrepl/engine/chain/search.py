@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
-from gradrepl.engine import tensors
 from gradrepl.engine.chain.local import Runner, seed
 from gradrepl.engine.chain.sums import Port
 from gradrepl.engine.chain.ways import Hop, Ways
+from gradrepl.engine.tensor import figures
 
 LISTED = 50
 """Paths that are listed at the most."""
@@ -223,8 +223,8 @@ class Gains:
 
     def see(self, node: int, hop: Hop, arrived: list[Any], leaving: Any) -> None:
         """Note one edge, on the way."""
-        size = math.hypot(*(tensors.norm(g) or 0.0 for g in arrived if g is not None))
-        after = 0.0 if leaving is None else tensors.norm(leaving) or 0.0
+        size = math.hypot(*(figures.norm(g) or 0.0 for g in arrived if g is not None))
+        after = 0.0 if leaving is None else figures.norm(leaving) or 0.0
         self._gain[node, hop.edge] = log(after) - log(size)
 
     def look_ahead(self) -> None:
@@ -268,7 +268,7 @@ def begin(ways: Ways) -> Iterator[Walked]:
     """Yield the beginnings of all paths."""
     for start, (node, number, grad) in enumerate(ways.starts):
         if ways.paths_from(node, number):
-            yield Walked(start, None, (node, number), grad, tensors.norm(grad))
+            yield Walked(start, None, (node, number), grad, figures.norm(grad))
 
 
 def further(ways: Ways, runner: Runner, walked: Walked) -> Iterator[Walked]:
@@ -278,7 +278,7 @@ def further(ways: Ways, runner: Runner, walked: Walked) -> Iterator[Walked]:
     leaving = [] if nothing else runner.single(node, number, walked.grad)
     for hop in ways.hops(node):
         grad = leaving[hop.edge] if hop.edge < len(leaving) else None
-        size = None if grad is None else tensors.norm(grad)
+        size = None if grad is None else figures.norm(grad)
         link = (walked.route, Step(node, number, hop, size))
         yield Walked(walked.start, link, (hop.node, hop.number), grad, size)
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch.autograd.graph import GradientEdge
 
-from gradrepl.engine import tensors
 from gradrepl.engine.chain import unseen
 from gradrepl.engine.chain.local import Grads, Runner, outputs_of
 from gradrepl.engine.chain.ways import Hop, Ways
+from gradrepl.engine.tensor import figures
 
 Port = tuple[int, int]
 Seen = Callable[[int, Hop, Grads, Any], None]
@@ -57,7 +57,7 @@ def add(left: Any, right: Any) -> Any:
     """Add two gradients of which either may be None, as the engine does."""
     if left is None or right is None:
         return right if left is None else left
-    with tensors.quiet():
+    with figures.quiet():
         return left + right
 
 
@@ -65,7 +65,7 @@ def subtract(left: Any, right: Any) -> Any:
     """Subtract likewise."""
     if right is None:
         return left
-    with tensors.quiet():
+    with figures.quiet():
         return -right if left is None else left - right
 
 
@@ -85,7 +85,7 @@ def compare(ours: Any, theirs: Any) -> tuple[bool, float | None]:
         known = theirs if ours is None else ours
         largest = 0.0 if known is None else biggest(known)
         return largest == 0.0, largest
-    with tensors.quiet():
+    with figures.quiet():
         left, right = dense(ours), dense(theirs)
         if left.shape != right.shape:
             return False, None
@@ -103,7 +103,7 @@ def dense(tensor: Any) -> Any:
 
 def biggest(tensor: Any) -> float:
     """Return the largest magnitude in a tensor; 0 where it is empty, inf where it is not finite."""
-    with tensors.quiet():
+    with figures.quiet():
         plain = dense(tensor)
         found = float(plain.abs().max()) if plain.numel() else 0.0
     return found if found == found else float("inf")

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from torch.autograd.graph import GradientEdge
 
-from gradrepl.engine import nodes, tensors
 from gradrepl.engine.chain import origin, sums, unseen
 from gradrepl.engine.chain.labels import Labels, amount, projection, size
 from gradrepl.engine.chain.local import Grads, Runner, is_custom, outputs_of, sentence
-from gradrepl.engine.gate import Place
-from gradrepl.engine.graph import Graph, Order
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import Graph, Order
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError
 from gradrepl.model import Term, TermRow, Terms
 
@@ -189,19 +190,19 @@ class _Table:
         self.names = [labels.leaf(node) for node in leaves]
         self.order = sorted(range(len(leaves)), key=lambda n: -(norms[n] or 0.0))[:ROWS]
 
-    def term(self, part: Split, figures: Figures) -> Term:
+    def term(self, part: Split, measured: Figures) -> Term:
         """Return the record of one term."""
         labels = self._labels
         held = labels.variable(part.node, part.number)
-        with tensors.quiet():
+        with figures.quiet():
             value = amount(held[1].detach()) if held is not None else None
         weight = amount(part.seed)
         rows = tuple(
-            TermRow(parameter=self.names[n], norm=figures[n][0], cosine=_cosine(*figures[n]))
+            TermRow(parameter=self.names[n], norm=measured[n][0], cosine=_cosine(*measured[n]))
             for n in self.order
         )
-        norm, whole = _norm(norm for norm, _ in figures), _norm(self.norms)
-        pairs = zip(figures, self.norms, strict=True)
+        norm, whole = _norm(norm for norm, _ in measured), _norm(self.norms)
+        pairs = zip(measured, self.norms, strict=True)
         inner = sum(inner * norm for (_, inner), norm in pairs if inner is not None and norm)
         return Term(
             name=labels.made(part.node, part.number), node=labels.node(part.node),

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch.autograd.graph import GradientEdge
 
-from gradrepl.engine import nodes
+from gradrepl.engine.graph import nodes
 from gradrepl.errors import StateError
 
 _autograd: Any = torch.autograd

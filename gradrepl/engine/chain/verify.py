@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gradrepl.engine import nodes
 from gradrepl.engine.chain import origin, rule, table
 from gradrepl.engine.chain.differences import Copies, Function, compare
 from gradrepl.engine.chain.local import is_custom
-from gradrepl.engine.gate import Place
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import Verified
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gradrepl.engine.graph import Graph, Order
+from gradrepl.engine.graph.graph import Graph, Order
 
 DIGITS = 4_000
 """Numbers of paths with more digits are not written out."""

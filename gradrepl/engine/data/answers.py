@@ -17,8 +17,8 @@ from gradrepl.engine.data import (
     tune,
 )
 from gradrepl.engine.data.watch import watch_of
-from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 
 
 @on(p.AskLoader)

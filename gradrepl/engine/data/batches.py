@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from gradrepl.engine import tensors
 from gradrepl.engine.data import fetching, generators, odd, order, parts, streams
 from gradrepl.engine.data.fetching import Fetched
 from gradrepl.engine.data.room import Room
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import Batch, SampleRow
 
@@ -210,7 +210,7 @@ def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
             made = loader.collate_fn(values if loader._auto_collation else values[0])
         except Exception as raised:  # the user's samples, or the user's own collate_fn
             return (), said(raised)
-    with tensors.quiet():
+    with figures.quiet():
         return parts.described(made), ""
 
 

@@ -13,8 +13,8 @@ import torch
 from torch.utils.data import DataLoader, _utils
 from torch.utils.data import sampler as samplers
 
+from gradrepl.engine.code.patches import passes
 from gradrepl.engine.data import generators
-from gradrepl.engine.patches import passes
 
 handling: Any = _utils.signal_handling
 END = object()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradrepl import model
-from gradrepl.engine import tensors
 from gradrepl.engine.data import parts, room
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import DeviceInfo
 
@@ -133,7 +133,7 @@ def _tensors(value: Any) -> list[torch.Tensor]:
 
 
 def _pinned(tensor: torch.Tensor) -> bool:
-    with tensors.quiet():
+    with figures.quiet():
         return torch.cuda.is_available() and bool(tensor.is_pinned())
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
-from gradrepl.engine import evaluate
+from gradrepl.engine.code import evaluate
 from gradrepl.engine.data import batches, copies, fetching, generators, loaders, order, pace, parts
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.room import room_of
@@ -236,7 +236,7 @@ def _told(
 ) -> model.EpochRun:  # fmt: skip
     failed, hint, error = None, "", ""
     if taken.raised is not None:
-        from gradrepl.engine.data.broken import name_the_sample
+        from gradrepl.engine.explain.loader_errors import name_the_sample
 
         failed = taken.batches
         tasks = dict(enumerate(whole or ()))

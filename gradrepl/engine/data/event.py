@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gradrepl.engine import frames
-from gradrepl.engine.armed import Anchor
+from gradrepl.engine.code import frames
 from gradrepl.engine.data import parts
-from gradrepl.engine.events import _Event
+from gradrepl.engine.stopping.breakpoints import Anchor
+from gradrepl.engine.stopping.events import _Event
 
 if TYPE_CHECKING:
     from gradrepl.engine.data.seen import Noted, Seen
-    from gradrepl.engine.stepper import Stepper
+    from gradrepl.engine.stopping.stepper import Stepper
 
 
 class BatchEvent(_Event):

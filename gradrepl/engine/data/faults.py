@@ -20,8 +20,8 @@ from gradrepl.errors import StateError
 from gradrepl.model import Finding, SampleRow, Site
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 VISITS = 2_000_000
 """Indices of an epoch that are counted."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import tensors
+from gradrepl.engine.tensor import figures
 
 DEPTH = 6
 MOST = 4000
@@ -35,7 +35,7 @@ class Held:
         """Return a copy of its state."""
         made = self.generator
         if isinstance(made, torch.Generator):
-            with tensors.quiet():
+            with figures.quiet():
                 return made.get_state()
         if isinstance(made, random.Random):
             return made.getstate()
@@ -47,7 +47,7 @@ class Held:
         """Give it a state that it had."""
         made = self.generator
         if isinstance(made, torch.Generator):
-            with tensors.quiet():
+            with figures.quiet():
                 made.set_state(state)
         elif isinstance(made, random.Random):
             made.setstate(state)
@@ -60,7 +60,7 @@ class Held:
 def same(a: Any, b: Any) -> bool:
     """Are two states the same?"""
     if isinstance(a, torch.Tensor):
-        with tensors.quiet():
+        with figures.quiet():
             return isinstance(b, torch.Tensor) and torch.equal(a, b)
     if isinstance(a, dict):
         return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
@@ -171,7 +171,7 @@ class States:
 def seed(number: int, numpy_seed: Any) -> None:
     """Seed what everybody shares as a worker does; ``numpy_seed`` is a list of four numbers."""
     random.seed(number)
-    with tensors.quiet():
+    with figures.quiet():
         torch.default_generator.manual_seed(number)
     numpy = _numpy()
     if numpy is not None:

@@ -16,7 +16,7 @@ from torch.utils.data import Subset
 from torch.utils.data import sampler as samplers
 
 from gradrepl import model
-from gradrepl.engine.arrival import device
+from gradrepl.engine.code.torch_import import device
 from gradrepl.engine.data import batches, generators, order, pace, room
 from gradrepl.engine.data.seen import Seen
 from gradrepl.engine.data.watch import DataWatch, now, watch_of
@@ -24,8 +24,8 @@ from gradrepl.model import Finding, Setting, Site, WorkerState
 from gradrepl.phrases import describe_exit
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 SHM = "/dev/shm"
 STEPS = 120

@@ -19,8 +19,8 @@ import torch
 from torch.utils.data import dataloader
 from torch.utils.data import sampler as samplers
 
-from gradrepl.engine import tensors
 from gradrepl.engine.data import generators
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
 
 Indices = list[Any]
@@ -28,7 +28,7 @@ Indices = list[Any]
 
 def base_seed_of(loader: Any) -> int:
     """Draw the seed from which a new iterator seeds its workers, as torch draws it."""
-    with tensors.quiet():
+    with figures.quiet():
         drawn = torch.empty((), dtype=torch.int64, device="cpu")
         return int(drawn.random_(generator=loader.generator).item())
 

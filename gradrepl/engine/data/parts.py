@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import torch
 
-from gradrepl.engine import tensors
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Part, Stats
 
 DEEP = 8
@@ -67,7 +67,7 @@ def _plain(value: Any) -> bool:
 def as_tensor(value: Any) -> torch.Tensor | None:
     """Return an alias of what has elements (a tensor, an array, a list of numbers), or None."""
     if isinstance(value, torch.Tensor):
-        return value.detach() if tensors.readable(value) else None
+        return value.detach() if figures.readable(value) else None
     numpy = sys.modules.get("numpy")
     try:
         if numpy is not None and isinstance(value, numpy.ndarray):
@@ -85,14 +85,14 @@ def describe(key: str, value: Any) -> Part:
     numpy = sys.modules.get("numpy")
     if isinstance(value, torch.Tensor):
         return Part(
-            key=key, kind="tensor", shape=tensors.shape(value), dtype=tensors.short(value.dtype),
-            stats=tensors.stats(value), text=tensors.values(value) if value.numel() == 1 else "",
+            key=key, kind="tensor", shape=facts.shape(value), dtype=facts.short(value.dtype),
+            stats=figures.stats(value), text=figures.values(value) if value.numel() == 1 else "",
         )  # fmt: skip
     if numpy is not None and isinstance(value, numpy.ndarray):
         alias = as_tensor(value)
         return Part(
             key=key, kind="array", shape=tuple(value.shape), dtype=str(value.dtype),
-            stats=None if alias is None else tensors.stats(alias),
+            stats=None if alias is None else figures.stats(alias),
         )  # fmt: skip
     if numpy is not None and isinstance(value, numpy.generic):
         return Part(
@@ -111,7 +111,7 @@ def describe(key: str, value: Any) -> Part:
         alias = as_tensor(value)
         return Part(
             key=key, kind="list", shape=(len(value),),
-            stats=None if alias is None or not value else tensors.stats(alias),
+            stats=None if alias is None or not value else figures.stats(alias),
             text=_short(" ".join(map(str, value[:TEXT]))) if alias is None else "",
         )  # fmt: skip
     size = getattr(value, "size", None)  # a PIL image has (width, height)
@@ -136,7 +136,7 @@ def _single(value: Any) -> Stats | None:
 
 def described(sample: Any) -> tuple[Part, ...]:
     """Return all parts of a sample."""
-    with tensors.quiet():
+    with figures.quiet():
         return tuple(describe(key, value) for key, value in leaves(sample))
 
 
@@ -174,8 +174,8 @@ def _whole_number(value: Any) -> int | None:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.integer):
         return int(value)
-    if isinstance(value, torch.Tensor) and value.numel() == 1 and tensors.readable(value):
-        with tensors.quiet():
+    if isinstance(value, torch.Tensor) and value.numel() == 1 and figures.readable(value):
+        with figures.quiet():
             whole = not (value.is_floating_point() or value.is_complex())
             return int(value.item()) if whole else None
     return None
@@ -186,7 +186,7 @@ def labels_of(batch: Any) -> list[str]:
 
     Empty where nothing looks like labels.
     """
-    with tensors.quiet():
+    with figures.quiet():
         found = leaves(batch)
         named = [v for k, v in found if k.rpartition(".")[2].lower() in LABELS]
         last = [found[-1][1]] if len(found) > 1 and isinstance(batch, (tuple, list)) else []

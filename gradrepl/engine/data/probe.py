@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import get_worker_info
 
-from gradrepl.engine import tensors
 from gradrepl.engine.data import copies, parts
+from gradrepl.engine.tensor import figures
 
 PATIENCE = 20
 """Seconds that a sample may take."""
@@ -49,7 +49,7 @@ def _digest(value: Any) -> str:
         if alias is None or alias.layout is not torch.strided:
             found.update(repr(each).encode())
         else:
-            with tensors.quiet():
+            with figures.quiet():
                 found.update(alias.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
 

@@ -8,14 +8,14 @@ from weakref import WeakKeyDictionary
 
 from torch.utils.data import DataLoader
 
-from gradrepl.engine import names
 from gradrepl.engine.data.order import Epoch, all_iterators
 from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.tensor import names
 from gradrepl.errors import UsageError
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 NONE = "there is no DataLoader in reach."
 

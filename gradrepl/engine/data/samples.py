@@ -9,16 +9,17 @@ import torch
 
 from gradrepl import conditions as c
 from gradrepl import model
-from gradrepl.engine import evaluate, tensors
+from gradrepl.engine.code import evaluate
 from gradrepl.engine.data import batches, fetching, generators, loaders, order, parts, pipeline
 from gradrepl.engine.data.room import room_of
 from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
 from gradrepl.model import Part, Sample, Site
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 CELLS = 32
 """Rows and columns of a picture."""
@@ -136,7 +137,7 @@ def _where(dataset: Any) -> Site | None:
 
 def near(key: str, value: Any) -> Part:
     """Return a part with its picture, its values, or its text in full."""
-    with tensors.quiet():
+    with figures.quiet():
         part = parts.describe(key, value)
         if isinstance(value, str):
             return parts.replace(part, text=value[:TEXT])

@@ -15,9 +15,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from gradrepl import model
+from gradrepl.engine.code.patches import Patch, passes
 from gradrepl.engine.data import batches, copies, devices, generators, pace, parts, tune
 from gradrepl.engine.data.watch import DataWatch, watch_of
-from gradrepl.engine.patches import Patch, passes
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
 

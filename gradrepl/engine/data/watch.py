@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 from torch.utils.data import dataloader
 
 from gradrepl import model
+from gradrepl.engine.code.patches import Patch, passes
 from gradrepl.engine.data import pace
 from gradrepl.engine.data.event import BatchEvent
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.seen import Seen
-from gradrepl.engine.patches import Patch, passes
 
 if TYPE_CHECKING:
     from gradrepl.engine.data.synthetic import Swap
-    from gradrepl.engine.stepper import Stepper
+    from gradrepl.engine.stopping.stepper import Stepper
 
 LOADERS = 32
 """Epochs that are remembered."""

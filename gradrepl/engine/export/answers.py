@@ -8,13 +8,13 @@ from weakref import WeakKeyDictionary
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import tensors
 from gradrepl.engine.answers import Answer, on, tensor_at
 from gradrepl.engine.export.journal import Journal, Kept
 from gradrepl.engine.export.snapshot import Ops, Ran, Snapshot, Times
-from gradrepl.engine.gate import Place
 from gradrepl.engine.modules.graphs import source_of
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
 
 PART = 4_000
@@ -64,7 +64,7 @@ def _(request: p.Take, session: Session, place: Place) -> Answer:
 
 def _graph_of(serial: int, expression: str, session: Session, place: Place) -> model.Taken:
     tensor = tensor_at(expression, session, place)
-    with tensors.quiet():
+    with figures.quiet():
         source = source_of(tensor, expression, session, place)
         taken = Snapshot(source, session.stepper.recorder.op_of)
         root = source.names.tensor(tensor) or expression
@@ -77,7 +77,7 @@ def _backward(serial: int, what: str, session: Session, place: Place) -> model.T
         backward = session.backward_here(place)
     except StateError:
         return _last(serial, what, session, place)
-    with tensors.quiet():
+    with figures.quiet():
         taken = Snapshot(backward, session.stepper.recorder.op_of)
         taken.paused(backward)
         _hold(serial, Ran(taken) if what == "pass" else taken)
@@ -96,7 +96,7 @@ def _last(serial: int, what: str, session: Session, place: Place) -> model.Taken
         )
     taken = kept[-1].snapshot
     _hold(serial, Ran(taken) if what == "pass" else taken)
-    with tensors.quiet():
+    with figures.quiet():
         return taken.head(
             serial, what, session.names(place.frame), of=f"backward {taken.run}",
             outcome=kept[-1].outcome,

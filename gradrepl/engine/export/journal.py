@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 
-from gradrepl.engine import frames, tensors
+from gradrepl.engine.code import frames
 from gradrepl.engine.export.snapshot import Snapshot, Visit
-from gradrepl.engine.graph import Graph
-from gradrepl.engine.hooks import without_gc
+from gradrepl.engine.graph.graph import Graph
+from gradrepl.engine.graph.hooks import without_gc
 from gradrepl.engine.modules.walked import Walked
-from gradrepl.engine.names import Names
+from gradrepl.engine.tensor import facts, figures
+from gradrepl.engine.tensor.names import Names
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
-    from gradrepl.engine.stepper import Stepper
+    from gradrepl.engine.stopping.stepper import Stepper
 
 PASSES = 16
 NODES = 400_000
@@ -85,8 +86,8 @@ class Journal:
             self.place(False)
             return engine()
         caller = frames.Walk(sys._getframe(1)).frame
-        with tensors.quiet():
-            starts = [node for root in roots if (node := tensors.start_of(root)) is not None]
+        with figures.quiet():
+            starts = [node for root in roots if (node := facts.start_of(root)) is not None]
             run = _Run(starts)
             run.attach()
         self._count += 1
@@ -100,7 +101,7 @@ class Journal:
             ended = _clock()
             run.remove()
             if starts:
-                with tensors.quiet():
+                with figures.quiet():
                     self._keep(run, number, outcome, ended, self.stepper.session.names(caller))
 
     def _keep(self, run: _Run, number: int, outcome: str, ended: float, names: Names) -> None:
@@ -162,7 +163,7 @@ class _Run:
         if last is not None and last.seconds is None:
             last.seconds = now - last.begin
         first = next((grad for grad in grads if isinstance(grad, torch.Tensor)), None)
-        norm = None if first is None else tensors.norm(first)
+        norm = None if first is None else figures.norm(first)
         visit = self._last[thread] = self.visits[place] = Visit(0.0, thread, norm)
         visit.begin = _clock()  # after our own arithmetic
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
-from gradrepl.engine.calls import Call
-from gradrepl.engine.graph import LEAF, Order
-from gradrepl.engine.names import Names
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import LEAF, Order
+from gradrepl.engine.tensor import facts
+from gradrepl.engine.tensor.names import Names
 from gradrepl.model import Taken, TakenNode, TakenOp
 
 SAVED = 20_000
@@ -211,7 +212,7 @@ def _labels(source: Any) -> dict[int, str]:
     found: dict[int, str] = {}
     with torch._C.DisableTorchFunction():
         for name, tensor in source.names.variables():
-            node = None if tensors.is_leaf(tensor) else tensors.node_of(tensor)
+            node = None if facts.is_leaf(tensor) else facts.node_of(tensor)
             place = graph.index.get(node) if node is not None else None
             if place is not None:
                 found.setdefault(place, name)
@@ -239,9 +240,9 @@ def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], st
 def _said(name: str, value: Any, state: str) -> str:
     if not isinstance(value, torch.Tensor):
         return f"{name} {state}"
-    version = tensors.version(value)
+    version = facts.version(value)
     seen = "" if version is None else f" v{version}"
-    return f"{name} {tensors.shape(value)}{seen}" + ("" if state == "ok" else f" {state}")
+    return f"{name} {facts.shape(value)}{seen}" + ("" if state == "ok" else f" {state}")
 
 
 class Ran:

@@ -10,13 +10,13 @@ import msgspec
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import tensors
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.gate import Place
 from gradrepl.engine.health import measure, route
 from gradrepl.engine.health.tracked import Tracked
 from gradrepl.engine.health.watch import HealthWatch
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import GradreplError, StateError, UsageError
 from gradrepl.model.health import EXPLODING, INF, NAN, PROBLEMS, VANISHING
 
@@ -47,7 +47,7 @@ def _(request: p.AskHealth, session: Session, place: Place) -> Answer:
     health = _seen(session)
     if request.running:
         return report(request, health, session)
-    with tensors.quiet():
+    with figures.quiet():
         health.catch_up()
         record = report(request, health, session)
         if request.name and record.total <= DETAILED:

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch.nn.utils import clip_grad
 
-from gradrepl.engine import tensors
-from gradrepl.engine.patches import ClosurePatch, passes
+from gradrepl.engine.code.patches import ClosurePatch, passes
+from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
 
 LIMIT = 4
@@ -75,7 +75,7 @@ class Clips:
             if torch.compiler.is_compiling() or not self._sees():
                 return
             begun = time.perf_counter()
-            with tensors.quiet():
+            with figures.quiet():
                 norm, hit = _above(total_norm, float(max_norm))
             if norm is not None:
                 self._note("norm", float(max_norm), hit, self._scaled(norm))
@@ -96,7 +96,7 @@ class Clips:
             if not isinstance(parameters, torch.Tensor):
                 parameters = list(parameters)  # a generator could not be gone through twice
             begun = time.perf_counter()
-            with tensors.quiet():
+            with figures.quiet():
                 hit = _beyond(parameters, clip_value)
             self.took += time.perf_counter() - begun
             patch.kept(parameters, clip_value, foreach)
@@ -112,11 +112,11 @@ def _above(total: Any, limit: float) -> tuple[float | None, bool]:
     A total norm that is NaN changes the gradients, too: to NaN.
     """
     try:
-        if not tensors.readable(total):
+        if not figures.readable(total):
             return None, False
         norm, factor = torch.stack([total, limit / (total + 1e-6)]).tolist()
         return norm, not factor >= 1.0
-    except tensors.UNREADABLE:
+    except figures.UNREADABLE:
         return None, False
 
 
@@ -125,7 +125,7 @@ def _beyond(parameters: Any, limit: float) -> bool:
     several = [parameters] if isinstance(parameters, torch.Tensor) else parameters
     try:
         grads = [each.grad for each in several if each.grad is not None]
-        grads = [grad for grad in grads if grad.numel() and tensors.readable(grad)]
+        grads = [grad for grad in grads if grad.numel() and figures.readable(grad)]
         return any(bool(norm > limit) for norm in torch._foreach_norm(grads, float("inf")))
-    except (*tensors.UNREADABLE, AttributeError, TypeError):  # torch will say what is wrong
+    except (*figures.UNREADABLE, AttributeError, TypeError):  # torch will say what is wrong
         return False

@@ -21,7 +21,7 @@ from torch.optim.optimizer import (
 )
 from torch.utils.data import dataloader
 
-from gradrepl.engine.patches import InheritedPatch, Patch, passes
+from gradrepl.engine.code.patches import InheritedPatch, Patch, passes
 from gradrepl.model import health as h
 
 KEPT = 120

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from gradrepl.engine import tensors
+from gradrepl.engine.tensor import facts, figures
 
 BINS = 24
 """Powers of ten that a picture of a gradient has at most; smaller elements count with the last."""
@@ -45,12 +45,12 @@ def state(grad: torch.Tensor | None) -> tuple[int, int] | None:
 
 
 def norms(grads: Sequence[torch.Tensor]) -> list[float | None]:
-    """Return the L2 norm of each; None where it cannot be read. Inside ``tensors.quiet()``."""
+    """Return the L2 norm of each; None where it cannot be read. Inside ``figures.quiet()``."""
     found: list[float | None] = []
     far: dict[torch.device, list[int]] = {}
     for grad in grads:
         if type(grad) is not torch.Tensor or grad.layout is not torch.strided:
-            found.append(tensors.norm(grad))
+            found.append(figures.norm(grad))
         elif grad.is_cpu:
             found.append(norm(grad))
         else:
@@ -67,35 +67,35 @@ def norm(grad: torch.Tensor) -> float | None:
     try:
         kind = torch.float32 if grad.dtype in _HALF else None
         value = _vector_norm(grad, dtype=kind).item()
-    except tensors.UNREADABLE:
-        return tensors.norm(grad)
+    except figures.UNREADABLE:
+        return figures.norm(grad)
     # float32 overflows where the elements do not
-    return value if math.isfinite(value) else tensors.norm(grad)
+    return value if math.isfinite(value) else figures.norm(grad)
 
 
 def _transferred(grads: list[torch.Tensor]) -> list[float | None]:
     """Return norms from one accelerator, in one transfer."""
-    if any(not tensors.readable(grad) for grad in grads):
-        return [tensors.norm(grad) for grad in grads]
+    if any(not figures.readable(grad) for grad in grads):
+        return [figures.norm(grad) for grad in grads]
     scalars = [_vector_norm(g, dtype=torch.float32 if g.dtype in _HALF else None) for g in grads]
     values = torch.stack([scalar.double() for scalar in scalars]).tolist()
     return [
-        value if math.isfinite(value) else tensors.norm(grad)
+        value if math.isfinite(value) else figures.norm(grad)
         for value, grad in zip(values, grads, strict=True)
     ]
 
 
-def figures(grad: torch.Tensor) -> tuple[float | None, float | None, int | None]:
+def extremes(grad: torch.Tensor) -> tuple[float | None, float | None, int | None]:
     """Return minimum, maximum and the count of zeros; of a huge one no zeros, of complex no edges.
 
     An element that is nan makes both edges nan.
     """
-    if not tensors.readable(grad) or not grad.numel():
+    if not figures.readable(grad) or not grad.numel():
         return None, None, None
     try:
         plain = grad.detach()
         if plain.layout is not torch.strided:
-            found = tensors.stats(plain)
+            found = figures.stats(plain)
             missing = 0 if found is None else grad.numel() - plain.values().numel()
             edges = (found.min, found.max) if found and not missing else (None, None)
             return *edges, None if found is None else missing + (found.zeros or 0)
@@ -103,27 +103,27 @@ def figures(grad: torch.Tensor) -> tuple[float | None, float | None, int | None]
         if not plain.is_complex():
             low, high = (float(edge.item()) for edge in torch.aminmax(plain))
         zeros = None
-        if plain.numel() <= tensors.FULL:
+        if plain.numel() <= figures.FULL:
             zeros = plain.numel() - int(torch.count_nonzero(plain))
         return low, high, zeros
-    except tensors.UNREADABLE:
+    except figures.UNREADABLE:
         return None, None, None
 
 
 def counts(grad: torch.Tensor) -> tuple[int, int]:
     """Return how many elements are NaN and how many Inf."""
-    found = tensors.stats(grad)
+    found = figures.stats(grad)
     return (0, 0) if found is None else (found.nans or 0, found.infs or 0)
 
 
 def copy(weight: torch.Tensor, steps: int) -> Copy | None:
     """Keep the weight if it is small, else every so many of its elements; None if it cannot be."""
-    if not tensors.readable(weight) or weight.layout is not torch.strided:
+    if not figures.readable(weight) or weight.layout is not torch.strided:
         return None
     try:
         flat, whole = _some(weight.detach())
-        return Copy(flat.clone(), tensors.version(weight), whole, steps)
-    except tensors.UNREADABLE:
+        return Copy(flat.clone(), facts.version(weight), whole, steps)
+    except figures.UNREADABLE:
         return None
 
 
@@ -149,9 +149,9 @@ def change(weight: torch.Tensor, before: Copy) -> tuple[bool, float | None, int]
         return True, None, 0
     if now.device != before.values.device:
         return True, None, 0
-    moved = tensors.norm(now - before.values) or 0.0
-    size = tensors.norm(before.values)
-    changed = moved != 0 or (not before.whole and tensors.version(weight) != before.version)
+    moved = figures.norm(now - before.values) or 0.0
+    size = figures.norm(before.values)
+    changed = moved != 0 or (not before.whole and facts.version(weight) != before.version)
     return changed, moved / size if size else None, now.numel()
 
 
@@ -160,7 +160,7 @@ def spread(grad: torch.Tensor | None, scale: float) -> tuple[tuple[float, int], 
 
     Elements that are zero or not finite are left out; of a large one a sample is looked at.
     """
-    if grad is None or not tensors.readable(grad) or grad.layout is not torch.strided:
+    if grad is None or not figures.readable(grad) or grad.layout is not torch.strided:
         return ()
     try:
         sizes = _some(grad.detach())[0].abs().double() / scale
@@ -171,5 +171,5 @@ def spread(grad: torch.Tensor | None, scale: float) -> tuple[tuple[float, int], 
         low = max(int(powers.min()), top - BINS + 1)
         counts = torch.bincount(powers.clamp(min=low) - low, minlength=top - low + 1).tolist()
         return tuple((float(low + at), count) for at, count in enumerate(counts))
-    except tensors.UNREADABLE:
+    except figures.UNREADABLE:
         return ()

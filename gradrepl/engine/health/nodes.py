@@ -17,12 +17,12 @@ import torch
 from torch._C import _current_autograd_node, _current_graph_task_id  # type: ignore[attr-defined]
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from gradrepl.engine import tensors
-from gradrepl.engine.graph import LEAF
+from gradrepl.engine.graph.graph import LEAF
+from gradrepl.engine.graph.hooks import SMALL, _carrier, frees, without_gc
 from gradrepl.engine.health import route
 from gradrepl.engine.health.measure import counts
 from gradrepl.engine.health.verdicts import judge_node
-from gradrepl.engine.hooks import SMALL, _carrier, frees, without_gc
+from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
 
 LARGE = 16 * 1024
@@ -211,7 +211,7 @@ class NodeWatch:
             return _NONE
         if self._plain and type(grad) is torch.Tensor and not _modes():
             return self._read(grad)
-        with tensors.quiet():
+        with figures.quiet():
             return self._read(grad)
 
     def _read(self, grad: torch.Tensor) -> Figures:
@@ -232,15 +232,15 @@ class NodeWatch:
                 low, high = torch.aminmax(grad)
                 if grad.is_cpu:
                     low, high = low.item(), high.item()
-        except tensors.UNREADABLE:
-            value = tensors.norm(grad)
+        except figures.UNREADABLE:
+            value = figures.norm(grad)
         found = (value, low, high)
         if large and math.isfinite(value if isinstance(value, float) else 0.0):
             self._remember(grad, found)
         return found
 
     def _not_finite(self, grad: torch.Tensor) -> float | None:
-        value = tensors.norm(grad)
+        value = figures.norm(grad)
         if value is not None and not math.isfinite(value):
             self.bad[len(self.norms)] = counts(grad)
         return value

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gradrepl.engine import frames, tensors
+from gradrepl.engine.code import frames
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.tracked import Tracked
+from gradrepl.engine.tensor import facts
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -89,7 +90,7 @@ class Parameters:
             self._mark(root)
         tensor: torch.Tensor
         for name, tensor in names.variables():
-            if tensor.requires_grad and tensors.is_leaf(tensor):
+            if tensor.requires_grad and facts.is_leaf(tensor):
                 self._add(tensor, name, name)
         for optimizer in list(self._optimizers):
             for name, each in _of(optimizer):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.amp.grad_scaler import OptState
 
-from gradrepl.engine.patches import Patch, passes
+from gradrepl.engine.code.patches import Patch, passes
 
 LIMIT = 64
 """Scaled tensors that are remembered while they live."""

@@ -6,9 +6,9 @@ import weakref
 from array import array
 from typing import Any
 
-from gradrepl.engine import tensors
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.verdicts import FROZEN, Facts, Verdict, fine, growth, judge
+from gradrepl.engine.tensor import facts
 from gradrepl.model import health as h
 
 KEPT = 120
@@ -46,7 +46,7 @@ class Tracked:
         self.model = model
         """The variable of the model that it is a part of."""
         self.ref = weakref.ref(parameter)
-        self.shape = tensors.sizes(parameter.shape)
+        self.shape = facts.sizes(parameter.shape)
         self.numel = parameter.numel()
         self.requires_grad = True
         self.embedding = False

@@ -6,8 +6,8 @@ import msgspec
 
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import UsageError
 from gradrepl.model.health import HealthLimits, Watching
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 
-from gradrepl.engine import frames, tensors
+from gradrepl.engine.code import frames
+from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.health import measure, route
 from gradrepl.engine.health.clipping import Clips
 from gradrepl.engine.health.clock import Clock
@@ -28,12 +29,12 @@ from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Scaling
 from gradrepl.engine.health.telling import Telling
 from gradrepl.engine.health.tracked import KEPT, LOST, Tracked
-from gradrepl.engine.patches import unseen
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import health as h
 from gradrepl.phrases import place
 
 if TYPE_CHECKING:
-    from gradrepl.engine.stepper import Stepper
+    from gradrepl.engine.stopping.stepper import Stepper
 
 OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
@@ -151,7 +152,7 @@ class HealthWatch:
             if watched:
                 self.parameters.stop_order()
         if watched:
-            with self._lock, tensors.quiet():
+            with self._lock, figures.quiet():
                 self._end(roots, number, nodes, live)
         del live
         self.clock.passed(ended - started, looked + started - begun + time.perf_counter() - ended)
@@ -166,7 +167,7 @@ class HealthWatch:
             return None
         begun = time.perf_counter()
         with torch._C.DisableTorchFunction():
-            starts = [tensors.start_of(root) for root in roots]
+            starts = [facts.start_of(root) for root in roots]
             # (grad_tensors, retain_graph, create_graph, ...): as torch.autograd calls it
             keeps = bool(args[1] if len(args) > 1 else kwargs.get("retain_graph"))
             grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
@@ -305,7 +306,7 @@ class HealthWatch:
             return again
         spread, by = 0, self.scale or 1.0
         for each, parameter, grad in reached:
-            each.low, each.high, each.zeros = measure.figures(grad)
+            each.low, each.high, each.zeros = measure.extremes(grad)
             each.weight = measure.norms([parameter.detach()])[0]
             each.figures_at = number
             if each.word in h.PROBLEMS and spread < SPREAD:
@@ -346,7 +347,7 @@ class HealthWatch:
                 continue
             norm = measure.norms([grad])[0]
             if norm == each.norm:
-                each.low, each.high, each.zeros = measure.figures(grad)
+                each.low, each.high, each.zeros = measure.extremes(grad)
                 each.weight = measure.norms([parameter.detach()])[0]
                 each.figures_at = each.reached_at
 
@@ -374,6 +375,6 @@ def _value(root: Any) -> float | None:
     if not isinstance(root, torch.Tensor) or root.numel() != 1 or root.is_complex():
         return None
     try:
-        return float(root.detach().item()) if tensors.readable(root) else None
-    except tensors.UNREADABLE:
+        return float(root.detach().item()) if figures.readable(root) else None
+    except figures.UNREADABLE:
         return None

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import tensors
-from gradrepl.engine.memory import counters, gradient
+from gradrepl.engine.memory import relations
+from gradrepl.engine.tensor import facts
 from gradrepl.model import Copies, CopyWay
 from gradrepl.phrases import size
 
@@ -28,11 +28,11 @@ SIDE = 4
 Way = tuple[str, Callable[[torch.Tensor], Any]]
 
 
-def ways(tensor: torch.Tensor) -> list[Way]:
+def ways_to_copy(tensor: torch.Tensor) -> list[Way]:
     """Return the ways of copying that there are for a tensor like this."""
     other = _other_dtype(tensor.dtype)
-    name = tensors.short(other)
-    found: list[Way] = [
+    name = facts.short(other)
+    ways: list[Way] = [
         ("{}.view(-1)", lambda x: x.view(-1)),
         ("{}[...]", lambda x: x[...]),
         ("{}.expand(2, ...)", lambda x: x.expand(2, *x.shape)),
@@ -46,13 +46,13 @@ def ways(tensor: torch.Tensor) -> list[Way]:
         ("{}.detach().clone()", lambda x: x.detach().clone()),
         ("copy.deepcopy({})", copy.deepcopy),
         ("torch.tensor({})", torch.tensor),
-        (f"{{}}.to({tensors.short(tensor.dtype)})", lambda x: x.to(x.dtype)),
+        (f"{{}}.to({facts.short(tensor.dtype)})", lambda x: x.to(x.dtype)),
         (f"{{}}.to({name})", lambda x: x.to(other)),
         ("{}.cpu()", lambda x: x.cpu()),
     ]
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        found.append(("{}.cuda()", lambda x: x.cuda()))
-    return found
+        ways.append(("{}.cuda()", lambda x: x.cuda()))
+    return ways
 
 
 def _other_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -63,22 +63,24 @@ def _other_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def measure(tensor: torch.Tensor, name: str) -> Copies:
-    """Try every way of copying ``tensor``. Call it only inside of ``tensors.quiet()``."""
+    """Try every way of copying ``tensor``. Call it only inside of ``figures.quiet()``."""
     tried, on = tensor, f"{name} itself"
     reason = _not_itself(tensor)
     if reason:
         tried, on = stand_in(tensor), f"a small stand-in of its layout and flags: {reason}"
     with _unheard():
-        rows = tuple(_try(tried, way, each, name, tensor.numel()) for way, each in ways(tensor))
-    return Copies(name=name, ways=rows, nbytes=tensor.numel() * tensor.element_size(),
-                  measured_on=on)  # fmt: skip
+        rows = tuple(
+            _try(tried, way, each, name, tensor.numel()) for way, each in ways_to_copy(tensor)
+        )
+    nbytes = tensor.numel() * tensor.element_size()
+    return Copies(name=name, ways=rows, nbytes=nbytes, measured_on=on)
 
 
 def _not_itself(tensor: torch.Tensor) -> str:
     """Say why copies of the tensor itself must not be made; '' where they may."""
     own = tensor.numel() * tensor.element_size()
     held = tensor.untyped_storage().nbytes()  # deepcopy copies the whole storage
-    grad = tensor.grad if tensors.is_leaf(tensor) else None
+    grad = tensor.grad if facts.is_leaf(tensor) else None
     if max(own, held) > LIMIT:
         return f"copying {size(max(own, held))} only to try it is too much"
     if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
@@ -101,11 +103,9 @@ def stand_in(tensor: torch.Tensor) -> torch.Tensor:
         step *= shape[place]
     count = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if n)
     memory = torch.zeros(max(count, 1), dtype=tensor.dtype, device=tensor.device)
-    found = memory.as_strided(shape, strides).detach()
-    if not tensor.requires_grad:
-        return found
-    if tensors.is_leaf(tensor):
-        return found.requires_grad_()
+    if facts.is_leaf(tensor):
+        small = memory.as_strided(shape, strides).detach()
+        return small.requires_grad_(tensor.requires_grad)
     with torch.enable_grad():
         return memory.requires_grad_().as_strided(shape, strides)
 
@@ -119,24 +119,24 @@ def _try(tried: torch.Tensor, way: str, each: Callable[[Any], Any], name: str, c
         return CopyWay(way=shown, failed=_first_sentence(error))
     if not isinstance(made, torch.Tensor):
         own = made.__array_interface__["data"][0] == tried.data_ptr()
-        return CopyWay(way=shown, same_bytes=own, gradient=False,
-                       copied=0 if own else count * made.itemsize)  # fmt: skip
+        copied = 0 if own else count * made.itemsize
+        return CopyWay(way=shown, same_bytes=own, gradient=False, copied=copied)
     same = made.untyped_storage()._cdata == tried.untyped_storage()._cdata
     return CopyWay(
         way=shown,
         same_tensor=made is tried,
         same_bytes=same,
-        same_counter=counters.same(made, tried),
-        gradient=made is tried or gradient.way(made, tried) is not None,
-        leaf=tensors.is_leaf(made),
+        same_counter=relations.same_counter(made, tried),
+        gradient=made is tried or relations.gradient_path(made, tried) is not None,
+        leaf=facts.is_leaf(made),
         copied=0 if same else count * made.element_size(),
     )
 
 
 def _first_sentence(error: Exception) -> str:
     line = str(error).strip().partition("\n")[0]
-    found = re.match(r".+?[.!](?= |$)", line)
-    return found[0] if found else line
+    sentence = re.match(r".+?[.!](?= |$)", line)
+    return sentence[0] if sentence else line
 
 
 @contextmanager

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from functools import cache
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from gradrepl.engine.memory.owners import Owned, Saving
+from gradrepl.engine.tensor import facts, figures
 
 PIECES = 65_536
 """Pieces of one tensor that are worked out; beyond, only its first and last byte are known."""
@@ -62,9 +68,9 @@ class Layout(NamedTuple):
 
     def used(self) -> tuple[int, bool]:
         """Return the number of bytes that it uses, and whether that is exact or the most."""
-        found = self.ranges()
-        if found is not None:
-            return total(found), True
+        ranges = self.ranges()
+        if ranges is not None:
+            return total(ranges), True
         count = self.itemsize
         for size, stride in zip(self.shape, self.strides, strict=True):
             count *= size if stride else 1
@@ -76,23 +82,26 @@ class Layout(NamedTuple):
         low, high = self.span()
         if high - low == self.itemsize * prod(self.shape) and self._runs()[1] == []:
             return ((low, high),) if high > low else (), True, 1.0
-        found = self.ranges()
-        if found is not None and len(found) <= LISTED:
-            return tuple(found), True, 1.0
-        used = self.used()[0] if found is None else total(found)
+        ranges = self.ranges()
+        if ranges is not None and len(ranges) <= LISTED:
+            return tuple(ranges), True, 1.0
+        used = self.used()[0] if ranges is None else total(ranges)
         return ((low, high),), False, used / max(1, high - low)
 
 
 def merged(ranges: list[Range]) -> list[Range]:
-    """Return the same bytes as sorted ranges that neither overlap nor touch."""
-    found: list[Range] = []
+    """Return the same bytes as sorted ranges that neither overlap nor touch.
+
+    >>> merged([(8, 12), (0, 4), (4, 6)])
+    [(0, 6), (8, 12)]
+    """
+    apart: list[Range] = []
     for first, last in sorted(ranges):
-        if found and first <= found[-1][1]:
-            found[-1] = found[-1][0], max(last, found[-1][1])
+        if apart and first <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(last, apart[-1][1])
         else:
-            found.append((first, last))
-    assert all(a[1] < b[0] for a, b in pairwise(found))
-    return found
+            apart.append((first, last))
+    return apart
 
 
 def total(ranges: Sequence[Range]) -> int:
@@ -112,11 +121,103 @@ def overlap(a: Layout, b: Layout) -> tuple[int, bool]:
 
 
 def _common(a: list[Range], b: list[Range]) -> int:
-    found = i = j = 0
+    common = i = j = 0
     while i < len(a) and j < len(b):
-        found += max(0, min(a[i][1], b[j][1]) - max(a[i][0], b[j][0]))
+        common += max(0, min(a[i][1], b[j][1]) - max(a[i][0], b[j][0]))
         if a[i][1] <= b[j][1]:
             i += 1
         else:
             j += 1
-    return found
+    return common
+
+
+_COMPRESSED = {
+    torch.sparse_csr: ("crow_indices", "col_indices", "values"),
+    torch.sparse_bsr: ("crow_indices", "col_indices", "values"),
+    torch.sparse_csc: ("ccol_indices", "row_indices", "values"),
+    torch.sparse_bsc: ("ccol_indices", "row_indices", "values"),
+}
+
+
+class Piece(NamedTuple):
+    """One named tensor (or array) in one storage."""
+
+    name: str
+    owner: str
+    value: Any
+    storage: torch.UntypedStorage | None
+    """None for an array."""
+    key: int
+    """The storage's identity; of an array 0."""
+    address: int
+    """Where the storage begins; where an array's first element is. 0 where there are no bytes."""
+    size: int
+    """Bytes of the storage, or of what the array spans."""
+    device: str
+    saving: Saving | None = None
+
+    def layout(self, begin: int) -> Layout:
+        """Return which bytes it uses, counted from address ``begin``."""
+        value = self.value
+        if self.storage is None:
+            return Layout(self.address - begin, value.shape, value.strides, value.itemsize)
+        item = value.element_size()
+        offset = self.address - begin + value.storage_offset() * item
+        strides = tuple(stride * item for stride in value.stride())
+        return Layout(offset, facts.sizes(value.shape), strides, item)
+
+    def begin(self) -> int:
+        """Return the address of its first byte: of the storage, or of an array."""
+        return self.address if self.storage is not None else self.layout(0).span()[0]
+
+    def end(self) -> int:
+        """Return the address behind its last byte."""
+        return self.begin() + self.size
+
+
+def pieces(owned: Owned, saving: Saving | None = None) -> Iterator[Piece]:
+    """Yield where ``owned`` lies; nothing for what has no storage that can be seen.
+
+    Call it only inside of ``figures.quiet()``.
+    """
+    name, owner, value = owned
+    if not isinstance(value, torch.Tensor):
+        yield _array(owned)
+        return
+    if torch._C._functorch.is_functorch_wrapped_tensor(value) or is_lazy(value):
+        return
+    if value.layout is torch.strided and not value.is_nested:
+        yield from _piece(name, owner, value, saving)
+        return
+    for path, part in _parts(value):
+        yield from _piece(name + path, owner, part, saving)
+
+
+def _piece(name: str, owner: str, value: torch.Tensor, saving: Saving | None) -> Iterator[Piece]:
+    try:
+        storage = value.untyped_storage()
+        device = _device(value.device)
+        address = 0 if device == "meta" else storage.data_ptr()
+        size = int(storage.nbytes())
+    except figures.UNREADABLE:  # mkldnn, symbolic sizes, the user's own kinds
+        return
+    yield Piece(name, owner, value, storage, storage._cdata, address, size, device, saving)
+
+
+_device = cache(str)
+
+
+def _parts(tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+    if tensor.is_sparse:
+        yield "._indices()", tensor._indices()
+        yield "._values()", tensor._values()
+    elif tensor.layout in _COMPRESSED:
+        for part in _COMPRESSED[tensor.layout]:
+            yield f".{part}()", getattr(tensor, part)()
+
+
+def _array(owned: Owned) -> Piece:
+    array = owned.value
+    address = array.__array_interface__["data"][0]
+    low, high = Layout(address, array.shape, array.strides, array.itemsize).span()
+    return Piece(owned.name, owned.owner, array, None, 0, address, high - low, "cpu")

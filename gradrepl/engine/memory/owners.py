@@ -1,6 +1,6 @@
 """Who can be named: every tensor that the user can reach by typing, with its name and its owner.
 
-Variables of all frames in reach, and one level down into objects, lists, tuples and dicts;
+Variables of all frames in scope, and one level down into objects, lists, tuples and dicts;
 parameters and buffers of modules under every name that they have; gradients; the state of
 optimizers; NumPy arrays; what exists only at a stop. What the live graph saved for its backward is
 a walk of its own (``savings``). Nothing here runs a hook or a property of the user's.
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from gradrepl.engine import frames, nodes, tensors
-from gradrepl.engine.names import opens
+from gradrepl.engine.code import frames
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.tensor import facts
+from gradrepl.engine.tensor.names import opens
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 INSIDE = 256
 """Elements or attributes of one object that are looked at."""
@@ -57,7 +59,7 @@ class Saving(NamedTuple):
 
 
 class Owners:
-    """All names of all tensors in reach of one place, for one moment. Keep it no longer."""
+    """All names of all tensors in scope at one place, for one moment. Keep it no longer."""
 
     def __init__(self, session: Session, place: Place) -> None:
         self.tensors: list[Owned] = []
@@ -75,10 +77,10 @@ class Owners:
         modules: list[tuple[str, torch.nn.Module]] = list(names.roots)
         variables = list(_variables(session, place))
         for name, owner, value in variables:
-            for path, found in _inside(name, value, self.cut):
-                if isinstance(found, torch.nn.Module) and id(found) not in names.modules:
-                    modules.append((path + ".", found))
-                inner.append(Owned(path, INNER if owner == VARIABLE else owner, found))
+            for path, inside in _inside(name, value, self.cut):
+                if isinstance(inside, torch.nn.Module) and id(inside) not in names.modules:
+                    modules.append((path + ".", inside))
+                inner.append(Owned(path, INNER if owner == VARIABLE else owner, inside))
         for prefix, root in modules:
             self._add_module(prefix, root)
         for each in variables:
@@ -126,7 +128,7 @@ class Owners:
                     self._add(Owned(prefix + (f"{path}." if path else "") + name, INNER, value))
 
     def _add_gradient(self, tensor: torch.Tensor) -> None:
-        if not (tensors.is_leaf(tensor) or tensor.retains_grad):
+        if not (facts.is_leaf(tensor) or tensor.retains_grad):
             return
         grad = tensor.grad
         if grad is not None:
@@ -155,33 +157,33 @@ class Owners:
         return ""
 
     def savings(self) -> Iterator[Saving]:
-        """Yield what the live graph saved, from the ``grad_fn`` of every tensor in reach."""
+        """Yield what the live graph saved, from the ``grad_fn`` of every tensor in scope."""
         for node in self.graph():
             yield from _saved(node)
 
     def graph(self) -> list[Any]:
         """Return the nodes that can be reached from here, at most ``NODES`` of them."""
         held = (each.value for each in self.tensors if each.value.requires_grad)
-        starts = [tensors.node_of(tensor) for tensor in held]
+        starts = [facts.node_of(tensor) for tensor in held]
         if self._pass is not None:
             starts += self._pass.graph.nodes[:NODES]
-        found = list(dict.fromkeys(node for node in starts if node is not None))
-        seen = set(found)
-        for node in found:  # grows while we go
-            if len(found) >= NODES:
+        reached = list(dict.fromkeys(node for node in starts if node is not None))
+        seen = set(reached)
+        for node in reached:  # grows while we go
+            if len(reached) >= NODES:
                 self._cut(f"only {NODES} nodes of the graph were looked at for what they saved")
                 break
             for target, _ in node.next_functions:
                 if target is not None and target not in seen:
                     seen.add(target)
-                    found.append(target)
-        return found
+                    reached.append(target)
+        return reached
 
 
 def _saved(node: Any) -> Iterator[Saving]:
     for attribute, value, state in nodes.saved(node):
         if state == "ok" and isinstance(value, torch.Tensor) and not attribute.startswith("ctx."):
-            yield Saving(node, attribute, value, tensors.version(value), "")
+            yield Saving(node, attribute, value, facts.version(value), "")
         elif state == "changed in place":
             yield from _stale(node, attribute)
 
@@ -220,7 +222,7 @@ def _refusal(read: Callable[[], Any]) -> str:
 def _expected(said: str, value: torch.Tensor) -> int | None:
     """Return the version that torch's message says it expected; without one that it has."""
     number = said.partition("expected version ")[2].partition(" ")[0]
-    return int(number) if number.isdecimal() else tensors.version(value)
+    return int(number) if number.isdecimal() else facts.version(value)
 
 
 def is_array(value: Any) -> bool:
@@ -230,7 +232,7 @@ def is_array(value: Any) -> bool:
 
 
 def _variables(session: Session, place: Place) -> Iterator[Owned]:
-    """Yield the variables in reach, and what exists only at this stop.
+    """Yield the variables in scope, and what exists only at this stop.
 
     A name that an inner frame has for something else says whose variable it is.
     """
@@ -258,19 +260,19 @@ def _inside(name: str, value: Any, cut: list[str]) -> Iterator[tuple[str, Any]]:
     """Yield what is one level down in a list, tuple, dict or plain object."""
     if isinstance(value, (list, tuple)):  # asked as a list, whatever a subclass makes of it
         size, first = len(value), islice(_base(value).__iter__(value), INSIDE)
-        found = [(f"{name}[{place}]", inner) for place, inner in enumerate(first)]
+        members = [(f"{name}[{place}]", inner) for place, inner in enumerate(first)]
     elif isinstance(value, dict):
         size = len(value)
         items = islice(dict.items(value), INSIDE)
-        found = [(f"{name}[{_key(key)}]", inner) for key, inner in items]
+        members = [(f"{name}[{_key(key)}]", inner) for key, inner in items]
     elif opens(value):
         size = len(vars(value))
-        found = [(f"{name}.{key}", inner) for key, inner in islice(vars(value).items(), INSIDE)]
+        members = [(f"{name}.{key}", inner) for key, inner in islice(vars(value).items(), INSIDE)]
     else:
         return
     if size > INSIDE:
         cut.append(f"only the first {INSIDE} of {size} things in '{name}' were looked at")
-    yield from found
+    yield from members
 
 
 def _base(value: Any) -> Any:

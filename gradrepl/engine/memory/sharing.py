@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import tensors
-from gradrepl.engine.memory import counters, gradient, kinds, layout
+from gradrepl.engine.memory import layout, relations, storages
+from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import GRADIENT, PARAMETER
-from gradrepl.engine.memory.pieces import Piece
-from gradrepl.engine.memory.survey import Survey, place_of
+from gradrepl.engine.memory.survey import Survey, in_brackets
+from gradrepl.engine.tensor import figures
 from gradrepl.model import Sharing
 from gradrepl.phrases import size
 
@@ -31,59 +31,57 @@ class Pair:
         self.meeting = [(one, other) for one in a for other in b if _same_memory(one, other)]
         """Pieces of the two that lie in one memory: a sparse tensor has several."""
         self.a, self.b = self.meeting[0] if self.meeting else (a[0], b[0])
+        common = [_overlap(*pair) for pair in self.meeting]
+        self.overlap, self.exact = sum(n for n, _ in common), all(exact for _, exact in common)
+        both = all(isinstance(value, torch.Tensor) for value in values)
+        self.one_counter = relations.same_counter(*values) if both else None
+        self.flow, self.path = self._flow() if both else ("", [])
+        self.kind = self._kind()
 
     # -- facts -------------------------------------------------------------------------------
 
     def record(self) -> Sharing:
         """Return what is true of the two."""
-        a, b = self.a, self.b
-        common = [_overlap(*pair) for pair in self.meeting]
-        overlap, exact = sum(n for n, _ in common), all(exact for _, exact in common)
-        same_storage = any(_same_memory(*pair) for pair in self.meeting)
-        counter = self._same_counter()
-        flow, path = self._flow()
-        kind = self._kind(same_storage, overlap, counter, path)
-        writes = None if not overlap else bool(counter)
-        facts: dict[str, Any] = {
-            "kind": kind, "same_storage": same_storage, "overlap": overlap, "exact": exact,
-            "same_counter": counter, "gradient": flow, "writes_seen": writes,
-        }  # fmt: skip
-        sentence = self._sentence(facts, path)
-        ids = [self.survey.known.ids.of(p.storage) for p in (a, b) if p.storage is not None]
+        ids = [
+            self.survey.known.ids.of(p.storage) for p in (self.a, self.b) if p.storage is not None
+        ]
         return Sharing(
-            a=self.names[0], b=self.names[1], sentence=sentence,
-            storages=tuple(dict.fromkeys(ids)), **facts,
-        )  # fmt: skip
-
-    def _same_counter(self) -> bool | None:
-        if not all(isinstance(value, torch.Tensor) for value in self.values):
-            return None
-        return counters.same(self.values[0], self.values[1])
+            a=self.names[0],
+            b=self.names[1],
+            kind=self.kind,
+            same_storage=bool(self.meeting),
+            overlap=self.overlap,
+            exact=self.exact,
+            same_counter=self.one_counter,
+            gradient=self.flow,
+            writes_seen=bool(self.one_counter) if self.overlap else None,
+            sentence=self._sentence(),
+            storages=tuple(dict.fromkeys(ids)),
+        )
 
     def _flow(self) -> tuple[str, list[str]]:
         """Return 'b -> a' where gradient flows from b to a, and through which nodes."""
         a, b = self.values
-        if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or a is b:
+        if a is b:
             return "", []
         first, second = self.names
-        there, back = gradient.way(b, a), gradient.way(a, b)
+        there, back = relations.gradient_path(b, a), relations.gradient_path(a, b)
         if there is not None:
             return f"{second} -> {first}", there
         return ("", []) if back is None else (f"{first} -> {second}", back)
 
-    def _kind(self, same_storage: bool, overlap: int, counter: bool | None, path: list[str]) -> str:
+    def _kind(self) -> str:
         if self.values[0] is self.values[1]:
-            tied = self._owners().count(PARAMETER) > 1
-            return kinds.TIED if tied and not any(map(str.isidentifier, self.names)) else (
-                kinds.NUMPY if self.a.storage is None else kinds.ALIAS
-            )  # fmt: skip
-        if overlap or (same_storage and self.a.size == 0):
+            if self._owners().count(PARAMETER) > 1 and not any(map(str.isidentifier, self.names)):
+                return storages.TIED
+            return storages.NUMPY if self.a.storage is None else storages.ALIAS
+        if self.overlap or (self.meeting and self.a.size == 0):
             one, other = (self.b, self.a) if self._first_is_base() else (self.a, self.b)
-            return kinds.relation(one, other, counter)
-        if same_storage:
+            return storages.relation(one, other, self.one_counter)
+        if self.meeting:
             return ELSEWHERE
-        if path:
-            return CLONE if _copying(path) else COMPUTED
+        if self.path:
+            return CLONE if _copying(self.path) else COMPUTED
         return SEPARATE
 
     def _owners(self) -> list[str]:
@@ -93,28 +91,36 @@ class Pair:
     def _first_is_base(self) -> bool:
         a, b = self.a.value, self.b.value
         if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-            detached = kinds.root(a) is not kinds.root(b)
+            detached = storages.root(a) is not storages.root(b)
             if detached and a.requires_grad != b.requires_grad:
                 return bool(a.requires_grad)
-        return kinds.base_of([self.a, self.b]) == 0
+        return storages.base_of([self.a, self.b]) == 0
 
     # -- the sentence ------------------------------------------------------------------------
 
-    def _sentence(self, facts: dict[str, Any], path: list[str]) -> str:
-        kind = facts["kind"]
+    def _sentence(self) -> str:
         if self.values[0] is self.values[1]:
-            return self._one_tensor(kind)
-        if kind == ELSEWHERE:
-            return self._elsewhere(facts)
-        if kind in (CLONE, COMPUTED, SEPARATE):
-            return self._apart(facts, path)
-        return self._sharing(facts)
+            return self._one_tensor()
+        if self.kind == ELSEWHERE:
+            return self._elsewhere()
+        if self.kind in (CLONE, COMPUTED, SEPARATE):
+            return self._apart()
+        first_is_base = self._first_is_base()
+        base, one = self.names if first_is_base else self.names[::-1]
+        by_kind = {
+            storages.NUMPY: self._numpy,
+            storages.VIEW: self._view,
+            storages.EXPAND: self._view,
+            storages.DETACH: self._detach,
+            storages.DATA: self._data,
+        }
+        return by_kind.get(self.kind, self._alias)(one, base)
 
-    def _one_tensor(self, kind: str) -> str:
+    def _one_tensor(self) -> str:
         a, b = self.names
         if a == b:
             return f"{a} is one tensor, asked for twice."
-        if kind == kinds.TIED:
+        if self.kind == storages.TIED:
             return (
                 f"{a} and {b} are one Parameter at two places (tied): one memory, one .grad that "
                 "gets the sum of both, updated once."
@@ -129,70 +135,71 @@ class Pair:
             "and .cpu() give back the tensor itself where there is nothing to do)."
         )
 
-    def _elsewhere(self, facts: dict[str, Any]) -> str:
-        a, b = self.names
-        if facts["same_counter"]:
+    def _elsewhere(self) -> str:
+        lead = "{} and {} lie in one storage but share no byte".format(*self.names)
+        if self.one_counter:
             return (
-                f"{a} and {b} lie in one storage but share no byte: a write to one does not change "
-                "the other, yet raises its version, as they have one counter."
+                f"{lead}: a write to one does not change the other, yet raises its version, as "
+                "they have one counter."
             )
+        return f"{lead}: a write to one is not in the other."
+
+    @property
+    def _bytes(self) -> str:
+        most = "" if self.exact else "up to "
+        none = " (of which 'meta' has none)" if self.a.device == "meta" else ""
+        return f"{most}{size(self.overlap)}{none}"
+
+    @property
+    def _flows(self) -> str:
+        return f"gradient flows {self.flow}" if self.flow else "no gradient flows"
+
+    def _numpy(self, one: str, base: str) -> str:
+        if self.a.storage is None and self.b.storage is None:
+            return f"{one} and {base} are NumPy arrays that share {self._bytes}."
         return (
-            f"{a} and {b} lie in one storage but share no byte: a write to one is not in the other."
+            f"{one}, a NumPy array, shares {self._bytes} with {base}: an array has no version, "
+            "so a write through it is invisible to autograd, and no gradient flows."
         )
 
-    def _sharing(self, facts: dict[str, Any]) -> str:
-        first_is_base = self._first_is_base()
-        base, one = self.names if first_is_base else self.names[::-1]
-        piece = self.b if first_is_base else self.a
-        most = "" if facts["exact"] else "up to "
-        bytes_ = f"{most}{size(facts['overlap'])}"
-        if self.a.device == "meta":
-            bytes_ += " (of which 'meta' has none)"
-        flow = f"gradient flows {facts['gradient']}" if facts["gradient"] else "no gradient flows"
-        match facts["kind"]:
-            case kinds.NUMPY:
-                if self.a.storage is None and self.b.storage is None:
-                    return f"{one} and {base} are NumPy arrays that share {bytes_}."
-                return (
-                    f"{one}, a NumPy array, shares {bytes_} with {base}: an array has no version, "
-                    "so a write through it is invisible to autograd, and no gradient flows."
-                )
-            case kinds.VIEW | kinds.EXPAND:
-                lead = f"{one} and {base} are views of one tensor"
-                if facts["kind"] == kinds.EXPAND:
-                    lead = f"{one} repeats {base} (expand, stride 0)"
-                elif kinds.root(piece.value) is (self.a if first_is_base else self.b).value:
-                    lead = f"{one} is a view of {base}"
-                return (
-                    f"{lead}: {bytes_} are the same, one version counter, {flow}; "
-                    "a write through either is seen in both and noticed by autograd."
-                )
-            case kinds.DETACH:
-                lead = f"{one} and {base} are cut apart (detach)"
-                if self.a.value.requires_grad != self.b.value.requires_grad:
-                    lead = f"{one} is {base} without its history (detach)"
-                return (
-                    f"{lead}: {bytes_} are the same, one version counter, {flow}; autograd "
-                    "notices a write through either."
-                )
-            case kinds.DATA:
-                return (
-                    f"{one} and {base} share {bytes_}, but each has its own version counter (as "
-                    f".data gives), and {flow}: a write through one changes the other unseen by "
-                    "autograd."
-                )
-        return self._alias(facts, one, base, bytes_, flow)
+    def _view(self, one: str, base: str) -> str:
+        pieces = (self.a, self.b) if self._first_is_base() else (self.b, self.a)
+        lead = f"{one} and {base} are views of one tensor"
+        if self.kind == storages.EXPAND:
+            lead = f"{one} repeats {base} (expand, stride 0)"
+        elif storages.root(pieces[1].value) is pieces[0].value:
+            lead = f"{one} is a view of {base}"
+        return (
+            f"{lead}: {self._bytes} are the same, one version counter, {self._flows}; "
+            "a write through either is seen in both and noticed by autograd."
+        )
 
-    def _alias(self, facts: dict[str, Any], one: str, base: str, bytes_: str, flow: str) -> str:
-        if facts["same_counter"]:
-            how = "one version counter: autograd notices a write through either"
-        elif facts["same_counter"] is None:
-            how = "at least one has no version counter: autograd cannot notice a write"
-        else:
-            how = "each has its own version counter: a write through one is unseen by autograd"
-        return f"{one} and {base} are the same {bytes_} of memory, {flow}; {how}."
+    def _detach(self, one: str, base: str) -> str:
+        lead = f"{one} and {base} are cut apart (detach)"
+        if self.a.value.requires_grad != self.b.value.requires_grad:
+            lead = f"{one} is {base} without its history (detach)"
+        return (
+            f"{lead}: {self._bytes} are the same, one version counter, {self._flows}; autograd "
+            "notices a write through either."
+        )
 
-    def _apart(self, facts: dict[str, Any], path: list[str]) -> str:
+    def _data(self, one: str, base: str) -> str:
+        return (
+            f"{one} and {base} share {self._bytes}, but each has its own version counter (as "
+            f".data gives), and {self._flows}: a write through one changes the other unseen by "
+            "autograd."
+        )
+
+    def _alias(self, one: str, base: str) -> str:
+        counters = {
+            True: "one version counter: autograd notices a write through either",
+            False: "each has its own version counter: a write through one is unseen by autograd",
+            None: "at least one has no version counter: autograd cannot notice a write",
+        }
+        how = counters[self.one_counter]
+        return f"{one} and {base} are the same {self._bytes} of memory, {self._flows}; {how}."
+
+    def _apart(self) -> str:
         a, b = self.names
         devices = self.a.device, self.b.device
         if "meta" in devices:
@@ -202,10 +209,10 @@ class Pair:
             lead = f"{a} on {devices[0]} and {b} on {devices[1]} cannot share memory"
         else:
             lead = f"{a} and {b} lie in different storages"
-        if facts["gradient"]:
-            start = facts["gradient"].partition(" -> ")[0]
-            made = _made(path, self.names, start)
-            return f"{lead}: {start} {made}; gradient flows {facts['gradient']}."
+        if self.flow:
+            start = self.flow.partition(" -> ")[0]
+            other = self.names[0] if start == self.names[1] else self.names[1]
+            return f"{lead}: {start} {_made(self.path, other)}; {self._flows}."
         return f"{lead}, and no gradient flows between them{self._why()}."
 
     def _why(self) -> str:
@@ -228,8 +235,7 @@ class Pair:
         if maker is None or all(call is not maker for call, _ in flow.of(self.values[other]).users):
             return ""
         names = self.names[one], self.names[other]
-        where = f" ({place_of(maker.site)})" if maker.site else ""
-        return ": {} was made of {} by ".format(*names) + f"{maker.name}{where}"
+        return ": {} was made of {} by ".format(*names) + maker.name + in_brackets(maker.site)
 
     def _equal(self) -> bool:
         a, b = self.values
@@ -237,11 +243,11 @@ class Pair:
             return False
         if a.shape != b.shape or a.device != b.device or not 0 < a.numel() <= EQUAL:
             return False
-        if not tensors.readable(a) or not tensors.readable(b) or a.layout is not torch.strided:
+        if not figures.readable(a) or not figures.readable(b) or a.layout is not torch.strided:
             return False
         try:
             return a.dtype == b.dtype and torch.equal(a.detach(), b.detach())
-        except tensors.UNREADABLE:
+        except figures.UNREADABLE:
             return False
 
 
@@ -264,14 +270,17 @@ COPYING = frozenset(
 """Nodes (less 'Backward0') that only move elements about."""
 
 
+def _short(path: list[str]) -> list[str]:
+    return [name.rstrip("0123456789").removesuffix("Backward") for name in path]
+
+
 def _copying(path: list[str]) -> bool:
-    words = {name.rstrip("0123456789").removesuffix("Backward") for name in path}
+    words = set(_short(path))
     return bool(words & {"Clone", "ToCopy"}) and words <= COPYING
 
 
-def _made(path: list[str], names: list[str], start: str) -> str:
-    words = [name.rstrip("0123456789").removesuffix("Backward") for name in path]
-    other = names[0] if start == names[1] else names[1]
+def _made(path: list[str], other: str) -> str:
+    words = _short(path)
     if words == ["Clone"]:
         return f"is a copy of {other} (clone)"
     if words[:2] == ["UnsafeView", "Clone"] and _copying(path):
@@ -280,5 +289,5 @@ def _made(path: list[str], names: list[str], start: str) -> str:
         return f"is a copy of {other} in another dtype, device or layout (to)"
     if _copying(path):
         return f"is a copy of {other} ({', '.join(path)})"
-    shown = ", ".join(path[: gradient.NAMED]) + (", …" if len(path) > gradient.NAMED else "")
+    shown = ", ".join(path[: relations.NAMED]) + (", …" if len(path) > relations.NAMED else "")
     return f"is computed from {other} by {shown}"

@@ -9,13 +9,23 @@ from math import prod
 from typing import Any
 
 import torch
+from msgspec import structs
 
-from gradrepl.engine import nodes, tensors
-from gradrepl.engine.memory import counters, kinds
-from gradrepl.engine.memory.identity import Ids
-from gradrepl.engine.memory.layout import Layout
-from gradrepl.engine.memory.owners import SAVED, VARIABLE, Owned, Owners, Saving
-from gradrepl.engine.memory.pieces import Piece, pieces
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.memory import relations
+from gradrepl.engine.memory.layout import Layout, Piece, pieces
+from gradrepl.engine.memory.owners import (
+    GRADIENT,
+    PARAMETER,
+    SAVED,
+    STOP,
+    VARIABLE,
+    Owned,
+    Owners,
+    Saving,
+)
+from gradrepl.engine.memory.remembered import Ids
+from gradrepl.engine.tensor import facts
 from gradrepl.model import Member, Site, Storage
 
 MEMBERS = 256
@@ -30,17 +40,17 @@ SiteOf = Callable[[Any], Site | None]
 class Group:
     """Pieces that lie in one memory: in one storage, or in several over the same bytes."""
 
-    def __init__(self, found: list[Piece]) -> None:
-        self.pieces = found
+    def __init__(self, pieces: list[Piece]) -> None:
+        self.pieces = pieces
         self.base = 0
-        if len(found) == 1:
-            self.begin, self.size, self.device = found[0].begin(), found[0].size, found[0].device
+        if len(pieces) == 1:
+            self.begin, self.size, self.device = pieces[0].begin(), pieces[0].size, pieces[0].device
             return
-        self.base = kinds.base_of(found)
-        owners = [piece for piece in found if piece.storage is not None] or found
+        self.base = base_of(pieces)
+        owners = [piece for piece in pieces if piece.storage is not None] or pieces
         self.begin = min(piece.begin() for piece in owners)
         self.size = max(piece.end() for piece in owners) - self.begin
-        self.device = found[self.base].device
+        self.device = pieces[self.base].device
 
     @property
     def storage(self) -> torch.UntypedStorage | None:
@@ -54,9 +64,9 @@ class Group:
     @cached_property
     def named(self) -> list[tuple[Layout, Piece]]:
         """Tensors that have a name of the user's, with their places; those with gradient first."""
-        found = [each for each in self.pieces if each.owner != SAVED and each.storage is not None]
-        found.sort(key=lambda each: not each.value.requires_grad)
-        return [(each.layout(self.begin), each) for each in found]
+        named = [each for each in self.pieces if each.owner != SAVED and each.storage is not None]
+        named.sort(key=lambda each: not each.value.requires_grad)
+        return [(each.layout(self.begin), each) for each in named]
 
     def shared(self) -> str:
         """Say whether other processes or devices reach this memory."""
@@ -91,20 +101,24 @@ class Group:
     def _members(self, shown: list[int], site_of: SiteOf) -> Iterable[Member]:
         alive = [place for place in shown if self.pieces[place].storage is not None]
         numbers = dict(
-            zip(alive, counters.groups([self.pieces[at].value for at in alive]), strict=True)
+            zip(
+                alive,
+                relations.counter_groups([self.pieces[at].value for at in alive]),
+                strict=True,
+            )
         )
         first: dict[int, int] = {}
         for place in shown:
             piece = self.pieces[place]
             number = numbers.get(place)
-            kind, of = kinds.BASE, ""
+            kind, of = BASE, ""
             lead = self._lead(place, first)
             if lead is not None:
                 known = number is not None and numbers.get(lead) is not None
                 same = number == numbers.get(lead) if known else None
-                kind, of = kinds.relation(piece, self.pieces[lead], same), self.pieces[lead].name
+                kind, of = relation(piece, self.pieces[lead], same), self.pieces[lead].name
             elif piece.storage is not None and piece.value._is_view():
-                kind = kinds.EXPAND if kinds.repeats(piece.value) else kinds.VIEW
+                kind = EXPAND if repeats(piece.value) else VIEW
             first.setdefault(id(piece.value), place)
             yield _member(piece, self.begin, kind, of, number, site_of)
 
@@ -116,21 +130,21 @@ class Group:
         if place == self.base:
             return None
         if self.pieces[place].storage is not None:
-            base = id(kinds.root(value))
+            base = id(root(value))
             if base != id(value) and base in first:
                 return first[base]
         return self.base
 
 
-def grouped(found: Sequence[Piece]) -> list[Group]:
+def grouped(laid: Sequence[Piece]) -> list[Group]:
     """Return the pieces grouped by memory, in the order in which they were found.
 
     Arrays are kept only where they share with a tensor. Call it only inside of
-    ``tensors.quiet()``.
+    ``figures.quiet()``.
     """
     by_key: dict[int, list[Piece]] = {}
     arrays = []
-    for piece in found:
+    for piece in laid:
         if piece.storage is None:
             arrays.append(piece)
         else:
@@ -180,23 +194,30 @@ def _member(
 ) -> Member:
     layout = piece.layout(begin)
     ranges, exact, density = layout.listed()
-    common: dict[str, Any] = {
-        "name": piece.name, "kind": kind, "of": of, "owner": piece.owner,
-        "offset": layout.span()[0], "shape": layout.shape, "ranges": ranges, "exact": exact,
-        "density": density, "nbytes": prod(layout.shape) * layout.itemsize,
-        "stride": tuple(stride // max(1, layout.itemsize) for stride in layout.strides),
-    }  # fmt: skip
+    member = Member(
+        name=piece.name,
+        kind=kind,
+        of=of,
+        owner=piece.owner,
+        offset=layout.span()[0],
+        shape=layout.shape,
+        ranges=ranges,
+        exact=exact,
+        density=density,
+        nbytes=prod(layout.shape) * layout.itemsize,
+        stride=tuple(stride // max(1, layout.itemsize) for stride in layout.strides),
+        dtype=facts.short(piece.value.dtype),
+    )
     if piece.storage is None:
-        return Member(**common, dtype=str(piece.value.dtype))
+        return member
     tensor, saving = piece.value, piece.saving
-    return Member(
-        **common,
-        version=tensors.version(tensor),
+    return structs.replace(
+        member,
+        version=facts.version(tensor),
         counter=number,
-        dtype=tensors.short(tensor.dtype),
         requires_grad=tensor.requires_grad,
-        is_leaf=tensors.is_leaf(tensor),
-        grad_fn=tensors.node_name(tensor),
+        is_leaf=facts.is_leaf(tensor),
+        grad_fn=facts.node_name(tensor),
         saved_version=saving.version if saving else None,
         stale=bool(saving and saving.stale),
         site=site_of(saving.node) if saving else None,
@@ -206,12 +227,12 @@ def _member(
 def everything(owners: Owners) -> list[Piece]:
     """Return where everything lies that can be named, what the graph saved included.
 
-    Call it only inside of ``tensors.quiet()``.
+    Call it only inside of ``figures.quiet()``.
     """
-    found = [piece for each in (*owners.tensors, *owners.arrays) for piece in pieces(each)]
+    everywhere = [piece for each in (*owners.tensors, *owners.arrays) for piece in pieces(each)]
     for saving in owners.savings():
-        found += saved_pieces(saving)
-    return found
+        everywhere += saved_pieces(saving)
+    return everywhere
 
 
 def saved_pieces(saving: Saving) -> Iterable[Piece]:
@@ -225,3 +246,60 @@ def asked(expression: str, value: Any, known: Sequence[Piece]) -> list[Piece]:
     mine = (piece for piece in known if piece.value is value and piece.owner != SAVED)
     first = next(mine, None)
     return [first] if first else list(pieces(Owned(expression, VARIABLE, value)))
+
+
+BASE, VIEW, DETACH, DATA, NUMPY = "base", "view", "detach", "data", "numpy"
+EXPAND, TIED, ALIAS = "expand", "tied", "alias"
+
+_HELD = (GRADIENT, SAVED, STOP)
+"""Owners that get their tensor from elsewhere: it is another's where they share."""
+
+
+def root(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the tensor that this one is a differentiable view of, or itself."""
+    base = tensor._base if tensor._is_view() else None
+    return tensor if base is None else base
+
+
+def repeats(tensor: torch.Tensor) -> bool:
+    """Does some element stand for several: a stride 0 along more than one?"""
+    pairs = zip(tensor.shape, tensor.stride(), strict=True)
+    return any(size > 1 and stride == 0 for size, stride in pairs)
+
+
+def relation(one: Piece, other: Piece, same_counter: bool | None) -> str:
+    """Return how ``one`` shares the memory that ``other`` lies in, too.
+
+    Call it only inside of ``figures.quiet()``.
+    """
+    a, b = one.value, other.value
+    if one.storage is None or other.storage is None:
+        return NUMPY
+    if a is b:
+        return TIED if one.owner == other.owner == PARAMETER else ALIAS
+    if same_counter and root(a) is root(b):
+        return EXPAND if repeats(a) and not repeats(b) else VIEW
+    if one.owner in _HELD or one.key != other.key:
+        return ALIAS
+    return {True: DETACH, False: DATA, None: ALIAS}[same_counter]
+
+
+def base_of(pieces: Sequence[Piece]) -> int:
+    """Return the place of the piece that the others are told in relation to."""
+    roots = {id(root(piece.value)) for piece in pieces if piece.storage is not None}
+
+    def rank(place: int) -> tuple[bool, ...]:
+        piece = pieces[place]
+        if piece.storage is None:
+            return (True,)
+        tensor = piece.value
+        return (
+            False,
+            piece.owner in (SAVED, STOP),
+            tensor._is_view(),
+            not tensor.requires_grad,
+            piece.owner in _HELD,
+            id(tensor) not in roots,
+        )
+
+    return min(range(len(pieces)), key=rank)

@@ -1,34 +1,34 @@
-"""All memory in reach of one place, for one answer: names, pieces, groups, and what is stale."""
+"""All memory in scope at one place, for one answer: names, pieces, groups, and what is stale."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradrepl.engine import nodes
-from gradrepl.engine.calls import Call
-from gradrepl.engine.memory import counters, identity, storages
-from gradrepl.engine.memory.content import Watch
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.memory import relations, remembered, storages
+from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import Owners, Saving
-from gradrepl.engine.memory.pieces import Piece
+from gradrepl.engine.memory.remembered import WatchedStorage
 from gradrepl.engine.memory.writes import Write
 from gradrepl.model import Site, Stale
 
 if TYPE_CHECKING:
-    from gradrepl.engine.gate import Place
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 STALE = 64
 """Stale values of one storage that are told of one by one."""
 
 
 class Survey:
-    """What is found by one look. Make and use it inside of ``tensors.quiet()`` only."""
+    """What is found by one look. Make and use it inside of ``figures.quiet()`` only."""
 
     def __init__(self, session: Session, place: Place) -> None:
         self.recorder = session.stepper.recorder
-        self.known = identity.known(session)
+        self.known = remembered.known(session)
         self.owners = Owners(session, place)
         self.pieces = storages.everything(self.owners)
 
@@ -37,10 +37,10 @@ class Survey:
         """The pieces by memory, in the order in which they were found."""
         return storages.grouped(self.pieces)
 
-    def include(self, found: list[Piece]) -> None:
+    def include(self, typed: list[Piece]) -> None:
         """Count in what was typed and has no name of its own; before ``groups`` is asked for."""
         have = {id(piece) for piece in self.pieces}
-        self.pieces += [piece for piece in found if id(piece) not in have]
+        self.pieces += [piece for piece in typed if id(piece) not in have]
 
     def site_of(self, node: Any) -> Site | None:
         """Return the recorded line of the op that made ``node``."""
@@ -54,10 +54,10 @@ class Survey:
 
     def group_of(self, key: int) -> storages.Group | None:
         """Return the group that the storage with this identity is in."""
-        found = (g for g in self.groups if any(piece.key == key for piece in g.pieces))
-        return next(found, None)
+        groups = (g for g in self.groups if any(piece.key == key for piece in g.pieces))
+        return next(groups, None)
 
-    def watched(self, group: storages.Group) -> Watch | None:
+    def watched(self, group: storages.Group) -> WatchedStorage | None:
         """Return what compares the content of a group's storage, if that was asked for."""
         known = self.known.watched
         return next((known[p.key] for p in group.pieces if p.key in known), None)
@@ -70,71 +70,85 @@ class Survey:
 
     def stale(self, group: storages.Group) -> list[Stale]:
         """Return what was saved from this memory and changed in place since; one a node."""
-        found: dict[Any, Stale] = {}
+        by_node: dict[Any, Stale] = {}
         for piece in group.pieces:
             saving = piece.saving
-            if saving and saving.stale and saving.node not in found and len(found) < STALE:
-                found[saving.node] = self._stale(piece, saving, group)
-        return list(found.values())
+            if saving and saving.stale and saving.node not in by_node and len(by_node) < STALE:
+                by_node[saving.node] = self._stale(piece, saving, group)
+        return list(by_node.values())
 
     def _stale(self, piece: Piece, saving: Saving, group: storages.Group) -> Stale:
         now = saving.value._version
-        name = self.name_in(group, piece)
-        writes = self.between(group, saving.version or 0, now)
+        first = saving.version or 0
+        writes = [w for w in self.writes_into(group) if first <= w.before and w.after <= now]
         by = written(writes[0], self.owners) if writes else self._updated(group)
-        node = nodes.name(saving.node)
-        site = self.site_of(saving.node)
-        where = f" ({place_of(site)})" if site else ""
+        # a custom backward may not read what it saved
+        when = " when it reads it" if saving.attribute.startswith("saved_tensors") else ""
+        raises = f"backward through {nodes.name(saving.node)} will raise{when}"
+        then = f", it is now at {now}{f', written by {by}' if by else ''}: {raises}."
+        return self.stale_record(piece, group, by, then)
+
+    def stale_record(
+        self, piece: Piece, group: storages.Group, by: str, then: str, *, silent: bool = False
+    ) -> Stale:
+        """Return the record of a saved value that was changed; ``then`` ends its sentence."""
+        saving = piece.saving
+        assert saving is not None
+        node, name, site = (
+            nodes.name(saving.node),
+            self.name_in(group, piece),
+            self.site_of(saving.node),
+        )
+        saved = f"saved {name or saving.attribute} at version {saving.version}"
         return Stale(
-            node=node, saved=saving.attribute, name=name, storage=self.id_of(group),
-            saved_version=saving.version, version=now, site=site, written_by=by,
-            sentence=f"{node}{where} saved {name or saving.attribute} at version "
-            f"{saving.version}, it is now at {now}"
-            + (f", written by {by}" if by else "")
-            + f": backward through {node} will raise{_when(saving)}.",
-        )  # fmt: skip
+            node=node,
+            saved=saving.attribute,
+            name=name,
+            storage=self.id_of(group),
+            saved_version=saving.version,
+            version=saving.value._version,
+            site=site,
+            written_by=by,
+            silent=silent,
+            sentence=f"{node}{in_brackets(site)} {saved}{then}",
+        )
 
     def _updated(self, group: storages.Group) -> str:
         """Return the optimizer that may have written to a group, as nobody else was seen to."""
         names = (self.owners.optimizer(piece.value) for _, piece in group.named)
-        found = next(filter(None, names), "")
-        return f"what was not recorded: {found}.step() since that forward?" if found else ""
+        name = next(filter(None, names), "")
+        return f"what was not recorded: {name}.step() since that forward?" if name else ""
 
     def stale_sentence(self, piece: Piece, group: storages.Group) -> str:
         """Return what happened to a stale value, as something that is over."""
         assert piece.saving is not None
-        told = self._stale(piece, piece.saving, group)
-        return told.sentence.rpartition(": backward")[0] + "."
+        sentence = self._stale(piece, piece.saving, group).sentence
+        return sentence.rpartition(": backward")[0] + "."
 
     def name_in(self, group: storages.Group, piece: Piece) -> str:
         """Return the user's name of what ``piece`` saved: of its bytes, or where they lie in."""
         mine = piece.layout(group.begin)
         low, high = mine.span()
-        alike = [name for where, name in group.named if where == mine]
+        alike = [each for where, each in group.named if where == mine]
         around = [
-            name
-            for where, name in group.named
+            each
+            for where, each in group.named
             if where != mine and where.span()[0] <= low and high <= where.span()[1]
         ]
-        found = (e.name for e in alike + around if counters.same(e.value, piece.value))
-        return next(found, "")
+        return next(
+            (e.name for e in alike + around if relations.same_counter(e.value, piece.value)), ""
+        )
 
-    def between(self, group: storages.Group, first: int, last: int) -> list[Write]:
-        """Return the recorded writes into a group that took versions from ``first`` to ``last``."""
-        keys = {piece.key for piece in group.pieces if piece.key}
-        return [w for w in self.recorder.writes.to(keys) if first <= w.before and w.after <= last]
-
-
-def _when(saving: Saving) -> str:
-    """Return when a stale value makes backward raise: a custom backward may not read it."""
-    return " when it reads it" if saving.attribute.startswith("saved_tensors") else ""
+    def writes_into(self, group: storages.Group) -> Iterator[Write]:
+        """Yield the recorded writes into a group's storages, in order."""
+        return self.recorder.writes.to({piece.key for piece in group.pieces if piece.key})
 
 
 def written(write: Write, owners: Owners) -> str:
     """Return 'zero_ (train.py:36) through wd'."""
     through = alias(write, owners)
-    where = f" ({place_of(write.call.site)})" if write.call.site else ""
-    return f"{write.call.name}{where}" + (f" through {through}" if through else "")
+    made = f"{write.call.name}{in_brackets(write.call.site)}"
+    return f"{made} through {through}" if through else made
 
 
 def alias(write: Write, owners: Owners) -> str:
@@ -149,6 +163,6 @@ def alias(write: Write, owners: Owners) -> str:
     return "a view" if write.view else ""
 
 
-def place_of(site: Site | None) -> str:
-    """Return 'train.py:36'."""
-    return f"{Path(site.file).name}:{site.line}" if site else ""
+def in_brackets(site: Site | None) -> str:
+    """Return ' (train.py:36)', or ''."""
+    return f" ({site.place})" if site else ""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 
-from gradrepl.engine import nodes, tensors
-from gradrepl.engine.memory import content, counters, layout
-from gradrepl.engine.memory.content import Change, Watch
-from gradrepl.engine.memory.pieces import Piece
+from gradrepl import model
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.memory import layout, relations, remembered
+from gradrepl.engine.memory.layout import Piece
+from gradrepl.engine.memory.owners import Saving
+from gradrepl.engine.memory.remembered import Change, WatchedStorage
 from gradrepl.engine.memory.storages import Group
-from gradrepl.engine.memory.survey import Survey, alias, place_of
+from gradrepl.engine.memory.survey import Survey, alias, written
 from gradrepl.engine.memory.writes import Write, layout_of
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Moment, Stale, Versions
+
+if TYPE_CHECKING:
+    from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 LISTED = 200
 """Moments in one record; the latest ones."""
@@ -32,37 +40,36 @@ def now(survey: Survey) -> tuple[int, int]:
     return survey.recorder.last_id, _get_sequence_nr()
 
 
-def watch(survey: Survey, tensor: torch.Tensor, name: str, group: Group) -> tuple[Watch, bool]:
+def watch(
+    survey: Survey, tensor: torch.Tensor, name: str, group: Group
+) -> tuple[WatchedStorage, bool]:
     """Return what compares the content of the tensor's storage, and whether that begins now."""
-    watched = survey.known.watched
     survey.known.forget_the_dead()
-    key = tensor.untyped_storage()._cdata
-    found = watched.get(key)
-    if found is not None:
-        found.look(tensors.version(tensor), now(survey))
-        return found, False
-    made = content.Watch(name, tensor, survey.id_of(group), now(survey))
-    survey.known.watched[key] = made
-    return made, True
+    watched = survey.known.watched.get(tensor.untyped_storage()._cdata)
+    if watched is not None:
+        watched.look(facts.version(tensor), now(survey))
+        return watched, False
+    watched = WatchedStorage(name, tensor, survey.id_of(group), now(survey))
+    survey.known.watched[watched.key] = watched
+    return watched, True
 
 
 class Timeline:
-    """The moments of one tensor's memory. Use it inside of ``tensors.quiet()`` only."""
+    """The moments of one tensor's memory. Use it inside of ``figures.quiet()`` only."""
 
     def __init__(self, survey: Survey, tensor: torch.Tensor, name: str, group: Group) -> None:
         self.survey = survey
         self.tensor = tensor
         self.name = name
         self.group = group
-        self.version = tensors.version(tensor)
+        self.version = facts.version(tensor)
         self.writes = self._writes()
-        self.savings = [piece for piece in group.pieces if piece.saving is not None]
+        self.savings = [(piece, piece.saving) for piece in group.pieces if piece.saving is not None]
 
-    def record(self, watched: Watch, began: bool) -> Versions:
+    def record(self, watched: WatchedStorage, began: bool) -> Versions:
         """Return all that is known."""
-        found = [*self._written(), *self._saved(), *self._changed(watched)]
-        found.sort(key=lambda placed: placed[0])
-        moments = [moment for _, moment in found]
+        placed = [*self._written(), *self._saved(), *self._changed(watched)]
+        moments = [moment for _, moment in sorted(placed, key=lambda each: each[0])]
         return Versions(
             name=self.name,
             storage=self.survey.id_of(self.group),
@@ -79,173 +86,207 @@ class Timeline:
 
     def _writes(self) -> list[tuple[Write, bool | None]]:
         """Return the recorded writes into this memory, and whether our counter saw each."""
-        keys = {piece.key for piece in self.group.pieces if piece.key}
-        found, last = [], 0
-        for write in self.survey.recorder.writes.to(keys):
+        writes, last = [], 0
+        for write in self.survey.writes_into(self.group):
             seen = self._seen(write, last)
             if seen:
                 last = write.after
-            found.append((write, seen))
-        return found
+            writes.append((write, seen))
+        return writes
 
     def _seen(self, write: Write, last: int) -> bool | None:
         """Has the tensor's own counter counted this write? ``last`` is its version before."""
         through = write.alive()
         if through is not None:
-            return counters.same(through, self.tensor)
+            return relations.same_counter(through, self.tensor)
         if self.version is None or write.before < last or write.after > self.version:
             return False
         if write.cut:
             return not write.cut.startswith("data")
         return True if write.before == last else None
 
-    def _written(self) -> list[Placed]:
-        found: list[Placed] = []
+    def _written(self) -> Iterator[Placed]:
         last = 0
         for write, seen in self.writes:
             if seen and write.before > last:
-                found.append((write.call.id - 0.5, _gap(last, write.before)))
+                yield write.call.id - 0.5, _gap(last, write.before)
             if seen:
                 last = write.after
-            moment = Moment(
-                kind="write", op=write.call.id, what=write.call.name, site=write.call.site,
-                through=alias(write, self.survey.owners), before=write.before,
-                after=write.after, seen=seen,
-            )  # fmt: skip
-            found.append((float(write.call.id), moment))
+            yield (
+                float(write.call.id),
+                Moment(
+                    kind="write",
+                    op=write.call.id,
+                    what=write.call.name,
+                    site=write.call.site,
+                    through=alias(write, self.survey.owners),
+                    before=write.before,
+                    after=write.after,
+                    seen=seen,
+                ),
+            )
         if self.version is not None and self.version > last:
-            found.append((inf, _gap(last, self.version)))
-        return found
+            yield inf, _gap(last, self.version)
 
     # -- saved values ------------------------------------------------------------------------
 
-    def _saved(self) -> list[Placed]:
-        found: list[Placed] = []
+    def _saved(self) -> Iterator[Placed]:
         done = set()
-        for piece in self.savings[-LISTED:]:
-            saving = piece.saving
-            assert saving is not None
-            version = saving.version
-            if (saving.node, version) in done:  # w * w saves w twice
+        for piece, saving in self.savings[-LISTED:]:
+            if (saving.node, saving.version) in done:  # w * w saves w twice
                 continue
-            done.add((saving.node, version))
+            done.add((saving.node, saving.version))
             op = self.survey.op_of(saving.node)
-            moment = Moment(
-                kind="save", op=op.id if op else None,
-                what=f"{nodes.name(saving.node)}.{saving.attribute}",
-                site=op.site if op else None,
-                through=self.survey.name_in(self.group, piece), before=version, after=version,
-                seen=counters.same(saving.value, self.tensor), stale=bool(saving.stale),
-            )  # fmt: skip
-            found.append((float(op.id) if op else self._at(saving.node), moment))
-        return found
+            yield (
+                float(op.id) if op else self._at(saving.node),
+                Moment(
+                    kind="save",
+                    op=op.id if op else None,
+                    what=f"{nodes.name(saving.node)}.{saving.attribute}",
+                    site=op.site if op else None,
+                    through=self.survey.name_in(self.group, piece),
+                    before=saving.version,
+                    after=saving.version,
+                    seen=relations.same_counter(saving.value, self.tensor),
+                    stale=bool(saving.stale),
+                ),
+            )
 
     def _at(self, node: Any) -> float:
         """Return where among the ops a node was made that was not recorded."""
-        later = (w.call.id for w, _ in self.writes if _before(node, w))
+        later = (w.call.id for w, _ in self.writes if _made_before(node, w))
         return min(later, default=inf) - 0.25
 
     # -- what no counter saw -----------------------------------------------------------------
 
-    def _changed(self, watched: Watch) -> list[Placed]:
-        """Return the changes of content that no recorded write explains."""
-        found: list[Placed] = []
+    def _changed(self, watched: WatchedStorage) -> Iterator[Placed]:
+        """Yield the changes of content that no recorded write explains."""
         for change in watched.changes:
-            if any(
-                change.after < w.call.id <= change.before for w, seen in self.writes if not seen
-            ):
-                continue
-            moment = Moment(
-                kind="content", op=None, before=change.version, after=change.version, seen=False
-            )
-            found.append((change.before + 0.5, moment))
-        return found
-
-    def stale(self, watched: Watch | None) -> tuple[Stale, ...]:
-        """Return the values saved from this memory that are not what they were."""
-        found = self.survey.stale(self.group)
-        nodes_told = set()
-        for piece in self.savings[-LISTED:]:
-            assert piece.saving is not None
-            node = piece.saving.node
-            if node not in nodes_told and not piece.saving.stale:
-                told = self._silently(piece, watched)
-                if told is not None:
-                    nodes_told.add(node)
-                    found.append(told)
-        return tuple(found)
-
-    def _silently(self, piece: Piece, watched: Watch | None) -> Stale | None:
-        """Return how a saved value was changed without its counter, if it was."""
-        saving = piece.saving
-        assert saving is not None
-        where = layout_of(saving.value)
-        own_counter = not counters.same(saving.value, self.tensor)
-        elsewhere = [w for w, seen in self.writes if seen is None or seen is own_counter]
-        for write in elsewhere[-UNSEEN:]:
-            if not _before(saving.node, write) or not layout.overlap(where, write.layout)[0]:
-                continue
-            through = write.alive()
-            if through is not None:
-                own = counters.same(through, saving.value) is False
-            else:
-                own = write.cut.startswith("data") or _passed_by(write, saving.version)
-            if own:
-                by = f"{write.call.name} ({place_of(write.call.site)})"
-                name = alias(write, self.survey.owners)
-                return self._told(piece, f"{by} through {name}" if name else by, certain=True)
-        for change in watched.changes if watched is not None else ():
-            if saving.node._sequence_nr() < change.sequence and not self._explained(change):
-                whole = saving.value.nbytes == self.group.size
-                return self._told(piece, "", certain=whole)
-        return None
+            if not self._explained(change):
+                version = change.version
+                moment = Moment(kind="content", op=None, before=version, after=version, seen=False)
+                yield change.before + 0.5, moment
 
     def _explained(self, change: Change) -> bool:
         unseen = (write.call.id for write, seen in self.writes if not seen)
         return any(change.after < op <= change.before for op in unseen)
 
-    def _told(self, piece: Piece, by: str, *, certain: bool) -> Stale:
-        saving = piece.saving
-        assert saving is not None
-        node, name = nodes.name(saving.node), self.survey.name_in(self.group, piece)
-        site = self.survey.site_of(saving.node)
-        where = f" ({place_of(site)})" if site else ""
+    def stale(self, watched: WatchedStorage | None) -> tuple[Stale, ...]:
+        """Return the values saved from this memory that are not what they were."""
+        stale = self.survey.stale(self.group)
+        changes = [c for c in watched.changes if not self._explained(c)] if watched else []
+        silent: dict[Any, Stale] = {}
+        for piece, saving in self.savings[-LISTED:]:
+            if saving.node not in silent and not saving.stale:
+                record = self._silently(piece, saving, changes)
+                if record is not None:
+                    silent[saving.node] = record
+        return (*stale, *silent.values())
+
+    def _silently(self, piece: Piece, saving: Saving, changes: list[Change]) -> Stale | None:
+        """Return how a saved value was changed without its counter, if it was."""
+        write = self._unseen_write(saving)
+        if write is not None:
+            return self._silent(piece, written(write, self.survey.owners), certain=True)
+        if any(saving.node._sequence_nr() < change.sequence for change in changes):
+            return self._silent(piece, "", certain=saving.value.nbytes == self.group.size)
+        return None
+
+    def _unseen_write(self, saving: Saving) -> Write | None:
+        """Return the first write to a saved value that its counter has not seen."""
+        where = layout_of(saving.value)
+        own_counter = not relations.same_counter(saving.value, self.tensor)
+        elsewhere = [w for w, seen in self.writes if seen is None or seen is own_counter]
+        for write in elsewhere[-UNSEEN:]:
+            touched = _made_before(saving.node, write) and layout.overlap(where, write.layout)[0]
+            if touched and _skipped(write, saving):
+                return write
+        return None
+
+    def _silent(self, piece: Piece, by: str, *, certain: bool) -> Stale:
         changed = f"changed by {by}" if by else "changed by a write that was not recorded"
         end = (
             "its gradient will be wrong, and nothing will say so"
             if certain
             else "its gradient may be wrong: the change may be in another part of this storage"
         )
-        return Stale(
-            node=node, saved=saving.attribute, name=name, storage=self.survey.id_of(self.group),
-            silent=True, saved_version=saving.version, version=saving.value._version, site=site,
-            written_by=by,
-            sentence=f"{node}{where} saved {name or saving.attribute} at version "
-            f"{saving.version}; its bytes were {changed}, unseen by the version counter: {end}.",
-        )  # fmt: skip
+        then = f"; its bytes were {changed}, unseen by the version counter: {end}."
+        return self.survey.stale_record(piece, self.group, by, then, silent=True)
 
 
-def _before(node: Any, write: Write) -> bool:
+def _made_before(node: Any, write: Write) -> bool:
     """Was the node made before the write? Its number was given out before the write began."""
     return bool(node._sequence_nr() < write.call.seq)
 
 
-def _passed_by(write: Write, version: int | None) -> bool:
-    """Was a later write counted elsewhere: on the counter of what was saved it would be higher."""
-    return version is not None and write.after <= version
+def _skipped(write: Write, saving: Saving) -> bool:
+    """Was a write counted elsewhere than on the counter of what was saved?
+
+    A later write counted there would be at a higher version than the saved one.
+    """
+    through = write.alive()
+    if through is not None:
+        return relations.same_counter(through, saving.value) is False
+    later = saving.version is not None and write.after <= saving.version
+    return write.cut.startswith("data") or later
 
 
 def _gap(before: int, after: int) -> Moment:
     return Moment(kind="unrecorded", before=before, after=after)
 
 
-def told(stale: Stale) -> str:
+def stale_key(stale: Stale) -> str:
     """Return what identifies a stale value from stop to stop."""
     return f"{stale.node}.{stale.saved} {stale.saved_version} {stale.site} {stale.silent}"
 
 
-def lies_in(group: Group, watched: Watch) -> Any:
+def watched_tensor(group: Group, watched: WatchedStorage) -> Any:
     """Return the tensor of a watched storage that has the name it was asked for by, or another."""
     mine = [piece for piece in group.pieces if piece.key == watched.key]
     named = [piece for piece in mine if piece.name == watched.name]
     return (named or mine)[0].value
+
+
+# -- what a stop tells -----------------------------------------------------------------------
+
+
+def news_at_stop(session: Session, place: Place) -> list[model.Watch]:
+    """Return a line for each watched storage that was written to, or has a saved value stale.
+
+    Only what is new since the stop before.
+    """
+    known = remembered.known(session)
+    known.forget_the_dead()
+    if not known.watched:
+        return []
+    try:
+        with figures.quiet():
+            survey = Survey(session, place)
+            told = [_news(survey, watched) for watched in list(known.watched.values())]
+            return [line for line in told if line is not None]
+    except Exception as problem:  # the user's own classes, asked for what they hold
+        return [model.Watch("memory", f"** {type(problem).__name__}: {problem} **"[:200])]
+
+
+def _news(survey: Survey, watched: WatchedStorage) -> model.Watch | None:
+    group = survey.group_of(watched.key)
+    if group is None:
+        return None
+    tensor = watched_tensor(group, watched)
+    before, version = watched.version, facts.version(tensor)
+    silent = watched.look(version, now(survey))
+    history = Timeline(survey, tensor, watched.name, group)
+    for write, _ in history.writes:
+        alias(write, survey.owners)  # asked for now, as the tensor may soon be gone
+    stale = history.stale(watched)
+    new = [each.sentence for each in stale if stale_key(each) not in watched.told]
+    watched.told = frozenset(map(stale_key, stale))
+    if not silent and not new and version == before:
+        return None
+    still = " still, but its bytes changed unseen by the counter" if silent else ""
+    text = "; ".join([_version(version) + still, *new])
+    return model.Watch(f"memory of {watched.name}", text, _version(before))
+
+
+def _version(version: int | None) -> str:
+    return "no version" if version is None else f"version {version}"

@@ -10,12 +10,12 @@ from weakref import ref
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from gradrepl.engine import tensors
-from gradrepl.engine.calls import Call, tensors_in
+from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.memory.layout import Layout
+from gradrepl.engine.tensor import facts, figures
 
 if TYPE_CHECKING:
-    from gradrepl.engine.roots import Cuts
+    from gradrepl.engine.explain.backward_start import Cuts
 
 KEPT = 10_000
 """Writes of which it is known where they went."""
@@ -35,8 +35,8 @@ def _placed(tensor: torch.Tensor) -> Placed:
 
 def _layout(placed: Placed) -> Layout:
     offset, shape, stride, item = placed
-    strides = tuple(step * item for step in tensors.sizes(stride))
-    return Layout(int(offset) * item, tensors.sizes(shape), strides, item)
+    strides = tuple(step * item for step in facts.sizes(stride))
+    return Layout(int(offset) * item, facts.sizes(shape), strides, item)
 
 
 class Write:
@@ -71,7 +71,7 @@ class Writes:
     """The last writes, oldest first."""
 
     def __init__(self) -> None:
-        self._found: deque[Write] = deque(maxlen=KEPT)
+        self._writes: deque[Write] = deque(maxlen=KEPT)
 
     def note(self, call: Call, cuts: Cuts) -> None:
         """Remember what an op wrote to that has run and bumped versions; while it is held."""
@@ -81,17 +81,17 @@ class Writes:
             tensor = inputs[int(place)]
             before, _, _ = versions.partition(" ")
             try:
-                self._found.append(Write(call, tensor, int(before), cuts.of(tensor)))
-            except tensors.UNREADABLE:  # sparse, or the user's own kind: it has no one storage
+                self._writes.append(Write(call, tensor, int(before), cuts.of(tensor)))
+            except figures.UNREADABLE:  # sparse, or the user's own kind: it has no one storage
                 continue
 
     def let_go(self) -> None:
         """Refer to no tensor any more, not even weakly."""
-        for write in self._found:
+        for write in self._writes:
             write.tensor = None
 
     def to(self, keys: set[int]) -> Iterator[Write]:
         """Yield the writes into these storages, in order."""
-        for write in self._found:
+        for write in self._writes:
             if write.storage.cdata in keys:
                 yield write

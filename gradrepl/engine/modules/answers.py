@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import tensors
 from gradrepl.engine.answers import Answer, on, tensor_at
-from gradrepl.engine.arrival import torch_module
-from gradrepl.engine.gate import Place
-from gradrepl.engine.modules import facts, functions, graphs, listing
+from gradrepl.engine.code.torch_import import torch_module
+from gradrepl.engine.modules import functions, graphs, listing
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.errors import AutogradError, StateError, UsageError
 
 
@@ -17,14 +17,14 @@ from gradrepl.errors import AutogradError, StateError, UsageError
 def _(request: p.Retain, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
     name = request.expression
-    with tensors.quiet():
+    with figures.quiet():
         if not tensor.requires_grad:
-            why = facts.everything(tensor, name, session, place).leaf_why
+            why = report.everything(tensor, name, session, place).leaf_why
             raise AutogradError(
                 f"'{name}' will get no gradient: it does not require one. It is {why}",
                 "Give a leaf requires_grad=True before the forward.",
             )
-        if tensors.is_leaf(tensor):
+        if facts.is_leaf(tensor):
             return model.Notice(message=f"'{name}' is a leaf: a leaf keeps its gradient already.")
         if tensor.retains_grad:
             return model.Notice(message=f"'{name}' keeps its gradient already.")
@@ -32,7 +32,7 @@ def _(request: p.Retain, session: Session, place: Place) -> Answer:
     when = "from the next backward on"
     backward = getattr(place.event, "backward", None)
     if backward is not None:
-        at = backward.graph.index.get(tensors.node_of(tensor))
+        at = backward.graph.index.get(facts.node_of(tensor))
         if at is not None and not backward.is_done(at):
             when = "from this backward on"
     return model.Notice(
@@ -44,18 +44,18 @@ def _(request: p.Retain, session: Session, place: Place) -> Answer:
 @on(p.Gradient)
 def _(request: p.Gradient, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
-    with tensors.quiet():
-        found = tensor.grad if tensors.is_leaf(tensor) or tensor.retains_grad else None
+    with figures.quiet():
+        found = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
         if found is not None:
-            return facts.everything(found, f"{request.expression}.grad", session, place)
-        _, why = facts.gradient(tensor, request.expression, session, place)
+            return report.everything(found, f"{request.expression}.grad", session, place)
+        _, why = report.gradient(tensor, request.expression, session, place)
     return model.Notice(message=f"the gradient of '{request.expression}' is {why}")
 
 
 @on(p.LeafWhy)
 def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
-    why = facts.everything(tensor, request.expression, session, place).leaf_why
+    why = report.everything(tensor, request.expression, session, place).leaf_why
     return model.Notice(message=f"'{request.expression}' is {why}")
 
 
@@ -69,12 +69,12 @@ def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
     target = request.target.strip()
     if target.startswith("#"):
         node, source = functions.place_of(target, session, place)
-        with tensors.quiet():
+        with figures.quiet():
             return functions.function(node, target, source, session, place)
     value = session.evaluate(target, place)
     if functions.is_function(value):
         return functions.of_class(value, target)
-    with tensors.quiet():
+    with figures.quiet():
         node = value if functions.is_node(value) else _node_of(value, target, session, place)
         source = functions.walked(node, session, place)
         return functions.function(node, target, source, session, place)
@@ -87,9 +87,9 @@ def _node_of(value: object, name: str, session: Session, place: Place) -> object
             f"'{name}' is a {type(value).__name__}, neither a tensor nor a node nor a Function.",
             "Name a tensor that was computed, or #N at a backward stop.",
         )
-    node = tensors.node_of(value)
+    node = facts.node_of(value)
     if node is None:
-        why = facts.everything(value, name, session, place).leaf_why
+        why = report.everything(value, name, session, place).leaf_why
         raise AutogradError(
             f"'{name}' has no grad_fn: it is {why}", "Name a tensor that was computed from it."
         )
@@ -103,10 +103,10 @@ def _(request: p.GraphRows, session: Session, place: Place) -> Answer:
             backward = session.backward_here(place)
         except StateError as error:
             raise StateError(str(error), "':graph EXPR' shows the graph of a tensor.") from None
-        with tensors.quiet():
+        with figures.quiet():
             return graphs.view(request, backward, backward.root, live=True)
     tensor = tensor_at(request.expression, session, place)
-    with tensors.quiet():
+    with figures.quiet():
         source = graphs.source_of(tensor, request.expression, session, place)
         name = source.names.tensor(tensor) or request.expression
         return graphs.view(request, source, name, live=False)

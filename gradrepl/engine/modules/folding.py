@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gradrepl.engine.graph import Lanes
-from gradrepl.engine.names import Names
+from gradrepl.engine.graph.graph import Lanes
+from gradrepl.engine.tensor.names import Names
 
 WHOLE = 50_000
 """Nodes up to which a graph is worked out to its end."""

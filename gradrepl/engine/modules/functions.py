@@ -9,17 +9,18 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import frames, nodes, tensors
-from gradrepl.engine import names as engine_names
-from gradrepl.engine.calls import Call
-from gradrepl.engine.evaluate import text_of
-from gradrepl.engine.gate import Place
-from gradrepl.engine.modules import facts
+from gradrepl.engine.code import frames
+from gradrepl.engine.code.evaluate import text_of
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.modules.reach import Optimizers
 from gradrepl.engine.modules.tree import Tree
 from gradrepl.engine.modules.walked import Walked
-from gradrepl.engine.names import Names
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import facts, report
+from gradrepl.engine.tensor import names as engine_names
+from gradrepl.engine.tensor.names import Names
 from gradrepl.errors import UsageError
 from gradrepl.model import FunctionInfo, FunctionNode, ParameterRow, Site
 
@@ -140,9 +141,9 @@ def _bytes(node: Any) -> int:
     sizes = {}
     for _, value, _ in nodes.saved(node):
         if isinstance(value, torch.Tensor):
-            key = facts.storage_key(value)
+            key = report.storage_key(value)
             if key is not None:
-                sizes[key] = facts.storage_bytes(value)
+                sizes[key] = report.storage_bytes(value)
     return sum(sizes.values())
 
 
@@ -168,7 +169,7 @@ def _attributes(node: Any) -> Iterator[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     if isinstance(value, torch.Tensor):
-        return f"tensor {tensors.sizes(value.shape)} {tensors.short(value.dtype)}"
+        return f"tensor {facts.sizes(value.shape)} {facts.short(value.dtype)}"
     return text_of(value)[:200]
 
 

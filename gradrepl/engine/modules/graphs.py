@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from gradrepl import protocol as p
-from gradrepl.engine import nodes, tensors
-from gradrepl.engine.gate import Place
-from gradrepl.engine.modules import facts
+from gradrepl.engine.graph import nodes
 from gradrepl.engine.modules.folding import WHOLE, FoldedLanes, Folds, Run, runs, targets
 from gradrepl.engine.modules.walked import Walked
-from gradrepl.engine.names import Names
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import facts, report
+from gradrepl.engine.tensor.names import Names
 from gradrepl.errors import AutogradError, UsageError
 from gradrepl.model import GraphRow, GraphView
 
@@ -35,9 +35,9 @@ def source_of(tensor: torch.Tensor, name: str, session: Session, place: Place) -
         AutogradError: it has none.
     """
     names = session.names(place.frame)
-    start = tensors.node_of(tensor)
+    start = facts.node_of(tensor)
     if start is None:
-        why = facts.everything(tensor, name, session, place).leaf_why
+        why = report.everything(tensor, name, session, place).leaf_why
         raise AutogradError(
             f"'{name}' has no graph: it is {why}", "Name a tensor with a grad_fn: the loss."
         )
@@ -66,7 +66,7 @@ class Drawing:
             key
             for node in islice(graph_nodes(source), WHOLE)
             if (variable := getattr(node, "variable", None)) is not None
-            and (key := facts.storage_key(variable)) is not None
+            and (key := report.storage_key(variable)) is not None
         }
 
     def _recorded(self) -> bool:
@@ -241,9 +241,9 @@ class Drawing:
             for node in live:
                 for _, value, _ in nodes.saved(node):
                     if isinstance(value, torch.Tensor):
-                        key = facts.storage_key(value)
+                        key = report.storage_key(value)
                         if key is not None and key not in self._leaves:
-                            sizes[key] = facts.storage_bytes(value)
+                            sizes[key] = report.storage_bytes(value)
         return sum(sizes.values())
 
 
@@ -256,6 +256,6 @@ def graph_nodes(source: Any) -> list[Any]:
 def _said(name: str, value: Any, state: str) -> str:
     if not isinstance(value, torch.Tensor):
         return f"{name} {state}"
-    version = tensors.version(value)
+    version = facts.version(value)
     seen = "" if version is None else f" v{version}"
-    return f"{name} {tensors.sizes(value.shape)}{seen}" + ("" if state == "ok" else f" {state}")
+    return f"{name} {facts.sizes(value.shape)}{seen}" + ("" if state == "ok" else f" {state}")

@@ -7,14 +7,13 @@ from torch import nn
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import names as engine_names
-from gradrepl.engine import tensors
-from gradrepl.engine.gate import Place
-from gradrepl.engine.modules import hooks
 from gradrepl.engine.modules.reach import LISTED, Optimizers, ids_in, strays
 from gradrepl.engine.modules.tree import Tree
-from gradrepl.engine.names import Names
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures, hooks
+from gradrepl.engine.tensor import names as engine_names
+from gradrepl.engine.tensor.names import Names
 from gradrepl.errors import StateError, UsageError
 
 Root = tuple[str, str, nn.Module]
@@ -30,7 +29,7 @@ def modules(request: p.ModuleRows, session: Session, place: Place) -> model.Modu
     """
     names = session.names(place.frame)
     roots = _roots(request.expression, names, session, place)
-    with tensors.quiet():
+    with figures.quiet():
         return _window(request, session, place, names, roots)
 
 

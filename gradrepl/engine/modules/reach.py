@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from gradrepl.engine import tensors
-from gradrepl.engine.names import Names, reachable
+from gradrepl.engine.tensor import facts
+from gradrepl.engine.tensor.names import Names, reachable
 from gradrepl.model import Stray
 
 INSIDE = 256
@@ -90,7 +90,7 @@ def strays(
             if id(tensor) in everywhere or id(tensor) in found or len(found) >= LISTED:
                 continue
             found[id(tensor)] = Stray(
-                name=path, shape=tensors.sizes(tensor.shape), why=each.why,
+                name=path, shape=facts.sizes(tensor.shape), why=each.why,
                 optimized=optimizers.of(tensor),
             )  # fmt: skip
     return tuple(found.values())
@@ -106,7 +106,7 @@ def _leaves(found: Found) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _is_leaf(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.requires_grad and tensors.is_leaf(value)
+    return isinstance(value, torch.Tensor) and value.requires_grad and facts.is_leaf(value)
 
 
 def _in_modules(modules: list[tuple[str, nn.Module]], names: Names) -> Iterator[Found]:

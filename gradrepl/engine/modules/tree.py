@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from gradrepl.engine import tensors
-from gradrepl.engine.modules import hooks, why
+from gradrepl.engine.explain import leaf
 from gradrepl.engine.modules.reach import Optimizers
+from gradrepl.engine.tensor import facts, hooks
 from gradrepl.model import ModuleRow, ParameterRow
 
 READ = 1 << 26
@@ -64,7 +64,7 @@ def numel(parameter: torch.Tensor) -> int:
 
 
 def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
-    return () if is_lazy(tensor) else tensors.sizes(tensor.shape)
+    return () if is_lazy(tensor) else facts.sizes(tensor.shape)
 
 
 class Tree:
@@ -117,7 +117,7 @@ class Tree:
     def _states(self) -> Iterator[tuple[int, tuple[str, float | None]]]:
         """Yield for each parameter that requires a gradient its state and norm."""
         wanting = [
-            (key, p) for key, p in self.parameters.items() if p.requires_grad and tensors.is_leaf(p)
+            (key, p) for key, p in self.parameters.items() if p.requires_grad and facts.is_leaf(p)
         ]
         grads = [(key, p.grad) for key, p in wanting]
         size = sum(grad.numel() for _, grad in grads if grad is not None)
@@ -125,7 +125,7 @@ class Tree:
             if grad is None:
                 yield key, ("none", None)
             else:
-                yield key, why.state_of(grad) if size <= READ else ("there", None)
+                yield key, leaf.state_of(grad) if size <= READ else ("there", None)
 
     def _add_up(self) -> list[Sums]:
         found = [Sums() for _ in self.spots]
@@ -190,7 +190,7 @@ class Tree:
             ParameterRow(
                 name=name, path=spot.prefix + name, buffer=True, persistent=name not in transient,
                 shape=_shape(buffer),
-                dtype=tensors.short(buffer.dtype), count=numel(buffer),
+                dtype=facts.short(buffer.dtype), count=numel(buffer),
                 requires_grad=buffer.requires_grad,
             )
             for name, buffer in spot.module._buffers.items()
@@ -203,7 +203,7 @@ class Tree:
         state, norm = self._grads.get(id(parameter), ("", None))
         return ParameterRow(
             name=name, path=path, shape=_shape(parameter),
-            dtype=tensors.short(parameter.dtype), count=numel(parameter),
+            dtype=facts.short(parameter.dtype), count=numel(parameter),
             requires_grad=parameter.requires_grad, grad=state, norm=norm,
             tied=tuple(other for other in paths if other != path)[:8], first=paths[0] == path,
             optimized=self._optimizers.of(parameter),

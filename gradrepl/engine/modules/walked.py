@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine import nodes, tensors
-from gradrepl.engine.calls import Call
-from gradrepl.engine.graph import Graph, Order
-from gradrepl.engine.names import Names
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import Graph, Order
 from gradrepl.engine.session import Session
+from gradrepl.engine.tensor import facts
+from gradrepl.engine.tensor.names import Names
 
 
 class Walked:
@@ -41,7 +42,7 @@ class Walked:
         variable = getattr(self.graph.nodes[node], "variable", None)
         if not isinstance(variable, torch.Tensor):
             return ""
-        shape = "x".join(map(str, tensors.sizes(variable.shape)))
+        shape = "x".join(map(str, facts.sizes(variable.shape)))
         return self.names.tensor(variable) or f"leaf {shape}"
 
     def module(self, node: int) -> str:
@@ -57,7 +58,7 @@ class Walked:
     def _made(self) -> dict[int, str]:
         found: dict[int, str] = {}
         for name, tensor in self.names.variables():
-            node = None if tensors.is_leaf(tensor) else tensors.node_of(tensor)
+            node = None if facts.is_leaf(tensor) else facts.node_of(tensor)
             place = self.graph.index.get(node) if node is not None else None
             if place is not None:
                 found.setdefault(place, name)

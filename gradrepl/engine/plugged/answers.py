@@ -9,9 +9,9 @@ import msgspec
 
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, answer, on
-from gradrepl.engine.gate import Place
 from gradrepl.engine.plugged.observers import OWN
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import UsageError
 from gradrepl.model import Findings, Record
 

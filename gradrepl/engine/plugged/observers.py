@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import __version__, model
 from gradrepl import conditions as c
-from gradrepl.engine import frames
+from gradrepl.engine.code import frames
 from gradrepl.protocol import UsePlugins
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def use(session: Session, files: tuple[str, ...], blocked: tuple[str, ...]) -> P
     found = plugins.here("debuggee")
     found.tell = lambda sentence: session.tell(model.Error(message=sentence, kind="PluginError"))
     if OWN not in found.rows:
-        from gradrepl.engine.plugged import findings
+        from gradrepl.engine.explain import findings
 
         found.register(findings, OWN, OWN, __version__)
     found.load(files, blocked)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.gate import Place
 from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import PluginList
 
 

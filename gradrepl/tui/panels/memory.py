@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
-from textual.app import ComposeResult
-
-from gradrepl import model, protocol
+from gradrepl import model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
 from gradrepl.model.memory import Member, Stale, Storage
 from gradrepl.phrases import size
 from gradrepl.tui import figures
 from gradrepl.tui.panels.base import Paper
-from gradrepl.tui.panels.page import Ask, Page
 from gradrepl.tui.panels.rows import RowList
 
 EMPTY = (
@@ -221,49 +218,3 @@ class MemoryMap(Paper):
             self.scroll_to(y=place - self.size.height + 1, animate=False, immediate=True)
         else:
             self.scroll_home(animate=False, immediate=True)
-
-
-class MemoryPage(Page):
-    """Who shares memory with whom."""
-
-    VIEW: ClassVar[str] = "mem"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.storages = MemoryList("memory")
-        self.map = MemoryMap("map")
-
-    def compose(self) -> ComposeResult:
-        """Lay out the list over the bytes of what is selected."""
-        yield self.storages
-        yield self.map
-
-    @property
-    def list(self) -> MemoryList:
-        """The tensors."""
-        return self.storages
-
-    @property
-    def details(self) -> MemoryMap:
-        """The bytes of the selected storage."""
-        return self.map
-
-    async def renew(self, ask: Ask) -> None:
-        """Show the tensors in reach."""
-        answer = await ask(protocol.AskStorages())
-        if isinstance(answer, model.Storages):
-            self.storages.show(answer)
-
-    async def select(self, ask: Ask) -> None:
-        """Show the bytes of the selected storage."""
-        self.map.show(self.storages.chosen(), self.storages.found)
-
-    def condition(self) -> str:
-        """Return 'name x' for the selected tensor."""
-        name = self.name_here()
-        return f"name {name}" if name else ""
-
-    def name_here(self) -> str:
-        """Return the name of the selected tensor."""
-        row = self.storages.chosen()
-        return row.member.name if row is not None and row.member is not None else ""

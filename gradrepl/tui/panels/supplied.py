@@ -13,7 +13,7 @@ from gradrepl.tui.panels.source import SourcePane
 from gradrepl.tui.panels.watches import Watches
 
 if TYPE_CHECKING:
-    from gradrepl.tui.panels.page import Page
+    from gradrepl.tui.pages.page import Page
 
 
 class Panels:

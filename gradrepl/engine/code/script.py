@@ -1,0 +1,176 @@
+"""The user's script as ``__main__``, in the main thread, as Python itself would run it."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import runpy
+import sys
+from contextlib import suppress
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from gradrepl import conditions as c
+from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.explain import errors
+from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.errors import Aborted, TargetError
+from gradrepl.model import Ended, Stop
+
+if TYPE_CHECKING:
+    from gradrepl.engine.session import Session
+
+
+def run(
+    session: Session, target: str, args: tuple[str, ...], *, module: bool, stopped: bool = True
+) -> Ended:
+    """Run it, ``stopped`` before its first op, and return how it ended.
+
+    Raises:
+        TargetError: it cannot be found or compiled.
+    """
+    main = ModuleType("__main__")
+    main.__dict__.update(__annotations__={})
+    code = _module(main, target, args) if module else _script(main, target, args)
+    sys.modules["__main__"] = main
+    session.space = main.__dict__
+    session.script = target
+    session.running_script = True
+    error: BaseException | None = None
+    status = 0
+    try:
+        with session.stepper.code(typed=False):
+            if stopped:
+                session.stepper.go(c.First())
+            exec(code, main.__dict__)
+    except SystemExit as left:
+        status = exit_status(left)
+    except Quitting:
+        raise
+    except BaseException as problem:  # whatever the script let through
+        error, status = problem, _report(problem)
+    finally:
+        session.running_script = False
+        _flush()
+    session.exit_code = status
+    if error is not None and not isinstance(error, Aborted):
+        post_mortem(session, error, error.__traceback__)
+    said = evaluate.error(error).message if error is not None else ""
+    return Ended(code=status, script=target, exception=said)
+
+
+def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
+    path = os.path.join(os.getcwd(), target)
+    try:
+        with open(path, "rb") as file:
+            code = compile(file.read(), path, "exec", dont_inherit=True)
+    except OSError as error:
+        raise TargetError(
+            f"'{target}' cannot be read: {error.strerror}.", "Check the path."
+        ) from None
+    except (SyntaxError, ValueError) as error:
+        raise TargetError(
+            f"'{target}' is not Python: {error}.", "Correct it and load again."
+        ) from None
+    main.__dict__.update(
+        __file__=path, __cached__=None, __spec__=None, __package__=None,
+        __loader__=importlib.machinery.SourceFileLoader("__main__", path),
+        __builtins__=sys.modules["builtins"],
+    )  # fmt: skip
+    sys.argv[:] = [target, *args]
+    sys.path[0] = os.path.dirname(os.path.realpath(path))
+    return code
+
+
+def _module(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
+    sys.path[0] = os.getcwd()
+    try:
+        _, spec, code = runpy._get_module_details(target)  # type: ignore[attr-defined]
+    except ImportError as error:
+        raise TargetError(
+            f"the module '{target}' cannot be run: {error}.", "Is it on sys.path?"
+        ) from None
+    main.__dict__.update(
+        __file__=spec.origin, __cached__=spec.cached, __spec__=spec, __package__=spec.parent,
+        __loader__=spec.loader, __builtins__=sys.modules["builtins"],
+    )  # fmt: skip
+    sys.argv[:] = [spec.origin, *args]
+    return code
+
+
+def exit_status(error: SystemExit) -> int:
+    """Return the exit status of a SystemExit, printing its message as Python does."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # the script closed it
+            stream.flush()
+
+
+def _strip(error: BaseException, seen: set[int]) -> None:
+    """Take our frames out of an exception's traceback, and of those that it came from."""
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    error.__traceback__ = evaluate.users(error.__traceback__)
+    for other in (error.__cause__, error.__context__):
+        if other is not None:
+            _strip(other, seen)
+
+
+def _report(error: BaseException) -> int:
+    """Print the traceback as Python would have, through the script's own excepthook.
+
+    Returns the exit status.
+    """
+    status = 130 if isinstance(error, KeyboardInterrupt) else 1
+    if isinstance(error, Aborted):
+        return status
+    _strip(error, set())
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except SystemExit as left:
+        return exit_status(left)
+    except Exception:  # the user's own excepthook
+        sys.__excepthook__(type(error), error, error.__traceback__)
+    return status
+
+
+def post_mortem(session: Session, error: BaseException | None, tb: TracebackType | None) -> None:
+    """Stop at the user's frame that raised, with its locals to look at."""
+    found = []
+    raised = {}
+    while tb is not None:
+        if frames.kind(tb.tb_frame.f_code) == frames.USER:
+            found.append(tb.tb_frame)
+            raised[tb.tb_frame] = tb.tb_lasti, tb.tb_lineno
+        tb = tb.tb_next
+    found.reverse()
+    if not found:
+        return
+    with session.stop():
+        place = Place("exception", found, raised)
+        message, hint = "post_mortem()", ""
+        if error is not None:
+            message = evaluate.error(error).message
+            hint = errors.about(evaluate.error(error), error, session, place).hint
+        session.tell(
+            Stop(
+                phase="exception",
+                reason=message.partition("\n")[0],
+                site=place.site(found[0]),
+                exception=message,
+                when="after",
+                depth=len(session.gate.places),
+                watches=session.news(place),
+                notes=(hint,) if hint else (),
+            )
+        )
+        session.gate.serve(place)

@@ -1,0 +1,187 @@
+"""Why the first nan or inf came out of an op or a node: where it is, and what its inputs were."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from gradrepl.engine.forward.calls import tensors_in
+from gradrepl.engine.stopping.events import NodeEvent, OpEvent
+from gradrepl.engine.tensor import facts, figures
+
+if TYPE_CHECKING:
+    from gradrepl.engine.forward.calls import Call
+
+
+class Taken(NamedTuple):
+    """What an op took."""
+
+    call: Call
+    inputs: list[torch.Tensor]
+    names: list[str]
+
+    def some(self, test: Callable[[torch.Tensor], torch.Tensor], text: str, at: int = 0) -> str:
+        """Return '3 of 20 elements of x are negative', or '' where none is."""
+        if at >= len(self.inputs):
+            return ""
+        found = int(test(self.inputs[at]).sum())
+        all_of = self.inputs[at].numel()
+        return f"{found} of {all_of} elements of {self.names[at]} are {text}" if found else ""
+
+
+def told(event: OpEvent | NodeEvent, what: str, name_of: Callable[[torch.Tensor], str]) -> str:
+    """Say where the first ``what`` ('nan' or 'inf') that came out is, and what it came of."""
+    try:
+        with figures.quiet():
+            if isinstance(event, NodeEvent):
+                causes = _of_node(event)
+            else:
+                causes = [_of_op(event, what, name_of)]
+            return ", ".join(filter(None, [_first(event.made(), what), *causes[:2]]))
+    except figures.UNREADABLE:
+        return ""
+
+
+def _of_op(event: OpEvent, what: str, name_of: Callable[[torch.Tensor], str]) -> str:
+    call = event.call
+    inputs = list(tensors_in((call.args, call.kwargs)))
+    if call.bumped or not inputs or not all(map(_small, inputs)):
+        return ""  # an input that was written to is no more what it was
+    names = [f"'{found}'" if (found := name_of(each)) else "its input" for each in inputs]
+    bare = event.name.strip("_")
+    cause = CAUSES.get(bare) or CAUSES.get(bare.removeprefix("r"))
+    taken = Taken(call, [each.detach() for each in inputs], names)
+    return (cause(taken, what) if cause is not None else "") or _infinite(taken)
+
+
+def _of_node(event: NodeEvent) -> list[str]:
+    """Return what is odd about the values that the node saved."""
+    said = []
+    for name, value in (event.extra().get("saved") or {}).items():
+        if not isinstance(value, torch.Tensor) or not _small(value):
+            continue
+        plain = value.detach()
+        zeros = plain.numel() - int(torch.count_nonzero(plain))
+        if zeros and event.name.rstrip("0123456789").removesuffix("Backward") in AT_ZERO:
+            said.append(f"{zeros} of {plain.numel()} elements of its saved {name} are zero")
+        if infs := int(torch.isinf(plain).sum()):
+            said.append(f"{infs} of {plain.numel()} elements of its saved {name} are infinite")
+    return said
+
+
+def _small(tensor: torch.Tensor) -> bool:
+    strided = tensor.layout is torch.strided
+    return strided and figures.readable(tensor) and tensor.numel() <= figures.FULL
+
+
+def _first(made: list[Any], what: str) -> str:
+    test = torch.isnan if what == "nan" else torch.isinf
+    for tensor in made:
+        if not _small(tensor):
+            continue
+        mask = test(tensor.detach()).flatten()
+        if mask.numel() and bool(mask.any()) and tensor.dim():
+            flat = int(mask.to(torch.uint8).argmax())
+            at = [int(each) for each in torch.unravel_index(torch.tensor(flat), tensor.shape)]
+            return f"first at {at}"
+    return ""
+
+
+def _infinite(taken: Taken) -> str:
+    found = (taken.some(torch.isinf, "infinite", at) for at in range(len(taken.inputs)))
+    return next(filter(None, found), "")
+
+
+def _softmax(taken: Taken, what: str) -> str:
+    given = taken.call.args[1] if len(taken.call.args) > 1 else taken.call.kwargs.get("dim")
+    dim = given if isinstance(given, int) else -1
+    gone = torch.isneginf(taken.inputs[0]).all(dim)
+    rows = int(gone.sum())
+    return f"{rows} of {gone.numel()} rows of {taken.names[0]} are -inf throughout" if rows else ""
+
+
+def _below(limit: float, strictly: str, at_limit: str) -> Callable[[Taken, str], str]:
+    def told(taken: Taken, what: str) -> str:
+        if what == "nan":
+            return taken.some(lambda x: x < limit, strictly)
+        return taken.some(lambda x: x == limit, at_limit)
+
+    return told
+
+
+def _divided(taken: Taken, what: str) -> str:
+    if len(taken.inputs) > 1:
+        return taken.some(lambda x: x == 0, "zero, and it was divided by them", at=1)
+    if taken.call.name.startswith("__r"):
+        return taken.some(lambda x: x == 0, "zero, and it was divided by them")
+    return "it was divided by 0" if 0 in taken.call.args[1:] else ""
+
+
+def _exp(taken: Taken, what: str) -> str:
+    given = taken.inputs[0]
+    if what != "inf" or not given.is_floating_point() or not given.numel():
+        return ""
+    limit = math.log(torch.finfo(given.dtype).max)
+    of = f"{taken.names[0]} goes up to {float(given.max()):.4g}"
+    return f"{of}, and exp of more than {limit:.4g} is inf in {facts.short(given.dtype)}"
+
+
+def _outside(taken: Taken, what: str) -> str:
+    return taken.some(lambda x: x.abs() > 1, "outside of [-1, 1]")
+
+
+def _empty(taken: Taken, what: str) -> str:
+    return f"{taken.names[0]} has no elements" if not taken.inputs[0].numel() else ""
+
+
+def _spread(taken: Taken, what: str) -> str:
+    given = taken.call.args[1] if len(taken.call.args) > 1 else taken.call.kwargs.get("dim")
+    sizes = taken.inputs[0].shape
+    dims = range(len(sizes)) if given is None or isinstance(given, bool) else given
+    dims = [dims] if isinstance(dims, int) else list(dims)
+    if math.prod(sizes[dim] for dim in dims) != 1:
+        return _empty(taken, what)
+    return "it is over one element, of which the unbiased estimate is 0/0"
+
+
+def _ignored(taken: Taken, what: str) -> str:
+    ignored = taken.call.kwargs.get("ignore_index", -100)
+    if len(taken.inputs) < 2 or taken.inputs[1].is_floating_point():
+        return ""
+    left = int((taken.inputs[1] != ignored).sum())
+    return "" if left else f"every target is ignore_index {ignored}: a mean of nothing"
+
+
+AT_ZERO = frozenset(
+    """
+    Sqrt Rsqrt Reciprocal Div Log Log2 Log10 Pow Norm LinalgVectorNorm Std Var Prod Atan2
+    """.split()  # noqa: SIM905
+)
+"""Nodes whose derivative is infinite, or 0/0, where what they saved is zero."""
+CAUSES: dict[str, Callable[[Taken, str], str]] = {
+    "softmax": _softmax,
+    "log_softmax": _softmax,
+    "log": _below(0, "negative", "zero"),
+    "log2": _below(0, "negative", "zero"),
+    "log10": _below(0, "negative", "zero"),
+    "log1p": _below(-1, "below -1", "-1"),
+    "sqrt": _below(0, "negative", ""),
+    "rsqrt": _below(0, "negative", "zero"),
+    "pow": _below(0, "negative", "zero"),
+    "reciprocal": _below(0, "", "zero"),
+    "div": _divided,
+    "truediv": _divided,
+    "true_divide": _divided,
+    "exp": _exp,
+    "acos": _outside,
+    "asin": _outside,
+    "mean": _empty,
+    "std": _spread,
+    "var": _spread,
+    "cross_entropy": _ignored,
+    "nll_loss": _ignored,
+}
+"""By the op's name; each returns '' where that is not the cause."""

@@ -1,0 +1,1 @@
+"""The autograd graph: walked, recorded while a backward runs it, shown as rows."""

@@ -1,0 +1,278 @@
+"""The graph of one backward: its nodes and edges, and the order in which the engine will run it.
+
+The engine's rule, for one CPU thread: of the nodes that are ready, the one with the highest
+sequence number runs next, and AccumulateGrad (whose number is the highest there is) at once. Ties
+are broken by the layout of the engine's heap, so the heap is simulated, as libstdc++ does it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from gradrepl.engine.graph.hooks import without_gc
+
+LEAF = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
+"""The type of the nodes that accumulate into a leaf."""
+Entry = tuple[int, int]
+"""(sequence number, index of the node)"""
+
+
+class Graph:
+    """Nodes reachable from the roots, as columns; a node is an index into them."""
+
+    def __init__(self, roots: Sequence[Any]) -> None:
+        self.roots = list(roots)
+        self.nodes: list[Any] = []
+        """The nodes, in order of discovery: breadth first from the roots."""
+        self.targets = array("l")
+        """For each edge of each node in turn, the index of the node it leads to, or -1."""
+        self.offsets = array("l", [0])
+        """Where the edges of node i begin; one more than there are nodes."""
+        self.index: dict[Any, int] = {}
+        with without_gc():
+            self._walk()
+
+    def _walk(self) -> None:
+        nodes, index, targets, offsets = self.nodes, self.index, self.targets, self.offsets
+        for root in self.roots:
+            if root not in index:
+                index[root] = len(nodes)
+                nodes.append(root)
+        find, discover, lead, close = index.get, nodes.append, targets.append, offsets.append
+        size, edges = len(nodes), 0
+        for node in nodes:  # grows while we go
+            for target, _ in node.next_functions:
+                edges += 1
+                if target is None:
+                    lead(-1)
+                    continue
+                place = find(target)
+                if place is None:
+                    index[target] = place = size
+                    size += 1
+                    discover(target)
+                lead(place)
+            close(edges)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def next(self, node: int) -> array[int]:
+        """Return the indices that the edges of ``node`` lead to; -1 where there is none."""
+        return self.targets[self.offsets[node] : self.offsets[node + 1]]
+
+    def sequence(self, node: int) -> int:
+        """Return the sequence number; AccumulateGrad has 2**64 - 1."""
+        return int(self.nodes[node]._sequence_nr())
+
+    def needed(self, inputs: Iterable[int], accumulate: bool) -> set[int] | None:
+        """Return the nodes that run when only ``inputs`` are asked for; None for all.
+
+        As the engine decides it: a node runs if a node after it is asked for, or is itself
+        needed; what is asked for runs only where it accumulates (``backward(inputs=...)``).
+        """
+        wanted = set(inputs)
+        if not wanted:
+            return None
+        before: dict[int, list[int]] = {}
+        for node in range(len(self)):
+            for target in self.next(node):
+                if target >= 0:
+                    before.setdefault(target, []).append(node)
+        found = set(wanted) if accumulate else set()
+        seen, todo = set(wanted), list(wanted)
+        for node in todo:
+            for caller in before.get(node, ()):
+                found.add(caller)
+                if caller not in seen:
+                    seen.add(caller)
+                    todo.append(caller)
+        return found
+
+
+class Order:
+    """The predicted run order, worked out only as far as somebody asks.
+
+    The place of a node in it, counted from 1, is the id that the user sees.
+    """
+
+    def __init__(self, graph: Graph, needed: set[int] | None) -> None:
+        self.graph = graph
+        self.total = len(graph) if needed is None else len(needed)
+        self.nodes: list[int] = []
+        """Indices of nodes in run order, as far as worked out."""
+        self._place: dict[int, int] = {}
+        self._steps = self._simulate(needed)
+
+    def place(self, node: int) -> int:
+        """Return the place of ``node`` in the order, from 1; 0 if it does not run."""
+        while node not in self._place:
+            if not self._advance():
+                return 0
+        return self._place[node]
+
+    def at(self, place: int) -> int | None:
+        """Return the node at ``place`` (from 1), or None beyond the end."""
+        while len(self.nodes) < place:
+            if not self._advance():
+                return None
+        return self.nodes[place - 1] if place >= 1 else None
+
+    def _advance(self) -> bool:
+        node = next(self._steps, None)
+        if node is None:
+            return False
+        self.nodes.append(node)
+        self._place[node] = len(self.nodes)
+        return True
+
+    def _simulate(self, needed: set[int] | None) -> Iterator[int]:
+        graph = self.graph
+        waiting = array("l", bytes(8 * len(graph)))
+        offsets, targets = graph.offsets, graph.targets
+        if needed is None:
+            for target in targets:
+                if target >= 0:
+                    waiting[target] += 1
+        else:
+            for node in needed:
+                for target in graph.next(node):
+                    if target >= 0:
+                        waiting[target] += 1
+        heap: list[Entry] = []
+        roots = [graph.index[root] for root in graph.roots]
+        if len(roots) > 1:  # a dummy node runs first and has an edge to each root
+            for root in roots:
+                waiting[root] += 1
+        for root in roots:
+            if len(roots) > 1:
+                waiting[root] -= 1
+            if waiting[root] == 0 and (needed is None or root in needed):
+                push(heap, (graph.sequence(root), root))
+        while heap:
+            node = pop(heap)[1]
+            yield node
+            for target in targets[offsets[node] : offsets[node + 1]]:
+                if target < 0 or (needed is not None and target not in needed):
+                    continue
+                waiting[target] -= 1
+                if waiting[target] == 0:
+                    push(heap, (graph.sequence(target), target))
+
+
+def push(heap: list[Entry], entry: Entry) -> None:
+    """Add an entry as ``std::push_heap`` does."""
+    heap.append(entry)
+    _rise(heap, len(heap) - 1, 0, entry)
+
+
+def _rise(heap: list[Entry], hole: int, top: int, entry: Entry) -> None:
+    parent = (hole - 1) // 2
+    while hole > top and heap[parent][0] < entry[0]:
+        heap[hole] = heap[parent]
+        hole = parent
+        parent = (hole - 1) // 2
+    heap[hole] = entry
+
+
+def pop(heap: list[Entry]) -> Entry:
+    """Take the first entry as ``std::pop_heap`` does: the hole sinks to a leaf, then rises."""
+    first = heap[0]
+    entry = heap.pop()
+    size = len(heap)
+    if not size:
+        return first
+    hole = child = 0
+    while child < (size - 1) // 2:
+        child = 2 * (child + 1)
+        if heap[child][0] < heap[child - 1][0]:
+            child -= 1
+        heap[hole] = heap[child]
+        hole = child
+    if size % 2 == 0 and child == (size - 2) // 2:
+        child = 2 * (child + 1)
+        heap[hole] = heap[child - 1]
+        hole = child - 1
+    _rise(heap, hole, 0, entry)
+    return first
+
+
+class Lanes:
+    """The graph drawn beside its rows as ``git log --graph`` does, one row at a time."""
+
+    WIDTH = 8
+
+    def __init__(self, next_of: Callable[[int], Iterable[int]], first: int) -> None:
+        self._next_of = next_of
+        self._open: list[int | None] = [first]
+
+    def merge(self, targets: Container[int], into: int) -> None:
+        """Have the lanes to all of ``targets`` lead to ``into``, which stands for them."""
+        self._open = [
+            into if target is not None and target in targets else target for target in self._open
+        ]
+
+    def row(self, node: int, leaf: bool) -> str:
+        """Return the lanes of ``node``'s row; rows must be asked for in run order."""
+        lanes = self._open
+        if node not in lanes:
+            _place(lanes, node)
+        here = lanes.index(node)
+        joined = [i for i, target in enumerate(lanes) if target == node and i != here]
+        for lane in joined:
+            lanes[lane] = None
+        lanes[here] = None
+        opened = []
+        for target in dict.fromkeys(t for t in self._next_of(node) if t >= 0):
+            if target in lanes:
+                opened.append(lanes.index(target))
+            elif lanes[here] is None:
+                lanes[here] = target
+            else:
+                opened.append(_place(lanes, target))
+        text = _draw(lanes, here, joined, opened, leaf)
+        while lanes and lanes[-1] is None:
+            lanes.pop()
+        return text if len(text) <= 2 * self.WIDTH else text[: 2 * self.WIDTH - 1] + "…"
+
+
+def _place(lanes: list[int | None], target: int) -> int:
+    if None in lanes:
+        lane = lanes.index(None)
+        lanes[lane] = target
+    else:
+        lane = len(lanes)
+        lanes.append(target)
+    return lane
+
+
+def _draw(
+    lanes: list[int | None], here: int, joined: list[int], opened: list[int], leaf: bool
+) -> str:
+    marks = ["│" if target is not None else " " for target in lanes]
+    ends = sorted({*joined, *opened})
+    for lane in ends:
+        right = lane > here
+        if lane in joined and lane not in opened:
+            marks[lane] = "╯" if right else "╰"
+        elif lane in opened and lane not in joined:
+            merges = lanes[lane] is not None and lane in opened
+            marks[lane] = ("╮" if right else "╭") if merges else marks[lane]
+    marks[here] = "◇" if leaf else "○"
+    low, high = min([here, *ends]), max([here, *ends])
+    out = []
+    for lane, mark in enumerate(marks):
+        inside = low <= lane < high
+        if low < lane < high and lane != here:
+            if lane in ends:
+                mark = "┴" if lane in joined else "┬"
+            elif mark == "│":
+                mark = "┼"
+            elif mark == " ":
+                mark = "─"
+        out.append(mark + ("─" if inside else " "))
+    return "".join(out).rstrip()

@@ -1,0 +1,180 @@
+"""What a session remembers of storages: their small numbers, and the content it watches.
+
+``@3`` is one storage for as long as it lives, and never another. Storages are held weakly, as
+torch itself holds those that processes share: that keeps neither the bytes nor a tensor, and an
+address is not given out again while somebody remembers it.
+
+A fingerprint of the bytes finds the writes that no version counter sees: every byte up to 1 MiB;
+a sample beyond (4,096 places of 64 bytes, spread evenly, both ends included), so that a look
+costs the same at any size; nothing where bytes cannot be read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from gradrepl.engine.tensor import facts
+
+if TYPE_CHECKING:
+    from gradrepl.engine.session import Session
+
+WHOLE = 1 << 20
+"""Bytes up to which every one is read."""
+KEPT = 100
+"""Changes of one storage that are remembered."""
+PLACES, PLACE = 4096, 64
+"""Of a larger storage: places that are read, and bytes at each."""
+
+
+def how(nbytes: int, device: str) -> str:
+    """Say how far the content of a storage is compared."""
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        return f"not at all: bytes on '{device}' cannot be read"
+    if not nbytes:
+        return "not at all: there are no bytes"
+    if nbytes <= WHOLE:
+        return "every byte"
+    return f"a sample of {PLACES * PLACE} of {nbytes} bytes: a small write can go unseen"
+
+
+def fingerprint(storage: torch.UntypedStorage) -> bytes | None:
+    """Return a hash of the bytes (or of the sample); None where they cannot be read.
+
+    Call it only inside of ``figures.quiet()``.
+    """
+    nbytes, kind = storage.nbytes(), storage.device.type
+    if not nbytes or kind not in ("cpu", "cuda"):
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    if kind == "cpu":
+        memory = (ctypes.c_char * nbytes).from_address(storage.data_ptr())
+        view = memoryview(memory).cast("B")
+        for first, last in _places(nbytes):
+            digest.update(view[first:last])
+        return digest.digest()
+    plain = torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)  # type: ignore[call-overload]
+    if nbytes > WHOLE:
+        starts = torch.tensor([first for first, _ in _places(nbytes)], device=storage.device)
+        plain = plain[starts[:, None] + torch.arange(PLACE, device=storage.device)]
+    digest.update(plain.cpu().numpy().tobytes())
+    return digest.digest()
+
+
+def _places(nbytes: int) -> Iterator[tuple[int, int]]:
+    if nbytes <= WHOLE:
+        yield 0, nbytes
+        return
+    last = nbytes - PLACE
+    for place in range(PLACES):
+        first = place * last // (PLACES - 1)
+        yield first, first + PLACE
+
+
+class Change(NamedTuple):
+    """The bytes changed between two looks, and the version did not."""
+
+    after: int
+    """The last op recorded before the earlier look."""
+    before: int
+    """The last op recorded before the later look."""
+    version: int | None
+    sequence: int
+    """Nodes with a smaller number were made before the earlier look."""
+
+
+class WatchedStorage:
+    """A storage whose content is compared from look to look; held weakly."""
+
+    def __init__(self, name: str, tensor: torch.Tensor, id_: str, moment: tuple[int, int]) -> None:
+        storage = tensor.untyped_storage()
+        self.name = name
+        self.id = id_
+        self.how = how(storage.nbytes(), str(storage.device))
+        self._storage = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+        self._print = fingerprint(storage)
+        self.version: int | None = facts.version(tensor)
+        self.moment = moment
+        """The last op recorded, and the number of the next node, at the last look."""
+        self.told: frozenset[str] = frozenset()
+        """What was told at stops."""
+        self.changes: list[Change] = []
+
+    @property
+    def key(self) -> int:
+        """The storage's identity."""
+        return int(self._storage.cdata)
+
+    def expired(self) -> bool:
+        """Is the storage gone?"""
+        return bool(self._storage.expired())  # type: ignore[no-untyped-call]
+
+    def look(self, version: int | None, moment: tuple[int, int]) -> bool:
+        """Compare; return whether the bytes changed while the version did not.
+
+        Call it only while the storage lives, and inside of ``figures.quiet()``.
+        """
+        storage = torch.UntypedStorage._new_with_weak_ptr(self.key)  # type: ignore[no-untyped-call]
+        if storage is None:
+            return False
+        now = fingerprint(storage)
+        silent = now != self._print and version == self.version
+        if silent:
+            self.changes.append(Change(self.moment[0], moment[0], version, self.moment[1]))
+            del self.changes[:-KEPT]
+        self._print, self.version, self.moment = now, version, moment
+        return silent
+
+
+class Ids:
+    """Gives storages their numbers."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._numbers = count(1)
+        self._limit = 1024
+
+    def of(self, storage: torch.UntypedStorage) -> str:
+        """Return '@3'."""
+        known = self._known.get(storage._cdata)
+        if known is None:
+            if len(self._known) >= self._limit:
+                self._forget_the_dead()
+            known = StorageWeakRef(storage), next(self._numbers)  # type: ignore[no-untyped-call]
+            self._known[storage._cdata] = known
+        return f"@{known[1]}"
+
+    def _forget_the_dead(self) -> None:
+        dead = [key for key, (held, _) in self._known.items() if held.expired()]  # type: ignore[no-untyped-call]
+        for key in dead:
+            del self._known[key]
+        self._limit = max(1024, 2 * len(self._known))
+
+
+class Known:
+    """What one session remembers of memory between answers."""
+
+    def __init__(self) -> None:
+        self.ids = Ids()
+        self.watched: dict[int, WatchedStorage] = {}
+        """By storage: what ``:versions`` compares at every stop."""
+
+    def forget_the_dead(self) -> None:
+        """Watch no storage that is gone."""
+        self.watched = {key: each for key, each in self.watched.items() if not each.expired()}
+
+
+_known: WeakKeyDictionary[Session, Known] = WeakKeyDictionary()
+
+
+def known(session: Session) -> Known:
+    """Return what is remembered for ``session``."""
+    return _known.setdefault(session, Known())

@@ -1,0 +1,278 @@
+"""The one place where threads meet: a parked thread waits and serves.
+
+It posts its stop, then answers requests one after the other, in its own thread, frame and
+autograd state, until one of them says to go on. The idle prompt is the same loop at the bottom of
+the main thread. At most one thread serves at a time; others that want to stop queue behind it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Any
+
+from gradrepl import protocol
+from gradrepl.conditions import Continue, Verb
+from gradrepl.engine.code import frames
+from gradrepl.errors import Aborted
+from gradrepl.model import Error, Record, Site
+
+RUNS_ON = Error(
+    message="the program runs on.", hint="Ask again at the next stop.", kind="StateError"
+)
+"""The answer to what was asked too late for a stop."""
+LOOK_UP = 0.25
+"""Seconds after which a parked main thread looks for signals that came at a bad moment."""
+
+
+Asked = protocol.Ask | Callable[[], None] | None
+
+
+class Quitting(BaseException):
+    """Unwinds the user's code when gradrepl is left at a stop; no ``except Exception`` sees it."""
+
+
+@dataclass
+class Place:
+    """Where a thread is parked, and what can be seen from there. Lives as long as the stop."""
+
+    state: str
+    """'idle', 'forward', 'backward', 'exception'."""
+    frames: list[FrameType] = field(default_factory=list)
+    """The user's frames, innermost first."""
+    raised: dict[FrameType, tuple[int, int]] = field(default_factory=dict)
+    """Where an exception passed through frames that have gone on since: (f_lasti, line)."""
+    selected: int = 0
+    extras: Callable[[], dict[str, Any]] = dict
+    """Makes the names that exist only here: ``grad_in``, ``node``, ``out``."""
+    event: Any = None
+    """The op or node that we stopped at."""
+    looking: int | None = None
+    """The node that ``u`` and ``d`` have walked to in a backward."""
+    thread: threading.Thread = field(default_factory=threading.current_thread)
+    inbox: SimpleQueue[Asked] = field(default_factory=SimpleQueue)
+    """Requests from the link thread, errands; None when the face is gone."""
+    waiting: bool = False
+    """Is the thread waiting for a request?"""
+
+    @cached_property
+    def extra(self) -> dict[str, Any]:
+        """The names that exist only here; made when something typed may ask for them."""
+        return self.extras()
+
+    def site(self, frame: FrameType) -> Site:
+        """Return the line that counts of one of the frames."""
+        return frames.site(frame, self.raised.get(frame))
+
+    @property
+    def frame(self) -> FrameType | None:
+        """The selected frame of the user's, if there is one."""
+        return self.frames[self.selected] if self.frames else None
+
+
+class Gate:
+    """Serves the link's requests, one parked thread at a time, nested."""
+
+    def __init__(
+        self,
+        send: Callable[[protocol.Message], None],
+        answer: Callable[[Any, Place], Record | None],
+    ) -> None:
+        self._send = send
+        self._answer = answer
+        self._turn = threading.RLock()
+        """Held by the thread that is parked; the idle prompt does not hold it."""
+        self._stack = threading.Lock()
+        self.places: list[Place] = []
+        """Places being served, outermost first; requests go to the last."""
+        self._here = threading.local()
+        self.detached = False
+        self._quitting = False
+        """``quit`` was said: code that swallows it meets it again at the next stop."""
+        self.struck: Callable[[Exception, Place], Any] = _said
+        """Says what a handler of the program's has raised while a thread waited: a worker of a
+        DataLoader that died. At a stop the program gets it when it goes on."""
+        self.quitting: type[BaseException] = Quitting
+        """What ``quit`` raises out of a stop: Quitting, or a kind of it."""
+
+    # -- who is asked ------------------------------------------------------------------------
+
+    def put(self, ask: protocol.Ask | Callable[[], None]) -> bool:
+        """Hand a request to the innermost place, in the link thread; False if there is none.
+
+        Or an errand, which the parked thread does while it waits.
+        """
+        with self._stack:
+            if self.places:
+                self.places[-1].inbox.put(ask)
+            return bool(self.places)
+
+    @property
+    def waiting(self) -> bool:
+        """Does the innermost place wait for a request?"""
+        return bool(self.places) and self.places[-1].waiting
+
+    def main_waits(self) -> bool:
+        """Does the main thread wait for a request, running no code of the user's?"""
+        main = threading.main_thread()
+        mine = [place for place in list(self.places) if place.thread is main]
+        return bool(mine) and mine[-1].waiting
+
+    def detach(self) -> None:
+        """The face is gone: whoever is parked runs on, and nobody parks again."""
+        self.detached = True
+        with self._stack:
+            for place in self.places:
+                place.inbox.put(None)
+
+    def left(self) -> bool:
+        """Was ``quit`` said, and nobody attached since?"""
+        return self._quitting
+
+    def attach(self) -> None:
+        """A face is there again: threads may park."""
+        self.detached = self._quitting = False
+
+    # -- who may park ------------------------------------------------------------------------
+
+    def answering(self) -> bool:
+        """Is the calling thread running an answer, where nothing may park?"""
+        return getattr(self._here, "answering", False)
+
+    @contextmanager
+    def masked(self, masked: bool = True) -> Iterator[None]:
+        """Run something of the user's in which nothing may park."""
+        before, self._here.answering = self.answering(), masked
+        try:
+            yield
+        finally:
+            self._here.answering = before
+
+    def turn(self) -> AbstractContextManager[bool]:
+        """Wait until no other thread is parked: one stop at a time is told and served."""
+        return self._turn
+
+    # -- serving -----------------------------------------------------------------------------
+
+    def serve(self, place: Place) -> Verb:
+        """Serve requests here until one resumes; return how far to go on.
+
+        Raises:
+            Aborted, KeyboardInterrupt: the user wants out of this op or backward.
+            Quitting: the user leaves gradrepl.
+        """
+        if place.state == "idle":
+            return self._serve(place)
+        with self.turn():
+            return self._serve(place)
+
+    def _serve(self, place: Place) -> Verb:
+        if self._quitting:
+            raise self.quitting
+        if self.detached and place.state != "idle":
+            return Continue()
+        with self._stack:
+            self.places.append(place)
+        try:
+            return self._loop(place)
+        finally:
+            self._leave_place(place)
+
+    def _leave_place(self, place: Place) -> None:
+        """Give what is still to be answered to the place that is now the innermost."""
+        with self._stack:
+            self.places.remove(place)
+            outer = self.places[-1] if self.places else None
+            left = [] if place.inbox.empty() else _emptied(place.inbox)
+            for ask in left if outer is not None else ():
+                outer.inbox.put(ask)  # type: ignore[union-attr]
+        for ask in left if outer is None else ():
+            if isinstance(ask, protocol.Ask):
+                self._send(protocol.Answer(id=ask.id, record=RUNS_ON))
+        if outer is not None and outer.waiting:
+            self.prompt(outer)
+
+    def _loop(self, place: Place) -> Verb:
+        self.prompt(place)
+        struck: Exception | None = None
+        while True:
+            try:
+                ask = self._next(place)
+            except Exception as problem:  # out of a signal handler of the program's
+                struck = None if place.state == "idle" else problem
+                with self.masked():
+                    self._send(protocol.Tell(record=self.struck(problem, place)))
+                continue
+            if ask is None:
+                if place.state == "idle":
+                    raise Quitting
+                return Continue()
+            request = ask.request
+            if isinstance(request, (protocol.Resume, protocol.Abort, protocol.Quit)):
+                self._send(protocol.Answer(id=ask.id))
+                if place.state == "idle" and not isinstance(request, protocol.Quit):
+                    self.prompt(place)
+                    continue
+                self._quitting = isinstance(request, protocol.Quit)
+                if self._quitting:
+                    raise self.quitting
+                if struck is not None and isinstance(request, protocol.Resume):
+                    raise struck
+                return _leave(request)
+            stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
+            free = place.state == "idle" or stepped
+            runs = isinstance(request, protocol.RUNS)
+            with self.masked(not (runs and free)):
+                record = self._answer(request, place)
+            self._send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
+            if runs and self.places[-1] is place:
+                self.prompt(place)
+
+    def _next(self, place: Place) -> protocol.Ask | None:
+        if self.detached or self._quitting:
+            return None
+        place.waiting = True
+        try:
+            while callable(found := _first(place.inbox)):
+                found()  # an errand that only this thread can do
+            return found
+        finally:
+            place.waiting = False
+
+    def prompt(self, place: Place) -> None:
+        """Say that ``place`` waits."""
+        self._send(protocol.Prompt(state=place.state, depth=self.places.index(place)))
+
+
+def _first(inbox: SimpleQueue[Asked]) -> Asked:
+    """Return the next one; look up now and then in the main thread, where signals are handled.
+
+    One that comes between Python's last look for signals and its sleep would not wake it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return inbox.get()
+    while True:
+        with suppress(Empty):
+            return inbox.get(timeout=LOOK_UP)
+
+
+def _emptied(inbox: SimpleQueue[Asked]) -> list[Asked]:
+    return [inbox.get() for _ in range(inbox.qsize())]
+
+
+def _said(problem: Exception, place: Place) -> Error:
+    return Error(message=f"{type(problem).__name__}: {problem}", kind=type(problem).__name__)
+
+
+def _leave(request: Any) -> Verb:
+    if isinstance(request, protocol.Abort):
+        if request.interrupt:
+            raise KeyboardInterrupt
+        raise Aborted("aborted at a stop of gradrepl")
+    verb: Verb = request.verb
+    return verb

@@ -1,0 +1,165 @@
+"""A tensor's figures and values, computed where it lives, without a trace in the user's program.
+
+Figures of very large tensors are reduced to those that one pass without a copy can give.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode
+
+from gradrepl.model import Stats
+
+FULL = 16 * 1024 * 1024
+"""Elements up to which every figure is computed; beyond, only norm, min, max."""
+UNREADABLE = (RuntimeError, NotImplementedError, TypeError, IndexError)
+"""What arithmetic raises on a tensor whose elements only its own kind can read."""
+FEW = 16
+"""Elements up to which a tensor's values are shown whole."""
+
+
+class quiet:
+    """Run our own arithmetic unseen: no grad, no function or dispatch modes of anybody's."""
+
+    __slots__ = ("_dispatch", "_function", "_grad")
+
+    def __enter__(self) -> None:
+        """Switch everything off."""
+        self._function = torch._C.DisableTorchFunction()
+        self._function.__enter__()
+        self._dispatch = None
+        if _get_current_dispatch_mode() is not None:
+            self._dispatch = _disable_current_modes()
+            self._dispatch.__enter__()
+        self._grad = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(False)
+
+    def __exit__(self, *error: Any) -> None:
+        """Have everything as it was."""
+        torch._C._set_grad_enabled(self._grad)
+        if self._dispatch is not None:
+            self._dispatch.__exit__(*error)
+        self._function.__exit__(*error)
+
+
+def readable(tensor: torch.Tensor) -> bool:
+    """Has this tensor elements that can be read here? Not on meta, fake or inside vmap."""
+    if tensor.device.type == "meta" or tensor.is_quantized:
+        return False
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return False
+    return type(tensor).__name__ not in ("FakeTensor", "FunctionalTensor", "DTensor")
+
+
+def _elements(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the stored elements, as floats or complex numbers where that takes no copy."""
+    if tensor.layout is not torch.strided:
+        return tensor.detach().coalesce().values() if tensor.is_sparse else tensor.detach().values()
+    return tensor.detach()
+
+
+def _once(elements: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Return a large expanded tensor without what it repeats, and how often it does."""
+    if elements.numel() <= FULL or elements.layout is not torch.strided:
+        return elements, 1
+    repeated = [stride == 0 for stride in elements.stride()]
+    once = elements[tuple(slice(0, 1) if again else slice(None) for again in repeated)]
+    return once, elements.numel() // max(1, once.numel())
+
+
+def norm(tensor: torch.Tensor) -> float | None:
+    """Return the L2 norm, or None where there is none to compute (see ``readable``).
+
+    It is nan or inf exactly if an element is, apart from an overflow beyond float64.
+    """
+    if not readable(tensor):
+        return None
+    try:
+        with quiet():
+            elements, times = _once(_elements(tensor))
+            return _norm(elements) * math.sqrt(times)
+    except UNREADABLE:
+        return None
+
+
+def _norm(elements: torch.Tensor) -> float:
+    if elements.dtype in (torch.float16, torch.bfloat16):
+        result = torch.linalg.vector_norm(elements, dtype=torch.float32).item()
+    elif elements.is_floating_point() or elements.is_complex():
+        result = torch.linalg.vector_norm(elements).item()
+    else:
+        result = torch.linalg.vector_norm(elements.to(torch.float64)).item()
+    if math.isinf(result) and elements.dtype != torch.float64:
+        wide = torch.complex128 if elements.is_complex() else torch.float64
+        result = torch.linalg.vector_norm(elements, dtype=wide).item()
+    return float(result)
+
+
+def _count(elements: torch.Tensor, test: Any) -> int:
+    """Count where ``test`` holds, in pieces, so that no mask of a large tensor is made whole."""
+    if elements.dim() == 0 or elements.numel() <= FULL:
+        return int(test(elements).sum())
+    parts = torch.split(elements, max(1, len(elements) // 16))
+    return int(sum(_count(part, test) for part in parts))
+
+
+def stats(tensor: torch.Tensor) -> Stats | None:
+    """Return the figures of ``tensor``, or None where its elements cannot be read.
+
+    Raises nothing: a tensor whose arithmetic fails (a subclass of the user's) has no figures.
+    """
+    if not readable(tensor):
+        return None
+    try:
+        with quiet():
+            return _stats(*_once(_elements(tensor)))
+    except UNREADABLE:
+        return None
+
+
+def _stats(elements: torch.Tensor, times: int) -> Stats:
+    """Return the figures of ``elements``, each of which is there ``times`` times."""
+    total = _norm(elements) * math.sqrt(times)
+    nans = infs = 0
+    if not math.isfinite(total):
+        nans = times * _count(elements, torch.isnan)
+        infs = times * _count(elements, torch.isinf)
+    size = elements.numel()
+    low = high = mean = zeros = None
+    if size and not elements.is_complex():
+        plain = elements.to(torch.uint8) if elements.dtype == torch.bool else elements
+        low, high = (float(edge.item()) for edge in torch.aminmax(plain))
+    if size and size <= FULL:
+        zeros = times * (size - int(torch.count_nonzero(elements)))
+        if not elements.is_complex():
+            wide = torch.float32 if elements.dtype in (torch.float16, torch.bfloat16) else None
+            if not elements.is_floating_point():
+                wide = torch.float64
+            mean = float(elements.mean(dtype=wide).item())
+    return Stats(norm=total, min=low, max=high, mean=mean, nans=nans, infs=infs, zeros=zeros)
+
+
+def values(tensor: torch.Tensor) -> str:
+    """Return the values as text: all when few, else the first ones; '' where not readable."""
+    if not readable(tensor) or tensor.layout is not torch.strided:
+        return ""
+    try:
+        with quiet():
+            plain = tensor.detach()
+            if plain.numel() <= FEW:
+                return _text(plain.tolist())
+            while plain.dim() > 1:
+                plain = plain[0]
+            lead = "[" * tensor.dim()
+            return lead + _text(plain[:6].tolist())[1:-1] + ", …"
+    except UNREADABLE:
+        return ""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

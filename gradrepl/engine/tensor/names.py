@@ -1,0 +1,159 @@
+"""How the user knows things: ``fc1.weight`` for a parameter, ``encoder.0`` for a module, ``h``.
+
+Names come from the namespaces in reach: the user's frames, innermost first, then their globals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import FrameType
+from typing import Any, NamedTuple
+
+import torch
+
+from gradrepl.engine.code import frames
+
+
+def namespaces(frame: FrameType | None, session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the name spaces in reach of ``frame``: its locals, its callers', globals, ours."""
+    users = frames.user_frames(frame)
+    found: list[Mapping[str, Any]] = [each.f_locals for each in users]
+    found += [each.f_globals for each in users[:1] + users[-1:]]
+    return [*found, session]
+
+
+def reachable(space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (name, value) for a name space and, one level down, attributes of plain objects."""
+    for name, value in list(space.items()):
+        if name.startswith("__"):
+            continue
+        yield name, value
+        if opens(value):
+            for attribute, inner in list(vars(value).items()):
+                yield f"{name}.{attribute}", inner
+
+
+def opens(value: Any) -> bool:
+    """Is this a plain object, whose attributes have names, too?"""
+    if isinstance(value, (torch.nn.Module, torch.Tensor, type)):
+        return False
+    module = type(value).__module__
+    plain = module == "__main__" or not module.startswith(("torch", "builtins", "numpy"))
+    return plain and isinstance(getattr(value, "__dict__", None), dict)
+
+
+class Walked(NamedTuple):
+    """A module and what is in it."""
+
+    name: str
+    root: torch.nn.Module
+    modules: list[tuple[str, torch.nn.Module]]
+    held: list[tuple[str, torch.Tensor]]
+    """Parameters and buffers."""
+    weighty: bool
+    """Has it parameters?"""
+
+
+def _walked(name: str, root: torch.nn.Module) -> Walked | None:
+    """Return what is in ``root``; None where its methods, the user's own, raise."""
+    try:
+        parameters = list(root.named_parameters())
+        held = [*parameters, *root.named_buffers()]
+        return Walked(name, root, list(root.named_modules()), held, bool(parameters))
+    except Exception:
+        return None
+
+
+def _apart(
+    roots: Iterable[tuple[str, torch.nn.Module]],
+) -> list[tuple[str, torch.nn.Module]]:
+    """Return the modules by names of their own: a caller's ``model`` beside ours is model~2."""
+    used: dict[str, int] = {}
+    found = []
+    for name, module in roots:
+        used[name] = used.get(name, 0) + 1
+        found.append((name if used[name] == 1 else f"{name}~{used[name]}", module))
+    return found
+
+
+class Names:
+    """Names of modules, parameters and tensors, by identity, for one moment."""
+
+    def __init__(self, spaces: Iterable[Mapping[str, Any]]) -> None:
+        self.tensors: dict[int, str] = {}
+        self.modules: dict[int, str] = {}
+        self.parameters: dict[str, torch.Tensor] = {}
+        self.roots: list[tuple[str, torch.nn.Module]] = []
+        """Modules that are in no other, with what is put before the names of what they hold."""
+        self._calls: list[str] = []
+        """The variables of these modules."""
+        self._plain: list[tuple[str, torch.Tensor]] = []
+        roots: dict[int, tuple[str, torch.nn.Module]] = {}
+        plain: dict[int, tuple[str, torch.Tensor]] = {}
+        for space in spaces:
+            for name, value in reachable(space):
+                if isinstance(value, torch.nn.Module):
+                    if "_modules" not in vars(value):  # Module.__init__ was not called (yet)
+                        continue
+                    if id(value) not in roots or roots[id(value)][0].startswith("self"):
+                        roots[id(value)] = (name, value)
+                elif isinstance(value, torch.Tensor):
+                    plain.setdefault(id(value), (name, value))
+        self._add_modules(_apart(roots.values()))
+        for key, (name, tensor) in plain.items():
+            self.tensors.setdefault(key, name)
+            self._plain.append((name, tensor))
+
+    def variables(self) -> list[tuple[str, torch.Tensor]]:
+        """Return the tensors that have a variable of their own."""
+        return self._plain
+
+    def _add_modules(self, found: list[tuple[str, torch.nn.Module]]) -> None:
+        walked = [each for name, root in found if (each := _walked(name, root)) is not None]
+        inner = {id(module) for each in walked for path, module in each.modules if path}
+        roots = [each for each in walked if id(each.root) not in inner]
+        weighty = sum(each.weighty for each in roots)
+        for name, root, modules, held, has_weights in roots:
+            bare = weighty <= 1 and has_weights
+            prefix = "" if bare else name + "."
+            for path, module in modules:
+                own = prefix + path if path else (type(root).__name__ if bare else name)
+                self.modules.setdefault(id(module), own)
+            for path, tensor in held:
+                self.tensors.setdefault(id(tensor), prefix + path)
+                if isinstance(tensor, torch.nn.Parameter):
+                    self.parameters.setdefault(prefix + path, tensor)
+            self._calls.append(name)
+            self.roots.append((prefix, root))  # identities are good while their objects live
+
+    def each_module(self) -> Iterator[tuple[torch.nn.Module, str]]:
+        """Yield every module that has a path, with it."""
+        for _, root in self.roots:
+            for module in root.modules():
+                yield module, self.modules[id(module)]
+
+    def spellings(self, name: str) -> tuple[str, ...]:
+        """Return a parameter's or module's name with and without its model's variable."""
+        found = [name]
+        for called, (prefix, _) in zip(self._calls, self.roots, strict=True):
+            if not prefix:
+                found.append(f"{called}.{name}")
+            elif name.startswith(prefix):
+                found.append(name.removeprefix(prefix))
+        return tuple(found)
+
+    def tensor(self, tensor: torch.Tensor) -> str:
+        """Return the name of a tensor, or ''."""
+        return self.tensors.get(id(tensor), "")
+
+    def module(self, calls: list[torch.nn.Module]) -> str:
+        """Return the path of the innermost of ``calls`` (innermost first), or ''."""
+        if not calls:
+            return ""
+        found = self.modules.get(id(calls[0]))
+        if found is not None:
+            return str(found)
+        for path, module in calls[-1].named_modules():
+            if module is calls[0] and path:
+                return str(path)
+        return type(calls[0]).__name__

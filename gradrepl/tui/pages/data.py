@@ -1,0 +1,241 @@
+"""The Data screen: a batch sample by sample, its loader, and where the time of a step goes.
+
+Opening it asks for the loader alone: its settings, how far the program is. Only keys and words
+fetch samples, which runs the dataset's code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+
+from gradrepl import model, protocol
+from gradrepl.errors import LinkError
+from gradrepl.tui import figures, messages
+from gradrepl.tui.pages.page import Ask, Page, bindings
+from gradrepl.tui.panels.data import BatchList
+from gradrepl.tui.panels.data_loader import LoaderPane
+from gradrepl.tui.panels.data_sample import SamplePane
+from gradrepl.tui.panels.data_time import TimePane
+
+if TYPE_CHECKING:
+    from gradrepl.tui.actions import Actions
+
+REMEMBERED = 64
+"""Samples that are kept as they were looked at, until the next batch."""
+
+
+class DataPage(Page):
+    """Batches, samples, the loader, and time."""
+
+    VIEW: ClassVar[str] = "data"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(VIEW)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.samples = BatchList("batch")
+        self.near = SamplePane("sample")
+        self.loader = LoaderPane("loader")
+        self.times = TimePane("times")
+        self._looked: dict[str, model.Sample] = {}
+        self._stood: tuple[str, int | None, int | None] | None = None
+        """Where the program was with its loader when a batch was looked at last."""
+        self._wanted = ""
+        """Index of the sample that Enter has asked for."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the batch beside its loader, the time below."""
+        with Horizontal(id="data-top"):
+            yield self.samples
+            yield self.near
+            yield self.loader
+        yield self.times
+
+    def on_mount(self) -> None:
+        """Name the panels that have nothing to show so far."""
+        for panel in (self.samples, self.near, self.loader, self.times):
+            panel.caption(panel.NAME)
+
+    @property
+    def host(self) -> Actions:
+        """The app."""
+        return cast("Actions", self.app)
+
+    @property
+    def list(self) -> BatchList:
+        """The samples of the batch."""
+        return self.samples
+
+    @property
+    def details(self) -> SamplePane:
+        """The selected sample."""
+        return self.near
+
+    # -- being fed ----------------------------------------------------------------------------
+
+    async def renew(self, ask: Ask) -> None:
+        """Ask how the loader stands; no sample is fetched."""
+        generation = self.host.supply.generation
+        answer = await ask(protocol.AskLoader(look=True))
+        waits = self.host.talk.prompt is not None
+        if isinstance(answer, model.Loader):
+            self.take(answer)
+        elif waits and generation == self.host.supply.generation:
+            self.take(None, await self._why_none())
+
+    async def _why_none(self) -> str:
+        """Return what the engine says about there being no loader."""
+        try:
+            refused = await self.host.talk.ask(protocol.AskLoader(look=True))
+        except LinkError:
+            return ""
+        return refused.message if isinstance(refused, model.Error) else ""
+
+    async def select(self, ask: Ask) -> None:
+        """Show the selected sample as far as it is known."""
+        row = self.samples.chosen()
+        if row is not None:
+            self.near.show(self._looked.get(row.index, row))
+
+    def take(self, loader: model.Loader | None, reason: str = "") -> None:
+        """Show a loader, or why there is none."""
+        self.samples.of(loader, reason)
+        if self.samples.record is None:
+            self._looked.clear()
+            self.near.show(None)
+        self.loader.show(loader, self.samples.record)
+        self.times.progress = None  # whatever it was, it has been answered
+        self.times.show(loader)
+
+    def told(self, record: model.Record) -> str | None:
+        """Take records about data; what a panel shows is one line in the transcript."""
+        if not self.is_attached:
+            return None
+        match record:
+            case model.Loader():
+                self.take(record)
+                return f"{record.name}: {record.dataset}, {record.order}"
+            case model.Batch():
+                return self._batch(record)
+            case model.Sample():
+                return self._sample(record)
+            case model.LoaderCheck() | model.Epoch() | model.EpochRun():
+                return self._counted(record)
+            case model.Tuning() | model.Synthetic() | model.Progress():
+                return self._time(record)
+        return None
+
+    def _batch(self, batch: model.Batch) -> str:
+        self._looked.clear()
+        self.samples.show(batch)
+        self.loader.show(self.loader.loader, batch)
+        odd = sum(bool(row.odd or row.error) for row in batch.rows)
+        marked = f", {odd} odd" if odd else ""
+        took = figures.seconds(batch.seconds)
+        return f"batch {batch.number}: {batch.size} samples{marked}, fetched here in {took}"
+
+    def _sample(self, sample: model.Sample) -> str | None:
+        while len(self._looked) >= REMEMBERED:
+            del self._looked[next(iter(self._looked))]
+        self._looked[sample.index] = sample
+        self.near.show(sample)
+        open_here = self._wanted == sample.index and self.host.page is self
+        if open_here and not self.near.visible_now:
+            self.host.maximise(self.near)
+        elif not self.near.visible_now:
+            return None
+        self._wanted = ""
+        odd = f": {sample.odd[0]}" if sample.odd else ""
+        return f"{sample.dataset}[{sample.index}], made in {figures.seconds(sample.seconds)}{odd}"
+
+    def _counted(self, record: model.LoaderCheck | model.Epoch | model.EpochRun) -> str | None:
+        if isinstance(record, model.LoaderCheck):
+            self.loader.check = record
+        else:
+            self.loader.tally(record)
+        self.loader.resized()
+        return "" if self.loader.balance and isinstance(record, model.Epoch) else None
+
+    def _time(self, record: model.Tuning | model.Synthetic | model.Progress) -> str | None:
+        times = self.times
+        if isinstance(record, model.Progress):
+            times.progress = None if record.over else record
+            times.resized()
+            return "" if times.visible_now else None
+        times.progress = None
+        if isinstance(record, model.Tuning):
+            times.tuning = record
+        else:
+            times.synthetic = record
+        times.resized()
+        roomy = isinstance(record, model.Tuning) and times.size.height > len(record.rows) + 1
+        return record.verdict if roomy and times.visible_now else None
+
+    # -- what its keys do ---------------------------------------------------------------------
+
+    @on(messages.Opened)
+    def _opened(self, message: messages.Opened) -> None:
+        message.stop()
+        self.action_open_here()
+
+    def action_open_here(self) -> None:
+        """Look at the selected sample from near: it is made here, once."""
+        row = self.samples.chosen()
+        if row is None:
+            self.host.say("There is no sample here: n fetches a batch.")
+        elif row.index in self._looked or not row.index:
+            if not self.near.visible_now:
+                self.host.maximise(self.near)
+        else:
+            self._wanted = row.index
+            self.host.action_send(f"sample {row.index}")
+
+    def action_fetch_here(self) -> None:
+        """Make the selected sample here, stopped at its first op."""
+        row = self.samples.chosen()
+        if row is None or not row.index:
+            self.host.say("Select a sample that has an index: n fetches a batch.")
+        else:
+            self.host.action_send(f"fetch {row.index}")
+
+    def action_next(self) -> None:
+        """Fetch the batch that the program has got last; the next one, if that is shown."""
+        loader = self.loader.loader
+        stands = None if loader is None else (loader.name, loader.epoch, loader.batch)
+        moved = stands is not None and stands[2] is not None and stands != self._stood
+        self._stood = stands
+        self.host.action_send(f"batch {stands[2]}" if stands and moved else "batch")
+
+    def action_again(self) -> None:
+        """Fetch the same batch once more."""
+        batch = self.samples.record
+        self.host.action_send("batch" if batch is None else f"batch {batch.number}")
+
+    def action_classes(self) -> None:
+        """Show how often each class came, larger; and once more, not."""
+        if self.loader.balance:
+            self.host.restore()
+            self.loader.resized()
+            self.samples.focus()
+            return
+        self.host.maximise(self.loader)
+        self.loader.balance = True
+        self.loader.resized()
+        self.host.action_send("epoch")
+
+    def action_another(self) -> None:
+        """Mean another loader."""
+        loader = self.loader.loader
+        if loader is not None and loader.others:
+            self.host.action_send(f"loader {loader.others[0]}")
+        else:
+            self.host.begin_entry(":loader ")
+
+    def condition(self) -> str:
+        """Return 'index 9921' for the selected sample."""
+        row = self.samples.chosen()
+        return f"index {row.index}" if row is not None and row.index else ""
