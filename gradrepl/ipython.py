@@ -55,9 +55,10 @@ class Magics:
 
     def gradrepl(self, line: str) -> None:
         """Say one of gradrepl's words: ``%gradrepl mem a b``; alone it lists them."""
-        from gradrepl.words import known, say, text_of
+        from gradrepl import draw
+        from gradrepl.words import known, say
 
         if not line.strip():
             print("%gradrepl WORD ARGS, with a WORD of: " + ", ".join(known()))
             return
-        print(text_of(say(line, [], self._shell.user_ns)), end="")
+        print(draw.text(say(line, [], self._shell.user_ns)), end="")

@@ -18,7 +18,6 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import GradreplError, StateError
 from gradrepl.guest.home import Home
-from gradrepl.render import Look, printed
 
 GROUPS = ("Looking", "Memory", "Modules", "Chain rule")
 """Words that only look."""
@@ -96,8 +95,3 @@ def say(line: str, found: list[FrameType], space: dict[str, Any] | None = None) 
     finally:
         home.session.space = before
         frames.release(found)
-
-
-def text_of(record: model.Record, width: int = 100) -> str:
-    """Return the record as text, without colour."""
-    return printed(record, Look(), width)

@@ -17,9 +17,9 @@ from gradrepl.commands.entry import needs_more, split_entries
 from gradrepl.commands.history import History
 from gradrepl.commands.registry import find, split_word
 from gradrepl.commands.session import example_files
+from gradrepl.draw.numbers import describe_exit
 from gradrepl.errors import GradreplError, TargetError, UsageError
 from gradrepl.launch import Options, check_target
-from gradrepl.phrases import describe_exit
 
 FAKE = str(Path(__file__).with_name("fake_debuggee.py"))
 SECONDS = 20

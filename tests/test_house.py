@@ -33,8 +33,8 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.model, gradrepl.protocol, gradrepl.conditions", {"torch", *SCREEN}),
         ("gradrepl.commands", {"torch", *SCREEN}),
         ("gradrepl.commands.conversation", {"torch", *SCREEN}),
-        ("gradrepl.draw.ink, gradrepl.draw.charts", {"torch", *SCREEN}),
-        ("gradrepl.render", {"torch", "textual", "prompt_toolkit"}),
+        (", ".join(f"gradrepl.draw.{file.stem}" for file in (PACKAGE / "draw").glob("*.py")),
+         {"torch", *SCREEN}),
         ("gradrepl.repl.prompt, gradrepl.repl.batch", {"torch", "textual"}),
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),
         ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),
@@ -62,8 +62,8 @@ def imports_of(file: Path) -> set[str]:
 def test_directions(file: Path) -> None:
     wing = file.relative_to(ROOT).parts[1]
     strangers = {
-        "engine": ("gradrepl.tui", "gradrepl.repl", "gradrepl.commands", "gradrepl.render"),
-        "guest": ("gradrepl.tui", "gradrepl.repl", "gradrepl.commands", "gradrepl.render"),
+        "engine": ("gradrepl.tui", "gradrepl.repl", "gradrepl.commands"),
+        "guest": ("gradrepl.tui", "gradrepl.repl", "gradrepl.commands"),
         "tui": ("gradrepl.engine", "gradrepl.repl"),
         "repl": ("gradrepl.engine", "gradrepl.tui"),
         "commands": ("gradrepl.engine", "gradrepl.tui", "gradrepl.repl"),

@@ -19,9 +19,9 @@ from gradrepl.commands.memory import Memory
 from gradrepl.commands.peer import Peer
 from gradrepl.commands.refusals import busy, failure, gone_error, refusal
 from gradrepl.commands.registry import RUNNING, Command
+from gradrepl.draw.numbers import describe_exit
 from gradrepl.errors import GradreplError, LinkError, StateError
 from gradrepl.launch import Options
-from gradrepl.phrases import describe_exit
 
 
 class Conversation:

@@ -345,12 +345,13 @@ def _(record: model.Watching, look: Look) -> Iterable[Line]:
 @drawing.register
 def _(record: model.Verdicts, look: Look) -> Iterable[Line]:
     for each in record.changes:
-        yield ink.join(f"backward {each.backward}:", (f"{each.name} {each.label}:", "bad"), each.why)
+        named = (f"{each.name} {each.label}:", "bad")
+        yield ink.join(f"backward {each.backward}:", named, each.why)
     if record.total > len(record.changes):
         yield [(f"and {record.total - len(record.changes)} more; ':health' shows all.", "")]
 
 
 @drawing.register
 def _(record: model.HealthLimits, look: Look) -> Iterable[Line]:
-    rows = [(f"health.{name}", number(getattr(record, name)), text) for name, text in LIMITS.items()]
-    return table(rows)
+    values = {name: number(getattr(record, name)) for name in LIMITS}
+    return table([(f"health.{name}", values[name], text) for name, text in LIMITS.items()])

@@ -110,7 +110,7 @@ class NodeColumns(NamedTuple):
     shape: int
 
 
-NORM = 9
+NORM = 8
 """Cells of a norm at the right edge."""
 
 

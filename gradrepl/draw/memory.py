@@ -33,7 +33,8 @@ def _short(name: str, width: int = NAME) -> str:
 def relation(member: model.Member) -> str:
     """Return in which way a tensor lies in its storage."""
     if member.saved_version is not None:
-        return f"{_short(member.of)} saved at v{member.saved_version}".lstrip()
+        of = f" of {_short(member.of)}" if member.of else ""
+        return f"saved at v{member.saved_version}{of}"
     return f"{member.kind} of {_short(member.of)}" if member.of else member.kind
 
 
@@ -63,7 +64,7 @@ def _cells(member: model.Member, name: str) -> list[Span]:
 
 def _columns(width: int) -> tuple[int, ...]:
     """Return the cells of each column in a list of this width."""
-    version = 9 if width >= 70 else 5
+    version = 9 if width >= 70 else 3
     rest = width - 2 - version
     if width < 56:
         name = max(10, width // 3)
@@ -84,15 +85,18 @@ def storage_head(storage: model.Storage, width: int | None = None, bad: bool = F
 
 def member_head(width: int) -> Line:
     """Return the titles of the columns."""
-    text = "".join(ink.pad(*each) for each in zip(HEADS, _columns(width), strict=True))
+    pairs = zip(HEADS, _columns(width), strict=True)
+    text = "".join(title[: room or 0].ljust(room) for title, room in pairs)
     return Row([("  " + text, "title")])
 
 
 def member_row(member: model.Member, width: int) -> Line:
     """Return one tensor of a storage."""
-    line = Row([("! " if member.stale else "  ", "bad")])
-    for (text, role), room in zip(_cells(member, member.name), _columns(width), strict=True):
-        line.append((ink.pad(ink.clip(text, room - 1), room), role))
+    (name, role), *rest = _cells(member, member.name)
+    at, *rooms = _columns(width)
+    line = Row([("! " if member.stale else "  ", "bad"), (ink.pad(ink.clip(name, at - 1), at), role)])
+    for (text, role), room in zip(rest, rooms, strict=True):
+        line.append((ink.pad(ink.first_words(text, room), room), role))
     return line
 
 

@@ -10,7 +10,7 @@ from gradrepl.draw import Look, drawing, ink
 from gradrepl.draw.ink import Line, Row
 from gradrepl.draw.numbers import broken, count, number, seconds, size
 from gradrepl.draw.tables import Fact, facts, more
-from gradrepl.draw.tensors import bad, kind, layout, named, saved_value, source_line, statistics
+from gradrepl.draw.tensors import bad, kind, named, saved_value, short, source_line, statistics
 
 MESSAGE = 100
 """Characters of an exception's message beside its place."""
@@ -33,7 +33,7 @@ def op_facts(op: model.Op) -> Iterator[Fact]:
     yield from _tensors("output {}", op.outputs)
     if len(op.outputs) == 1:
         yield from _made(op.outputs[0])
-    yield from _tensors("input {}", op.inputs)
+    yield from ((f"input {at}", short(info)) for at, info in enumerate(op.inputs))
     yield "in place", "; ".join(op.bumped)
     yield "created", ", ".join(op.nodes)
     yield "module", " ".join(filter(None, (op.module, op.module_class)))
@@ -47,7 +47,9 @@ def _made(info: model.TensorInfo) -> Iterator[Fact]:
     of = info.grad_fn or ("leaf, requires_grad" if info.requires_grad else "no gradient")
     version = "" if info.version is None else f", version {info.version}"
     yield "autograd", of + version
-    yield "memory", f"{size(info.nbytes)} on {info.device}, {layout(info)}"
+    view = ", a view" if info.is_view else ""
+    sparse = "" if info.layout == "strided" else f", {info.layout}"
+    yield "memory", f"{size(info.nbytes)} on {info.device}{view}{sparse}"
 
 
 def _tensors(form: str, infos: Sequence[model.TensorInfo | None]) -> Iterator[Fact]:
@@ -165,7 +167,7 @@ def _about(op: model.Op) -> Line:
 
 def _node_head(stop: model.Stop, node: model.Node) -> Line:
     total = f"/{stop.total}" if stop.total else ""
-    line: Line = [ink.span(f"#{node.id}", "name"), (f"{total} ", "dim"), ink.span(node.name, "name")]
+    line: Line = [(f"#{node.id}", "name"), (f"{total} ", "dim"), ink.span(node.name, "name")]
     line += [ink.span(f" {node.label}", "module")] if node.label else []
     ran = stop.when == "after"
     for info in (node.grad_out if ran else node.grad_in)[:1]:

@@ -35,7 +35,7 @@ def table(
     The row at ``here`` is marked; ``lead`` stands before every other one.
     """
     if not rows:
-        return [[(f"{lead}none", "")]]
+        return [[("none", "")]]
     body = [[_span(cell) for cell in row] for row in rows]
     kept = [at for at in range(len(body[0])) if any(row[at][0] for row in body)]
     all_rows = [*([[(ink.clean(head), "title") for head in heads]] if heads else []), *body]

@@ -78,10 +78,17 @@ def named(info: model.TensorInfo | None) -> Line:
     return [*line, ("  ", ""), *told] if told else line
 
 
-def brief(info: model.TensorInfo | None) -> str:
-    """Return '(64, 10) f32  norm 1.4': shape, dtype, norm."""
+def short(info: model.TensorInfo | None) -> Line:
+    """Return 'z  (64, 10) f32  norm 1.4', or in place of the norm what is wrong."""
     if info is None:
-        return "none"
+        return [("none", "dim")]
+    wrong = bad(info.stats)
+    norm = f"norm {number(info.stats.norm)}" if info.stats and not wrong else ""
+    return ink.join((info.name, "name"), kind(info), (norm, "number"), (wrong, "bad"))
+
+
+def brief(info: model.TensorInfo) -> str:
+    """Return '(64, 10) f32  norm 1.4': shape, dtype, norm."""
     norm = f"  norm {number(info.stats.norm)}" if info.stats else ""
     return kind(info) + norm
 

@@ -6,16 +6,17 @@ its weight and a word, too. Everything of the user's is escaped.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
+from gradrepl.draw import ink
+from gradrepl.draw.charts import sparkline
+from gradrepl.draw.health import foot
+from gradrepl.draw.numbers import number
+from gradrepl.draw.traced import in_a_line
 from gradrepl.model.traced import Shape, TracedNode, TracedOp, TracedPass
-from gradrepl.render import Look
-from gradrepl.render.health import _foot, short, sparkline
-from gradrepl.traced.text import told
 
 if TYPE_CHECKING:
     from gradrepl.traced.trace import Trace
@@ -51,7 +52,7 @@ def health(record: model.Health) -> str:
     heads = ("parameter", "shape", "|g|", "|g|/|w|", "upd/w", "zero", "looks", "verdict")
     rows = [_health_row(row) for row in record.rows[:ROWS]]
     more = _more(len(record.rows), "parameters")
-    below = "<br>".join(_text(line.plain) for line in _foot(record, Look()))
+    below = "<br>".join(_text(ink.plain(line)) for line in foot(record))
     return _box(_table(heads, rows), more, f'<div class="dim">{below}</div>')
 
 
@@ -59,8 +60,8 @@ def _health_row(row: model.HealthRow) -> str:
     zero = "-" if row.zeros is None else f"{row.zeros / max(1, row.numel):.0%}"
     also = f" = {', '.join(row.also)}" if row.also else ""
     cells = [
-        _cell(row.name + also), _cell(_shape(row.shape)), _cell(short(row.norm), "n"),
-        _cell(short(row.ratio), "n"), _cell(short(row.update), "n"), _cell(zero, "n"),
+        _cell(row.name + also), _cell(_shape(row.shape)), _cell(number(row.norm), "n"),
+        _cell(number(row.ratio), "n"), _cell(number(row.update), "n"), _cell(zero, "n"),
         _cell(sparkline(row.history, LOOKS)), _cell(row.label or row.verdict, "word", row.why),
     ]  # fmt: skip
     return _row(cells, row.verdict in model.PROBLEMS)
@@ -78,7 +79,7 @@ def trace(found: Trace) -> str:
         parts.append(_more(len(ops), "ops"))
     passes = found.passes
     for each in passes[:ROWS]:
-        parts.append(_details("", told(each), _nodes(each), shown=each is passes[-1]))
+        parts.append(_details("", in_a_line(each), _nodes(each), shown=each is passes[-1]))
     parts.append(_more(len(passes), "passes"))
     return _box(*parts)
 
@@ -117,9 +118,10 @@ def _op_row(op: TracedOp) -> str:
     went = ", ".join(map(_shape, op.inputs))
     came = ", ".join(map(_shape, op.outputs))
     note = ", ".join(filter(None, (op.mode, *op.changed)))
+    place = op.site.place if op.site else ""
     cells = [
         _cell(f"%{op.id}", "n"), _cell("  " * op.depth + op.name), _cell(f"{went} → {came}"),
-        _cell(op.dtype), _cell(_place(op.site), "", op.site.text if op.site else ""), _cell(note),
+        _cell(op.dtype), _cell(place, "", op.site.text if op.site else ""), _cell(note),
     ]  # fmt: skip
     return _row(cells)
 
@@ -131,13 +133,13 @@ def _nodes(each: TracedPass) -> str:
 
 
 def _node_row(node: TracedNode) -> str:
-    norm = short(node.norm) if node.ran else "did not run"
+    norm = number(node.norm) if node.ran else "did not run"
     made = f"%{node.op} " if node.op is not None else ""
     to = " ".join(f"#{each}" for each in node.to)
     cells = [
         _cell(f"#{node.id}", "n"), _cell(node.name), _cell(node.label or node.module),
         _cell(norm, "n word"), _cell("" if node.shape is None else _shape(node.shape)),
-        _cell(made + _place(node.site)), _cell(to),
+        _cell(made + (node.site.place if node.site else "")), _cell(to),
     ]  # fmt: skip
     return _row(cells, node.norm is not None and node.norm - node.norm != 0.0)
 
@@ -184,7 +186,3 @@ def _text(value: Any) -> str:
 
 def _shape(shape: Shape) -> str:
     return "×".join(map(str, shape)) or "scalar"
-
-
-def _place(site: model.Site | None) -> str:
-    return "" if site is None else f"{os.path.basename(site.file)}:{site.line}"

@@ -79,10 +79,10 @@ class Showing(Printing):
         """Say in the dock's caption how far something is; what comes next takes it away."""
         line = ""
         if isinstance(record, model.Progress) and not record.over:
-            from gradrepl.render.epochs import progress
-            from gradrepl.render.pieces import Look
+            from gradrepl.draw import Look, ink
+            from gradrepl.draw.epochs import progress
 
-            line = progress(record, Look(ascii=self.ascii))
+            line = ink.plain(progress(record, Look(ascii=self.ascii)))
         if line != self.dock.progress:
             self.dock.progress = line
             self.paint_state()

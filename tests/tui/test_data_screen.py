@@ -33,8 +33,7 @@ from test_live import until
 
 from gradrepl import model, protocol
 from gradrepl.commands.conversation import Conversation
-from gradrepl.draw import charts as pictures
-from gradrepl.draw import ink
+from gradrepl.draw import ink, pictures
 from gradrepl.launch import Options
 from gradrepl.tui import keys, literal, views
 from gradrepl.tui.app import GradreplApp
