@@ -8,30 +8,29 @@ Try:
 """
 
 import gradrepl
-from gradrepl import errors, model, plugins, protocol
+from gradrepl import model, protocol
 from gradrepl.commands.registry import Expression, command
+from gradrepl.conditions import OP, Kind
 
 
-@command("rank", group="Looking")  # in the face, which has no torch
+class AskRank(protocol.Request, frozen=True):
+    of: str
+
+
+@command("rank", group="Looking")  # in the client, which has no torch
 async def rank(talk, expression: Expression):
     """Show the singular values of a matrix, and how many of them count."""
-    return await talk.ask(protocol.AskPlugin(question="rank", arguments={"of": expression}))
+    return await talk.ask(AskRank(of=expression))
 
 
 @gradrepl.hookimpl
-def gradrepl_commands():
-    return [rank]
-
-
-@gradrepl.hookimpl
-def gradrepl_answer(question, arguments, evaluate):  # in the debuggee, where the tensors are
-    if question == "rank":
-        values = evaluate(f"torch.linalg.svdvals(({arguments['of']}).detach().double()).tolist()")
-        if not values or isinstance(values[0], list):
-            raise errors.UsageError(f"{arguments['of']} is no matrix.")
-        count = sum(value > 1e-6 * values[0] for value in values)
+def gradrepl_answer(request, here):  # in the debuggee, where the tensors are
+    if isinstance(request, AskRank):
+        matrix = f"({request.of}).detach().double().flatten(0, -2)"
+        values = here.evaluate(f"torch.linalg.svdvals({matrix}).tolist()") or [0.0]
+        title = f"rank {sum(value > 1e-6 * values[0] for value in values)}"
         rows = tuple((str(place), f"{value:.4g}") for place, value in enumerate(values[:8]))
-        return model.Table(title=f"rank {count}", columns=("", "singular value"), rows=rows)
+        return model.Table(title=title, columns=("", "singular value"), rows=rows)
 
 
 @gradrepl.hookimpl
@@ -39,20 +38,22 @@ def gradrepl_facts(tensor, name):
     return [("zeros", f"{(tensor == 0).sum().item()} of {tensor.numel()}")]
 
 
-@gradrepl.hookimpl
-def gradrepl_conditions():
-    def matches(event, share):
-        out = event.extra().get("out")
-        return out is not None and (out == 0).double().mean().item() > float(share or 0.5)
+class Sparse(Kind, frozen=True):  # read in both, asked in the debuggee
+    share: float
+    word, usage, about = "sparse", "sparse SHARE", frozenset({OP})
+    help = "b sparse 0.9: after an op whose result is zero in more than 0.9 of its elements."
 
-    help = "sparse SHARE: an op's result is zero in more than SHARE of its elements"
-    return [plugins.Kind(word="sparse", help=help, matches=matches, about=("op",))]
+    def matches(self, event):
+        out = event.extra().get("out")
+        return out is not None and (out == 0).double().mean().item() > self.share
+
+
+gradrepl_commands = gradrepl.hookimpl(lambda: [rank])
+gradrepl_conditions = gradrepl.hookimpl(lambda: [Sparse])
 
 
 if __name__ == "__main__":
     import torch
 
-    torch.manual_seed(0)
     weight = (torch.randn(6, 2) @ torch.randn(2, 5)).requires_grad_()
-    hidden = torch.relu(torch.randn(3, 6) @ weight - 6)
-    (hidden.sum() + weight.square().mean()).backward()
+    (torch.relu(torch.randn(3, 6) @ weight - 6).sum() + weight.square().mean()).backward()

@@ -10,7 +10,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "Aborted": "gradrepl.errors",
     "AutogradError": "gradrepl.errors",
     "ConditionError": "gradrepl.errors",
@@ -25,7 +25,7 @@ _HOMES = {
     "embed": "gradrepl.guest.api",
     "hookimpl": "gradrepl.hookspecs",
     "listen": "gradrepl.guest.api",
-    "load_ipython_extension": "gradrepl.ipython",
+    "load_ipython_extension": "gradrepl.line_commands",
     "pm": "gradrepl.guest.api",
     "post_mortem": "gradrepl.guest.api",
     "run": "gradrepl.guest.api",
@@ -33,20 +33,20 @@ _HOMES = {
     "runeval": "gradrepl.guest.api",
     "set_trace": "gradrepl.guest.api",
     "trace": "gradrepl.traced.trace",
-    "unload_ipython_extension": "gradrepl.ipython",
+    "unload_ipython_extension": "gradrepl.line_commands",
     "watch": "gradrepl.traced.watch",
 }
 
-__all__ = ["__version__", *_HOMES]  # built from the table above
+__all__ = ["__version__", *_MODULES]  # built from the table above
 
 
 def __getattr__(name: str) -> Any:
     """Load the module that has ``name`` when somebody asks for it."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'gradrepl' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    """Names of the public face."""
-    return sorted([*globals(), *_HOMES])
+    """Names that this package gives."""
+    return sorted([*globals(), *_MODULES])

@@ -1,24 +1,21 @@
-"""The command line: ``gradrepl [options] script.py args...``, and which face serves it.
+"""The command line: ``gradrepl [options] script.py args...``, and what is done with it.
 
 Everything after the script or ``-m module`` belongs to the script.
 """
 
 from __future__ import annotations
 
-import locale
 import os
 import resource
 import signal
 import sys
-from importlib import import_module
 from typing import Any
 
 from msgspec.structs import replace
 
-from gradrepl import __version__, config
+from gradrepl import __version__, client, config
 from gradrepl.errors import GradreplError, UsageError
 from gradrepl.launch import Options, check_target, exec_listening, is_device
-from gradrepl.screen import has_screen, is_tty
 
 USAGE = """\
 usage: gradrepl [options] [script.py [args...]]
@@ -58,8 +55,8 @@ In the session: '?' lists the commands, 'q' leaves, ':examples' lists scripts to
 SWITCHES: dict[str, dict[str, Any]] = {
     "--wait-for-client": {"waits": True},
     "--eager": {"eager": True},
-    "--repl": {"face": "repl"},
-    "--tui": {"face": "", "plain": False},
+    "--repl": {"client": "repl"},
+    "--tui": {"client": "", "plain": False},
     "--plain": {"plain": True, "color": False},
     "--json": {"json": True},
     "--ascii": {"ascii": True},
@@ -75,8 +72,7 @@ def parse(argv: list[str]) -> Options:
         UsageError: an unknown option, or one without its value.
         ConfigError: a setting cannot be understood.
     """
-    options = Options(color=not os.environ.get("NO_COLOR"), ascii=not _speaks_utf8())
-    options = config.applied(options)
+    options = config.options()
     commands = list(options.commands)
     rest = list(argv)
     while rest and rest[0].startswith("-") and rest[0] != "-":
@@ -135,15 +131,6 @@ def _device(word: str, rest: list[str]) -> str:
     return name
 
 
-def choose_face(options: Options) -> Options:
-    """Return ``options`` with the face that this terminal can have."""
-    if options.json or not is_tty(0):
-        return replace(options, face="batch", stdin="lines")
-    if options.face == "repl" or options.plain or not (has_screen(1) and has_screen(2)):
-        return replace(options, face="repl", stdin="tty")
-    return replace(options, face="tui", stdin="asked", output="piped")
-
-
 def _open_closed_streams() -> None:
     """Put /dev/null where a standard stream is closed, or a socket of ours would come to be there.
 
@@ -156,11 +143,6 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _speaks_utf8() -> bool:
-    encoding = getattr(sys.stdout, "encoding", None) or locale.getpreferredencoding(False)
-    return encoding.lower().replace("-", "") == "utf8"
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run gradrepl; return its exit code."""
     _open_closed_streams()
@@ -170,19 +152,18 @@ def main(argv: list[str] | None = None) -> int:
         if asked:
             print(asked)
             return 0
-        if words[:1] == ["attach"]:
-            from gradrepl.visit import attach
-
-            return attach(words[1:])
         if words[:1] and words[0] in WORDS and not os.path.exists(words[0]):
-            return int(import_module("gradrepl.desk").run(words))
+            from gradrepl import subcommands
+
+            if words[0] == "attach":
+                return subcommands.attach(parse(words[1:]))
+            return subcommands.run(words)
         options = parse(words)
         if options.target and not options.module:
             check_target(options.target)
         if options.listens:
             exec_listening(options)
-        options = choose_face(options)
-        code: int = import_module(FACES[options.face]).run(options)
+        code = client.run(client.choose(options))
     except GradreplError as error:
         print(f"gradrepl: {error}", file=sys.stderr)
         if error.hint:
@@ -191,13 +172,8 @@ def main(argv: list[str] | None = None) -> int:
     return code if code >= 0 else die_by(-code)
 
 
-WORDS = ("config", "trust", "doctor", "keys")
+WORDS = ("attach", "config", "trust", "doctor", "keys")
 """Words that stand where a script would; a file of that name is the script."""
-FACES = {
-    "tui": "gradrepl.tui",
-    "repl": "gradrepl.repl.prompt",
-    "batch": "gradrepl.repl.batch",
-}
 
 
 def _early(words: list[str]) -> str:

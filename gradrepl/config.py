@@ -8,13 +8,15 @@ see :mod:`gradrepl.trust`.
 from __future__ import annotations
 
 import difflib
+import locale
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec.structs import fields, replace
+from msgspec.structs import fields
 from platformdirs import user_config_path
 
 from gradrepl import trust
@@ -22,6 +24,8 @@ from gradrepl.errors import ConfigError
 from gradrepl.launch import Options
 
 PREFIX = "GRADREPL_"
+OLD = {"face": "client"}
+"""Settings that had another name."""
 RUNS_CODE = ("plugins", "commands")
 """Settings that a project may have only when it is trusted."""
 
@@ -29,7 +33,7 @@ RUNS_CODE = ("plugins", "commands")
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting there is; the comment of each is what ``config init`` writes beside it."""
 
-    face: Literal["auto", "tui", "repl"] = "auto"
+    client: Literal["auto", "tui", "repl"] = "auto"
     theme: str = "dark"
     color: bool = True
     ascii: bool = False
@@ -45,7 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 HELP = {
-    "face": "auto: the screen where the terminal can have it; repl: the line prompt; tui",
+    "client": "auto: the screen where the terminal can have it; repl: the line prompt; tui",
     "theme": "dark, light, contrast, ansi, or a theme of Textual's; T changes it",
     "color": "false: no colour, as NO_COLOR",
     "ascii": "true: draw with ASCII characters only",
@@ -79,10 +83,8 @@ def path() -> Path:
 def project(folder: Path | None = None) -> Path | None:
     """Return the nearest ``pyproject.toml`` from ``folder`` upward, or None."""
     here = folder or Path.cwd()
-    return next(
-        (each / "pyproject.toml" for each in (here, *here.parents)
-         if (each / "pyproject.toml").is_file()), None,
-    )  # fmt: skip
+    files = (each / "pyproject.toml" for each in (here, *here.parents))
+    return next((file for file in files if file.is_file()), None)
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Loaded:
@@ -91,25 +93,26 @@ def load(environment: Mapping[str, str] = os.environ) -> Loaded:
     Raises:
         ConfigError: something cannot be read or understood; says file, key and what is right.
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     sources: dict[str, str] = {}
     ignored: list[str] = []
     for where, table, trusted in _tables():
-        for name, value in table.items():
+        for key, value in table.items():
+            name = OLD.get(key, key)
             checked = _checked(where, name, value)
             if name in RUNS_CODE and not trusted:
                 ignored.append(
                     f"'{name}' in {where} is not used: 'gradrepl trust' would let it run code."
                 )
                 continue
-            found[name] = (
-                {**found.get(name, {}), **checked} if isinstance(checked, dict) else checked
-            )
+            if isinstance(checked, dict):
+                checked = {**settings.get(name, {}), **checked}
+            settings[name] = checked
             sources[name] = where
     for name, text in _variables(environment):
-        found[name] = _checked(PREFIX + name.upper(), name, _read(name, text))
+        settings[name] = _checked(PREFIX + name.upper(), name, _read(name, text))
         sources[name] = PREFIX + name.upper()
-    return Loaded(Config(**found), sources, tuple(ignored))
+    return Loaded(Config(**settings), sources, tuple(ignored))
 
 
 def _tables() -> Iterator[tuple[str, dict[str, Any], bool]]:
@@ -175,10 +178,10 @@ def described(kind: Any) -> str:
 
 
 def _variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for each in fields(Config):
-        text = environment.get(PREFIX + each.name.upper())
+    for name in (*OLD, *(each.name for each in fields(Config))):
+        text = environment.get(PREFIX + name.upper())
         if text:
-            yield each.name, text
+            yield OLD.get(name, name), text
 
 
 def _read(name: str, text: str) -> Any:
@@ -203,20 +206,34 @@ def _number(text: str) -> Any:
         return text
 
 
-def applied(options: Options) -> Options:
-    """Return ``options`` with the settings in the place of the defaults.
+def options() -> Options:
+    """Return the options of a start that says nothing on its command line.
 
     Raises:
         ConfigError: as :func:`load`.
     """
     loaded = load()
-    found, notes = loaded.config, loaded.ignored
+    chosen, notes = loaded.config, loaded.ignored
     if trust.waiting():
         notes += (f"{trust.RC} here is not run: 'gradrepl trust' would let it.",)
-    return replace(
-        options, face="repl" if found.face == "repl" else "", theme=found.theme,
-        color=found.color and options.color, ascii=found.ascii or options.ascii,
-        plain=found.plain or options.plain, keys=found.keys, keymap=found.keymap,
-        device=found.device, eager=found.eager, plugins=found.plugins, blocked=found.block,
-        commands=(*trust.lines(), *found.commands), limits=found.limits, notes=notes,
-    )  # fmt: skip
+    return Options(
+        client="repl" if chosen.client == "repl" else "",
+        theme=chosen.theme,
+        color=chosen.color and not os.environ.get("NO_COLOR"),
+        ascii=chosen.ascii or not _speaks_utf8(),
+        plain=chosen.plain,
+        keys=chosen.keys,
+        keymap=chosen.keymap,
+        device=chosen.device,
+        eager=chosen.eager,
+        plugins=chosen.plugins,
+        blocked=chosen.block,
+        commands=(*trust.lines(), *chosen.commands),
+        limits=chosen.limits,
+        notes=notes,
+    )
+
+
+def _speaks_utf8() -> bool:
+    encoding = getattr(sys.stdout, "encoding", None) or locale.getpreferredencoding(False)
+    return encoding.lower().replace("-", "") == "utf8"

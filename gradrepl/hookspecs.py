@@ -10,18 +10,43 @@ what it needs in its body. A hook that raises disables its plugin, and the user'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pluggy
 
-if TYPE_CHECKING:
-    from gradrepl import model
-    from gradrepl.event import Event
-    from gradrepl.plugins import Kind
-    from gradrepl.tui.views import View
+from gradrepl import model
+from gradrepl.conditions import Kind
+from gradrepl.draw.ink import Line
+from gradrepl.event import Event
+from gradrepl.protocol import Request
 
 hookspec = pluggy.HookspecMarker("gradrepl")
 hookimpl = pluggy.HookimplMarker("gradrepl")
+
+Draw = Callable[[Any, int | None], Iterable[Line]]
+"""Draws a record in a number of cells (None: as wide as it takes): lines of (text, role)."""
+
+
+class Here(Protocol):
+    """Where the program is parked, for the half of a plugin that answers there."""
+
+    session: Any
+    """The engine's own; its inside may change between versions."""
+    place: Any
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The variables in scope, the innermost winning."""
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of an expression of the user's.
+
+        Raises:
+            UsageError: it has none.
+        """
+
+    def ask(self, request: Request) -> model.Record | None:
+        """Return the record that answers a request."""
 
 
 # -- in a face, in its main thread, once, before the first prompt ------------------------------
@@ -32,13 +57,41 @@ def gradrepl_commands() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-b
     """Return functions made with ``gradrepl.commands.registry.command``.
 
     Each gets the conversation and its parsed arguments and returns a record, or nothing; what
-    needs torch it asks with ``await talk.ask(protocol.AskPlugin(...))``: ``gradrepl_answer``.
+    needs torch it asks with ``await talk.ask(...)`` and answers in ``gradrepl_answer``.
     """
 
 
 @hookspec
-def gradrepl_views() -> Iterable[View]:  # type: ignore[empty-body]
-    """Return rows for the table of screens; asked by the screen face alone.
+def gradrepl_drawings() -> Mapping[type[model.Record], Draw]:  # type: ignore[empty-body]
+    """Return what draws the records that this plugin brings: {class: function}.
+
+    Each function gets the record and a width in cells (None: as wide as it takes), and returns
+    lines: lists of (text, role), see ``gradrepl.draw.ink``. A record without a drawing shows its
+    fields.
+    """
+
+
+@hookspec
+async def gradrepl_typed(talk: Any, text: str) -> str | None:
+    """Return the command that a typed line stands for, where it is meant for this plugin.
+
+    Awaited before a line without ``:`` or ``!`` is taken for a command or for Python.
+    """
+
+
+@hookspec
+async def gradrepl_entered(talk: Any, text: str) -> None:
+    """See each entry when it is over: the program waits again, or is gone. Awaited."""
+
+
+@hookspec
+def gradrepl_shown(talk: Any, record: model.Record) -> None:
+    """See each record that is answered or told, before it is drawn."""
+
+
+@hookspec
+def gradrepl_views() -> Iterable[Any]:  # type: ignore[empty-body]
+    """Return a ``gradrepl.tui.views.View`` for each screen; asked by the screen alone.
 
     A view's page is named as 'module:Class' and imported when it is first opened, so that
     Textual is needed only then. A digit that is taken is exchanged for the next free one.
@@ -59,11 +112,12 @@ def gradrepl_keymaps() -> Mapping[str, Mapping[str, str]]:  # type: ignore[empty
 
 
 @hookspec
-def gradrepl_conditions() -> Iterable[Kind]:  # type: ignore[empty-body]
-    """Return kinds of breakpoint: ``b WORD TEXT``.
+def gradrepl_conditions() -> Iterable[type[Kind]]:  # type: ignore[empty-body]
+    """Return kinds of breakpoint, such classes as our own are: ``gradrepl.conditions.Kind``.
 
-    A face reads word, help and ``about``; ``matches(event, text)`` is called in the debuggee, in
-    the thread that runs the op or node, at each event that the kind is about.
+    A face has word, usage and help of it, and calls ``read(text)`` to know whether what was typed
+    is right; in the debuggee that is read again, and ``matches(event)`` called in the thread that
+    runs the op or node, at each event that the kind is ``about``.
     """
 
 
@@ -92,17 +146,15 @@ def gradrepl_findings(  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def gradrepl_answer(
-    question: str,
-    arguments: Mapping[str, str],
-    names: Mapping[str, Any],
-    evaluate: Callable[[str], Any],
-) -> model.Record | None:
-    """Answer what the face half asked, or return None where the question is not this plugin's.
+def gradrepl_answer(request: Request, here: Here) -> model.Record | None:
+    """Answer a request that a plugin brings, or return None where it is not this plugin's.
 
-    ``names`` are the variables in reach, ``evaluate`` gives the value of an expression of the
-    user's. In the thread that is parked, without gradient recording. The record crosses a socket:
-    keep it bounded. Raise a ``gradrepl.errors.UsageError`` for what the user got wrong.
+    A plugin's request is a frozen subclass of ``gradrepl.protocol.Request``: its client half asks
+    ``await talk.ask(AskHeat(of="x"))``. The answer is any record, or the plugin's own: a frozen
+    subclass of ``gradrepl.model.Record``, which ``gradrepl_drawings`` draws. It crosses a socket:
+    keep it bounded. ``here`` has the variables in scope (``names``), ``evaluate(expression)``, and
+    ``ask(request)``. In the thread that is parked, in the grad mode that it is parked in. Raise a
+    ``gradrepl.errors.UsageError`` for what the user got wrong.
     """
 
 

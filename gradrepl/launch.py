@@ -1,4 +1,4 @@
-"""Start a debuggee: its Python, its environment, where its three streams go, and how it ended."""
+"""Start a program: its Python, its environment, its three streams, and how it ended."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from gradrepl.endpoint import Endpoint
 from gradrepl.errors import TargetError, UsageError
-from gradrepl.meeting import Meeting
-from gradrepl.streams import Streams
 
 VARIABLE = "GRADREPL_DEBUGGEE"
 """The one environment variable that a debuggee is started with; it removes it at once."""
 STACK = 1 << 30
 """Bytes of stack for the debuggee: freeing a graph of a million nodes recurses in C."""
+PIECE = 1 << 16
+KEPT = 1 << 18
+"""Bytes of output that are remembered."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for on the command line; every face gets the same."""
+    """What was asked for on the command line; every client gets the same."""
 
     target: str = ""
     """A script's path, a module's name, or empty for an interactive session."""
@@ -52,7 +54,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     )
     """What Python is asked to run as the debuggee: nothing in the working directory may shadow
     what the engine imports."""
-    face: str = ""
+    client: str = ""
     """'tui', 'repl' or 'batch'; empty to choose by the terminal."""
     plain: bool = False
     json: bool = False
@@ -70,13 +72,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     eager: bool = False
     """``torch.compile`` compiles nothing, wherever the program calls it."""
     listens: bool = False
-    """Run it as without gradrepl, and let faces attach."""
+    """Run it normally, and let clients attach."""
     address: str = ""
     """Where it listens; empty for a private socket."""
     waits: bool = False
-    """Do not begin before a face has attached."""
-    meeting: Meeting | None = None
-    """A debuggee that runs already, instead of one that is to be started."""
+    """Do not begin before a client has attached."""
+    endpoint: Endpoint | None = None
+    """A program that runs already, instead of one that is to be started."""
 
 
 def is_device(name: str) -> bool:
@@ -127,10 +129,14 @@ def exec_listening(options: Options) -> None:
     if not options.target:
         raise UsageError("--listen needs a script.", "gradrepl --listen train.py")
     setup = {
-        "target": options.target, "args": options.args, "module": options.module,
-        "address": options.address, "wait": options.waits, "eager": options.eager,
-    }  # fmt: skip
-    code = options.engine[1].replace("engine.__main__", "guest.script")
+        "target": options.target,
+        "args": options.args,
+        "module": options.module,
+        "address": options.address,
+        "wait": options.waits,
+        "eager": options.eager,
+    }
+    code = options.engine[1].replace("engine.__main__", "guest.__main__")
     environment = {**os.environ, "GRADREPL_LISTEN": json.dumps(setup)}
     with _large_stack():
         os.execve(options.python, [options.python, "-c", code], environment)
@@ -150,6 +156,82 @@ def _large_stack() -> Iterator[None]:
     finally:
         if raised:
             resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+
+
+class Streams:
+    """A client's ends of the pipes. Make it inside a running event loop."""
+
+    def __init__(self, on_output: Callable[[str, bytes], None]) -> None:
+        self._on_output = on_output
+        self._loop = asyncio.get_running_loop()
+        self._outputs: dict[int, str] = {}
+        self._input: asyncio.WriteTransport | None = None
+        self._feeding: int | None = None
+
+    @property
+    def outputs(self) -> list[int]:
+        """Descriptors that are read."""
+        return list(self._outputs)
+
+    def read_from(self, descriptor: int, name: str) -> None:
+        """Pass on what comes out of ``descriptor`` as the output ``name``; owns it."""
+        os.set_blocking(descriptor, False)
+        self._outputs[descriptor] = name
+        self._loop.add_reader(descriptor, self._read, descriptor)
+
+    def write_to(self, descriptor: int) -> None:
+        """Take ``descriptor`` as what is fed, once ``open_input`` was awaited; owns it."""
+        self._feeding = descriptor
+
+    async def open_input(self) -> None:
+        """Make ``feed`` possible, if there is anything to feed."""
+        if self._feeding is not None:
+            pipe = open(self._feeding, "wb", buffering=0)  # noqa: SIM115  # the transport owns it
+            self._feeding = None
+            self._input, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, pipe)
+
+    def feed(self, data: bytes) -> None:
+        """Write to the standard input; empty data ends it."""
+        if self._input is None:
+            return
+        if data:
+            self._input.write(data)
+        else:
+            self._input.close()
+            self._input = None
+
+    def drain(self) -> None:
+        """Pass on the output that has been written so far."""
+        for descriptor in self.outputs:
+            self._read(descriptor)
+
+    def close(self) -> None:
+        """Let go of the pipes."""
+        self.drain()
+        for descriptor in self.outputs:
+            self._forget(descriptor)
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        if self._feeding is not None:
+            os.close(self._feeding)
+            self._feeding = None
+
+    def _read(self, descriptor: int) -> None:
+        """Read what there is, but no more than a piece, so that a flood cannot hold the client."""
+        try:
+            data = os.read(descriptor, PIECE)
+        except BlockingIOError:
+            return
+        if data:
+            self._on_output(self._outputs[descriptor], data)
+        else:
+            self._forget(descriptor)
+
+    def _forget(self, descriptor: int) -> None:
+        self._loop.remove_reader(descriptor)
+        os.close(descriptor)
+        del self._outputs[descriptor]
 
 
 class Debuggee:
@@ -188,10 +270,15 @@ class Debuggee:
                 self.streams.read_from(read, name)
             ours = [os.dup(number) for number in (0, 1, 2)]
         keep = self.streams.outputs
-        about = {
-            "socket": path, "token": token, "stdin": options.stdin, "keep": keep, "fallback": ours,
-            "warm": not options.target, "eager": options.eager,
-        }  # fmt: skip
+        setup = {
+            "socket": path,
+            "token": token,
+            "stdin": options.stdin,
+            "keep": keep,
+            "fallback": ours,
+            "warm": not options.target,
+            "eager": options.eager,
+        }
         try:
             with _large_stack():
                 return subprocess.Popen(
@@ -200,7 +287,7 @@ class Debuggee:
                     stdout=streams[1],
                     stderr=streams[2],
                     pass_fds=[*keep, *ours],
-                    env={**os.environ, VARIABLE: json.dumps(about)},
+                    env={**os.environ, VARIABLE: json.dumps(setup)},
                 )
         except OSError as error:
             raise TargetError(

@@ -1,6 +1,6 @@
-"""The socket between a face and a debuggee: frames of messages, and who may speak.
+"""The socket between a client and a program: frames of messages, and who may speak.
 
-The engine holds a :class:`BlockingLink`, a face a :class:`Link` that a :class:`Listener` accepted.
+The engine holds a :class:`BlockingLink`, a client a :class:`Link` accepted by a :class:`Listener`.
 The listener waits on a Unix socket in a private folder, and closes every peer that does not show
 the token, or talks nonsense, without losing its place.
 
@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gradrepl import protocol
+from gradrepl.endpoint import PATH_LIMIT
 from gradrepl.errors import LinkError, RefusedError
-from gradrepl.meeting import PATH_LIMIT
 
 if TYPE_CHECKING:
     import asyncio
@@ -121,27 +121,27 @@ class BlockingLink:
 
     @classmethod
     def connect(cls, path: str, token: str, python: str = "") -> BlockingLink:
-        """Connect to a face, show it the token and wait for its welcome.
+        """Connect to a client, show it the token and wait for its welcome.
 
         Raises:
-            RefusedError: the face closed the door.
+            RefusedError: the client refused.
         """
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.connect(path)
         except OSError as error:
             sock.close()
-            raise LinkError(f"no face listens at {path}: {error.strerror}.") from None
+            raise LinkError(f"no client listens at {path}: {error.strerror}.") from None
         link = cls(sock)
         link.send(protocol.Hello(token=token, pid=os.getpid(), python=python))
         if not isinstance(link.receive(), protocol.Welcome):
             link.close()
-            raise RefusedError("the face refused the token or the version of the protocol.")
+            raise RefusedError("the client refused the token or the version of the protocol.")
         return link
 
     @classmethod
     def accepted(cls, sock: socket.socket, token: str) -> BlockingLink:
-        """Return the link to a face that connected to us, once it has shown ``token``.
+        """Return the link to a client that connected to us, once it has shown ``token``.
 
         Raises:
             LinkError: it talks nonsense, or nothing at all.
@@ -167,7 +167,7 @@ class BlockingLink:
             LinkError: the peer is known to be gone.
         """
         if self._broken:
-            raise LinkError("the face is gone.")
+            raise LinkError("the client is gone.")
         self._frames.put(protocol.encode(message))
 
     def receive(self) -> protocol.Messages | None:
@@ -232,7 +232,7 @@ class BlockingLink:
 
 
 class Link:
-    """A face's end, on asyncio streams."""
+    """A client's end, on asyncio streams."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -245,7 +245,7 @@ class Link:
             LinkError: the link is closed.
         """
         if self._writer.is_closing():
-            raise LinkError("the debuggee is gone.", "':restart' starts a new one.")
+            raise LinkError("the program is gone.", "':restart' starts a new one.")
         self._writer.write(protocol.encode(message))
 
     @classmethod
@@ -253,7 +253,7 @@ class Link:
         """Return the link over ``sock``; with a ``token``, show it and wait for the welcome.
 
         Raises:
-            RefusedError: the debuggee did not take the token.
+            RefusedError: the program did not take the token.
             LinkError: it answers nonsense, or nothing.
         """
         import asyncio
@@ -271,7 +271,7 @@ class Link:
         link.close()
         if isinstance(answer, protocol.Refused):
             raise RefusedError(answer.why, "Is it the right process, and a token of today?")
-        raise LinkError("the debuggee does not answer.", "Has the program ended?")
+        raise LinkError("the program does not answer.", "Has the program ended?")
 
     async def receive(self, limit: int = protocol.LIMIT) -> protocol.Messages | None:
         """Wait for the next message; None at the end of the stream.
@@ -298,7 +298,7 @@ class Link:
 
 
 class Listener:
-    """A private Unix socket on which one debuggee with the right token is awaited."""
+    """A private Unix socket on which one program with the right token is awaited."""
 
     def __init__(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="gradrepl-")

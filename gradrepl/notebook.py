@@ -1,8 +1,8 @@
-"""A notebook's face: the line prompt, asked through ``input()`` of the cell that stopped.
+"""The prompt in a notebook's cell that stopped.
 
-A kernel has no terminal to lend. The conversation is that of every face, over a link in a thread
-of its own, but only the thread that stopped may print into its cell and ask there for a line: it
-does so while it waits at its stop, as an errand between two requests.
+A kernel has no terminal to lend. The conversation is that of every client, over a link in a thread
+of its own, but only the thread that stopped may print into its cell and ask there for a line,
+through ``input()``: it does so while it waits at its stop, as an errand between two requests.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import threading
 from typing import Any
 
 from gradrepl import draw, model
+from gradrepl.commands.attach import converse
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import PROMPTS
-from gradrepl.commands.visit import converse
+from gradrepl.endpoint import Endpoint
 from gradrepl.engine.stopping.gate import Gate
 from gradrepl.errors import LinkError
 from gradrepl.launch import Options
 from gradrepl.link import leave_signals
-from gradrepl.meeting import Meeting
 
 PATIENCE = 5.0
 """Seconds that the conversation gets to end."""
 MORE = "... "
 
 
-class Notebook:
-    """The prompt in the cell, from a stop to where the program runs on."""
+class Cell:
+    """The prompt in the cell, from a stop to where the program continues."""
 
     is_screen = False
 
@@ -60,8 +60,8 @@ class Notebook:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        about = Meeting(pid=os.getpid(), link=self._theirs.detach())
-        talk = converse(Options(meeting=about, face="repl", color=False), self._show)
+        here = Endpoint(pid=os.getpid(), link=self._theirs.detach())
+        talk = converse(Options(endpoint=here, client="repl", color=False), self._show)
         talk.on_change = lambda: self._finished.set() if talk.finished else None
         try:
             await talk.start()
@@ -83,7 +83,7 @@ class Notebook:
             if isinstance(line, KeyboardInterrupt) or talk.finished:
                 return None
             if isinstance(line, BaseException):
-                self._say("nobody can be asked here: the program runs on.")
+                self._say("nobody can be asked here: the program continues.")
                 await talk.detach()
                 return None
             lines.append(line)

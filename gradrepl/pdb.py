@@ -22,7 +22,7 @@ class Pdb(pdb.Pdb):
 
         List the words that gradrepl adds.
         """
-        from gradrepl.words import known
+        from gradrepl.line_commands import known
 
         mine = [word for word in known() if hasattr(self, f"do_{word}")]
         self.message("gradrepl adds: " + ", ".join(mine))
@@ -44,7 +44,7 @@ class Pdb(pdb.Pdb):
 
     def _say(self, word: str, arg: str) -> None:
         from gradrepl import draw
-        from gradrepl.words import say
+        from gradrepl.line_commands import say
 
         frame = self.curframe
         if frame is None:
@@ -65,7 +65,7 @@ def _word(word: str, text: str) -> Any:
 
 
 def _add_words() -> None:
-    from gradrepl.words import known
+    from gradrepl.line_commands import known
 
     for word, text in known().items():
         if word.isidentifier() and not hasattr(pdb.Pdb, f"do_{word}"):

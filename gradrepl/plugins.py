@@ -22,10 +22,10 @@ import msgspec
 import platformdirs
 import pluggy
 
-from gradrepl import hookspecs
-from gradrepl.errors import PluginError, UsageError
-from gradrepl.event import Event
-from gradrepl.model import PluginInfo
+from gradrepl import draw, hookspecs
+from gradrepl.draw.ink import Line
+from gradrepl.errors import GradreplError, PluginError, UsageError
+from gradrepl.model import PluginInfo, Record
 
 GROUP = "gradrepl"
 FOREIGN = {
@@ -33,22 +33,6 @@ FOREIGN = {
     "debuggee": ("textual", "prompt_toolkit"),
 }
 """What a plugin must not import where: the half of the other process does."""
-
-
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of breakpoint that a plugin brings."""
-
-    word: str
-    """What is typed first: ``b WORD TEXT``."""
-    help: str
-    matches: Callable[[Event, str], bool]
-    """Is this event one to stop at? Called in the debuggee."""
-    about: tuple[str, ...] = ("op", "node")
-    """Of 'op', 'node', 'pass': what it must be asked about."""
-    when: str = "after"
-    """The side of an op: 'before', 'after' or 'any'."""
-    node_when: str = "before"
-    """The side of a node; its outgoing gradients are known 'after'."""
 
 
 class Plugins:
@@ -134,6 +118,42 @@ class Plugins:
             if found is not None:
                 yield name, found
 
+    def notify(self, hook: str, **given: Any) -> None:
+        """Call a hook of those that only look on."""
+        for _ in self.call(hook, **given):
+            pass
+
+    async def awaited(self, hook: str, **given: Any) -> list[Any]:
+        """Return what each plugin's hook, a coroutine, returned; None is left out.
+
+        Raises:
+            GradreplError: a plugin says that something is not possible.
+        """
+        results = []
+        for name, waiting in self.call(hook, **given):
+            try:
+                result = await waiting
+            except GradreplError:
+                raise
+            except Exception as error:  # a stranger's code
+                self.disable(name, error, hook)
+                continue
+            if result is not None:
+                results.append(result)
+        return results
+
+    def drawn(self, record: Record, width: int | None) -> list[Line] | None:
+        """Return ``record`` as lines of (text, role), if a plugin brings its drawing."""
+        for name, drawings in self.call("gradrepl_drawings"):
+            found = drawings.get(type(record))
+            if found is None:
+                continue
+            try:
+                return list(found(record, width))
+            except Exception as error:  # a stranger's code
+                self.disable(name, error, f"the drawing of {type(record).__name__}")
+        return None
+
     def flat(self, hook: str, **given: Any) -> Iterator[tuple[str, Any]]:
         """Yield (plugin, item) for each item of what each plugin returned."""
         for name, found in self.call(hook, **given):
@@ -159,10 +179,6 @@ class Plugins:
         )
         self.on_disabled(name)
         self.tell(f"the plugin '{name}' is disabled: {problem}.")
-
-    def kinds(self) -> dict[str, Kind]:
-        """Return the kinds of breakpoint that plugins bring, by word."""
-        return {kind.word: kind for _, kind in self.flat("gradrepl_conditions")}
 
 
 def _theirs(file: str) -> bool:
@@ -246,3 +262,10 @@ def here(side: str = "face") -> Plugins:
     if _here is None:
         _here = Plugins(side)
     return _here
+
+
+def _drawn(record: Record, width: int | None) -> list[Line] | None:
+    return here().drawn(record, width)
+
+
+draw.others.append(_drawn)

@@ -81,11 +81,11 @@ def _remember(known: dict[str, str]) -> None:
 
 def lines() -> tuple[str, ...]:
     """Return the lines of the user's start-up file, then those of this folder's, if trusted."""
-    found: list[str] = []
+    lines: list[str] = []
     for file in (user_config_path("gradrepl") / "gradreplrc", Path(RC)):
         if file.is_file() and (file.name != RC or is_trusted(file)):
-            found += _lines(file)
-    return tuple(found)
+            lines += _lines(file)
+    return tuple(lines)
 
 
 def waiting() -> bool:

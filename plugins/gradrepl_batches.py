@@ -7,7 +7,7 @@ Odd is a NaN or Inf in any floating tensor of the batch, or a tensor that is the
 import math
 
 import gradrepl
-from gradrepl.plugins import Kind
+from gradrepl.conditions import BATCH, Kind
 
 DEPTH = 4
 """Levels of lists, tuples and dicts that are looked into."""
@@ -36,13 +36,18 @@ def is_odd(tensor, limit):
     return not finite or (low == high and tensor.numel() > 1) or max(-low, high) > limit
 
 
-def matches(event, text):
-    """Is any tensor of this batch odd?"""
-    limit = float(text) if text else math.inf
-    return any(is_odd(each, limit) for each in tensors(event.extra()["batch"]))
+class OddBatch(Kind, frozen=True):
+    """A batch with NaN, Inf, a constant tensor, or a number beyond a limit."""
+
+    limit: float = math.inf
+    word, form, usage = "odd_batch", "optional", "odd_batch [LIMIT]"
+    help = "b odd_batch 100: a batch with NaN, Inf, a constant tensor, or a number beyond 100."
+    about = judges = frozenset({BATCH})
+
+    def matches(self, event):
+        return any(is_odd(each, self.limit) for each in tensors(event.extra()["batch"]))
 
 
 @gradrepl.hookimpl
 def gradrepl_conditions():
-    help = "odd_batch [LIMIT]: a batch with NaN, Inf, a constant tensor, or a number beyond LIMIT"
-    return [Kind(word="odd_batch", help=help, matches=matches, about=("batch",))]
+    return [OddBatch]

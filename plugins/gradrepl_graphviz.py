@@ -4,11 +4,11 @@ from typing import TextIO
 
 import gradrepl
 from gradrepl.export import exporter
-from gradrepl.export.folding import Group, Shape, drawn, shapes_of
-from gradrepl.export.layout import title
 from gradrepl.export.records import Graph
 from gradrepl.export.words import brief, facts, place, problem
-from gradrepl.model import TakenNode
+from gradrepl.model import NodeRow
+from gradrepl_drawings.folding import Group, Shape, drawn, shapes_of
+from gradrepl_drawings.layout import title
 
 MOST = 200
 """Boxes that Mermaid draws in reasonable time."""
@@ -35,14 +35,14 @@ def dot(record: Graph, file: TextIO) -> None:
         file.write(_node(node, "    " if path else "  "))
     file.write("  }\n" if path else "")
     for node in record.nodes:
-        for to, number in node.to:
+        for to, number in zip(node.to, node.inputs, strict=True):
             if to:
                 label = f' [taillabel="{number}"]' if number else ""
                 file.write(f"  n{node.id} -> n{to}{label};\n")
     file.write("}\n")
 
 
-def _node(node: TakenNode, indent: str) -> str:
+def _node(node: NodeRow, indent: str) -> str:
     lines = [f"#{node.id} {node.name}", node.label if node.label != node.module else ""]
     if node.leaf:
         lines = [f"leaf {node.label}", "" if node.shape is None else str(tuple(node.shape))]

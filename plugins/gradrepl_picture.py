@@ -16,19 +16,30 @@ chosen = {"expression": ""}
 """What the screen draws: what was asked for last."""
 
 
-def asked(expression):
-    return protocol.AskPlugin(question="picture.dots", arguments={"x": expression})
+class AskDots(protocol.Request, frozen=True, kw_only=True):
+    """What a tensor looks like."""
+
+    of: str
+    """An expression."""
+
+
+class Dots(model.Record, frozen=True, kw_only=True):
+    """A tensor as rows of greys from 0 to 255."""
+
+    rows: tuple[tuple[int, ...], ...]
+    about: str
+    """Its shape, and which numbers are dark and bright."""
 
 
 @command("picture", group="Looking")
 async def picture(talk, expression: Expression):
     """Draw the last two dimensions of a tensor; the screen of the same name shows it larger."""
-    found = await talk.ask(asked(expression))
-    if not isinstance(found, model.Values):
-        return found
+    dots = await talk.ask(AskDots(of=expression))
+    if not isinstance(dots, Dots):
+        return dots
     chosen["expression"] = expression
-    body = "\n".join(ramp(scaled(found.data["rows"], 60, 40)))
-    return model.Text(title=f"{expression}  {found.data['about']}", body=body)
+    body = "\n".join(ramp(scaled(dots.rows, 60, 40)))
+    return model.Text(title=f"{expression}  {dots.about}", body=body)
 
 
 @gradrepl.hookimpl
@@ -37,14 +48,14 @@ def gradrepl_commands():
 
 
 @gradrepl.hookimpl
-def gradrepl_answer(question, arguments, evaluate):
-    if question != "picture.dots":
+def gradrepl_answer(request, here):
+    if not isinstance(request, AskDots):
         return None
     import torch
 
-    value = evaluate(arguments["x"])
+    value = here.evaluate(request.of)
     if not isinstance(value, torch.Tensor) or not value.numel() or value.is_complex():
-        raise UsageError(f"{arguments['x']} is no tensor of real numbers with elements.")
+        raise UsageError(f"{request.of} is no tensor of real numbers with elements.")
     flat = value.detach()
     while flat.dim() > 2:
         flat = flat[0]
@@ -58,7 +69,7 @@ def gradrepl_answer(question, arguments, evaluate):
     bad = int((~finite).sum())
     about = f"{tuple(value.shape)}  {low:.4g} (dark) to {high:.4g}"
     about += f"  {bad} not finite" if bad else ""
-    return model.Values(plugin="picture", data={"rows": rows, "about": about})
+    return Dots(rows=tuple(map(tuple, rows)), about=about)
 
 
 def page():
@@ -77,12 +88,12 @@ def page():
 
         async def renew(self, ask):
             name = chosen["expression"]
-            found = await ask(asked(name)) if name else None
-            if not isinstance(found, model.Values):
+            dots = await ask(AskDots(of=name)) if name else None
+            if not isinstance(dots, Dots):
                 self.paper.write([[(" :picture EXPR draws a tensor here.", "dim")]])
                 return
-            self.paper.caption(name, found.data["about"])
-            rows = scaled(found.data["rows"], self.paper.room, 2 * max(2, self.paper.size.height))
+            self.paper.caption(name, dots.about)
+            rows = scaled(dots.rows, self.paper.room, 2 * max(2, self.paper.size.height))
             self.paper.write([[(line, "")] for line in ramp(rows)] if Panel.ascii else [
                 [(text, Style(color=grey(pair[0]), bgcolor=grey(pair[1]))) for text, pair in line]
                 for line in halves(rows)

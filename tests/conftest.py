@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from debuggee import Debuggee
 from nursery import Nursery, nursery
+
+
+def pytest_configure() -> None:
+    """Say so where the plugins that are installed are not those of this checkout."""
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
+    installed = entry_points(group="gradrepl").names
+    missing = set(project["project"]["entry-points"]["gradrepl"]) - installed
+    if missing:
+        raise pytest.UsageError(
+            f"not installed: the plugins {', '.join(sorted(missing))}. Install this checkout again:"
+            " pip install --no-deps --no-build-isolation -e ."
+        )
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 
 from gradrepl import conditions as c
 from gradrepl import model, protocol
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.launch import Options, _large_stack
 from gradrepl.link import BlockingLink
 
@@ -30,7 +30,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 torch.manual_seed(0) and None
-__import__("warnings").resetwarnings()
+import warnings
+warnings.resetwarnings()
+warnings.showwarning = warnings._showwarning_orig
+del warnings
 """
 CHILDREN = "[each.pid for each in __import__('multiprocessing').active_children()]"
 

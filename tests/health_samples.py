@@ -42,13 +42,13 @@ HEALTH = model.Health(
 )  # fmt: skip
 NODES = model.HealthNodes(
     rows=(
-        model.NodeHealth(id=1, name="DivBackward0", norm=1.0, min=1.0, max=1.0),
-        model.NodeHealth(id=2, name="AccumulateGrad", label="head.bias", norm=math.inf,
-                         min=0.0, max=math.inf, infs=4, verdict="inf"),
+        model.NodeRow(id=1, name="DivBackward0", norm=1.0, min=1.0, max=1.0, verdict="ok"),
+        model.NodeRow(id=2, name="AccumulateGrad", label="head.bias", norm=math.inf,
+                      min=0.0, max=math.inf, infs=4, verdict="inf"),
     ),
     total=9, backward=118, problems=1, statistics=True,
-    bad=model.NodeHealth(id=2, name="AccumulateGrad", label="head.bias", norm=math.inf, infs=4,
-                         verdict="inf"),
+    bad=model.NodeRow(id=2, name="AccumulateGrad", label="head.bias", norm=math.inf, infs=4,
+                      verdict="inf"),
 )  # fmt: skip
 CHANGE = model.VerdictChange(
     name="head.weight", verdict="nan", label="NaN @118", was="ok", backward=118,

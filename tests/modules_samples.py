@@ -54,11 +54,11 @@ FUNCTION = model.FunctionInfo(
 GRAPH = model.GraphView(
     root="loss", first=0, total=9, nodes=40, edges=44, leaves=4, saved_nbytes=4096, depth=1,
     rows=(
-        model.GraphRow(
-            id=1, lanes="○─╮", name="MulBackward0", label="loss", op="%4 mul", place="train.py:27",
+        model.NodeRow(
+            id=1, lanes="○─╮", name="MulBackward0", label="loss", op=4, op_name="mul", site=SITE,
             state="here", norm=1.0, saved=("self (3,) v0",), saved_nbytes=12, to=(2,),
         ),
-        model.GraphRow(id=2, lanes="○ │", name="Linear", label="fc1", module="fc1", nodes=4),
+        model.NodeRow(id=2, lanes="○ │", name="Linear", label="fc1", module="fc1", nodes=4),
     ),
 )  # fmt: skip
 SAMPLES: list[model.Record] = [TENSOR, MODULES, FUNCTION, GRAPH]

@@ -13,7 +13,7 @@ SAMPLES: list[model.Record] = [
     )),
     model.Table(title="rank 2", columns=("", "singular value"),
                 rows=(("0", "5.648"), ("1",)), notes=("the last 2 are left out",)),
-    model.Values(plugin="picture", data={"rows": [[0, 255]], "about": "[/b]"}),
+    model.Brought(kind="gradrepl_picture.Dots", fields={"rows": [[0, 255]], "about": "[/b]"}),
     model.Findings(
         rows=(model.Finding(severity="error", what="y was overwritten [/b].", why="by add_",
                             do="Do not.",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradrepl import model, protocol
+from gradrepl import conditions, model, protocol
 from gradrepl.commands import COMMANDS, WORDS, Conversation
 from gradrepl.commands.completion import fragment
 from gradrepl.commands.entry import needs_more, split_entries
@@ -382,6 +382,31 @@ def test_completion(text, words, monkeypatch):
         return await stage.talk.complete(text)
 
     assert play(scene) == words
+
+
+class Louder(conditions.Kind, frozen=True):
+    """A plugin's kind."""
+
+    word, usage, help = "louder", "louder X", "b louder 10: where a norm is above 10."
+    limit: float
+
+
+def test_every_kind_of_breakpoint_is_completed_a_plugins_too():
+    async def scene(stage):
+        conditions.enter(Louder, "a plugin")
+        try:
+            found = {}
+            for word in conditions.words():
+                for command in (":b", ":tbreak", ":until"):
+                    found[command, word] = await stage.talk.complete(f"{command} {word[:-1]}")
+            return found
+        finally:
+            conditions.leave("a plugin")
+
+    found = play(scene)
+    assert {word for _, word in found} >= {"verdict", "batch", "label", "index", "inf", "louder"}
+    assert [each for each, words in found.items() if each[1].rpartition("-")[2] not in words] == []
+    assert "louder" not in conditions.KINDS
 
 
 def test_fragments():

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradrepl import conditions as c
-from gradrepl.conditions import LINE, NODE, OP, PASS, events, sides
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import LINE, NODE, OP, PASS, parse
 from gradrepl.errors import ConditionError, UsageError
 
 
@@ -101,13 +100,15 @@ class Happening:
         ("shape (64, -1)", c.ShapeIs((64, -1))),
         ("shape(3,)", c.ShapeIs((3,))),
         ("shape ()", c.ShapeIs(())),
-        ("op relu, i > 3", c.Where(c.OpIs("relu"), "i > 3")),
-        ("27, f(a, b)[0] == ','", c.Where(c.Line("", 27), "f(a, b)[0] == ','")),
+        ("op relu, i > 3", c.Both(c.OpIs("relu"), c.Where("i > 3"))),
+        ("27, f(a, b)[0] == ','", c.Both(c.Line("", 27), c.Where("f(a, b)[0] == ','"))),
         ("op relu or op gelu", c.Either(c.OpIs("relu"), c.OpIs("gelu"))),
         ("op linear and norm > 3", c.Both(c.OpIs("linear"), c.NormIs(3.0))),
         (
             "op a and mod b or nan, x",
-            c.Where(c.Either(c.Both(c.OpIs("a"), c.InModule("b")), c.NonFinite("nan")), "x"),
+            c.Both(
+                c.Either(c.Both(c.OpIs("a"), c.InModule("b")), c.NonFinite("nan")), c.Where("x")
+            ),
         ),
     ],
 )
@@ -190,14 +191,34 @@ def test_when_it_holds(text, event, holds):
     ],
 )  # fmt: skip
 def test_what_it_is_about(text, kinds):
-    assert events(parse(text)) == kinds
+    assert parse(text).events() == kinds
 
 
 def test_which_side_it_looks_at():
-    assert sides(parse("27"), LINE) == {"before"}
-    assert sides(parse("op relu"), OP) == {"after"}
-    assert sides(parse("node X*"), NODE) == {"before"}
-    assert sides(parse("nan"), NODE) == {"before", "after"}
+    assert parse("27").sides(LINE) == {"before"}
+    assert parse("op relu").sides(OP) == {"after"}
+    assert parse("node X*").sides(NODE) == {"before"}
+    assert parse("nan").sides(NODE) == {"before", "after"}
+
+
+def test_a_word_that_begins_like_a_kind_may_name_a_function():
+    assert parse("normalize") == c.InFunction("normalize")
+    assert parse("shapes") == c.InFunction("shapes")
+
+
+def test_what_a_plugins_kind_cannot_read_is_refused_with_its_usage():
+    class Louder(c.Kind, frozen=True):
+        word, usage = "louder", "louder X"
+        limit: float
+
+    c.enter(Louder, "a plugin")
+    try:
+        assert parse("louder 3") == c.Plugged("louder", "3")
+        with pytest.raises(ConditionError, match="'louder x' is not understood") as caught:
+            parse("louder x")
+        assert caught.value.hint == "Write: b louder X"
+    finally:
+        c.leave("a plugin")
 
 
 def test_verbs():
@@ -222,7 +243,7 @@ CONDITIONS = st.recursive(
     lambda inner: st.one_of(
         st.builds(c.Both, inner, inner),
         st.builds(c.Either, inner, inner),
-        st.builds(c.Where, inner, NAMES),
+        st.builds(c.Both, inner, st.builds(c.Where, NAMES)),
     ),
     max_leaves=6,
 )

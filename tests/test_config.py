@@ -64,9 +64,9 @@ def test_four_places_in_rising_order(home: Path, monkeypatch: pytest.MonkeyPatch
     ("text", "said", "hint"),
     [
         ('tehme = "x"', "there is no setting 'tehme'", "Did you mean 'theme'?"),
-        ("xyz = 1", "there is no setting 'xyz'", "There are: face, theme,"),
+        ("xyz = 1", "there is no setting 'xyz'", "There are: client, theme,"),
         ('ascii = "yes"', "'ascii' cannot be 'yes'", "It is true or false."),
-        ('face = "gui"', "'face' cannot be 'gui'", "It is one of auto, tui, repl."),
+        ('client = "gui"', "'client' cannot be 'gui'", "It is one of auto, tui, repl."),
         ("plugins = 3", "'plugins' cannot be 3", "It is a list of texts."),
         ('limits = {dead = "x"}', "'limits' cannot be {'dead': 'x'}", "It is a table of numbers."),
         ("theme = ", "is not TOML: Invalid value (at end of document)", "https://toml.io"),
@@ -86,11 +86,11 @@ def test_errors_name_file_key_and_what_is_right(
 def test_variables_of_every_type(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in {
         "ASCII": "1", "COLOR": "no", "COMMANDS": "p 1, p 2", "BLOCK": "layers",
-        "LIMITS": "vanishing=1e-9,dead=0.9", "KEYMAP": "command.step=x", "FACE": "repl",
+        "LIMITS": "vanishing=1e-9,dead=0.9", "KEYMAP": "command.step=x", "CLIENT": "repl",
     }.items():  # fmt: skip
         monkeypatch.setenv(f"GRADREPL_{name}", text)
     found = parse([])
-    assert (found.ascii, found.color, found.face) == (True, False, "repl")
+    assert (found.ascii, found.color, found.client) == (True, False, "repl")
     assert found.commands == ("p 1", "p 2")
     assert found.blocked == ("layers",)
     assert found.limits == {"vanishing": 1e-9, "dead": 0.9}
@@ -135,7 +135,7 @@ def test_config_init_show_validate_and_path(home: Path) -> None:
     assert done.stdout.strip() == str(file)
     assert run("config", "init").returncode == 2
     assert run("config", "path").stdout.strip() == str(file)
-    assert "0 settings are right." in run("config", "validate").stdout
+    assert "No settings to check: using defaults." in run("config", "validate").stdout
     text = file.read_text()
     for name in config.HELP:
         assert f"# {name} = " in text
@@ -187,15 +187,15 @@ def test_doctor_says_what_a_bug_report_needs(home: Path) -> None:
 
 def test_a_wrong_setting_stops_nothing_that_runs(home: Path) -> None:
     write(home, "tehme = 1\n")
-    from gradrepl import visit
+    from gradrepl import client
 
-    assert "settings are not used" in visit._settings().notes[0]
+    assert "settings are not used" in client.settings().notes[0]
     assert run("--version").returncode == 0
     assert run("--repl", "x.py").returncode == 2
 
 
 def test_names_of_keys_as_the_terminal_sends_them() -> None:
-    from gradrepl.keyboard import named
+    from gradrepl.subcommands import named
 
     assert named(b"\x1b[A") == ["up"]
     assert named(b"s") == ["s"]

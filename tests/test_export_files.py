@@ -14,15 +14,14 @@ from typing import Any
 
 import pytest
 from export_samples import NASTY, graph, nasty, nodes, ops, time
-from gradrepl_graphviz import dot, entities, mermaid
 
-from gradrepl import model
+from gradrepl import model, plugins
 from gradrepl.errors import StateError
 from gradrepl.export import Exporter, choose, enter, exporter, leave, load
 from gradrepl.export.records import Screen
+from gradrepl_graphviz import entities
 
-for _each in (dot, mermaid):
-    enter(_each.exporter, "graphviz")
+plugins.here().load()
 
 SVG = "{http://www.w3.org/2000/svg}"
 ONE_LINE = " ".join(NASTY.replace("\x07", "\ufffd").split())
@@ -297,7 +296,7 @@ def test_a_stranger_comes_in_by_the_same_door_and_goes() -> None:
     @exporter("edges", of="graph", suffix=".edges", help="one line for each edge")
     def edges(record: Any, file: Any) -> None:
         for node in record.nodes:
-            file.writelines(f"{node.id} {to}\n" for to, _ in node.to if to)
+            file.writelines(f"{node.id} {to}\n" for to in node.to if to)
 
     made: Exporter = edges.exporter  # type: ignore[attr-defined]
     enter(made, plugin="mine")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradrepl.errors import StateError
-from gradrepl.export.folding import Group, Shape, drawn, shapes_of
-from gradrepl.export.layout import Plan, plan
+from gradrepl_drawings.folding import Group, Shape, drawn, shapes_of
+from gradrepl_drawings.layout import Plan, plan
 
 PATHS = ("", "a", "a.b", "a.b.c", "d", "d.e", "Net")
 Rect = tuple[float, float, float, float]

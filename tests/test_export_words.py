@@ -15,13 +15,16 @@ import pytest
 from export_samples import graph, nodes
 from fake_talk import Talking
 
-from gradrepl import draw, model
+from gradrepl import draw, model, plugins
+from gradrepl.commands import table  # noqa: F401
 from gradrepl.commands.completion import complete
 from gradrepl.commands.export import Wanted, export, read
 from gradrepl.draw.numbers import size
 from gradrepl.errors import GradreplError, StateError, TargetError, UsageError
 from gradrepl.export.records import Screen
 from gradrepl.export.writing import written
+
+plugins.here().load()
 
 
 def do(talk: Any, text: str) -> Any:
@@ -168,7 +171,6 @@ def test_a_folder_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_exporter_that_raises_is_named_and_its_plugin_disabled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from gradrepl import plugins
     from gradrepl.export import enter, exporter, leave
 
     @exporter("broken", of="graph", suffix=".broken", help="raises")
@@ -178,11 +180,11 @@ def test_an_exporter_that_raises_is_named_and_its_plugin_disabled(
 
     disabled: list[tuple[str, str, str]] = []
 
-    class Plugins:
+    class Plugins(plugins.Plugins):
         def disable(self, name: str, error: BaseException, where: str) -> None:
             disabled.append((name, str(error), where))
 
-    monkeypatch.setattr(plugins, "_here", Plugins())
+    monkeypatch.setattr(plugins, "_here", Plugins("face"))
     enter(broken.exporter, "mine")  # type: ignore[attr-defined]
     try:
         with pytest.raises(StateError, match="'broken' failed: ZeroDivisionError: division"):
@@ -234,7 +236,9 @@ def test_usage_names_the_right_word() -> None:
 def test_exporters_load_no_torch_and_no_screen_and_not_before_they_are_asked_for() -> None:
     code = """
 import sys, gradrepl.commands
-assert "gradrepl.export.svg" not in sys.modules, "early"
+from gradrepl import plugins
+plugins.here().load()
+assert "gradrepl_drawings.svg" not in sys.modules, "early"
 import gradrepl.export
 seen = set(sys.modules)
 assert len(gradrepl.export.load()) >= 10

@@ -15,7 +15,7 @@ from health_samples import ENC, FINE, HEALTH, NODES, WATCHING
 from gradrepl import draw, model, protocol
 from gradrepl.commands.health import _watched
 from gradrepl.commands.memory import Memory
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.draw import Look
 from gradrepl.draw.charts import sparkline
 from gradrepl.draw.health import LIMITS
@@ -55,7 +55,7 @@ def test_what_cannot_be_watched(text: str) -> None:
      ("none", "no grad"), ("bad", "bad"), ("unchanged", "unchanged")],
 )  # fmt: skip
 def test_verdicts_of_breakpoints(text: str, word: str) -> None:
-    assert parse(f"verdict {text}").word == word  # type: ignore[union-attr]
+    assert parse(f"verdict {text}").verdict == word  # type: ignore[union-attr]
 
 
 def test_a_verdict_that_there_is_not() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,27 @@ import gradrepl
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gradrepl"
-FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+FILES = sorted([*PACKAGE.rglob("*.py"), *PLUGINS])
+PLUGIN_API = (
+    "gradrepl.commands.registry",
+    "gradrepl.conditions",
+    "gradrepl.draw.pictures",
+    "gradrepl.draw.ink",
+    "gradrepl.errors",
+    "gradrepl.export",
+    "gradrepl.export.records",
+    "gradrepl.export.screen",
+    "gradrepl.export.words",
+    "gradrepl.model",
+    "gradrepl.plugins",
+    "gradrepl.protocol",
+    "gradrepl.tui.key",
+    "gradrepl.tui.pages.page",
+    "gradrepl.tui.panels.base",
+    "gradrepl.tui.views",
+)
+"""What a plugin may import of ours besides ``gradrepl`` itself; each is documented as a door."""
 SCREEN = {"textual", "prompt_toolkit", "rich"}
 
 
@@ -39,40 +60,96 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),
         ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),
         ("gradrepl.engine.graph.backward, gradrepl.engine.forward.recorder", SCREEN),
-        ("gradrepl.guest.api, gradrepl.guest.script", {"torch", *SCREEN}),
+        ("gradrepl.guest.api, gradrepl.guest.__main__", {"torch", *SCREEN}),
         ("gradrepl.traced.watch, gradrepl.traced.trace", {"torch", *SCREEN}),
-        ("gradrepl.visit, gradrepl.commands.visit", {"torch", *SCREEN}),
+        ("gradrepl.client, gradrepl.commands.attach", {"torch", *SCREEN}),
     ],
 )
 def test_each_wing_loads_only_its_own(wing: str, forbidden: set[str]) -> None:
     assert loaded_after(f"import {wing}") & forbidden == set()
 
 
+def module_of(file: Path) -> str:
+    inside = file.relative_to(ROOT if PACKAGE in file.parents else ROOT / "plugins")
+    return ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(file): file for file in FILES}
+
+
 def imports_of(file: Path) -> set[str]:
-    found = set()
+    """Return every module that ``file`` names in an import: in functions and for typing, too."""
+    named: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            named |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            assert node.level == 0, f"{file}: a relative import"
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            named |= {each if each in MODULES else node.module for each in full}
+    return named
+
+
+BELOW = ("model", "protocol", "conditions", "event", "errors")
+"""What both wings import, and what imports neither of them."""
+FACES = ("tui", "repl", "commands", "render")
+MAY_NOT = {
+    **dict.fromkeys(BELOW, ("engine", "guest", *FACES, "cli", "link", "config")),
+    "engine": FACES,
+    "guest": FACES,
+    "tui": ("engine", "repl"),
+    "repl": ("engine", "tui"),
+    "commands": ("engine", "tui", "repl"),
+}
+"""Rooms that a room may not import."""
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_directions(file: Path) -> None:
-    wing = file.relative_to(ROOT).parts[1]
-    strangers = {
-        "engine": ("gradrepl.tui", "gradrepl.repl", "gradrepl.commands"),
-        "guest": ("gradrepl.tui", "gradrepl.repl", "gradrepl.commands"),
-        "tui": ("gradrepl.engine", "gradrepl.repl"),
-        "repl": ("gradrepl.engine", "gradrepl.tui"),
-        "commands": ("gradrepl.engine", "gradrepl.tui", "gradrepl.repl"),
-    }.get(wing, ())
-    if file.parent == PACKAGE and file.stem in ("model", "event", "protocol"):
-        strangers = tuple(
-            f"gradrepl.{room}" for room in ("engine", "tui", "repl", "commands", "cli", "link")
-        )
-    assert [name for name in imports_of(file) if name.startswith(strangers or ("-",))] == []
+    room = module_of(file).removeprefix("gradrepl.").partition(".")[0]
+    barred = {f"gradrepl.{each}" for each in MAY_NOT.get(room, ())}
+    assert [name for name in imports_of(file) if ".".join(name.split(".")[:2]) in barred] == []
+
+
+def test_every_wall_stands_at_a_room() -> None:
+    rooms = {name.split(".")[1] for name in MODULES if name.startswith("gradrepl.")}
+    assert {*MAY_NOT, *(each for barred in MAY_NOT.values() for each in barred)} - rooms == set()
+
+
+def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
+    """Return the largest groups of modules each of which leads to every other."""
+    reached = {module: {module} for module in arrows}
+    for start, seen in reached.items():
+        todo = [start]
+        while todo:
+            fresh = arrows[todo.pop()] - seen
+            seen |= fresh
+            todo += fresh
+    groups = {frozenset(e for e in seen if m in reached[e]) for m, seen in reached.items()}
+    return [set(group) for group in groups if len(group) > 1]
+
+
+STILL = {"engine": 49, "commands": 6, "tui": 10, "traced": 3, "": 4}
+"""Files that are in a circle yet, by room: these numbers only shrink."""
+
+
+def test_no_circle_of_imports() -> None:
+    arrows = {module: imports_of(file) & {*MODULES} - {module} for module, file in MODULES.items()}
+    found = circles(arrows)
+    rooms = Counter(each.split(".")[1] if each.count(".") > 1 else "" for c in found for each in c)
+    assert {room: n for room, n in rooms.items() if n > STILL.get(room, 0)} == {}, found
+
+
+@pytest.mark.parametrize("file", PLUGINS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_plugin_imports_what_a_stranger_may(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            assert {alias.name for alias in node.names if "gradrepl." in alias.name} == set()
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gradrepl."):
+            assert node.module in PLUGIN_API
+        elif isinstance(node, ast.ImportFrom) and node.module == "gradrepl":
+            names = {f"gradrepl.{alias.name}" for alias in node.names}
+            assert names - {"gradrepl.hookimpl"} <= set(PLUGIN_API)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
@@ -120,3 +197,50 @@ def test_examples_are_short() -> None:
         if len(file.read_text().splitlines()) >= 60
     ]
     assert long == []
+
+
+def private_parts(file: Path) -> list[str]:
+    """Return the private parts of torch that a file reaches for, with their lines."""
+    torch_names, reached = {"torch"}, []
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "torch":
+            torch_names |= {alias.asname or alias.name for alias in node.names}
+            words = [*str(node.module).split("."), *(alias.name for alias in node.names)]
+            reached += [f"{node.lineno}: {word}" for word in words if is_private(word)]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=owner, attr=name):
+                pass
+            case ast.Call(func=ast.Name("getattr"), args=[owner, ast.Constant(name), *_]):
+                pass
+            case _:
+                continue
+        while isinstance(owner, ast.Attribute) and not is_private(owner.attr):
+            owner = owner.value
+        if isinstance(owner, ast.Name) and owner.id in torch_names and is_private(str(name)):
+            reached.append(f"{node.lineno}: {name}")
+    return reached
+
+
+def is_private(word: str) -> bool:
+    return word.startswith("_") and not word.startswith("__")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_private_parts_of_torch_are_named_in_one_file(file: Path) -> None:
+    if file.name != "torch_private.py":
+        assert private_parts(file) == []
+
+
+def test_private_parts_are_found(tmp_path: Path) -> None:
+    reached = tmp_path / "reached.py"
+    reached.write_text(
+        "import torch\n"
+        "from torch.utils.data import dataloader, _utils\n"
+        "from torch.utils._device import DeviceContext\n"
+        "torch._C._functorch.x, dataloader._Base, torch.autograd.backward, torch.nn.__file__\n"
+        'getattr(torch.autograd, "_engine")\n'
+    )
+    parts = ["2: _utils", "3: _device", "4: _Base", "4: _C", "5: _engine"]
+    assert sorted(private_parts(reached)) == parts

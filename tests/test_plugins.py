@@ -15,15 +15,29 @@ WHOLE = '''
 import gradrepl
 from gradrepl import errors, protocol
 from gradrepl.commands.registry import Expression, command
-from gradrepl.model import Finding, Table
-from gradrepl.plugins import Kind
+from gradrepl.conditions import Kind
+from gradrepl.model import Finding, Record
 
 LOG = open(PATH, "a", buffering=1)
+
+class AskHeat(protocol.Request, frozen=True, kw_only=True):
+    of: str
+
+class Heat(Record, frozen=True, kw_only=True):
+    sum: float
+    shape: tuple[int, ...]
 
 @command("heat", "ht", group="Looking")
 async def heat(talk, expression: Expression):
     """Show how hot EXPR is."""
-    return await talk.ask(protocol.AskPlugin(question="heat", arguments={"x": expression}))
+    return await talk.ask(AskHeat(of=expression))
+
+@gradrepl.hookimpl
+def gradrepl_drawings():
+    return {Heat: draw}
+
+def draw(record, width):
+    return [[("heat of [/b] ", "title"), (f"{record.shape} {record.sum:g}", "bad")]]
 
 @gradrepl.hookimpl
 def gradrepl_commands():
@@ -31,14 +45,20 @@ def gradrepl_commands():
 
 @gradrepl.hookimpl
 def gradrepl_conditions():
-    return [Kind(word="louder", help="louder X", matches=lambda event, text:
-                 any(norm > float(text) for norm in event.norms()))]
+    return [Louder]
+
+class Louder(Kind, frozen=True):
+    word, usage, help = "louder", "louder X", "b louder 10: where a norm is above 10."
+    limit: float
+
+    def matches(self, event):
+        return any(norm > self.limit for norm in event.norms())
 
 @gradrepl.hookimpl
-def gradrepl_answer(question, arguments, evaluate):
-    if question == "heat":
-        value = evaluate(arguments["x"])
-        return Table(title="heat", columns=("sum",), rows=((f"{value.sum().item():g}",),))
+def gradrepl_answer(request, here):
+    if isinstance(request, AskHeat):
+        value = here.evaluate(request.of)
+        return Heat(sum=value.sum().item(), shape=tuple(value.shape))
 
 @gradrepl.hookimpl
 def gradrepl_facts(tensor, name):
@@ -109,7 +129,9 @@ def test_a_plugin_brings_words_facts_findings_and_conditions(work: Path) -> None
         ":findings", "b louder 1.9", ":bw (x * 2).sum()", "c", ":clear", "c", ":heat nosuch",
         ":plugins",
     )  # fmt: skip
-    assert [table["rows"] for table in of(found, "Table")] == [[["6"]], [["3"]]]
+    assert of(found, "Heat") == [
+        {"type": "Heat", "sum": 6.0, "shape": [3]}, {"type": "Heat", "sum": 3.0, "shape": [3]},
+    ]  # fmt: skip
     assert of(found, "Tensor")[0]["more"] == [["mean abs", "1 of x"]]
     finding = of(found, "Findings")[0]["rows"][0]
     assert finding["what"] == "bad is there."
@@ -213,7 +235,7 @@ def test_the_command_line_says_what_is_wrong(work: Path, args: tuple[str, ...], 
 
 def test_a_restarted_session_has_its_plugins(work: Path) -> None:
     found = records(work, ":heat torch.ones(2)", ":restart", ":heat torch.ones(3)")
-    assert [table["rows"] for table in of(found, "Table")] == [[["2"]], [["3"]]]
+    assert [heat["sum"] for heat in of(found, "Heat")] == [2.0, 3.0]
 
 
 def test_an_installed_package_is_found_by_its_entry_point_in_both_processes(work: Path) -> None:
@@ -233,4 +255,4 @@ def test_an_installed_package_is_found_by_its_entry_point_in_both_processes(work
         )  # fmt: skip
         assert "gradrepl-outside" in done.stdout
         assert done.stdout.count("2.3.4") == 2  # in the face and in the debuggee
-        assert "sum" in done.stdout
+        assert ("sum" if face == "--json" else "heat of [/b] (4,) 4\n") in done.stdout

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from gradrepl import model
+from gradrepl import conditions, model
 from gradrepl.commands import (
     COMMANDS,
     table,  # noqa: F401
 )
-from gradrepl.commands.registry import by_group
-from gradrepl.conditions_parser import KINDS, parse
+from gradrepl.commands.registry import Command, by_group
 from gradrepl.tui.keys import KEYS
 from gradrepl.tui.views import VIEWS
 
@@ -29,7 +30,7 @@ SHOWN = (
     model.Member, model.Sharing, model.Comparison, model.Copies, model.Versions,
     model.MemoryUse,
     model.Paths, model.Path, model.PathStep, model.Terms, model.Addends, model.Rule, model.Verified,
-    model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.GraphRow,
+    model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.NodeRow, model.OpRow,
     model.Loader, model.Batch, model.SampleRow, model.Sample, model.Part, model.LoaderCheck,
     model.Finding,
     model.Epoch, model.EpochRun, model.Synthetic, model.Health, model.HealthRow,
@@ -41,16 +42,24 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def come_along() -> list[Command]:
+    """Return the commands of the plugins that come along."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    modules = map(import_module, project["entry-points"]["gradrepl"].values())
+    brought = [getattr(module, "gradrepl_commands", list)() for module in modules]
+    return [function.command for functions in brought for function in functions]
+
+
 def commands() -> str:
     lines = ["| word | short | what it does |", "| --- | --- | --- |"]
     assert COMMANDS
-    for group, found in by_group().items():
-        lines.append(f"| **{group}** | | |")
+    for group, entered in by_group().items():
+        ours = [each for each in entered if each.function.__module__.startswith("gradrepl.")]
+        lines += [f"| **{group}** | | |"] if ours else []
         lines += [
             f"| `{cell(each.usage)}` | {' '.join(f'`{a}`' for a in each.aliases)} "
             f"| {cell(each.summary)} |"
-            for each in found
-            if each.function.__module__.startswith("gradrepl.")  # none of a plugin's
+            for each in [*ours, *(each for each in come_along() if each.group == group)]
         ]
     return "\n".join(lines)
 
@@ -79,7 +88,18 @@ def records() -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("block", [commands, keys, records], ids=lambda block: block.__name__)
+def kinds() -> str:
+    lines = ["| CONDITION | for example | where it stops |", "| --- | --- | --- |"]
+    for kind in conditions.OURS:
+        examples, _, where = kind.help.partition(": ")
+        lines.append(f"| `{kind.usage}` | `{examples}` | {where} |")
+    return "\n".join(lines)
+
+
+BLOCKS = [commands, keys, kinds, records]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
 def test_tables_are_current(block: object) -> None:
     name = block.__name__  # type: ignore[attr-defined]
     text = README.read_text()
@@ -103,11 +123,13 @@ def test_its_test_command_is_what_ci_runs() -> None:
 
 
 def test_every_condition_of_the_hint_can_be_written() -> None:
-    examples = ["27", "a.py:3", "forward", "op relu", "node Addmm*", "mod fc1", "leaf w", "name h",
-                "nan", "inf", "norm > 3", "none", "verdict nan", "shape (64, -1)",
-                "batch 7", "index 40", "label cat"]  # fmt: skip
-    assert [parse(text) for text in examples]
-    assert KINDS.count(",") >= len(examples) - 1
+    written = {
+        "LINE, FILE:LINE": "a.py:3", "FUNCTION": "forward", "nan, inf": "inf", "batch N": "batch 7",
+        "norm > X": "norm > 3", "verdict WORD": "verdict nan",
+    }  # fmt: skip
+    for kind in conditions.OURS:
+        assert isinstance(conditions.parse(written.get(kind.usage, kind.usage)), kind)
+        assert kind.usage in conditions.usages()
 
 
 def test_tested_versions_are_pinned() -> None:

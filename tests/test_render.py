@@ -137,8 +137,10 @@ RECORDS = [
                  path=("#1 NllLossBackward0", "#3 AddmmBackward0")),
     model.Source(file="train.py", function="f",
                  lines=(model.SourceLine(27, "h = x", here=True, note="h ()"),)),
-    model.Ops(rows=(model.OpRow(4, "relu", (64,), "float32", "act", 27, ""),), first=0, total=9),
-    model.Nodes(rows=(model.NodeRow(3, "AddmmBackward0", "fc2", "here", 0.1, (3,), "◉─╮"),),
+    model.Ops(rows=(model.OpRow(id=4, name="relu", outputs=((64,),), dtype="float32", module="act",
+                                site=SITE),), first=0, total=9),
+    model.Nodes(rows=(model.NodeRow(id=3, name="AddmmBackward0", label="fc2", state="here",
+                                    norm=0.1, shape=(3,), lanes="◉─╮"),),
                 first=2, total=11, run=2),
     model.Variables(rows=(model.Variable("x", "Tensor (3,)", "Tensor"),), total=7),
     model.BreakpointInfo(id=1, text="op relu", temporary=True, hits=2, ignore=1,
@@ -150,8 +152,6 @@ RECORDS = [
     model.Error(message="no.", hint="do this."),
     model.Ended(code=3, script="/x/train.py"),
     model.Gone(how="killed by SIGKILL", code=-9),
-    model.TourStep(number=4, total=9, text="Predict it.", guess=True),
-    model.TourAnswer(said=4.0, arrived=6.0, right=False, why="That is right itself."),
 ]  # fmt: skip
 
 

@@ -7,11 +7,11 @@ import math
 import pytest
 
 from gradrepl import draw
-from gradrepl.commands.visit import Visit
+from gradrepl.commands.attach import Attached
 from gradrepl.draw import Look, ink
 from gradrepl.draw.tensors import statistics
+from gradrepl.endpoint import Endpoint
 from gradrepl.launch import Options
-from gradrepl.meeting import Meeting
 from gradrepl.model import Site, Stats, Stop
 
 NAN, INF = math.nan, math.inf
@@ -69,7 +69,7 @@ def test_the_screen_stays_when_the_program_that_it_was_attached_to_has_ended(
     face: str, link: int, finished: bool
 ) -> None:
     told: list[object] = []
-    talk = Visit(Options(face=face, meeting=Meeting(name="rank0", link=link)), told.append)
+    talk = Attached(Options(client=face, endpoint=Endpoint(name="rank0", link=link)), told.append)
     talk._lost(0)
     assert talk.state == "gone"
     assert talk.finished is finished

@@ -13,14 +13,16 @@ import pytest
 from terminal import Terminal
 
 from gradrepl import model, protocol
-from gradrepl.commands import Conversation
-from gradrepl.commands.tour import BUILD, STEPS, sum_of
+from gradrepl.commands import Conversation, taking
 from gradrepl.errors import UsageError
 from gradrepl.launch import Options
 from gradrepl.model import Site, TensorInfo
 
-sys.path.insert(0, str(Path(__file__).parent / "tui"))
 HOUSE = Path(__file__).parent.parent
+sys.path[:0] = [str(HOUSE / "tests" / "tui"), str(HOUSE / "plugins")]
+from gradrepl_tour.guide import TourAnswer, TourStep, sum_of  # noqa: E402
+from gradrepl_tour.steps import BUILD, STEPS  # noqa: E402
+
 FILE = str(HOUSE / "examples" / "two_paths.py")
 LINES = ["a = torch.tensor(2.0)", "left = 3 * a", "right = a**2", "L = left * right"]
 VALUES = {"left.item()": 6.0, "right.item()": 4.0, "a.item()": 2.0}
@@ -57,6 +59,7 @@ class Acted(Conversation):
         self.at = -1
 
     async def start(self) -> None:
+        taking.load(self)
         self._waits.set()
         self.ready = protocol.Ready(torch="2.13.0", device="cpu")
         self._heard(protocol.Prompt(state="idle"))
@@ -125,11 +128,11 @@ START = (":tour", ":load two_paths", "s", "s", "s", "s", "s")
 
 def test_every_step_comes_when_the_one_before_is_done() -> None:
     shown = walk(*START, "6", "s", "4", "s", "12 + 24", "s", "c", BUILD, ":paths L a")
-    steps = [record for record in shown if isinstance(record, model.TourStep)]
+    steps = [record for record in shown if isinstance(record, TourStep)]
     said = [step.number for step in steps if not step.text.startswith("You say")]
     assert said == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
     assert [step.number for step in steps if step.guess] == [4, 5, 6]
-    answers = [record for record in shown if isinstance(record, model.TourAnswer)]
+    answers = [record for record in shown if isinstance(record, TourAnswer)]
     assert [(each.said, each.arrived, each.right) for each in answers] == [
         (6.0, 6.0, True), (4.0, 4.0, True), (36.0, 36.0, True)
     ]  # fmt: skip
@@ -141,14 +144,14 @@ def test_every_step_comes_when_the_one_before_is_done() -> None:
     [("4", "That is right itself"), ("-1", "L = left"), ("6.0001", "L = left")],
 )
 def test_a_wrong_guess_is_told_why(guess: str, because: str) -> None:
-    (answer,) = [r for r in walk(*START, guess, "s") if isinstance(r, model.TourAnswer)]
+    (answer,) = [r for r in walk(*START, guess, "s") if isinstance(r, TourAnswer)]
     assert answer.right == (guess == "6.0001")
     assert answer.why.startswith(because)
 
 
 def test_without_a_guess_it_goes_on() -> None:
     shown = walk(*START, "s")
-    assert shown[-2] == model.TourAnswer(
+    assert shown[-2] == TourAnswer(
         said=None, arrived=6.0, right=False,
         why="L = left * right, so dL/dright is left, and left is 6.",
     )  # fmt: skip
@@ -162,20 +165,20 @@ def test_a_bad_answer_gets_one_sentence(bad: str) -> None:
     assert isinstance(error, model.Error)
     assert "is not a number." in error.message
     assert "\n" not in error.message
-    assert isinstance(after[-2], model.TourAnswer)
+    assert isinstance(after[-2], TourAnswer)
     assert after[-2].right
 
 
 def test_anything_else_may_be_done_and_the_step_said_again() -> None:
     shown = walk(*START, "left", ":t left", "a + 1", ":tour", ":help s")
-    again = [r for r in shown if isinstance(r, model.TourStep) and r.number == 4]
+    again = [r for r in shown if isinstance(r, TourStep) and r.number == 4]
     assert len(again) == 2
     assert again[0] == again[1]
 
 
 def test_next_does_the_step() -> None:
     shown = walk(":tour", *[":tour next"] * 9, ":tour off")
-    steps = [record.number for record in shown if isinstance(record, model.TourStep)]
+    steps = [record.number for record in shown if isinstance(record, TourStep)]
     assert steps == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
     assert isinstance(shown[-1], model.Error)  # it was over already
 
@@ -193,8 +196,8 @@ def test_running_past_the_questions_is_said_and_loading_begins_again() -> None:
     passed, step, again = shown[-3:]
     assert isinstance(passed, model.Notice)
     assert passed.message.startswith("You went past a question")
-    assert isinstance(step, model.TourStep)
-    assert isinstance(again, model.TourStep)
+    assert isinstance(step, TourStep)
+    assert isinstance(again, TourStep)
     assert (step.number, again.number) == (8, 2)
 
 
@@ -228,7 +231,7 @@ def test_on_the_screen() -> None:
         await seen.type("s")
         assert "! Not 4: 6 arrived." in seen.text
         await seen.type(":tour off")
-        assert not seen.app.main.has_class("-touring")
+        assert not seen.app.main.has_class("-guided")
 
     on_screen(body, make=Acted)
 
@@ -246,18 +249,18 @@ def test_at_the_line_prompt_on_the_real_engine(tmp_path: Path) -> None:
     }  # fmt: skip
     line = Terminal(["-m", "gradrepl", "--repl"], env, columns=200)
     line.wait(">>>")
-    line.enter(":tour", "tour 1 of 9")
-    line.enter(":load two_paths", "tour 2 of 9")
-    line.enter("s 4", "tour 3 of 9")
+    line.enter(":tour", "Tour 1/9")
+    line.enter(":load two_paths", "Tour 2/9")
+    line.enter("s 4", "Tour 3/9")
     line.enter("s", "left = 6 and right = 4. Predict")
     line.enter("4", "You say 4.")
     line.enter("s", "Not 4: 6 arrived.")
-    line.enter("4", "tour 5 of 9:  You say 4.")
+    line.enter("4", "Tour 5/9 You say 4.")
     line.enter("s", "Right: 4 arrived.")
     line.enter("36", "You say 36.")
     line.enter("s", "By left 4 x 3 = 12, by right 6 x 4 = 24")
-    line.enter("c", "tour 8 of 9")
-    line.enter(BUILD, "tour 9 of 9")
+    line.enter("c", "Tour 8/9")
+    line.enter(BUILD, "Tour 9/9")
     line.enter(":paths L a", "That was the tour")
     assert "sum 36  autograd.grad 36  agrees" in line.text
     line.type(":q\r")

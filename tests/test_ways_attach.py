@@ -14,7 +14,7 @@ import pytest
 from debuggee import SECONDS, Debuggee
 
 from gradrepl import conditions as c
-from gradrepl import meeting, model, protocol
+from gradrepl import endpoint, model, protocol
 from gradrepl.errors import LinkError, TargetError
 from gradrepl.link import BlockingLink
 
@@ -50,27 +50,39 @@ class Program:
         self.environment = {
             **os.environ, "XDG_RUNTIME_DIR": str(folder), "PYTHONPATH": str(ROOT), **more,
         }  # fmt: skip
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gradrepl", *words, "loop.py"], cwd=folder, text=True,
-            env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, start_new_session=True, preexec_fn=_mind_interrupts,
-        )  # fmt: skip
+        with open(folder / "err", "w") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gradrepl", *words, "loop.py"], cwd=folder, text=True,
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=err, start_new_session=True, preexec_fn=_mind_interrupts,
+            )  # fmt: skip
         self.faces = []
 
-    def meeting(self):
+    def said(self):
+        """Return what it said on standard error."""
+        return (self.folder / "err").read_text()
+
+    def wait_until_said(self, text):
+        """Wait until it has said ``text`` on standard error."""
+        end = time.monotonic() + SECONDS
+        while text not in self.said():
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.02)
+
+    def endpoint(self):
         """Return where it listens, as soon as it does."""
         end = time.monotonic() + SECONDS
         while time.monotonic() < end and self.process.poll() is None:
-            found = meeting.listening()
+            found = endpoint.listening()
             if found and (self.waits or (self.folder / "running").exists()):
                 return found[0]
             time.sleep(0.05)
-        raise AssertionError(self.process.communicate())
+        raise AssertionError(self.said())
 
     def face(self, token=None):
         """Attach a face."""
-        about = self.meeting()
-        sock = meeting.connected(about.address)
+        about = self.endpoint()
+        sock = endpoint.connected(about.address)
         sock.settimeout(SECONDS)
         link = BlockingLink(sock)
         link.send(protocol.Hello(token=about.token if token is None else token))
@@ -84,9 +96,9 @@ class Program:
     def end(self):
         """Let it end; return its output and what it said on standard error."""
         (self.folder / "stop").touch()
-        out, err = self.process.communicate(timeout=SECONDS)
-        assert self.process.returncode == 0, err
-        return out, err
+        out, _ = self.process.communicate(timeout=SECONDS)
+        assert self.process.returncode == 0, self.said()
+        return out, self.said()
 
     def command(self, *words, **more):
         """Run a command of gradrepl's."""
@@ -130,7 +142,7 @@ def test_attach_step_detach(program):
     out, err = p.end()
     assert out == END
     assert err.count("\n") == 1
-    assert meeting.listening() == []
+    assert endpoint.listening() == []
 
 
 def test_attach_again_finds_nothing_armed(program):
@@ -139,13 +151,12 @@ def test_attach_again_finds_nothing_armed(program):
     first.until_prompt()
     first.break_at("leaf w")
     first.link.close()
+    p.wait_until_said("the client is gone (it is closed): the program continues, with no stop.")
     second = p.face()
     assert second.until_prompt()[-1].reason in ("pause", "start")
     assert second.look(protocol.ListBreakpoints()) == model.Breakpoints(rows=())
     second.send(protocol.Detach())
-    out, err = p.end()
-    assert out == END
-    assert "the face is gone (it is closed): the program runs on, with no stop." in err
+    assert p.end()[0] == END
 
 
 def test_the_second_face_watches_and_inherits(program):
@@ -155,10 +166,10 @@ def test_the_second_face_watches_and_inherits(program):
     assert (stop.site.line, stop.site.text) == (1, "import os, sys, time, torch")
     second = p.face()
     told = second.until_prompt()
-    assert told[0].message == "another face steps this program; this one watches."
+    assert told[0].message == "Read-only: another client controls this program."
     assert told[-1] == stop
     refused = second.look(protocol.Resume(verb=c.Step()))
-    assert refused.message == "another face steps this program; this one watches."
+    assert refused.message == "Read-only: another client controls this program."
     assert second.look(protocol.SetBreakpoint(condition=c.NodeIs("*"), text="node *")) == refused
     assert second.value("1 + 1") == "2"
     first.go(c.UntilCondition(c.OpIs("mul")))
@@ -169,7 +180,7 @@ def test_the_second_face_watches_and_inherits(program):
     assert second.until_prompt()[-1] == seen
     first.link.close()
     heir = second.link.receive()
-    assert heir.record.message == "the other face is gone: you step now."
+    assert heir.record.message == "the other client is gone: you control the program now."
     assert isinstance(second.step(), model.Stop)
     second.send(protocol.Detach())
     assert p.end()[0] == END
@@ -183,18 +194,19 @@ def test_a_link_that_breaks_lets_it_run_on(program, junk):
     d.link._sock.sendall(junk)
     d.link._sock.shutdown(socket.SHUT_RDWR)
     d.link.close()
+    p.wait_until_said("the program continues, with no stop.")
     p.face().until_prompt()
     p.faces[-1].send(protocol.Detach())
     out, err = p.end()
     assert out == END
-    assert err.count("the program runs on, with no stop.") == 1
+    assert err.count("the program continues, with no stop.") == 1
 
 
 def test_a_wrong_token_is_refused_and_nobody_notices(program):
     p = program("--listen")
     answer = p.face(token="wrong")
     assert answer == protocol.Refused(why="the peer did not show the token of this session.")
-    with meeting.connected(p.meeting().address) as sock:
+    with endpoint.connected(p.endpoint().address) as sock:
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
         with suppress(ConnectionResetError):
             assert sock.recv(100) == b""
@@ -205,7 +217,7 @@ def test_a_wrong_token_is_refused_and_nobody_notices(program):
 
 def test_files_are_private_and_the_command_finds_it(program, tmp_path):
     p = program("--listen", RANK="1")
-    about = p.meeting()
+    about = p.endpoint()
     assert about.name == "rank1"
     for path in (about.address, tmp_path / "gradrepl" / f"{about.pid}.json"):
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
@@ -226,7 +238,7 @@ def test_files_are_private_and_the_command_finds_it(program, tmp_path):
 
 def test_tcp_only_when_asked_and_on_loopback(program, tmp_path):
     p = program("--listen=tcp://127.0.0.1:0")
-    about = p.meeting()
+    about = p.endpoint()
     assert about.address.startswith("tcp://127.0.0.1:")
     p.face().until_prompt()
     p.faces[-1].send(protocol.Detach())
@@ -235,7 +247,7 @@ def test_tcp_only_when_asked_and_on_loopback(program, tmp_path):
 
 def test_a_path_of_ones_own_has_its_token_beside_it(program, tmp_path):
     p = program(f"--listen={tmp_path}/here")
-    about = p.meeting()
+    about = p.endpoint()
     assert about.address == f"{tmp_path}/here"
     beside = tmp_path / "here.token"
     assert beside.read_text() == about.token
@@ -249,23 +261,23 @@ def test_a_folder_of_somebody_elses_is_refused(tmp_path, monkeypatch):
     (tmp_path / "gradrepl").mkdir(mode=0o755)
     (tmp_path / "gradrepl").chmod(0o755)
     with pytest.raises(LinkError, match="is not a private folder of yours"):
-        meeting.folder()
+        endpoint.folder()
 
 
 def test_addresses(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert meeting.tcp("/a/path") is None
-    assert meeting.tcp("tcp://[::1]:7") == ("::1", 7)
+    assert endpoint.tcp("/a/path") is None
+    assert endpoint.tcp("tcp://[::1]:7") == ("::1", 7)
     with pytest.raises(TargetError, match="is no address"):
-        meeting.tcp("tcp://7")
+        endpoint.tcp("tcp://7")
     with pytest.raises(TargetError, match="nothing listens at 'x'"):
-        meeting.find("x")
+        endpoint.find("x")
     monkeypatch.setenv("GRADREPL_TOKEN", "t")
-    assert meeting.find("tcp://h:1") == meeting.Meeting(
+    assert endpoint.find("tcp://h:1") == endpoint.Endpoint(
         name="tcp://h:1", address="tcp://h:1", token="t"
     )
     with pytest.raises(LinkError, match="nobody answers at /nowhere"):
-        meeting.connected("/nowhere")
+        endpoint.connected("/nowhere")
 
 
 def test_no_terminal_waits_for_attach_or_goes_on(program, tmp_path):
@@ -279,7 +291,7 @@ def test_no_terminal_waits_for_attach_or_goes_on(program, tmp_path):
     on = subprocess.Popen(command, env={**p.environment, "GRADREPL_NO_TTY": "continue"}, **common)
     out, err = on.communicate(timeout=SECONDS)
     assert (out, on.returncode) == ("after 1\n", 0)
-    assert "a stop is passed by: there is no terminal" in err
+    assert "breakpoint skipped: no terminal" in err
     waits = subprocess.Popen(command, env=p.environment, **common)
     said = waits.stderr.readline()
     assert f"waiting for 'gradrepl attach {waits.pid}'" in said
@@ -300,7 +312,7 @@ def test_a_second_ctrl_c_interrupts(program):
     raised = d.until_prompt()[-1]
     assert (raised.phase, raised.reason) == ("exception", "KeyboardInterrupt")
     d.send(protocol.Resume(verb=c.Continue()))
-    out, err = p.process.communicate(timeout=SECONDS)
+    out, err = p.process.communicate(timeout=SECONDS)[0], p.said()
     assert "KeyboardInterrupt" in err, (out, p.process.returncode)
     assert p.process.returncode == 130
 

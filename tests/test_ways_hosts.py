@@ -12,7 +12,7 @@ import torch
 from terminal import Terminal
 
 import gradrepl
-from gradrepl.ipython import Magics
+from gradrepl.line_commands import Magics
 
 ROOT = Path(__file__).parent.parent
 
@@ -137,7 +137,7 @@ def test_pdb_has_our_words(env, tmp_path):
     assert "bw" in answers[9]
     assert answers[10].startswith("Show which tensors share memory")
     assert "[3, 0]" in answers[12]
-    assert "gradrepl/words.py" not in answers[13]
+    assert "gradrepl/line_commands.py" not in answers[13]
     assert "after [3.0, 0.0]" in answers[14]
     assert (result.returncode, result.stderr) == (0, "")
 
@@ -255,7 +255,7 @@ def test_ipython_has_our_magics(capsys):
 def test_a_cell_is_stepped(start):
     t = start(
         "import sys\nsys.path.insert(0, 'here')\n"
-        "from gradrepl.ipython import Magics\nimport torch\n"
+        "from gradrepl.line_commands import Magics\nimport torch\n"
         "class Shell:\n"
         "    user_ns = {'torch': torch}\n"
         "    def transform_cell(self, cell):\n        return cell\n"

@@ -81,14 +81,14 @@ def test_stepping_goes_from_op_to_op(kernel, capsys):
 def test_where_nobody_can_answer_it_is_a_batch_job(monkeypatch, capsys):
     found = Kernel(monkeypatch, answers=False)
     gradrepl.set_trace()
-    assert "a stop is passed by: there is no terminal" in capsys.readouterr().err
+    assert "breakpoint skipped: no terminal" in capsys.readouterr().err
     assert found.asked == []
 
 
 def test_if_asking_fails_the_program_runs_on(kernel, capsys):
     kernel.will(EOFError())
     gradrepl.set_trace()
-    assert "nobody can be asked here: the program runs on." in capsys.readouterr().out
+    assert "nobody can be asked here: the program continues." in capsys.readouterr().out
 
 
 def test_another_thread_does_not_ask(kernel, capsys):
@@ -96,7 +96,7 @@ def test_another_thread_does_not_ask(kernel, capsys):
     thread.start()
     thread.join()
     assert kernel.asked == []
-    assert "a stop is passed by" in capsys.readouterr().err
+    assert "breakpoint skipped" in capsys.readouterr().err
 
 
 def test_run_steps_a_statement(kernel, capsys):

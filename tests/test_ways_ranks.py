@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch.distributed
 
-from gradrepl.guest import ranks
+from gradrepl.guest import processes
 
 
 def job(size: int, begun: bool = True) -> Any:
@@ -31,23 +31,23 @@ def job(size: int, begun: bool = True) -> Any:
     ],
 )  # fmt: skip
 def test_that_the_others_wait(monkeypatch: pytest.MonkeyPatch, found: Any, said: str) -> None:
-    monkeypatch.setattr(ranks, "patience", lambda: timedelta(minutes=30))
+    monkeypatch.setattr(processes, "patience", lambda: timedelta(minutes=30))
     if found is None:
         monkeypatch.delitem(sys.modules, "torch.distributed")
     else:
         monkeypatch.setitem(sys.modules, "torch.distributed", found)
-    assert ranks.others_wait() == said
+    assert processes.others_wait() == said
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch without gloo")
 def test_the_time_out_is_the_groups(tmp_path: Any) -> None:
-    assert ranks.patience() is None
+    assert processes.patience() is None
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1,
         timeout=timedelta(minutes=7),
     )  # fmt: skip
     try:
-        assert ranks.patience() == timedelta(minutes=7)
-        assert ranks.others_wait() == ""
+        assert processes.patience() == timedelta(minutes=7)
+        assert processes.others_wait() == ""
     finally:
         torch.distributed.destroy_process_group()

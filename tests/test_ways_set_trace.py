@@ -206,7 +206,7 @@ def test_a_worker_is_told_and_goes_on(start):
     t.wait("[[0, 1], [2, 3]]")
     assert t.code() == 0
     said = t.text.replace("\n", " ")
-    assert "set_trace() at program.py:7 is passed by in DataLoader worker" in said
+    assert "set_trace() at program.py:7 is skipped in DataLoader worker" in said
     assert said.count("num_workers=0") == 1
 
 
@@ -245,7 +245,7 @@ def test_a_killed_face_gives_the_terminal_back(start, tmp_path, face, shown):
     t.wait(shown)  # the second stop has a face again
     os.kill(child_of(t.child.pid, but=first), signal.SIGKILL)
     t.wait("losses 5")
-    said = "the program runs on, with no stop"  # from where the cursor was: it may wrap
+    said = "the program continues, with no stop"  # from where the cursor was: it may wrap
     t.draw_until(lambda: said in "".join(t.screen.display), said)
     assert t.code() == 0
     assert known(tmp_path / face) == known(tmp_path / "bare")

@@ -23,7 +23,7 @@ import gradrepl
 from gradrepl.engine.code import patches
 from gradrepl.errors import ConditionError, UsageError
 from gradrepl.guest import terminal
-from gradrepl.guest.home import Home
+from gradrepl.guest.host import Host
 
 
 def in_place():
@@ -38,8 +38,8 @@ def in_place():
         "profile": sys.getprofile(),
         "patches": len(patches._placed),
         "finders": len(sys.meta_path),
-        "armed": Home.here is not None and Home.here.armed(),
-        "observers": Home.here is not None and bool(Home.here.session.stepper.observers),
+        "armed": Host.here is not None and Host.here.armed(),
+        "observers": Host.here is not None and bool(Host.here.session.stepper.observers),
     }
 
 
@@ -258,7 +258,7 @@ def test_without_a_terminal_it_says_so_and_goes_on(capfd):
     with gradrepl.watch(model, stop="nan") as w:
         step(model, BAD)
         step(model)
-    said = "gradrepl: a stop is passed by: there is no terminal, and GRADREPL_NO_TTY=continue.\n"
+    said = "gradrepl: breakpoint skipped: no terminal (GRADREPL_NO_TTY=continue).\n"
     assert capfd.readouterr() == ("", said)
     assert w.health().backwards == 2
 

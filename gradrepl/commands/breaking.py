@@ -13,7 +13,7 @@ from gradrepl.commands.registry import (
     Expression,
     command,
 )
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.errors import UsageError
 
 GROUP = "Breakpoints"
@@ -25,11 +25,7 @@ Found = model.Record | None
 async def break_(talk: Conversation, condition: ConditionText = "") -> Found:
     """Stop where a condition holds; without one list the breakpoints.
 
-    A condition is LINE, FILE:LINE, FUNCTION, ``op relu``, ``node Addmm*``, ``mod encoder.0``,
-    ``leaf fc1.weight``, ``name h``, ``nan``, ``inf``, ``norm > 10``, ``none`` (a parameter got no
-    gradient), ``verdict vanishing`` (a parameter's gradient became so; ``verdict bad`` any that is
-    wrong), ``shape (64, -1)``. Join them with ``and`` and ``or``; what must be true in Python
-    comes after a comma: ``b op relu, i > 100``.
+    ``b op relu and shape (64, -1), i > 100``: after a relu of that shape, once i is above 100.
     """
     if not condition:
         return await _all(talk)

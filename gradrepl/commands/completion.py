@@ -6,14 +6,12 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from gradrepl import model, protocol
+from gradrepl import conditions, model, protocol
 from gradrepl.commands.registry import COMMANDS, WORDS, Argument, split_word
 from gradrepl.errors import GradreplError
 
 if TYPE_CHECKING:
     from gradrepl.commands.conversation import Conversation
-
-KINDS = ("op", "node", "mod", "leaf", "name", "nan", "inf", "norm", "none", "shape")
 
 
 def fragment(text: str) -> str:
@@ -77,7 +75,9 @@ async def _argument(
         case "path":
             return _paths(rest.split()[-1] if rest and not line[-1].isspace() else "")
         case "condition":
-            words = [kind for kind in KINDS if kind.startswith(end)]
+            last = text.rpartition(" ")[2]  # 'grad-no', of which 'no' is what a word replaces
+            kept = len(last) - len(end)
+            words = [word[kept:] for word in conditions.words() if word.startswith(last)]
             return words or await _python(talk, end)
     return []
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from gradrepl import model, protocol
+from gradrepl import model, plugins, protocol
 from gradrepl.commands import completion, entry, taking
 from gradrepl.commands.memory import Memory
 from gradrepl.commands.peer import Peer
@@ -50,6 +50,8 @@ class Conversation:
         """Counts the debuggees; the first is 1."""
         self.used = False
         """Something of the user's has run in this process."""
+        self.guided = False
+        """A plugin guides the user: a screen gives what is told more lines."""
         self.memory = Memory()
         self.aliases: dict[str, str] = {}
         self.on_change: Callable[[], None] = lambda: None
@@ -203,7 +205,8 @@ class Conversation:
         match message:
             case protocol.Tell(record=record):
                 self._note(record)
-                if not self._silent(record):
+                stop = isinstance(record, model.Stop)
+                if not stop or self.memory.commands_of(record)[:1] != ["silent"]:
                     self.tell(record)
                 return
             case protocol.Prompt(state=state, depth=depth):
@@ -227,9 +230,6 @@ class Conversation:
             case model.Ended(code=code):
                 self._script_code = code
 
-    def _silent(self, record: model.Record) -> bool:
-        return isinstance(record, model.Stop) and self.memory.commands_of(record)[:1] == ["silent"]
-
     def _answered(self, record: model.Record | None) -> None:
         """Show the answer to something that ran."""
         if record is not None:
@@ -240,6 +240,7 @@ class Conversation:
         """Show a record to the user."""
         if isinstance(record, (model.Error, model.Gone)):
             self._failed = True
+        plugins.here().notify("gradrepl_shown", talk=self, record=record)
         self._show(record)
 
     # -- asking --------------------------------------------------------------------------------
@@ -302,18 +303,17 @@ class Conversation:
         self._busy = True
         try:
             for part in entry.split_entries(text):
-                await self._enter(part)
+                await self.do(part)
                 await self._run_blocks()
                 if self.finished:
                     break
-                if self.memory.tour is not None:
-                    await self.memory.tour.after(self, part)
+                await plugins.here().awaited("gradrepl_entered", talk=self, text=part)
         finally:
             self._busy = False
             self.on_change()
 
-    async def _enter(self, text: str) -> None:
-        """Do one entry that holds no ``;;``."""
+    async def do(self, text: str) -> None:
+        """Do one entry that holds no ``;;``; for what does it in the user's place, too."""
         if not text.strip():
             text = self._repeat if self.stopped else ""
         self._repeat = ""
@@ -357,7 +357,7 @@ class Conversation:
             lines = self.memory.take_commands(at)
             for line in lines:
                 if line != "silent":
-                    await self._enter(line)
+                    await self.do(line)
                 if self.stop is not at or self.prompt is None:
                     break
             if not lines or self.stop is at:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gradrepl import model, protocol
+from gradrepl import model, plugins, protocol
 from gradrepl.commands.registry import RUNNING, WORDS, Command, find, nearest, split_word, unknown
 
 if TYPE_CHECKING:
@@ -146,8 +146,8 @@ async def understand(talk: Conversation, text: str) -> Meaning:
         return _command("quit")
     if all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n")):
         return None
-    if talk.memory.tour is not None and await talk.memory.tour.means(talk, stripped):
-        return _command(f"tour {stripped}")
+    for line in await plugins.here().awaited("gradrepl_typed", talk=talk, text=stripped):
+        return _command(line)
     if talk.interacting:
         return Code(text)
     state = python_state(text)

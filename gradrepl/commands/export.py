@@ -156,7 +156,7 @@ class _Export:
         self, what: str, expression: str = ""
     ) -> tuple[model.Taken, Rows[Any]] | model.Error:
         """Have something taken, and fetch its rows."""
-        from gradrepl.export.folding import too_many
+        from gradrepl.export import too_many
         from gradrepl.export.records import Rows
 
         ask = self.talk.ask
@@ -165,7 +165,7 @@ class _Export:
             return taken if isinstance(taken, model.Error) else _strange(taken)
         if self.chosen.most and not taken.recorded and taken.total > self.chosen.most:
             raise too_many(taken.total, self.chosen.name, recorded=False)
-        rows: Rows[Any] = Rows(model.TakenOp if what == "ops" else model.TakenNode)
+        rows: Rows[Any] = Rows(model.OpRow if what == "ops" else model.NodeRow)
         self.rows.append(rows)
         while len(rows) < taken.total:
             request = protocol.TakeRows(serial=taken.serial, first=len(rows), count=PART)

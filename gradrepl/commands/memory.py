@@ -1,15 +1,11 @@
-"""What outlives a debuggee: the breakpoints and displays that a restart sets again, the tour."""
+"""What outlives a debuggee: the breakpoints and displays that a restart sets again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from gradrepl import model, protocol
-from gradrepl.conditions_parser import parse
-
-if TYPE_CHECKING:
-    from gradrepl.commands.tour import Tour
+from gradrepl.conditions import parse
 
 
 class Memory:
@@ -20,13 +16,10 @@ class Memory:
         self.displays: list[str] = []
         self.watching = model.Watching()
         self.limits = model.HealthLimits()
-        self.tour: Tour | None = None
         self._taken: model.Stop | None = None
 
     def note(self, record: model.Record | None) -> None:
         """Learn from a record that passes by."""
-        if self.tour is not None and record is not None:
-            self.tour.shown = record
         match record:
             case model.BreakpointInfo():
                 self.breakpoints[record.id] = record

@@ -11,9 +11,8 @@ from typing import Any
 from gradrepl import model, protocol
 from gradrepl.commands.refusals import failure, gone_error
 from gradrepl.errors import GradreplError, LinkError
-from gradrepl.launch import Debuggee, Options
+from gradrepl.launch import Debuggee, Options, Streams
 from gradrepl.link import Link, Listener
-from gradrepl.streams import Streams
 
 PATIENCE = 3.0
 """Seconds that a debuggee gets to quit, and again to terminate."""

@@ -98,6 +98,8 @@ async def help_(talk: Conversation, word: Word = "") -> Found:
         return model.Text(title=about[0], body=about[1])
     assert found is not None
     others = f"\nalso: {', '.join(found.aliases)}" if found.aliases else ""
+    if about is None and any(each.complete == "condition" for each in found.arguments):
+        about = topic("condition")
     more = f"\n\n{about[1]}" if about else ""
     return model.Text(title=found.usage, body=found.help + others + more)
 

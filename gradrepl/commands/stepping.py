@@ -20,7 +20,7 @@ from gradrepl.commands.registry import (
     Words,
     command,
 )
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.errors import StateError, UsageError
 
 GROUP = "Stepping"

@@ -12,13 +12,12 @@ from gradrepl.commands import (
     session,
     stepping,
     storages,
-    tour,
 )
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import COMMANDS, WORDS, Command, enter_all
 
 for _room in (
-    stepping, looking, breaking, session, tour, storages, modules, chain, health, data, export,
+    stepping, looking, breaking, session, storages, modules, chain, health, data, export,
     plugged,
 ):  # fmt: skip
     enter_all(_room)

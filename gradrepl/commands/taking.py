@@ -7,8 +7,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gradrepl import conditions as c
-from gradrepl import conditions_parser, plugins, protocol
+from gradrepl import conditions, plugins, protocol
 from gradrepl.commands.registry import WORDS, Command, enter, leave
 from gradrepl.errors import PluginError
 from gradrepl.export import door
@@ -35,7 +34,6 @@ def load(talk: Conversation) -> None:
     found.taken |= new
     doors: dict[str, Callable[[str, Any], None]] = {
         "gradrepl_commands": _command, "gradrepl_conditions": _condition,
-        "gradrepl_exporters": _exporter,
     }  # fmt: skip
     if (take := talk.on_view) is not None:
         doors["gradrepl_views"] = lambda name, view: take(view)
@@ -80,23 +78,11 @@ def _command(name: str, function: Any) -> None:
 
 
 def _condition(name: str, kind: Any) -> None:
-    about = frozenset(kind.about)
-
-    def read(text: str) -> c.Condition:
-        return c.Plugged(
-            word=kind.word, text=text, about=about, judges=about, when=kind.when,
-            node_when=kind.node_when,
-        )  # fmt: skip
-
-    conditions_parser.enter(kind.word, read, name)
-
-
-def _exporter(name: str, function: Any) -> None:
-    door.enter(function.exporter, plugin=name)
+    conditions.enter(kind, name)
 
 
 def take_out(name: str) -> None:
     """Take out of the tables what a plugin had put there."""
     leave(name)
-    conditions_parser.leave(name)
+    conditions.leave(name)
     door.leave(name)

@@ -1,87 +1,97 @@
-"""The kinds of condition: one struct each, and how they are joined."""
+"""The kinds of breakpoint: one struct each has the word, the help, the reader and the question."""
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import Self
 
-import msgspec
-
+from gradrepl.conditions.base import BATCH, LINE, NODE, OP, PASS, WATCH, Kind
+from gradrepl.errors import ConditionError
 from gradrepl.event import Event
-from gradrepl.model.health import PROBLEMS
+from gradrepl.model.health import NO_GRAD, PROBLEMS, VERDICTS
 
-OP, NODE, PASS, LINE, WATCH = "op", "node", "pass", "line", "watch"
-BATCH = "batch"
-BOTH = frozenset({OP, NODE})
 BAD = "bad"
 """Any verdict that something is wrong."""
 
 
-class Base(msgspec.Struct, frozen=True, tag_field="type", tag=True):
-    """Answers 'why stop at this event?'."""
-
-    about: ClassVar[frozenset[str]] = BOTH
-    judges: ClassVar[frozenset[str]] = BOTH
-    when: ClassVar[str] = "after"
-    """Which side of an op it looks at; 'any' for both."""
-    node_when: ClassVar[str] = "before"
-    """Which side of a node it looks at."""
-    reads_values: ClassVar[bool] = False
-    """Needs the elements of tensors, not only what they are."""
-
-    def matches(self, event: Any) -> bool:
-        """Is this event one to stop at?"""
-        raise TypeError(f"{type(self).__name__} does not judge events")
+# -- places: they have no word -----------------------------------------------------------------
 
 
-# -- kinds of breakpoints ----------------------------------------------------------------------
-
-
-class Line(Base, frozen=True):
+class Line(Kind, frozen=True):
     """Before a line runs; an empty ``file`` is the current one. With ``op``: an op of that line."""
 
     file: str
     line: int
-    about: ClassVar[frozenset[str]] = frozenset({LINE})
-    judges: ClassVar[frozenset[str]] = frozenset({LINE, OP})
-    when: ClassVar[str] = "before"
+    word, form, usage = "line", "place", "LINE, FILE:LINE"
+    help = "b 27, b train.py:27: before the line runs."
+    about = frozenset({LINE})
+    judges = frozenset({LINE, OP})
+    when = "before"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read '27' or 'train.py:27'."""
+        file, colon, line = text.rpartition(":")
+        if not line.isdecimal() or (colon and not file):
+            raise ValueError(text)
+        return cls(file, int(line))
 
     def matches(self, event: Event) -> bool:
         """Is a frame at the line?"""
         return event.at(self.file, self.line)
 
+    def in_file(self, file: str) -> Self:
+        """Return it with ``file``, where it has none."""
+        return self if self.file else type(self)(file, self.line)
 
-class InFunction(Base, frozen=True):
+
+class InFunction(Kind, frozen=True):
     """At the first line of a function of this name. With ``op``: an op inside of it."""
 
     function: str
-    about: ClassVar[frozenset[str]] = frozenset({LINE})
-    judges: ClassVar[frozenset[str]] = frozenset({LINE, OP})
-    when: ClassVar[str] = "before"
+    word, form, usage = "function", "place", "FUNCTION"
+    help = "b forward: before the first line of a function of that name."
+    about = frozenset({LINE})
+    judges = frozenset({LINE, OP})
+    when = "before"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read the name of a function."""
+        if not text.isidentifier():
+            raise ValueError(text)
+        return cls(text)
 
     def matches(self, event: Event) -> bool:
         """Are we in the function?"""
         return event.inside(self.function)
 
 
-class OpIs(Base, frozen=True):
+# -- ops and nodes, by name --------------------------------------------------------------------
+
+
+class OpIs(Kind, frozen=True):
     """An op whose name matches a pattern."""
 
     pattern: str
-    about: ClassVar[frozenset[str]] = frozenset({OP})
-    judges: ClassVar[frozenset[str]] = frozenset({OP})
+    word, form, usage = "op", "name", "op PATTERN"
+    help = "b op relu: after a call of torch's API by that name; op *_entropy takes any start."
+    about = judges = frozenset({OP})
 
     def matches(self, event: Event) -> bool:
         """Is the op's name like the pattern?"""
         return event.kind == OP and fnmatchcase(event.name, self.pattern)
 
 
-class NodeIs(Base, frozen=True):
+class NodeIs(Kind, frozen=True):
     """A node whose name matches a pattern; ``AddmmBackward`` means ``AddmmBackward*``."""
 
     pattern: str
-    about: ClassVar[frozenset[str]] = frozenset({NODE})
-    judges: ClassVar[frozenset[str]] = frozenset({NODE})
+    word, form, usage = "node", "name", "node PATTERN"
+    help = "b node Addmm*: before a node of the backward, by its class name."
+    about = judges = frozenset({NODE})
+    known = True
 
     def matches(self, event: Event) -> bool:
         """Is the node's name like the pattern, with or without its number?"""
@@ -91,10 +101,13 @@ class NodeIs(Base, frozen=True):
         )
 
 
-class InModule(Base, frozen=True):
+class InModule(Kind, frozen=True):
     """An op or node inside a module: its path, or a pattern; ``encoder`` includes all below."""
 
     path: str
+    word, also, form, usage = "mod", ("module",), "name", "mod PATH"
+    help = "b mod fc1: at the first op of that module, and at its nodes in the backward."
+    known = True
 
     def matches(self, event: Event) -> bool:
         """Is the module this one or below it?"""
@@ -104,48 +117,72 @@ class InModule(Base, frozen=True):
         )
 
 
-class LeafIs(Base, frozen=True):
+class LeafIs(Kind, frozen=True):
     """The accumulation into a leaf."""
 
     name: str
-    about: ClassVar[frozenset[str]] = frozenset({NODE})
-    judges: ClassVar[frozenset[str]] = frozenset({NODE})
+    word, form, usage = "leaf", "name", "leaf NAME"
+    help = "b leaf fc1.weight: in the backward, where this parameter's gradient is whole."
+    about = judges = frozenset({NODE})
+    known = True
 
     def matches(self, event: Event) -> bool:
         """Is this the leaf's AccumulateGrad?"""
         return any(fnmatchcase(leaf, self.name) for leaf in event.leaf_names())
 
+    def only_leaves(self) -> bool:
+        """It holds at leaves only."""
+        return True
 
-class Named(Base, frozen=True):
+
+class Named(Kind, frozen=True):
     """A variable's tensor: the op that used it or made it, the node behind it."""
 
     name: str
+    word, form, usage = "name", "name", "name VARIABLE"
+    help = "b name h: after an op whose result is assigned to the variable h."
+    known = True
 
     def matches(self, event: Event) -> bool:
         """Is the variable among the labels?"""
         return self.name in event.labels()
 
 
-class NonFinite(Base, frozen=True):
+# -- what a value is ---------------------------------------------------------------------------
+
+
+class NonFinite(Kind, frozen=True):
     """'nan' or 'inf' born here: in what was made, and not in what it was made of."""
 
     what: str
-    when: ClassVar[str] = "after"
-    node_when: ClassVar[str] = "any"
-    reads_values: ClassVar[bool] = True
+    word, also, form, usage = "nan", ("inf",), "word", "nan, inf"
+    help = "b nan, b inf: after the op, or before the node, at which a NaN, an infinity is born."
+    node_when = "any"
 
     def matches(self, event: Event) -> bool:
         """Was it born here?"""
         return event.born(self.what)
 
 
-class NormIs(Base, frozen=True):
+class NormIs(Kind, frozen=True):
     """A gradient (or, combined with ``op``, an output) whose L2 norm compares so."""
 
     limit: float
     below: bool = False
-    about: ClassVar[frozenset[str]] = frozenset({NODE})
-    reads_values: ClassVar[bool] = True
+    word, also, usage = "norm", ("grad-norm",), "norm > X"
+    help = "b norm > 10, b norm < 1e-6: before a node whose arriving gradient has such a norm."
+    about = frozenset({NODE})
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read '> 10' or '< 1e-6'."""
+        found = re.fullmatch(r"([<>])=?\s*([-+.\w]+)", text)
+        try:
+            if found:
+                return cls(float(found[2]), below=found[1] == "<")
+        except ValueError:
+            pass
+        raise ConditionError(f"'norm {text}' is not a limit.", "Write: b norm > 10")
 
     def matches(self, event: Event) -> bool:
         """Is any norm beyond the limit? A nan is."""
@@ -154,71 +191,64 @@ class NormIs(Base, frozen=True):
         return any(not norm <= self.limit for norm in event.norms())
 
 
-class NoGradient(Base, frozen=True):
+class NoGradient(Kind, frozen=True):
     """At the end of a backward: a parameter got no gradient."""
 
-    about: ClassVar[frozenset[str]] = frozenset({PASS})
-    judges: ClassVar[frozenset[str]] = frozenset({PASS})
+    word, form, usage = "none", "word", "none"
+    help = "b none: at the end of a backward in which a parameter got no gradient."
+    about = judges = frozenset({PASS})
 
     def matches(self, event: Event) -> bool:
         """Is any parameter without a gradient?"""
         return event.kind == PASS and bool(event.missing())
 
 
-class VerdictIs(Base, frozen=True):
+class VerdictIs(Kind, frozen=True):
     """At the end of a backward: a parameter has got this verdict, or with ``bad`` a bad one."""
 
-    word: str
-    about: ClassVar[frozenset[str]] = frozenset({WATCH})
-    judges: ClassVar[frozenset[str]] = frozenset({WATCH, PASS})
+    verdict: str
+    word, usage = "verdict", "verdict WORD"
+    help = (
+        "b verdict vanishing: where ':watch grads' comes to that verdict on a parameter; "
+        "'verdict bad' is any that is wrong."
+    )
+    about = frozenset({WATCH})
+    judges = frozenset({WATCH, PASS})
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read a verdict; 'none' is short for 'no gradient'."""
+        word = " ".join(text.lower().split())
+        word = {"none": NO_GRAD, "no-grad": NO_GRAD, "no_grad": NO_GRAD}.get(word, word)
+        if word not in (*VERDICTS, BAD):
+            raise ConditionError(
+                f"'{text}' is not a verdict.", f"One of {', '.join((*VERDICTS, BAD))}."
+            )
+        return cls(word)
 
     def matches(self, event: Event) -> bool:
         """Is it among the new verdicts?"""
-        wanted = PROBLEMS if self.word == BAD else (self.word,)
-        return any(word in wanted for word in event.verdicts())
+        wanted = PROBLEMS if self.verdict == BAD else (self.verdict,)
+        return any(verdict in wanted for verdict in event.verdicts())
 
 
-class BatchIs(Base, frozen=True):
-    """A DataLoader has handed over batch ``number`` of an epoch, counted from 0."""
-
-    number: int
-    about: ClassVar[frozenset[str]] = frozenset({BATCH})
-    judges: ClassVar[frozenset[str]] = frozenset({BATCH})
-
-    def matches(self, event: Event) -> bool:
-        """Is it this batch?"""
-        return event.kind == BATCH and event.number == self.number
-
-
-class IndexIs(Base, frozen=True):
-    """A DataLoader has handed over a batch with this dataset index in it."""
-
-    index: str
-    about: ClassVar[frozenset[str]] = frozenset({BATCH})
-    judges: ClassVar[frozenset[str]] = frozenset({BATCH})
-
-    def matches(self, event: Event) -> bool:
-        """Is the index in the batch?"""
-        return event.kind == BATCH and self.index in event.indices()
-
-
-class LabelIs(Base, frozen=True):
-    """A DataLoader has handed over a batch with a sample of this label in it."""
-
-    label: str
-    about: ClassVar[frozenset[str]] = frozenset({BATCH})
-    judges: ClassVar[frozenset[str]] = frozenset({BATCH})
-    reads_values: ClassVar[bool] = True
-
-    def matches(self, event: Event) -> bool:
-        """Is the label in the batch?"""
-        return event.kind == BATCH and self.label in event.targets()
-
-
-class ShapeIs(Base, frozen=True):
+class ShapeIs(Kind, frozen=True):
     """An output or gradient of this shape; -1 is any size."""
 
     shape: tuple[int, ...]
+    word, usage = "shape", "shape (64, -1)"
+    help = "b shape (64, -1): after an op with a result of that shape; -1 is any size."
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read '(64, -1)', with or without the brackets."""
+        found = re.fullmatch(r"[(\[]?([-\d\s,]*)[)\]]?", text)
+        try:
+            if found:
+                return cls(tuple(int(size) for size in found[1].split(",") if size.strip()))
+        except ValueError:
+            pass
+        raise ConditionError(f"'shape {text}' is not a shape.", "Write: b shape (64, -1)")
 
     def matches(self, event: Event) -> bool:
         """Has any tensor this shape?"""
@@ -229,71 +259,60 @@ class ShapeIs(Base, frozen=True):
         )
 
 
-class Plugged(Base, frozen=True):
-    """A kind that a plugin brings: ``word`` names it, ``text`` is what follows the word."""
-
-    word: str
-    text: str
-    about: frozenset[str] = BOTH  # type: ignore[misc]
-    judges: frozenset[str] = BOTH  # type: ignore[misc]
-    when: str = "after"  # type: ignore[misc]
-    node_when: str = "before"  # type: ignore[misc]
-    reads_values: ClassVar[bool] = True
-
-    def matches(self, event: Any) -> bool:
-        """Does the plugin say so?"""
-        return bool(event.ask_plugin(self.word, self.text))
+# -- batches -----------------------------------------------------------------------------------
 
 
-class Observed(Base, frozen=True):
-    """Every event, for plugins that only look; stops at none."""
+class BatchIs(Kind, frozen=True):
+    """A DataLoader has handed over batch ``number`` of an epoch, counted from 0."""
 
-    about: ClassVar[frozenset[str]] = BOTH
-    judges: ClassVar[frozenset[str]] = BOTH
+    number: int
+    word, usage = "batch", "batch N"
+    help = "b batch 7: when the program gets batch 7 of an epoch from a DataLoader."
+    about = judges = frozenset({BATCH})
 
-    def matches(self, event: Any) -> bool:
-        """Show the event; there is nothing to stop for."""
-        event.show_plugins()
-        return False
-
-
-class Where(Base, frozen=True):
-    """Another condition, where also a Python expression is true."""
-
-    condition: Condition
-    expression: str
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read the number of a batch."""
+        if not text.isdecimal():
+            raise ConditionError(f"'batch {text}' is no number of a batch.", "Write: b batch 7")
+        return cls(int(text))
 
     def matches(self, event: Event) -> bool:
-        """Does the condition hold, and the expression?"""
-        return self.condition.matches(event) and event.evaluate(self.expression)
+        """Is it this batch?"""
+        return event.kind == BATCH and event.number == self.number
 
 
-class Both(Base, frozen=True):
-    """Two conditions at one event."""
+class IndexIs(Kind, frozen=True):
+    """A DataLoader has handed over a batch with this dataset index in it."""
 
-    left: Condition
-    right: Condition
-
-    def matches(self, event: Event) -> bool:
-        """Do both hold?"""
-        return self.left.matches(event) and self.right.matches(event)
-
-
-class Either(Base, frozen=True):
-    """One of two conditions."""
-
-    left: Condition
-    right: Condition
+    index: str
+    word, usage = "index", "index I"
+    help = "b index 40: when the program gets a batch with dataset[40] in it."
+    about = judges = frozenset({BATCH})
 
     def matches(self, event: Event) -> bool:
-        """Does one hold, of those that are asked at this side of such an event?"""
-        from gradrepl.conditions.asking import asked
-
-        return any(asked(part, event) and part.matches(event) for part in (self.left, self.right))
+        """Is the index in the batch?"""
+        return event.kind == BATCH and self.index in event.indices()
 
 
-Simple = (
-    Line | InFunction | OpIs | NodeIs | InModule | LeafIs | Named | NonFinite | NormIs
-    | NoGradient | ShapeIs | VerdictIs | BatchIs | IndexIs | LabelIs | Plugged
-)  # fmt: skip
-Condition = Simple | Where | Both | Either
+class LabelIs(Kind, frozen=True):
+    """A DataLoader has handed over a batch with a sample of this label in it."""
+
+    label: str
+    word, usage = "label", "label L"
+    help = "b label cat: when the program gets a batch with a sample of that label in it."
+    about = judges = frozenset({BATCH})
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read a label, with or without quotes."""
+        quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+        return cls(text[1:-1] if quoted else text)
+
+    def matches(self, event: Event) -> bool:
+        """Is the label in the batch?"""
+        return event.kind == BATCH and self.label in event.targets()
+
+
+OURS = tuple(Kind.__subclasses__())
+"""Every kind above, in the order of the help."""

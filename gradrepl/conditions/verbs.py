@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from gradrepl.conditions.kinds import NODE, Base, Condition
+from gradrepl.conditions.base import NODE, Base
+from gradrepl.conditions.joined import Condition
 from gradrepl.event import Event
 
 
@@ -21,7 +20,7 @@ class Step(Base, frozen=True):
 class First(Base, frozen=True):
     """Before the very next op, or at the very next node: how a script starts."""
 
-    when: ClassVar[str] = "before"
+    when = "before"
     why: str = "start"
     """What is said of the stop."""
 
@@ -33,7 +32,7 @@ class First(Base, frozen=True):
 class FirstNode(Base, frozen=True):
     """The very next node of a backward, whatever ops come before."""
 
-    about: ClassVar[frozenset[str]] = frozenset({NODE})
+    about = frozenset({NODE})
 
     def matches(self, event: Event) -> bool:
         """Any node is the first."""
@@ -69,6 +68,10 @@ class Until(Base, frozen=True):
             return event.number >= self.number
         return event.past_line()
 
+    def possible(self, event: Event) -> bool:
+        """Is the node that far? Of a later line that is not known before."""
+        return self.matches(event) if self.number else super().possible(event)
+
 
 class UntilCondition(Base, frozen=True):
     """Where a condition holds, as a breakpoint used once."""
@@ -91,8 +94,8 @@ class Into(Base, frozen=True):
 class Finish(Base, frozen=True):
     """After the current node has run, its outgoing gradients known."""
 
-    node_when: ClassVar[str] = "after"
-    about: ClassVar[frozenset[str]] = frozenset({NODE})
+    node_when = "after"
+    about = frozenset({NODE})
 
     def matches(self, event: Event) -> bool:
         """The first node that is done is the one we stood at."""
@@ -102,7 +105,7 @@ class Finish(Base, frozen=True):
 class Continue(Base, frozen=True):
     """No stop but at a breakpoint."""
 
-    about: ClassVar[frozenset[str]] = frozenset()
+    about = frozenset[str]()
 
     def matches(self, event: Event) -> bool:
         """Never."""

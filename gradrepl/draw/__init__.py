@@ -7,7 +7,7 @@ marked ``@drawing.register``, is all that a new record needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import singledispatch
 from importlib import import_module
 
@@ -34,9 +34,17 @@ class Look(msgspec.Struct, frozen=True):
     """Of a stop or a backward only what is new: panels show the rest."""
 
 
+others: list[Callable[[model.Record, int | None], Iterable[Line] | None]] = []
+"""Who else may know how to draw a record: the plugins, where they are loaded."""
+
+
 @singledispatch
 def drawing(record: model.Record, look: Look) -> Iterable[Line]:
-    """Return the lines of ``record``; of one that nobody knows how to draw, its fields."""
+    """Return the lines of ``record``; of one that nobody can draw its fields."""
+    for other in others:
+        drawn = other(record, look.width)
+        if drawn is not None:
+            return [[ink.span(*part) for part in line] for line in drawn]
     fields = [(name, str(getattr(record, name))) for name in record.__struct_fields__]
     return tables.facts([("type", type(record).__name__), *fields])
 

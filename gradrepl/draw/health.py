@@ -81,7 +81,7 @@ def _bad(row: model.HealthRow) -> Span:
     return (str(bad), "bad") if bad else ("0" if row.norm is not None else "-", "")
 
 
-def _counts(row: model.HealthRow | model.NodeHealth) -> str:
+def _counts(row: model.HealthRow | model.NodeRow) -> str:
     return ", ".join(f"{n} {what}" for n, what in ((row.nans, "NaN"), (row.infs, "Inf")) if n)
 
 
@@ -323,7 +323,7 @@ def _(record: model.HealthNodes, look: Look) -> Iterable[Line]:
     yield ink.join(f"backward {record.backward}", record.note)
 
 
-def _node_verdict(row: model.NodeHealth) -> Span:
+def _node_verdict(row: model.NodeRow) -> Span:
     return f"{row.verdict} {_counts(row)}".rstrip(), role(row.verdict)
 
 

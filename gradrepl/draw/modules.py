@@ -199,7 +199,7 @@ def _(record: model.GraphView, look: Look) -> Iterable[Line]:
         yield [("its forward was not recorded: modules and lines are not known", "dim")]
 
 
-def _node(row: model.GraphRow) -> tuple[Cell, ...]:
+def _node(row: model.NodeRow) -> tuple[Cell, ...]:
     label = f"{row.label}  ({count(row.nodes, 'node')})" if row.folded else row.label
     # What it saved and in which version, without shapes.
     saved = ", ".join(re.sub(r" \(.*?\)", "", each) for each in row.saved)
@@ -207,7 +207,8 @@ def _node(row: model.GraphRow) -> tuple[Cell, ...]:
     state = {"stale": "stale: changed in place", "predicted": ""}.get(row.state, row.state)
     return (
         (row.lanes, "dim"), (f"#{row.id}", "dim"), (row.name, "name"),
-        (label, "leaf" if row.leaf else "module"), row.op.partition(" ")[0], (row.place, "dim"),
+        (label, "leaf" if row.leaf else "module"), "" if row.op is None else f"%{row.op}",
+        (row.site.place if row.site else "", "dim"),
         (norm, "number"), ": ".join(filter(None, (_saved_bytes(row.saved_nbytes), saved))),
         (state, "bad" if row.state == "stale" else "dim"),
     )  # fmt: skip

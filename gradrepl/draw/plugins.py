@@ -41,8 +41,9 @@ def _(record: model.Table, look: Look) -> Iterable[Line]:
 
 
 @drawing.register
-def _(record: model.Values, look: Look) -> Iterable[Line]:
-    return [[ink.span(f"{record.plugin}: {record.data}"[:LONG])]]
+def _(record: model.Brought, look: Look) -> Iterable[Line]:
+    fields = ", ".join(f"{name}: {value}" for name, value in record.fields.items())
+    return [ink.join(f"{record.kind}  {fields}"[:LONG])]
 
 
 @drawing.register

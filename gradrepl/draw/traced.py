@@ -12,22 +12,21 @@ from gradrepl.draw.ink import Line
 from gradrepl.draw.lists import op_table
 from gradrepl.draw.numbers import count, number
 from gradrepl.draw.tables import window
-from gradrepl.model.traced import TracedOp, TracedPass
+from gradrepl.model.traced import TracedPass
 
 SHOWN = 40
 """Rows of a list that are drawn."""
 
 
 def trace(
-    summary: str, ops: Sequence[TracedOp], passes: Sequence[TracedPass],
+    summary: str, ops: Sequence[model.OpRow], passes: Sequence[TracedPass],
     graph: model.GraphView | None,
 ) -> Iterator[Line]:  # fmt: skip
     """Yield the drawing of a trace."""
     yield [ink.span(f"trace: {summary}")]
     if ops:
-        shown = [_row(op) for op in ops[:SHOWN]]
-        yield from op_table(shown, None)
-        yield window(0, len(shown), len(ops), "ops")
+        yield from op_table(ops[:SHOWN], None)
+        yield window(0, min(len(ops), SHOWN), len(ops), "ops")
     yield from ([ink.span(in_a_line(each))] for each in passes[:SHOWN])
     if len(passes) > SHOWN:
         yield window(0, SHOWN, len(passes), "passes")
@@ -46,10 +45,3 @@ def in_a_line(each: TracedPass) -> str:
     norms = f", leaves' |g| up to {number(max(known))}" if known else ""
     ran = f"{len(each.visits)} of {count(len(each.nodes), 'node')} ran"
     return f"pass {each.number}: {call}{place}{inside}, {ran}{more}{norms}{ended}"
-
-
-def _row(op: TracedOp) -> model.OpRow:
-    note = ", ".join(filter(None, (op.mode, "in place" if op.changed else "")))
-    first = op.outputs[0] if op.outputs else None
-    number = op.site.line if op.site else 0
-    return model.OpRow(op.id, op.name, first, op.dtype, op.module, number, note, op.depth)

@@ -100,7 +100,7 @@ def _face_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], 
         session.face_gone()
         interrupts.leave()
         if why and session.running_script:
-            stdio.say(f"the face is gone ({why}): the program runs on, with no stop.")
+            stdio.say(f"the client is gone ({why}): the program continues, with no stop.")
         session.gate.detach()
 
 

@@ -208,21 +208,26 @@ class OwnView:
 class OwnCondition:
     """The condition of a watch."""
 
+    about: frozenset[str] = frozenset()
+    """The verdicts that it waits for are those of its own watch."""
+
     def __init__(self, condition: c.Condition, source: ModelWatch) -> None:
         self.condition, self.source = condition, source
-        self.about, self.judges = c.events(condition), c.judged(condition)
-        self.node_when = self._side(frozenset({c.NODE}))
-        self.when = self._side(self.about - {c.NODE})
 
-    def _side(self, kinds: frozenset[str]) -> str:
-        sides = {side for kind in kinds for side in c.sides(self.condition, kind)}
-        return next(iter(sides)) if len(sides) == 1 else "any"
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.condition, name)
+
+    def parts(self) -> list[OwnCondition]:
+        """It is one: nobody else's watch need wait for a part of it."""
+        return [self]
+
+    def narrows(self) -> bool:
+        """The names of leaves are the model's own: ask everywhere."""
+        return False
 
     def matches(self, event: Any) -> bool:
         """Is this event one to stop at?"""
-        if not c.asked(self.condition, event):
-            return False
-        return self.condition.matches(OwnView(event, self.source))  # type: ignore[arg-type]
+        return self.condition.matches(OwnView(event, self.source))
 
 
 def seen(watch: ModelWatch) -> Health:

@@ -305,18 +305,18 @@ class Session:
         Raises:
             ConditionError: the line cannot be stopped at.
         """
-        if c.LINE in c.events(condition) and self.stepper.lines.taken():
+        if c.LINE in condition.events() and self.stepper.lines.taken():
             raise StateError(
                 "another debugger or coverage tool traces this program: lines cannot be watched.",
                 "Stop at an op, a node or a module instead.",
             )
-        for line in c.lines(condition):
+        for line in _lines(condition):
             file = line.file or self._current_file(place)
             path = self._find(file)
             if path:
                 _check_line(path, line.line)
             if not line.file:
-                condition = c.with_file(condition, path or file)
+                condition = condition.in_file(path or file)
                 shown = f"{os.path.basename(file)}:{line.line}"
                 text = re.sub(rf"(?<![\w:.]){line.line}(?!\w)", shown, text, count=1)
         if place.state != "idle":
@@ -329,7 +329,7 @@ class Session:
     def broken_lines(self, file: str) -> frozenset[int]:
         """Return the lines of ``file`` that have a breakpoint."""
         found = self.stepper.armed.breakpoints.values()
-        lines = (line for each in found for line in c.lines(each.condition))
+        lines = (line for each in found for line in _lines(each.condition))
         return frozenset(line.line for line in lines if same_file(file, line.file))
 
     def _current_file(self, place: Place) -> str:
@@ -362,6 +362,11 @@ def _plain(code: CodeType, space: dict[str, Any]) -> bool:
     inner = (const for const in code.co_consts if isinstance(const, CodeType))
     names = {name for name in code.co_names if name not in code.co_varnames}
     return not (names - known) and all(_plain(each, space) for each in inner)
+
+
+def _lines(condition: c.Condition) -> list[c.Line]:
+    """Return the lines that a condition is about, in part at least."""
+    return [part for part in condition.parts() if isinstance(part, c.Line)]
 
 
 def _check_line(path: str, line: int) -> None:

@@ -10,7 +10,8 @@ from typing import Any, TextIO
 
 import msgspec
 
-from gradrepl.errors import UsageError
+from gradrepl import plugins
+from gradrepl.errors import StateError, UsageError
 
 GRAPH, PASS, OPS, TIME, SCREEN = "graph", "pass", "ops", "time", "screen"
 SUBJECTS = {
@@ -43,8 +44,9 @@ class Exporter(msgspec.Struct, frozen=True):
 EXPORTERS: list[Exporter] = []
 """All of them; of two with the same suffix the first is meant where nothing else is said."""
 
-_OURS = ("svg", "html", "tables", "trace", "screen")
-_loaded = False
+_OURS = ("tables", "screen")
+_asked: set[str] = set()
+"""The plugins whose exporters have been taken in; '' stands for our own."""
 
 
 def exporter(
@@ -84,18 +86,25 @@ def leave(plugin: str) -> None:
 
 
 def load() -> list[Exporter]:
-    """Return all exporters; the first call imports our own."""
-    global _loaded
-    if not _loaded:
-        _loaded = True
+    """Return all exporters, in the order of ``SUBJECTS``; of one subject our own come first.
+
+    They are imported, and those of plugins asked for, when they are first needed.
+    """
+    if "" not in _asked:
         brought, EXPORTERS[:] = list(EXPORTERS), []
         for name in _OURS:
             for value in list(vars(import_module(f"gradrepl.export.{name}")).values()):
                 made = getattr(value, "exporter", None)
                 if isinstance(made, Exporter):
                     enter(made)
-        for each in brought:  # ours come first, so that a suffix means what the help says
-            enter(each, each.plugin)
+        EXPORTERS.extend(brought)
+    new = {"", *plugins.here().rows} - _asked
+    _asked.update(new)
+    for name, function in plugins.here().flat("gradrepl_exporters") if new else ():
+        if name in new:
+            enter(function.exporter, name)
+    order = list(SUBJECTS)
+    EXPORTERS.sort(key=lambda each: order.index(each.of))
     return EXPORTERS
 
 
@@ -103,6 +112,16 @@ def words() -> list[str]:
     """Return the words that may stand for a kind: what it shows, and its own name."""
     found = [each.of for each in load()] + [each.name for each in EXPORTERS]
     return list(dict.fromkeys(found))
+
+
+def too_many(total: int, name: str, recorded: bool) -> StateError:
+    """Return the refusal of a picture that nobody could read."""
+    why = "too few modules" if recorded else "no recorded ops that tell their modules"
+    hint = "" if recorded else "After ':export on' the next forward is recorded. "
+    return StateError(
+        f"{total:,} nodes are too many for {name}, and there are {why} to fold them by.",
+        f"{hint}.dot, .json and .csv take graphs of any size.",
+    )
 
 
 def choose(kinds: list[str], path: str) -> Exporter:

@@ -15,7 +15,7 @@ import msgspec
 from gradrepl import model
 
 IN_MEMORY = 8 * 1024 * 1024
-Row = TypeVar("Row", model.TakenNode, model.TakenOp)
+Row = TypeVar("Row", model.NodeRow, model.OpRow)
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -63,7 +63,7 @@ class Graph:
     A backward that is exported as a pass has them in the order in which they ran.
     """
 
-    def __init__(self, about: model.Taken, nodes: Rows[model.TakenNode]) -> None:
+    def __init__(self, about: model.Taken, nodes: Rows[model.NodeRow]) -> None:
         self.about, self.nodes = about, nodes
 
     @property
@@ -76,14 +76,14 @@ class Graph:
 class Ops:
     """The recorded ops, in the order in which they ended."""
 
-    def __init__(self, about: model.Taken, ops: Rows[model.TakenOp]) -> None:
+    def __init__(self, about: model.Taken, ops: Rows[model.OpRow]) -> None:
         self.about, self.ops = about, ops
 
 
 class Time:
     """The recorded ops, and the nodes of the recorded backwards in the order in which they ran."""
 
-    def __init__(self, ops: Rows[model.TakenOp], nodes: Rows[model.TakenNode]) -> None:
+    def __init__(self, ops: Rows[model.OpRow], nodes: Rows[model.NodeRow]) -> None:
         self.ops, self.nodes = ops, nodes
 
 

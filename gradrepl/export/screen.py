@@ -7,8 +7,8 @@ from typing import TextIO
 
 from gradrepl.export.door import SCREEN, exporter
 from gradrepl.export.records import Screen
-from gradrepl.export.svg import FONT
 
+FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 _FAMILY = re.compile(r"font-family:\s*(?:Fira Code|arial)\b[^;}\"]*")
 

@@ -16,20 +16,20 @@ from gradrepl.export.door import GRAPH, OPS, PASS, exporter
 from gradrepl.export.records import Graph
 from gradrepl.export.records import Ops as OpsRecord
 from gradrepl.export.words import number
-from gradrepl.model import TakenNode, TakenOp
+from gradrepl.model import NodeRow, OpRow
 
 FORMAT = 1
 """Raised when a field changes its meaning; new fields do not raise it."""
 
 
-def node_fields(node: TakenNode) -> dict[str, Any]:
+def node_fields(node: NodeRow) -> dict[str, Any]:
     """Return a node as it stands in JSON.
 
     ``edges`` are ``next_functions``: {"to": id, "input": number}, or null where no gradient goes.
     """
     return {
         "id": node.id, "name": node.name, "label": node.label, "module": node.module,
-        "leaf": node.leaf, "op": node.op or None, "op_name": node.op_name,
+        "leaf": node.leaf, "op": node.op, "op_name": node.op_name,
         "file": node.site.file if node.site else None,
         "line": node.site.line if node.site else None,
         "function": node.site.function if node.site else None,
@@ -38,11 +38,14 @@ def node_fields(node: TakenNode) -> dict[str, Any]:
         "order": node.order or None, "norm": number(node.norm), "begin": node.begin,
         "seconds": node.seconds, "thread": node.thread or None, "saved": node.saved,
         "problem": node.problem,
-        "edges": [{"to": to, "input": place} if to else None for to, place in node.to],
+        "edges": [
+            {"to": to, "input": number} if to else None
+            for to, number in zip(node.to, node.inputs, strict=True)
+        ],
     }  # fmt: skip
 
 
-def op_fields(op: TakenOp) -> dict[str, Any]:
+def op_fields(op: OpRow) -> dict[str, Any]:
     """Return an op as it stands in JSON."""
     first, end = op.sequence
     return {
@@ -50,7 +53,7 @@ def op_fields(op: TakenOp) -> dict[str, Any]:
         "file": op.site.file if op.site else None, "line": op.site.line if op.site else None,
         "function": op.site.function if op.site else None,
         "source": op.site.text if op.site else None,
-        "shape": op.shape, "dtype": op.dtype, "mode": op.mode, "in_place": op.bumped,
+        "shape": op.shape, "dtype": op.dtype, "mode": op.mode, "in_place": op.changed,
         "depth": op.depth, "begin": op.begin, "seconds": op.seconds,
         "sequence": [first, end] if end > first else None,
     }  # fmt: skip
@@ -117,7 +120,7 @@ def ops_csv(record: OpsRecord, file: TextIO) -> None:
     lines.writerow(OP_COLUMNS)
     for op in record.ops:
         fields = op_fields(op)
-        fields["shape"], fields["in_place"] = _shape(op.shape), "; ".join(op.bumped)
+        fields["shape"], fields["in_place"] = _shape(op.shape), "; ".join(op.changed)
         lines.writerow("" if fields[name] is None else fields[name] for name in OP_COLUMNS)
 
 

@@ -6,7 +6,7 @@ import math
 import os
 from typing import Any
 
-from gradrepl.model import Site, TakenNode
+from gradrepl.model import NodeRow, Site
 
 LONG = 60
 """Characters of a name that pictures show."""
@@ -36,7 +36,7 @@ def figure(value: float) -> str:
     return f"{value:.3g}"
 
 
-def problem(node: TakenNode) -> str:
+def problem(node: NodeRow) -> str:
     """Say what is wrong with a node, or nothing."""
     match node.problem:
         case "":
@@ -48,12 +48,13 @@ def problem(node: TakenNode) -> str:
     return f"a saved value was {node.problem}"
 
 
-def facts(node: TakenNode) -> list[tuple[str, str]]:
+def facts(node: NodeRow) -> list[tuple[str, str]]:
     """Return all that is known of a node as (name, text); what is not known is left out."""
     where = place(node.site)
     shape = "" if node.shape is None else str(tuple(node.shape))
     took = "" if node.seconds is None else f"{node.seconds * 1e6:.1f} µs"
-    arrows = [f"#{to} input {number}" if to else "none" for to, number in node.to]
+    edges = zip(node.to, node.inputs, strict=True)
+    arrows = [f"#{to} input {number}" if to else "none" for to, number in edges]
     found = [
         ("problem", problem(node)),
         ("label", node.label),

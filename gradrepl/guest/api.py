@@ -1,26 +1,32 @@
-"""What a program may call: pdb's functions, on this engine, and ``listen``."""
+"""What a program may call: pdb's functions, on this engine, ``listen``, and looking on."""
 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import CodeType, FrameType, TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradrepl.engine import current
 from gradrepl.errors import StateError
-from gradrepl.guest import workers
-from gradrepl.guest.home import BdbQuit, Home
+from gradrepl.guest import processes
+from gradrepl.guest.host import BdbQuit, Host
+from gradrepl.guest.next_line import call_in_main_thread
+
+if TYPE_CHECKING:
+    from gradrepl.engine.observers import Observer
+    from gradrepl.engine.session import Session
 
 Result = TypeVar("Result")
 
 
 def set_trace(*, header: str = "") -> None:
-    """Stop here, in this thread: a face takes over the terminal until the program runs on.
+    """Stop here, in this thread: a client takes over the terminal until the program continues.
 
-    ``c`` runs on with whatever is armed, ``q`` raises ``bdb.BdbQuit``. Without a terminal the
-    thread waits for ``gradrepl attach``; with ``GRADREPL_NO_TTY=continue`` it goes on.
+    ``c`` continues with whatever is armed, ``q`` raises ``bdb.BdbQuit``. Without a terminal the
+    thread waits for ``gradrepl attach``; with ``GRADREPL_NO_TTY=continue`` it continues.
     """
     _stop_at(sys._getframe(1), header or "set_trace()")
 
@@ -32,13 +38,13 @@ def embed(*, header: str = "") -> None:
 
 def _stop_at(frame: FrameType, reason: str) -> None:
     session = current.session
-    if session is not None:  # started by ``gradrepl script.py``: it has its face
+    if session is not None:  # started by ``gradrepl script.py``: it has its client
         if session.gate.detached:
-            workers.refuses(frame, reason)
+            processes.refuses(frame, reason)
         elif not session.gate.answering():
             session.stepper.pause_here(frame, reason)
-    elif not workers.refuses(frame, reason):
-        Home.get().pause(frame, reason)
+    elif not processes.refuses(frame, reason):
+        Host.get().pause(frame, reason)
 
 
 def post_mortem(tb: TracebackType | None = None) -> None:
@@ -75,12 +81,12 @@ def look_at(error: BaseException | None, tb: TracebackType | None) -> None:
 
     if current.session is not None:
         script.post_mortem(current.session, error, tb)
-    elif tb is not None and not workers.refuses(tb.tb_frame, "post_mortem()"):
-        home = Home.get()
-        home.wake()
+    elif tb is not None and not processes.refuses(tb.tb_frame, "post_mortem()"):
+        host = Host.get()
+        host.wake()
         with suppress(BdbQuit):
-            script.post_mortem(home.session, error, tb)
-        home.finish()
+            script.post_mortem(host.session, error, tb)
+        host.finish()
 
 
 def run(
@@ -120,21 +126,21 @@ def _spaces(
 
 def _stepped(work: Callable[[], Result]) -> Result | None:
     frame = sys._getframe(2)
-    if current.session is not None or workers.refuses(frame, "run()"):
+    if current.session is not None or processes.refuses(frame, "run()"):
         return work()
-    home = Home.get()
-    home.wake()
-    home.stop_at_first_line()
+    host = Host.get()
+    host.wake()
+    host.stop_at_first_line()
     with suppress(BdbQuit):
         try:
             return work()
         finally:
-            home.finish()
+            host.finish()
     return None
 
 
 def listen(address: str = "") -> str:
-    """Let faces attach from other terminals, and return where: ``gradrepl attach`` finds it.
+    """Let clients attach from other terminals, and return where: ``gradrepl attach`` finds it.
 
     A private Unix socket, or ``tcp://HOST:PORT`` if that is asked for (port 0: any free one).
     The program runs as before until somebody attaches, and again after they detach.
@@ -143,5 +149,42 @@ def listen(address: str = "") -> str:
         LinkError: nobody can listen there.
     """
     if current.session is not None:
-        raise StateError("this program has its face already.", "listen() is for others.")
-    return Home.get().listen(address).address
+        raise StateError("this program has its client already.", "listen() is for others.")
+    return Host.get().listen(address).address
+
+
+# -- what looks on without a stop: watch(), trace() ----------------------------------------------
+
+
+def session() -> Session:
+    """Return this process's session; make one if there is none."""
+    return current.session or Host.get().session
+
+
+def begin(observer: Observer, *, stops: bool = False) -> Session:
+    """Let ``observer`` look on from now on; with ``stops`` threads may park."""
+    joined = session()
+    if current.session is None:
+        host = Host.get()
+        host.wake() if stops else host.look_on()
+    joined.stepper.observers.append(observer)
+    joined.stepper.rearm()
+    joined.stepper.place_recorder()
+    return joined
+
+
+def end(observer: Observer, joined: Session) -> None:
+    """Let ``observer`` look no more: what it alone needed is taken away."""
+    stepper = joined.stepper
+    if observer in stepper.observers:
+        stepper.observers.remove(observer)
+    observer.close()
+    stepper.rearm()
+    if threading.current_thread() is stepper.thread:
+        stepper.place_recorder()
+    else:
+        call_in_main_thread(stepper.place_recorder)
+    if stepper.torch_here and not stepper.records:
+        stepper.recorder.forget_paths()  # it holds the modules, whose paths it knows
+    if current.session is None and joined is Host.get().session:
+        Host.get().looked_on()

@@ -23,7 +23,6 @@ from gradrepl.model.modules import *
 from gradrepl.model.plugins import *
 from gradrepl.model.running import *
 from gradrepl.model.tensors import *
-from gradrepl.model.tour import *
 from gradrepl.model.words import *
 
 if TYPE_CHECKING:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
 
 class Record(msgspec.Struct, frozen=True, tag_field="type", tag=True, kw_only=True):
     """Anything that may be shown. Subclasses are tagged with their own name."""
+
+    BRIEF: ClassVar[bool] = False
+    """It never takes a screen for itself, however many lines it has."""
 
 
 class Site(msgspec.Struct, frozen=True):

@@ -4,71 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from gradrepl.model.base import Record, Site
-
-
-class TakenNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One autograd node of a graph or of a backward."""
-
-    id: int
-    """'#7': its place in the order in which the engine runs the graph, from 1."""
-    name: str
-    """'AddmmBackward0', 'AccumulateGrad'."""
-    label: str = ""
-    """The leaf's name, or the variable's that it made."""
-    module: str = ""
-    """Path of the module whose call made it, or that owns the leaf."""
-    op: int = 0
-    """'%4': the recorded op that made it; 0 for none."""
-    op_name: str = ""
-    site: Site | None = None
-    """The user's line of that op."""
-    sequence: int | None = None
-    """``_sequence_nr``; None for AccumulateGrad."""
-    shape: tuple[int, ...] | None = None
-    """Of the gradient that arrives."""
-    leaf: bool = False
-    to: tuple[tuple[int, int], ...] = ()
-    """``next_functions``: (id of a node, number of its input); (0, 0) where no gradient goes."""
-    state: str = ""
-    """Of a backward: 'done', 'here', 'predicted', 'not asked for'."""
-    order: int = 0
-    """Its place among the nodes that have run, from 1; 0 if it has not."""
-    norm: float | None = None
-    """L2 norm of the first gradient that arrived, where it was looked at."""
-    begin: float | None = None
-    """Seconds on the debuggee's clock at which it began, where that was recorded."""
-    seconds: float | None = None
-    """From there until the next node of its thread began, or until the pass was over: time on
-    the host; kernels on an accelerator may end later."""
-    thread: int = 0
-    run: int = 0
-    """Number of the recorded pass."""
-    saved: tuple[str, ...] = ()
-    """'result (64, 128) v0': what the forward saved for it, at most 8."""
-    problem: str = ""
-    """'nan', 'inf': of the norm; 'changed in place', 'freed': of what it saved."""
-
-
-class TakenOp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One recorded call of torch's API."""
-
-    id: int
-    name: str
-    module: str = ""
-    module_class: str = ""
-    site: Site | None = None
-    shape: tuple[int, ...] | None = None
-    """Of its first output."""
-    dtype: str = ""
-    mode: str = ""
-    bumped: tuple[str, ...] = ()
-    depth: int = 0
-    begin: float = 0.0
-    """Seconds on the debuggee's clock."""
-    seconds: float = 0.0
-    sequence: tuple[int, int] = (0, 0)
-    """Numbers of the nodes it made: from the first up to, not including, the second."""
+from gradrepl.model.base import Record
+from gradrepl.model.running import NodeRow, OpRow
 
 
 class Taken(Record, frozen=True, kw_only=True):
@@ -100,13 +37,13 @@ class Taken(Record, frozen=True, kw_only=True):
 class TakenNodes(Record, frozen=True, kw_only=True):
     """Some rows of what was taken."""
 
-    rows: tuple[TakenNode, ...]
+    rows: tuple[NodeRow, ...]
 
 
 class TakenOps(Record, frozen=True, kw_only=True):
     """Some rows of what was taken."""
 
-    rows: tuple[TakenOp, ...]
+    rows: tuple[OpRow, ...]
 
 
 class ExporterInfo(msgspec.Struct, frozen=True, kw_only=True):

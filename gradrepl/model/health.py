@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from gradrepl.model.base import Record
+from gradrepl.model.running import NodeRow
 
 NAN, INF, EXPLODING, NO_GRAD = "nan", "inf", "exploding", "no grad"
 VANISHING, DEAD, UNCHANGED = "vanishing", "dead", "unchanged"
@@ -166,32 +167,15 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """In a sentence: 'loader-bound: 71 % of the step is waiting for data.'"""
 
 
-class NodeHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of the last watched backward, with the gradient that arrived at its first output."""
-
-    id: int
-    """Its place in the order in which the engine ran them, from 1."""
-    name: str
-    label: str = ""
-    """Of a leaf, the parameter's name."""
-    norm: float | None
-    min: float | None = None
-    max: float | None = None
-    nans: int | None = 0
-    infs: int | None = 0
-    """None where they were not counted (on an accelerator)."""
-    verdict: str = OK
-
-
 class HealthNodes(Record, frozen=True, kw_only=True):
     """A window on the nodes of the last watched backward, in the engine's order."""
 
-    rows: tuple[NodeHealth, ...]
+    rows: tuple[NodeRow, ...]
     first: int = 0
     total: int = 0
     backward: int = 0
     problems: int = 0
-    bad: NodeHealth | None = None
+    bad: NodeRow | None = None
     """The first node that a non-finite gradient arrived at."""
     statistics: bool = False
     """Were minimum and maximum worked out?"""
@@ -262,6 +246,7 @@ class VerdictChange(msgspec.Struct, frozen=True, kw_only=True):
 class Verdicts(Record, frozen=True, kw_only=True):
     """Told when parameters have got a verdict that something is wrong; at most once a second."""
 
+    BRIEF: ClassVar[bool] = True
     changes: tuple[VerdictChange, ...]
     """At most 8."""
     total: int

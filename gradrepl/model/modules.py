@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gradrepl.model.base import Record, Site
-from gradrepl.model.running import Saved
+from gradrepl.model.running import NodeRow, Saved
 from gradrepl.model.tensors import HookInfo
 
 
@@ -143,49 +143,11 @@ class FunctionInfo(Record, frozen=True, kw_only=True):
     source_site: Site | None = None
 
 
-class GraphRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of a graph, or a run of nodes of one folded module."""
-
-    id: int
-    """Place in the engine's order, from 1; of a folded module, of its first node."""
-    lanes: str
-    name: str
-    """'AddmmBackward0'; of a folded module its class."""
-    label: str = ""
-    """The leaf's name, the variable's that it made, or the path of a folded module."""
-    module: str = ""
-    op: str = ""
-    """'%4 linear': the recorded op that made the node."""
-    place: str = ""
-    """'train.py:27'."""
-    nodes: int = 1
-    """Nodes that this row stands for."""
-    state: str = ""
-    """'done', 'here', 'partly', 'predicted' in a backward that is paused; else '', or of what the
-    row's nodes saved 'freed' or 'stale'."""
-    shape: tuple[int, ...] | None = None
-    """Of the gradient that arrives."""
-    norm: float | None = None
-    saved: tuple[str, ...] = ()
-    """'result (64, 128) v0', at most 4."""
-    saved_nbytes: int | None = None
-    """Bytes of what it saved, each storage once and those of leaves not at all; None where there
-    are too many nodes to look at."""
-    to: tuple[int, ...] = ()
-    """Rows (by id) that its gradients go to, at most 16, as far as they are worked out."""
-    leaf: bool = False
-
-    @property
-    def folded(self) -> bool:
-        """Does it stand for several nodes?"""
-        return self.nodes > 1
-
-
 class GraphView(Record, frozen=True, kw_only=True):
     """A window on the rows of a graph, in the order in which the engine runs it."""
 
     root: str
-    rows: tuple[GraphRow, ...]
+    rows: tuple[NodeRow, ...]
     first: int = 0
     total: int | None = None
     """Rows there are, folded as asked; None where so many nodes are not all worked out."""

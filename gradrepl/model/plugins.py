@@ -41,12 +41,12 @@ class Table(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class Values(Record, frozen=True, kw_only=True):
-    """What the debuggee's half of a plugin tells its other half."""
+class Brought(Record, frozen=True, kw_only=True):
+    """A plugin's own record as it crosses the link, for who does not have the plugin."""
 
-    plugin: str
-    data: Any = None
-    """Numbers, texts, lists and dicts; keep it bounded."""
+    kind: str
+    """Its class: 'gradrepl_picture.Dots'."""
+    fields: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Findings(Record, frozen=True, kw_only=True):

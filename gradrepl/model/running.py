@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from gradrepl.model.base import Record, Site
 from gradrepl.model.tensors import TensorInfo
+
+Shape = tuple[int, ...]
 
 
 class Op(Record, frozen=True, kw_only=True):
@@ -30,17 +34,49 @@ class Op(Record, frozen=True, kw_only=True):
     """Seconds that the call took."""
 
 
-class OpRow(msgspec.Struct, frozen=True):
-    """One line of the list of ops."""
+class OpRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One recorded call of torch's API in a list; what is not known is left out."""
 
     id: int
+    """Counted from 1; in a trace, in the order in which its ops ended."""
     name: str
-    shape: tuple[int, ...] | None
-    dtype: str
-    module: str
-    line: int
-    note: str
+    site: Site | None = None
+    """The user's line that called it, also from inside a module of torch's."""
+    module: str = ""
+    """Path of the module that it ran in: 'encoder.0'; empty outside of modules."""
+    module_class: str = ""
+    inputs: tuple[Shape, ...] = ()
+    """In a trace: shapes of the tensors that went in, at most 8."""
+    outputs: tuple[Shape, ...] = ()
+    """Shapes of the tensors that came out: of the first, or in a trace of at most 8."""
+    dtype: str = ""
+    """Of the first output: 'float32'."""
+    mode: str = ""
+    """'no_grad', 'inference_mode', 'autocast', 'recomputation'; several joined by a comma."""
+    changed: tuple[str, ...] = ()
+    """Inputs that it wrote to: 'input 0: v0 -> v1'."""
     depth: int = 0
+    """How many recorded calls it ran inside of."""
+    begin: float = 0.0
+    """Seconds on the program's clock."""
+    seconds: float = 0.0
+    sequence: tuple[int, int] = (0, 0)
+    """Numbers of the nodes it made: from the first up to, not including, the second."""
+
+    @property
+    def shape(self) -> Shape | None:
+        """Shape of the first output."""
+        return self.outputs[0] if self.outputs else None
+
+    @property
+    def line(self) -> int:
+        """Number of the user's line, or 0."""
+        return self.site.line if self.site else 0
+
+    @property
+    def note(self) -> str:
+        """What a list says beside it: 'no_grad, in place'."""
+        return ", ".join(filter(None, (self.mode, "in place" if self.changed else "")))
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -83,19 +119,76 @@ class Node(Record, frozen=True, kw_only=True):
     """Hooks of the user's own on the leaf's tensor, as far as torch tells."""
 
 
-class NodeRow(msgspec.Struct, frozen=True):
-    """One line of the backward list."""
+class NodeRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One node of a graph or a backward, or a folded run of them; what is not known is left out."""
 
     id: int
+    """'#7': its place in the order in which the engine runs the graph, from 1. Where rows are those
+    of a backward that is over (a trace, health): the place at which it ran."""
     name: str
-    label: str
-    state: str
-    """'done', 'here', 'predicted', 'skipped'."""
-    norm: float | None
-    shape: tuple[int, ...] | None
-    lanes: str
-    depth: int = 0
+    """'AddmmBackward0', 'AccumulateGrad'; of a folded module its class."""
+    label: str = ""
+    """The leaf's name, the variable's that it made, or the path of a folded module."""
+    module: str = ""
+    """Path of the module whose call made it, or that owns the leaf."""
+    op: int | None = None
+    """'%4': the recorded op that made it."""
+    op_name: str = ""
+    site: Site | None = None
+    """The user's line of that op."""
+    leaf: bool = False
+    """Does it accumulate into a leaf?"""
+    sequence: int | None = None
+    """``_sequence_nr``; None for AccumulateGrad."""
+    state: str = ""
+    """Of a backward: 'done', 'here', 'predicted', 'skipped', 'not asked for'; of a folded module
+    also 'partly'. Of a graph that nobody runs: 'freed' or 'stale', of what it saved."""
+    order: int = 0
+    """Its place among the nodes that have run, from 1; 0 if it has not."""
+    shape: Shape | None = None
+    """Of the gradient that arrives."""
+    norm: float | None = None
+    """L2 norm of the first gradient that arrived, where it was looked at."""
+    min: float | None = None
+    max: float | None = None
+    nans: int | None = None
+    infs: int | None = None
+    """None where they were not counted."""
+    verdict: str = ""
+    """A word of ``VERDICTS``, where gradients are watched."""
+    to: tuple[int, ...] = ()
+    """Nodes (or rows) that its gradients go to, by id; in a file 0 where no gradient goes."""
+    inputs: tuple[int, ...] = ()
+    """In a file: at which of their inputs, one for each of ``to``."""
+    saved: tuple[str, ...] = ()
+    """'result (64, 128) v0': what the forward saved for it, at most 8."""
+    saved_nbytes: int | None = None
+    """Bytes of that, each storage once and those of leaves not at all."""
+    problem: str = ""
+    """'nan', 'inf': of the norm; 'changed in place', 'freed': of what it saved."""
+    begin: float | None = None
+    """Seconds on the program's clock at which it began, where that was recorded."""
+    seconds: float | None = None
+    """From there until the next node of its thread began, or until the pass was over: time on
+    the host; kernels on an accelerator may end later."""
+    thread: int = 0
+    run: int = 0
+    """Number of the recorded pass."""
+    lanes: str = ""
+    """The graph beside it, as ``git log --graph`` draws it."""
+    nodes: int = 1
+    """Nodes that this row stands for."""
     breakpoint: bool = False
+
+    @property
+    def ran(self) -> bool:
+        """Has it run?"""
+        return self.order > 0
+
+    @property
+    def folded(self) -> bool:
+        """Does it stand for several nodes?"""
+        return self.nodes > 1
 
 
 class Accumulated(msgspec.Struct, frozen=True):
@@ -117,6 +210,7 @@ class Watch(msgspec.Struct, frozen=True):
 class Stop(Record, frozen=True, kw_only=True):
     """Where and why the debuggee is parked."""
 
+    BRIEF: ClassVar[bool] = True
     phase: str
     """'forward', 'backward', 'exception'."""
     reason: str
@@ -145,6 +239,7 @@ class Stop(Record, frozen=True, kw_only=True):
 class Pass(Record, frozen=True, kw_only=True):
     """The end of one backward."""
 
+    BRIEF: ClassVar[bool] = True
     outcome: str
     """'finished', 'aborted', or 'raised TypeError: ...'."""
     nodes_run: int

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from gradrepl.model.base import Record
 
 
 class Notice(Record, frozen=True, kw_only=True):
     """One sentence that something was done."""
 
+    BRIEF: ClassVar[bool] = True
     message: str
 
 
@@ -21,6 +24,7 @@ class Text(Record, frozen=True, kw_only=True):
 class Error(Record, frozen=True, kw_only=True):
     """One sentence of what went wrong, and what to do."""
 
+    BRIEF: ClassVar[bool] = True
     message: str
     hint: str = ""
     kind: str = ""
@@ -32,6 +36,7 @@ class Error(Record, frozen=True, kw_only=True):
 class Ended(Record, frozen=True, kw_only=True):
     """The script came to its end."""
 
+    BRIEF: ClassVar[bool] = True
     code: int
     script: str = ""
     exception: str = ""
@@ -40,6 +45,7 @@ class Ended(Record, frozen=True, kw_only=True):
 class Gone(Record, frozen=True, kw_only=True):
     """The debuggee's process is no more."""
 
+    BRIEF: ClassVar[bool] = True
     how: str
     """'exited with code 3' or 'killed by SIGKILL'."""
     code: int

@@ -5,7 +5,8 @@ between answers tells what happens: every record that is not an answer (a Stop, 
 ``Prompt`` that says that it waits for the next request. A request that lets the user's code run
 is answered when it is over; a Stop may come first.
 
-On the wire a frame is four bytes of length (big-endian) and that many bytes of msgpack.
+On the wire a frame is four bytes of length (big-endian) and that many bytes of msgpack. A plugin's
+own request travels as an ``AskPlugin``, its own record as a ``Brought``: each names its class.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
+from msgspec.structs import replace
 
 from gradrepl import model
 from gradrepl.model.base import kinds_of
@@ -113,18 +115,48 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Messages)
 
 
+_OURS = frozenset((*kinds_of(Request), *kinds_of(model.Record)))
+
+
 def encode(message: Message) -> bytes:
     """Return the whole frame of ``message``, its length in front."""
+    match message:
+        case Ask(request=request) if type(request) not in _OURS:
+            message = replace(message, request=AskPlugin(**_packed(request)))
+        case Answer(record=record) | Tell(record=record) if not (
+            record is None or type(record) in _OURS
+        ):
+            message = replace(message, record=model.Brought(**_packed(record)))
     body = _encoder.encode(message)
     return len(body).to_bytes(4, "big") + body
 
 
 def decode(body: bytes) -> Messages:
-    """Return the message of one frame's body.
+    """Return the message of one frame's body; a plugin's record as its own, if it is known here.
 
     Raises:
         msgspec.ValidationError: well-formed msgpack that is none of our messages.
         msgspec.DecodeError: not msgpack.
     """
     message: Messages = _decoder.decode(body)
+    match message:
+        case Answer(record=model.Brought() as record) | Tell(record=model.Brought() as record):
+            message = replace(message, record=unpacked(record, model.Record) or record)
     return message
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _packed(value: msgspec.Struct) -> dict[str, Any]:
+    return {"kind": _name(type(value)), "fields": msgspec.to_builtins(value)}
+
+
+def unpacked(value: AskPlugin | model.Brought, base: type) -> Any:
+    """Return what a plugin's other half has sent; None where no class below ``base`` fits it."""
+    kinds = (each for each in reversed(kinds_of(base)) if _name(each) == value.kind)
+    try:
+        return msgspec.convert(value.fields, next(kinds, type(None)))
+    except msgspec.ValidationError:
+        return None

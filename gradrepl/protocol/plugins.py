@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from gradrepl.protocol.running import Request
@@ -25,11 +27,11 @@ class ListPlugins(Request, frozen=True):
 
 
 class AskPlugin(Request, frozen=True, kw_only=True):
-    """What the face half of a plugin asks its other half: the record that it answers with."""
+    """A plugin's own request as it crosses the link; its other half answers it."""
 
-    question: str
-    """'heat.values': begin with the plugin's name."""
-    arguments: dict[str, str] = msgspec.field(default_factory=dict)
+    kind: str
+    """Its class: 'gradrepl_picture.AskDots'."""
+    fields: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class AskFindings(Request, frozen=True):

@@ -12,7 +12,7 @@ import select
 import signal
 
 from gradrepl.commands import Conversation
-from gradrepl.commands.visit import converse
+from gradrepl.commands.attach import converse
 from gradrepl.launch import Options
 from gradrepl.repl.output import Output
 

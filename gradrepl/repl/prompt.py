@@ -32,10 +32,10 @@ from prompt_toolkit.output import Output as PromptOutput
 
 from gradrepl import __version__, model
 from gradrepl.commands import Conversation
+from gradrepl.commands.attach import converse
 from gradrepl.commands.completion import fragment
 from gradrepl.commands.history import History
 from gradrepl.commands.registry import PROMPTS
-from gradrepl.commands.visit import converse
 from gradrepl.launch import Options
 from gradrepl.repl.batch import pass_signals
 from gradrepl.repl.output import Output
@@ -83,10 +83,10 @@ class LinePrompt:
     async def serve(self) -> int:
         """Ask and answer until the end; return the exit code."""
         talk = self.talk
-        meeting = talk.options.meeting
-        if meeting is None:
+        endpoint = talk.options.endpoint
+        if endpoint is None:
             print(banner())
-        elif meeting.link < 0:  # not on the program's own terminal: Ctrl-C comes to us alone
+        elif endpoint.link < 0:  # not on the program's own terminal: Ctrl-C comes to us alone
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, talk.interrupt)
         pass_signals(talk)
         try:

@@ -16,7 +16,8 @@ from gradrepl.draw.charts import sparkline
 from gradrepl.draw.health import foot
 from gradrepl.draw.numbers import number
 from gradrepl.draw.traced import in_a_line
-from gradrepl.model.traced import Shape, TracedNode, TracedOp, TracedPass
+from gradrepl.model.running import NodeRow, OpRow, Shape
+from gradrepl.model.traced import TracedPass
 
 if TYPE_CHECKING:
     from gradrepl.traced.trace import Trace
@@ -84,7 +85,7 @@ def trace(found: Trace) -> str:
     return _box(*parts)
 
 
-def _tree(ops: Sequence[TracedOp], depth: int = 0) -> str:
+def _tree(ops: Sequence[OpRow], depth: int = 0) -> str:
     """Return ops in the order in which they ran, those of one module folded under its name."""
     parts: list[str] = []
     for name, run in _runs(ops, depth):
@@ -98,9 +99,9 @@ def _tree(ops: Sequence[TracedOp], depth: int = 0) -> str:
     return "".join(parts)
 
 
-def _runs(ops: Iterable[TracedOp], depth: int) -> Iterator[tuple[str, list[TracedOp]]]:
+def _runs(ops: Iterable[OpRow], depth: int) -> Iterator[tuple[str, list[OpRow]]]:
     """Yield ops that follow each other in one child of the module we are in; '' for its own."""
-    current: list[TracedOp] = []
+    current: list[OpRow] = []
     name = ""
     for op in ops:
         path = op.module.split(".")[: depth + 1] if op.module else []
@@ -114,7 +115,7 @@ def _runs(ops: Iterable[TracedOp], depth: int) -> Iterator[tuple[str, list[Trace
         yield name, current
 
 
-def _op_row(op: TracedOp) -> str:
+def _op_row(op: OpRow) -> str:
     went = ", ".join(map(_shape, op.inputs))
     came = ", ".join(map(_shape, op.outputs))
     note = ", ".join(filter(None, (op.mode, *op.changed)))
@@ -132,7 +133,7 @@ def _nodes(each: TracedPass) -> str:
     return _table(heads, rows) + _more(len(each.nodes), "nodes")
 
 
-def _node_row(node: TracedNode) -> str:
+def _node_row(node: NodeRow) -> str:
     norm = number(node.norm) if node.ran else "did not run"
     made = f"%{node.op} " if node.op is not None else ""
     to = " ".join(f"#{each}" for each in node.to)

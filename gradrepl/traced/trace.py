@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import model as records
 from gradrepl.errors import StateError
-from gradrepl.model.traced import TracedOp, TracedPass
+from gradrepl.model.running import OpRow
+from gradrepl.model.traced import TracedPass
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,11 +49,11 @@ class Trace:
         if self._engine is not None:
             raise StateError("this trace has begun already.", "Make another: gradrepl.trace().")
         from gradrepl.engine.graph.tracing import Tracing
-        from gradrepl.guest import onlooking
+        from gradrepl.guest import api
 
-        found = onlooking.session()
+        found = api.session()
         self._engine = Tracing(found.stepper)
-        self._session = onlooking.begin(self._engine)
+        self._session = api.begin(self._engine)
         self._engine.blind = found.stepper.thread is not threading.current_thread()
         return self
 
@@ -63,18 +64,18 @@ class Trace:
         tb: TracebackType | None,
     ) -> None:
         from gradrepl.engine.graph.tracing import said
-        from gradrepl.guest import onlooking
+        from gradrepl.guest import api
 
         assert self._engine is not None
         assert self._session is not None
         if error is not None:
             self.exception = said(error)
-        onlooking.end(self._engine, self._session)
+        api.end(self._engine, self._session)
 
     # -- what ran ------------------------------------------------------------------------------
 
     @property
-    def ops(self) -> list[TracedOp]:
+    def ops(self) -> list[OpRow]:
         """The ops, in the order in which they ended; at most 20,000."""
         return list(self._engine.ops) if self._engine else []
 

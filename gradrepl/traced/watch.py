@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
 from gradrepl import model as records
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,17 +41,17 @@ class Watch:
     def __init__(self, model: nn.Module, stop: str, every: int, frame: FrameType) -> None:
         _check(model, every)
         from gradrepl.engine.observers import ModelWatch
-        from gradrepl.guest import onlooking
+        from gradrepl.guest import api
 
         condition = parse(stop) if stop else None
-        parts = [] if condition is None else c.parts(condition)
+        parts = [] if condition is None else condition.parts()
         judged = any(isinstance(part, c.VerdictIs) for part in parts)
         self._last: records.Health | None = None
         self._breakpoint = 0
-        self._session = onlooking.session()
+        self._session = api.session()
         self._session.watch_for_torch()
         self._engine = ModelWatch(self._session.stepper, model, every, judged)
-        onlooking.begin(self._engine, stops=condition is not None)
+        api.begin(self._engine, stops=condition is not None)
         if condition is not None:
             try:
                 self._arm(condition, stop, frame)
@@ -67,7 +67,7 @@ class Watch:
         stepper = self._session.stepper
         place = Place("forward", frames.user_frames(frame))
         self._breakpoint = self._session.set_breakpoint(condition, text, False, place).id
-        if any(isinstance(part, OWN) for part in c.parts(condition)):
+        if any(isinstance(part, OWN) for part in condition.parts()):
             found = stepper.armed.breakpoints[self._breakpoint]
             found.condition = OwnCondition(found.condition, self._engine)  # type: ignore[assignment]
             stepper.rearm()
@@ -79,11 +79,11 @@ class Watch:
         """Look no more, and stop no more; what was seen stays. May be called twice."""
         if self._last is not None:
             return
-        from gradrepl.guest import onlooking
+        from gradrepl.guest import api
 
         self._last = self._seen()
         self._session.stepper.armed.breakpoints.pop(self._breakpoint, None)
-        onlooking.end(self._engine, self._session)
+        api.end(self._engine, self._session)
 
     def __enter__(self) -> Watch:
         return self

@@ -73,7 +73,7 @@ def run(options: Options) -> int:
         gc.enable()
         import asyncio
 
-        from gradrepl.commands.visit import converse
+        from gradrepl.commands.attach import converse
         from gradrepl.tui.shot import shot
 
         talk = converse(options, show)
@@ -88,7 +88,7 @@ def run(options: Options) -> int:
 
         keymap = keymaps.chosen(options.keys, options.keymap, options.plugins, options.blocked)
     app = GradreplApp(
-        make, typing=not (options.target or options.meeting), ascii=ascii_only,
+        make, typing=not (options.target or options.endpoint), ascii=ascii_only,
         theme=options.theme, keymap=keymap,
     )  # fmt: skip
     if kept is not None:

@@ -256,6 +256,7 @@ class GradreplApp(Showing):
             self.begin_typing()
             self._lent = True
         self.screen_class("-typing", self.dock.typing)
+        self.screen_class("-guided", talk.guided)
         state, place = state_of(talk), place_of(talk)
         if looking is not None:
             state = "VIEW"

@@ -12,12 +12,6 @@ from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.parts import Parts
 
-BRIEF = (
-    model.Stop, model.Pass, model.Notice, model.Error, model.Ended, model.Gone, model.Verdicts,
-    model.TourStep, model.TourAnswer,
-)  # fmt: skip
-"""Records that never take the screen for themselves."""
-
 
 class Browse(Parts):
     """Actions that look and move, and change nothing of the program."""
@@ -32,7 +26,7 @@ class Browse(Parts):
         transcript = self.dock.transcript
         if isinstance(record, model.Stop) and self._unfolded:
             self.restore()
-        if isinstance(record, BRIEF) or transcript.newest() <= max(3, transcript.size.height):
+        if record.BRIEF or transcript.newest() <= max(3, transcript.size.height):
             return
         self.maximise(self.dock)
         self._unfolded = True

@@ -40,8 +40,6 @@ class Showing(Printing):
                 self.turn("fwd")
             case model.Stop():
                 self.screen_class("-idle", False)
-            case model.TourStep():
-                self.screen_class("-touring", record.number > 0)
             case model.Pass():
                 self.panels.nodes.end(record)
                 self.panels.flow.end(record.accumulated)

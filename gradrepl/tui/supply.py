@@ -298,6 +298,6 @@ def row_of(op: model.Op) -> model.OpRow:
     """Return the row of an op that is not recorded yet."""
     out = op.outputs[0] if op.outputs else None
     return model.OpRow(
-        id=op.id, name=op.name, shape=out.shape if out else None, dtype=out.dtype if out else "",
-        module=op.module, line=op.site.line if op.site else 0, note="", depth=op.depth,
+        id=op.id, name=op.name, outputs=(out.shape,) if out else (), module=op.module,
+        dtype=out.dtype if out else "", site=op.site, depth=op.depth,
     )  # fmt: skip

@@ -20,6 +20,8 @@ class Talk(Protocol):
     stop: model.Stop | None
     finished: bool
     waiting_input: bool
+    guided: bool
+    """A plugin guides the user: the transcript gets more lines."""
     ours: bool
     """Did we start the program, so that it ends with us?"""
     options: Any

@@ -17,16 +17,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from debuggee import Debuggee, debuggee
-from gradrepl_graphviz import dot, mermaid
 from table import Row, Section, in_child
 
-from gradrepl import model
+from gradrepl import model, plugins
 from gradrepl.commands.export import export
 from gradrepl.errors import StateError
-from gradrepl.export import enter
 
-for _each in (dot, mermaid):
-    enter(_each.exporter, "graphviz")
+plugins.here().load()
 
 SIZES = (3_000, 1_000_000)
 GOAL = 2.0

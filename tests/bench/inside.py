@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 import torch  # noqa: F401  # the session finds it here
 
 from gradrepl import protocol
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.engine.session import Session
 
 Heard = Callable[[protocol.Message], None]

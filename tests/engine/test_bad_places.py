@@ -114,7 +114,7 @@ def test_in_a_worker_it_is_passed_by_with_a_sentence(home, write, call):
     outcome, _ = home.debugged(path, go=lambda d: d.cont())
     assert outcome.stdout == "[[0, 1], [2, 3]]\ngrad None\nthe end\n"
     what = call.removeprefix("gradrepl.")
-    assert outcome.stderr.startswith(f"gradrepl: {what} at train.py:9 is passed by in DataLoader ")
+    assert outcome.stderr.startswith(f"gradrepl: {what} at train.py:9 is skipped in DataLoader ")
     assert outcome.stderr.count("num_workers=0") == outcome.stderr.count("\n") == 1
 
 
@@ -209,6 +209,6 @@ def test_a_link_that_breaks_in_the_middle_of_a_frame(home, write, junk):
 
     outcome, _ = home.debugged(path, go=go)
     assert (outcome.stdout, outcome.code) == ("grad tensor([6., 6.])\nthe end\n", 0)
-    assert outcome.stderr.startswith("gradrepl: the face is gone (")
+    assert outcome.stderr.startswith("gradrepl: the client is gone (")
     assert outcome.stderr.endswith("): the program runs on, with no stop.\n")
     assert outcome.stderr.count("\n") == 1

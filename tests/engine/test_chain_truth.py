@@ -22,10 +22,10 @@ with warnings.catch_warnings():
     from random_graphs import OPERATIONS, build
     from torch.autograd.functional import jacobian
 
-    from gradrepl.engine.chain import paths, search, sums, table, unseen
+    from gradrepl.engine.chain import gradients, paths, search, table, unseen
     from gradrepl.engine.chain.differences import Copies, Function, compare
-    from gradrepl.engine.chain.local import Runner
-    from gradrepl.engine.chain.ways import Start, Ways, written
+    from gradrepl.engine.chain.path_graph import PathGraph, Start, written
+    from gradrepl.engine.chain.vjp import Runner
     from gradrepl.errors import AutogradError, StateError
 
 STEPS = st.lists(
@@ -52,12 +52,12 @@ def in_double() -> Iterator[None]:
         torch.set_default_dtype(torch.float32)
 
 
-def ways_to(root, target, seed=None) -> Ways:
+def ways_to(root, target, seed=None) -> PathGraph:
     edge, end = torch.autograd.graph.get_gradient_edge(root), (
         torch.autograd.graph.get_gradient_edge(target)
     )  # fmt: skip
     start = Start(edge.node, edge.output_nr, torch.ones_like(root) if seed is None else seed)
-    return Ways([start], end.node, end.output_nr)
+    return PathGraph([start], end.node, end.output_nr)
 
 
 def all_paths(root, target) -> int:
@@ -84,19 +84,19 @@ def test_paths_add_up_to_autograds_gradient(steps, which):
     (true,) = torch.autograd.grad(root, target, retain_graph=True, allow_unused=True)
     versions = [tensor._version for tensor in tensors]
     before = torch.get_rng_state()
-    ways = ways_to(root, target)
-    assert ways.count == all_paths(root, target)
-    assume(ways.count)
-    runner = Runner(ways.graph)
-    total = sums.accumulate(ways, runner)
-    theirs, notes = sums.true_gradient(ways)
+    between = ways_to(root, target)
+    assert between.count == all_paths(root, target)
+    assume(between.count)
+    runner = Runner(between.graph)
+    total = gradients.accumulate(between, runner)
+    theirs, notes = gradients.true_gradient(between)
     assert notes == []
     assert (theirs is None) == (true is None)
-    assert sums.compare(total, true)[0]
-    assert sums.compare(theirs, true) == (True, 0.0)
-    if ways.count <= 200:
-        parts = [walked.grad for walked in search.every(ways, runner)]
-        assert len(parts) == ways.count
+    assert gradients.compare(total, true)[0]
+    assert gradients.compare(theirs, true) == (True, 0.0)
+    if between.count <= 200:
+        parts = [walked.grad for walked in search.every(between, runner)]
+        assert len(parts) == between.count
         together = sum((part for part in parts if part is not None), torch.zeros_like(target))
         torch.testing.assert_close(together, torch.zeros_like(target) if true is None else true)
     assert [tensor._version for tensor in tensors] == versions
@@ -111,9 +111,9 @@ def test_paths_add_up_to_autograds_gradient(steps, which):
 def test_the_walk_is_bit_for_bit_the_engines(steps):
     (root, *_), leaves, _ = build(steps, 1)
     for leaf in leaves:
-        ways = ways_to(root, leaf)
-        if ways.count:
-            total = sums.accumulate(ways, Runner(ways.graph))
+        between = ways_to(root, leaf)
+        if between.count:
+            total = gradients.accumulate(between, Runner(between.graph))
             (true,) = torch.autograd.grad(root, leaf, retain_graph=True, allow_unused=True)
             assert (total is None and true is None) or torch.equal(total, true)
 
@@ -135,11 +135,11 @@ def scalar_graph(dice: random.Random, size: int):
 @settings(max_examples=120, deadline=None)
 def test_the_50_largest_are_the_largest(seed, size):
     root, leaf = scalar_graph(random.Random(seed), size)
-    ways = ways_to(root, leaf)
-    assume(50 < ways.count <= 20_000)
-    runner = Runner(ways.graph)
-    every = sorted((abs(w.grad.item()) for w in search.every(ways, runner)), reverse=True)
-    method, listed, total = paths.walk(ways, runner)
+    between = ways_to(root, leaf)
+    assume(50 < between.count <= 20_000)
+    runner = Runner(between.graph)
+    every = sorted((abs(w.grad.item()) for w in search.every(between, runner)), reverse=True)
+    method, listed, total = paths.walk(between, runner)
     assert method == "the 50 largest"
     assert len({each.route for each in listed}) == 50
     found = [abs(each.grad.item()) for each in listed]
@@ -159,12 +159,12 @@ def test_paths_are_products_of_jacobians():
     h = steps[0](x)
     k = steps[1](h)
     root = (steps[2](k) + k).sum()
-    ways = ways_to(root, x)
-    runner = Runner(ways.graph)
+    between = ways_to(root, x)
+    runner = Runner(between.graph)
     ones = torch.ones(2, dtype=torch.float64)
     down = jacobian(steps[1], h.detach()) @ jacobian(steps[0], x.detach())
     wanted = [ones @ jacobian(steps[2], k.detach()) @ down, ones @ down]
-    found = [walked.grad for walked in search.every(ways, runner)]
+    found = [walked.grad for walked in search.every(between, runner)]
     assert len(found) == 2
     for mine, theirs in zip(found, wanted, strict=True):
         torch.testing.assert_close(mine, theirs)
@@ -173,9 +173,9 @@ def test_paths_are_products_of_jacobians():
 def test_jacobians_of_steps_are_torchs():
     x = torch.tensor([0.3, -1.2, 2.0], dtype=torch.float64, requires_grad=True)
     y = x.softmax(0)
-    ways = ways_to(y, x, torch.ones(3, dtype=torch.float64))
-    records = paths._Records(ways, Runner(ways.graph), None, "y", "x")
-    (walked,) = search.every(ways, Runner(ways.graph))
+    between = ways_to(y, x, torch.ones(3, dtype=torch.float64))
+    records = paths._Records(between, Runner(between.graph), None, "y", "x")
+    (walked,) = search.every(between, Runner(between.graph))
     mine = torch.tensor(records._matrix(walked.steps().head[0]), dtype=torch.float64)
     torch.testing.assert_close(mine, jacobian(lambda t: t.softmax(0), x.detach()))
 
@@ -201,11 +201,11 @@ def test_jacobians_of_steps_are_torchs():
 def test_kinds_of_nodes(make):
     a = torch.tensor([0.3, -1.2, 2.0, 0.7, -0.1, 0.5], dtype=torch.float64, requires_grad=True)
     root = make(a).sum()
-    ways = ways_to(root, a)
-    runner = Runner(ways.graph)
+    between = ways_to(root, a)
+    runner = Runner(between.graph)
     (true,) = torch.autograd.grad(root, a, retain_graph=True)
-    assert sums.compare(sums.accumulate(ways, runner), true)[0]
-    together = sum(w.grad for w in search.every(ways, runner) if w.grad is not None)
+    assert gradients.compare(gradients.accumulate(between, runner), true)[0]
+    together = sum(w.grad for w in search.every(between, runner) if w.grad is not None)
     tight = 1e-5 if root.dtype == torch.float32 else 1e-12
     torch.testing.assert_close(together, true, rtol=tight, atol=tight)
 
@@ -215,9 +215,9 @@ def test_a_million_million_paths():
     y = x
     for i in range(40):
         y = y * 0.6 + y * (0.3 + i / 400)
-    ways = ways_to(y.sum(), x)
-    assert ways.count == 2**40
-    method, listed, total = paths.walk(ways, Runner(ways.graph))
+    between = ways_to(y.sum(), x)
+    assert between.count == 2**40
+    method, listed, total = paths.walk(between, Runner(between.graph))
     assert (method, len(listed)) == ("best-first search", 50)
     assert (
         len(
@@ -261,8 +261,8 @@ def test_hooks_do_not_run_and_stay():
     kept = y * 2
     kept.retain_grad()
     root = kept.sum()
-    ways = ways_to(root, x)
-    grad, notes = sums.true_gradient(ways)
+    between = ways_to(root, x)
+    grad, notes = gradients.true_gradient(between)
     assert (ran, kept.grad, x.grad) == ([], None, None)
     assert grad.tolist() == [12.0] * 3
     assert len(notes) == 1
@@ -278,7 +278,7 @@ def test_a_retained_gradient_is_put_back():
     y.retain_grad()
     y.sum().backward(retain_graph=True)
     held = y.grad
-    sums.true_gradient(ways_to((y * 3).sum(), x))
+    gradients.true_gradient(ways_to((y * 3).sum(), x))
     assert y.grad is held
     assert held.tolist() == [1.0] * 3
 
@@ -303,12 +303,12 @@ class Noisy(torch.autograd.Function):
 def test_a_custom_backward_is_counted_and_leaves_random_numbers_alone():
     x = torch.ones(3, requires_grad=True)
     first, second = Noisy.apply(3.0, x, x)
-    ways = ways_to((first + second).sum(), x)
-    runner = Runner(ways.graph)
+    between = ways_to((first + second).sum(), x)
+    runner = Runner(between.graph)
     state, python, Noisy.runs = torch.get_rng_state(), random.getstate(), 0
-    with paths.careful(runner, ways) as notes:
-        total = sums.accumulate(ways, runner)
-        parts = [w.grad.tolist() for w in search.every(ways, runner)]
+    with paths.careful(runner, between) as notes:
+        total = gradients.accumulate(between, runner)
+        parts = [w.grad.tolist() for w in search.every(between, runner)]
     assert notes == []
     assert torch.equal(torch.get_rng_state(), state)
     assert random.getstate() == python
@@ -335,12 +335,12 @@ def test_a_backward_inside_a_backward_is_refused():
     x = torch.ones(3, requires_grad=True)
     y = Reversible.apply(x)
     held = y.grad_fn.x
-    ways = ways_to(y.sum(), x)
-    runner = Runner(ways.graph)
-    with pytest.raises(StateError, match=r"write \.grad"), paths.careful(runner, ways):
-        sums.accumulate(ways, runner)
+    between = ways_to(y.sum(), x)
+    runner = Runner(between.graph)
+    with pytest.raises(StateError, match=r"write \.grad"), paths.careful(runner, between):
+        gradients.accumulate(between, runner)
     with pytest.raises(StateError, match=r"write \.grad"):
-        sums.true_gradient(ways)
+        gradients.true_gradient(between)
     assert held.grad is None
 
 
@@ -350,9 +350,9 @@ def test_checkpoints_are_refused(reentrant):
 
     x = torch.ones(3, requires_grad=True)
     root = checkpoint(lambda t: t.sin() * t, x, use_reentrant=reentrant).sum()
-    ways = ways_to(root, x)
+    between = ways_to(root, x)
     with pytest.raises(StateError, match="checkpoint"):
-        Runner(ways.graph).check(ways.order)
+        Runner(between.graph).check(between.order)
 
 
 def test_freed_and_stale():
@@ -361,22 +361,22 @@ def test_freed_and_stale():
     root = (y * y).sum()
     with torch.no_grad():
         y.add_(1)
-    ways = ways_to(root, x)
+    between = ways_to(root, x)
     with pytest.raises(AutogradError, match="changed in place"):
-        sums.accumulate(ways, Runner(ways.graph))
+        gradients.accumulate(between, Runner(between.graph))
     root = (x * x).sum()
-    ways = ways_to(root, x)
+    between = ways_to(root, x)
     root.backward()
     with pytest.raises(AutogradError, match="has lost what it saved"):
-        sums.accumulate(ways, Runner(ways.graph))
+        gradients.accumulate(between, Runner(between.graph))
 
 
 def test_unpack_hooks_are_told():
     x = torch.ones(3, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
         root = (x * x).sum()
-    ways = ways_to(root, x)
-    assert Runner(ways.graph).check(ways.order) == [
+    between = ways_to(root, x)
+    assert Runner(between.graph).check(between.order) == [
         "2 saved values were unpacked by your saved_tensors_hooks."
     ]
 

@@ -7,7 +7,7 @@ from debuggee import debuggee
 
 from gradrepl import conditions as c
 from gradrepl import model, protocol
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 
 SCRIPT = """\
 import torch

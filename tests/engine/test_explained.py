@@ -10,7 +10,7 @@ import pytest
 from debuggee import Debuggee
 
 from gradrepl import model, protocol
-from gradrepl.conditions_parser import parse
+from gradrepl.conditions import parse
 from gradrepl.engine.explain import errors
 
 BORN = {

@@ -19,15 +19,14 @@ from typing import Any
 
 import pytest
 from debuggee import Debuggee
-from gradrepl_graphviz import dot, mermaid
 from hypothesis import given, settings
 
-from gradrepl import model, protocol
+from gradrepl import model, plugins, protocol
 from gradrepl.commands.export import export
-from gradrepl.export import enter
 from gradrepl.export.records import Graph as GraphRecord
 from gradrepl.export.records import Rows
 from gradrepl.export.tables import graph_json
+from gradrepl_graphviz import dot
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -40,8 +39,7 @@ with warnings.catch_warnings():
     from gradrepl.engine.graph.graph import Graph
     from gradrepl.engine.tensor.names import Names
 
-for _each in (dot, mermaid):
-    enter(_each.exporter, "graphviz")
+plugins.here().load()
 
 NET = """\
 class Block(nn.Module):
@@ -64,7 +62,7 @@ def snapshot(space: dict[str, Any], *ends: torch.Tensor) -> Snapshot:
 
 def record(taken: Snapshot) -> GraphRecord:
     rows = taken.rows(0, len(taken))
-    return GraphRecord(taken.head(1, "graph", None), Rows(model.TakenNode, rows))
+    return GraphRecord(taken.head(1, "graph", None), Rows(model.NodeRow, rows))
 
 
 def key(node: Any, leaves: list[torch.Tensor]) -> str:
@@ -132,7 +130,9 @@ def test_edges_without_a_node_keep_their_place(steps, roots):
         assert (row.name, len(row.to)) == (node.name().rpartition("::")[2], len(
             node.next_functions
         ))  # fmt: skip
-        for (to, number), (target, input_nr) in zip(row.to, node.next_functions, strict=True):
+        for to, number, (target, input_nr) in zip(
+            row.to, row.inputs, node.next_functions, strict=True
+        ):
             assert to == (0 if target is None else taken.id(graph.index[target]))
             assert number == (0 if target is None else input_nr)
 

@@ -204,7 +204,7 @@ def test_the_script_runs_on_without_a_face(script, tmp_path, where):
         PLACES[where](d)
         d.link.close()
         code = d.process.wait(60)
-    said = "gradrepl: the face is gone (it is closed): the program runs on, with no stop.\n"
+    said = "gradrepl: the client is gone (it is closed): the program continues, with no stop.\n"
     assert (out.read_text(), err.read_text().replace(said, "", 1), code) == bare
     assert err.read_text().count(said) == 1
 

@@ -129,7 +129,7 @@ def test_windows(d: Debuggee) -> None:
 def test_search(d: Debuggee) -> None:
     d.type(NET)
     found = graph(d, "loss", pattern="RELU")
-    assert [(row.name, row.op.split()[1]) for row in found.rows] == [("ReluBackward0", "relu")] * 2
+    assert [(row.name, row.op_name) for row in found.rows] == [("ReluBackward0", "relu")] * 2
     assert {row.label for row in graph(d, "loss", pattern="2.a.").rows} == {
         "2.a.bias",
         "2.a.weight",

@@ -129,6 +129,7 @@ class FakeConversation:
     """Rows of the lists, when they are to be long."""
 
     ours = True
+    guided = False
 
     def __init__(self, show: Callable[[model.Record], None]) -> None:
         self.show = show
@@ -227,7 +228,12 @@ class FakeConversation:
         rows = []
         for index in range(first, min(total, first + count)):
             name, shape, module, line = OPS[index % len(OPS)]
-            rows.append(OpRow(index + 1, name, shape, "float32", module, line, ""))
+            rows.append(
+                OpRow(
+                    id=index + 1, name=name, outputs=() if shape is None else (shape,),
+                    dtype="float32", module=module, site=site(line),
+                )
+            )  # fmt: skip
         return model.Ops(rows=tuple(rows), first=first, total=total)
 
     def _look(self, request: protocol.Request) -> model.Record | None:

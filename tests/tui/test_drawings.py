@@ -37,8 +37,10 @@ def test_figures_are_short() -> None:
 
 
 def test_ops() -> None:
-    rows = [model.OpRow(1, "linear", (64, 128), "float32", "fc1", 26, ""),
-            model.OpRow(2, "relu", (64, 128), "float32", "act", 27, "nan 3 !", 1)]  # fmt: skip
+    common = {"outputs": ((64, 128),), "dtype": "float32"}
+    rows = [model.OpRow(id=1, name="linear", module="fc1", site=fake.site(26), **common),
+            model.OpRow(id=2, name="relu", module="act", site=fake.site(27), mode="nan 3 !",
+                        depth=1, **common)]  # fmt: skip
     drawn = [lists.op_row(row, row.id == 2, "after", 56) for row in rows]
     assert shown([lists.op_head(56), *drawn]) == (
         "    # op            out           module            line\n"
@@ -48,7 +50,7 @@ def test_ops() -> None:
 
 
 def test_an_op_that_is_next_has_no_shape_yet() -> None:
-    row = model.OpRow(3, "relu", None, "", "", 27, "")
+    row = model.OpRow(id=3, name="relu", site=fake.site(27))
     assert "about to run" in ink.plain(lists.op_row(row, True, "before", 56))
 
 
@@ -68,9 +70,13 @@ def test_nodes_in_a_narrow_and_a_wide_list() -> None:
 
 
 def test_a_breakpoint_and_a_nan_are_marked() -> None:
-    row = model.NodeRow(7, "ReluBackward0", "act", "predicted", None, None, "○", breakpoint=True)
+    row = model.NodeRow(
+        id=7, name="ReluBackward0", label="act", state="predicted", lanes="○", breakpoint=True
+    )
     assert ink.plain(lists.node_row(row, 46, 3)).startswith("◆")
-    bad = model.NodeRow(8, "DivBackward0", "", "done", math.nan, (3,), "○")
+    bad = model.NodeRow(
+        id=8, name="DivBackward0", state="done", norm=math.nan, shape=(3,), lanes="○"
+    )
     assert ink.plain(lists.node_row(bad, 46, 3)).endswith("nan !")
 
 
@@ -216,8 +222,6 @@ def test_every_record_can_be_shown() -> None:
         model.Breakpoints(rows=()), model.Completions(words=("a",)), model.Notice(message="done"),
         model.Text(title="t", body="b"), model.Error(message="no", hint="do"), model.Ended(code=0),
         model.Gone(how="killed by SIGKILL", code=-9),
-        model.TourStep(number=4, total=9, text="Predict it.", guess=True),
-        model.TourAnswer(said=4.0, arrived=6.0, right=False, why="That is right itself."),
     ]  # fmt: skip
     own = {type(record) for record in records}
     assert set(draw.drawing.registry) - {object, model.Record} <= own
@@ -228,7 +232,9 @@ def test_every_record_can_be_shown() -> None:
 
 
 def test_names_are_text_and_not_markup() -> None:
-    row = model.OpRow(1, "[/b]", (3,), "float32", "[bold]", 1, "")
+    row = model.OpRow(
+        id=1, name="[/b]", outputs=((3,),), dtype="float32", module="[bold]", site=fake.site(1)
+    )
     assert "[/b]" in ink.plain(lists.op_row(row, False, "after", 60))
     assert ink.plain([ink.span("a\x1b[31m\n\tb\u202e")]) == "a␛[31m·    b·"
 

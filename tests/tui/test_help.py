@@ -8,8 +8,8 @@ from screens import Seen, on_screen
 from textual.content import Content
 
 from gradrepl.commands import COMMANDS
-from gradrepl.commands.topics import CONDITIONS, NAMES, topic
-from gradrepl.conditions_parser import KINDS, parse
+from gradrepl.commands.topics import NAMES, topic
+from gradrepl.conditions import KINDS, kinds, parse
 from gradrepl.tui import keys
 from gradrepl.tui.help import about
 from gradrepl.tui.palette import _markup_free, offers
@@ -18,7 +18,7 @@ from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.views import VIEWS
 
 
-def kinds(kind: type[Panel]) -> list[type[Panel]]:
+def panes(kind: type[Panel]) -> list[type[Panel]]:
     """Return every panel below ``kind`` that is a pane of ours with a name."""
     for view in VIEWS:
         if isinstance(view.page, str) and view.page:
@@ -30,7 +30,7 @@ def kinds(kind: type[Panel]) -> list[type[Panel]]:
 
 
 def test_every_pane_says_what_it_shows() -> None:
-    named = {each.NAME: each.HELP for each in kinds(Panel) if each.NAME != "Help"}
+    named = {each.NAME: each.HELP for each in panes(Panel) if each.NAME != "Help"}
     assert len(named) > 15
     for name, text in named.items():
         assert 60 < len(text) < 480, name
@@ -38,9 +38,9 @@ def test_every_pane_says_what_it_shows() -> None:
 
 
 def test_the_glyphs_of_the_lists_are_explained() -> None:
-    for pane in kinds(RowList):  # type: ignore[type-abstract]
+    for pane in panes(RowList):  # type: ignore[type-abstract]
         assert any(glyph in pane.HELP for glyph in "✓●!▼"), pane.NAME
-    assert issubclass(kinds(Paper)[0], Paper)
+    assert issubclass(panes(Paper)[0], Paper)
 
 
 def helped(seen: Seen) -> str:
@@ -125,7 +125,7 @@ def said(word: str) -> str:
     return f"{record.title}\n{record.body}"
 
 
-@pytest.mark.parametrize("word", [*CONDITIONS, "$gin", "gin", "grad_in", "$leaf", "out", "%", "@"])
+@pytest.mark.parametrize("word", [*KINDS, "$gin", "gin", "grad_in", "$leaf", "out", "%", "@"])
 def test_help_explains_what_is_no_command(word: str) -> None:
     assert topic(word) is not None
     assert topic(word)[1] in said(word)  # type: ignore[index]
@@ -139,11 +139,12 @@ def test_a_word_that_is_both_is_explained_as_both() -> None:
 
 
 def test_every_kind_of_breakpoint_is_explained_as_it_is_written() -> None:
-    for kind in KINDS.partition(";")[0].split(", "):
-        assert kind.split(" ")[0].lower().removeprefix("file:") in CONDITIONS or kind == "-1)"
-    for text in CONDITIONS.values():
-        written = text.removeprefix("b ").partition(": ")[0].partition(", b ")[0]
-        assert parse(written), written
+    for kind in kinds():
+        examples, _, where = kind.help.partition(": ")
+        assert where.endswith("."), kind.word
+        for example in examples.split(", b "):
+            condition = parse(example.removeprefix("b "))
+            assert kind.word == "odd_batch" or isinstance(condition, kind), example
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_a_large_tensor_as_python_has_its_facts() -> None:
     assert text == "torch.empty((40, 50), dtype=torch.int64)"
     nan = literal.tensor(describe(torch.tensor([math.nan])))
     assert nan == 'torch.tensor([float("nan")], dtype=torch.float32)'
-    row = model.NodeRow(1, "inf_nan", "", "done", math.nan, None, "")
+    row = model.NodeRow(id=1, name="inf_nan", state="done", norm=math.nan)
     assert math.isnan(eval(literal.row(row))[-1])
     assert literal.record(None) == ""
 

@@ -123,7 +123,7 @@ def test_rows_of_a_table_are_not_broken_but_scroll() -> None:
         await seen.type(":load train.py")
         await seen.press("escape")
         rows = tuple(
-            model.GraphRow(id=number, lanes="○", name="AddmmBackward0" * 6, label=f"end{number}")
+            model.NodeRow(id=number, lanes="○", name="AddmmBackward0" * 6, label=f"end{number}")
             for number in range(1, 40)
         )
         seen.app.show(model.GraphView(root="loss", rows=rows, total=39, nodes=39))

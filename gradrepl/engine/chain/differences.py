@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -27,19 +27,19 @@ class Copies:
 
     def __init__(self, args: Any, kwargs: Any, name_of: Callable[[Any], str]) -> None:
         self._args, self._kwargs = args, kwargs
-        found = list(dict.fromkeys(tensors_in((args, kwargs))))
-        if any(tensor.is_complex() for tensor in found):
+        tensors = list(dict.fromkeys(tensors_in((args, kwargs))))
+        if any(tensor.is_complex() for tensor in tensors):
             raise StateError("complex inputs are not checked.", "Check the real part alone.")
-        floats = [tensor for tensor in found if tensor.is_floating_point()]
-        wanted = [tensor for tensor in floats if tensor.requires_grad] or floats
+        floats = {id(tensor): tensor for tensor in tensors if tensor.is_floating_point()}
+        wanted = {key for key, tensor in floats.items() if tensor.requires_grad} or set(floats)
         self._copied: dict[int, torch.Tensor] = {}
         self.inputs: list[torch.Tensor] = []
         self.names: list[str] = []
-        for tensor in found:
+        for tensor in tensors:
             copy = tensor.detach().clone(memory_format=torch.contiguous_format)
-            copy = copy.to(torch.float64) if tensor.is_floating_point() else copy
+            copy = copy.to(torch.float64) if id(tensor) in floats else copy
             self._copied[id(tensor)] = copy
-            if any(tensor is each for each in wanted):
+            if id(tensor) in wanted:
                 self.names.append(name_of(tensor) or f"input {len(self.names)}")
                 self.inputs.append(copy.requires_grad_())
 
@@ -88,23 +88,26 @@ def compare(function: Function) -> list[Checked]:
     with contained(), torch.inference_mode(False), torch.enable_grad():
         outputs = function()
         _check(function, outputs)
-        made = [number for number, each in enumerate(outputs)
-                if each.requires_grad and each.numel()]  # fmt: skip
-        count = range(len(function.copies.inputs))
+        made = [n for n, each in enumerate(outputs) if each.requires_grad and each.numel()]
+        named = list(zip(function.copies.names, function.copies.inputs, strict=True))
         # The backward first: it wants the inputs as they were.
-        analytic = {(i, o): _analytic(function, i, outputs[o]) for i in count for o in made}
-        found = []
-        for which, name in enumerate(function.copies.names):
-            if not function.copies.inputs[which].numel():
+        analytic = {
+            (id(tensor), number): _analytic(tensor, outputs[number])
+            for _, tensor in named
+            for number in made
+        }
+        checks = []
+        for name, tensor in named:
+            if not tensor.numel():
                 continue
-            numeric = _numeric(function, which, outputs)
+            numeric = _numeric(function, tensor, outputs)
             for number in made:
+                jacobians = Jacobians(
+                    tensor, outputs[number], analytic[id(tensor), number], numeric[number]
+                )
                 label = f"output {number}" if len(outputs) > 1 else "output"
-                found.append(
-                    _worst(function, which, name, label, outputs[number],
-                           analytic[which, number], numeric[number])
-                )  # fmt: skip
-    return found
+                checks.append(jacobians.worst(name, label))
+    return checks
 
 
 def _check(function: Function, outputs: list[torch.Tensor]) -> None:
@@ -123,9 +126,11 @@ def _chosen(size: int, most: int) -> list[int]:
     return list(range(size)) if size <= most else [n * size // most for n in range(most)]
 
 
-def _numeric(function: Function, which: int, like: list[torch.Tensor]) -> list[torch.Tensor]:
+def _numeric(
+    function: Function, tensor: torch.Tensor, like: list[torch.Tensor]
+) -> list[torch.Tensor]:
     """Return, for each output, rows of its chosen elements by columns of the input's."""
-    flat = function.copies.inputs[which].detach().view(-1)
+    flat = tensor.detach().view(-1)
     columns: list[list[torch.Tensor]] = [[] for _ in like]
     for element in _chosen(flat.numel(), INPUTS):
         kept = float(flat[element])
@@ -141,44 +146,52 @@ def _numeric(function: Function, which: int, like: list[torch.Tensor]) -> list[t
     return [torch.stack(each, 1) if each else torch.empty(0) for each in columns]
 
 
-def _analytic(function: Function, which: int, output: torch.Tensor) -> torch.Tensor:
-    tensor = function.copies.inputs[which]
+def _analytic(tensor: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
     picked = _chosen(tensor.numel(), INPUTS)
     rows = []
     for element in _chosen(output.numel(), OUTPUTS):
         unit = torch.zeros_like(output)
         unit.view(-1)[element] = 1
         (grad,) = torch.autograd.grad(
-            output, tensor, unit, retain_graph=True, allow_unused=True
-        )  # fmt: skip
-        grad = torch.zeros_like(tensor) if grad is None else grad
+            output, tensor, unit, retain_graph=True, materialize_grads=True
+        )
         rows.append(grad.reshape(-1)[picked].double())
     return torch.stack(rows)
 
 
-def _worst(
-    function: Function, which: int, name: str, label: str, output: torch.Tensor,
-    analytic: torch.Tensor, numeric: torch.Tensor,
-) -> Checked:  # fmt: skip
-    tensor = function.copies.inputs[which]
-    apart = (analytic - numeric).abs().nan_to_num(nan=math.inf)
-    row, column = divmod(int(apart.argmax()), apart.shape[1])
-    error, exact = float(apart[row, column]), float(numeric[row, column])
-    inside = _chosen(tensor.numel(), INPUTS)[column]
-    outside = _chosen(output.numel(), OUTPUTS)[row]
-    return Checked(
-        input=name, output=label, max_error=error if math.isfinite(error) else None,
-        relative=error / abs(exact) if exact and math.isfinite(error) else None,
-        index=_index(inside, tensor.shape), output_index=_index(outside, output.shape),
-        analytic=float(analytic[row, column]), numeric=exact, elements=apart.numel(),
-        complete=apart.numel() == tensor.numel() * output.numel(),
-        passed=bool((apart <= ABSOLUTE + RELATIVE * numeric.abs()).all()),
-    )  # fmt: skip
+class Jacobians(NamedTuple):
+    """The chosen elements of one output's derivative by one input, found in two ways."""
+
+    input: torch.Tensor
+    output: torch.Tensor
+    analytic: torch.Tensor
+    numeric: torch.Tensor
+
+    def worst(self, name: str, label: str) -> Checked:
+        """Return the record of the element at which the two are farthest apart."""
+        apart = (self.analytic - self.numeric).abs().nan_to_num(nan=math.inf)
+        row, column = divmod(int(apart.argmax()), apart.shape[1])
+        error, exact = float(apart[row, column]), float(self.numeric[row, column])
+        inside = _chosen(self.input.numel(), INPUTS)[column]
+        outside = _chosen(self.output.numel(), OUTPUTS)[row]
+        return Checked(
+            input=name,
+            output=label,
+            max_error=error if math.isfinite(error) else None,
+            relative=error / abs(exact) if exact and math.isfinite(error) else None,
+            index=_index(inside, self.input.shape),
+            output_index=_index(outside, self.output.shape),
+            analytic=float(self.analytic[row, column]),
+            numeric=exact,
+            elements=apart.numel(),
+            complete=apart.numel() == self.input.numel() * self.output.numel(),
+            passed=bool((apart <= ABSOLUTE + RELATIVE * self.numeric.abs()).all()),
+        )
 
 
 def _index(place: int, shape: Any) -> tuple[int, ...]:
-    found = []
+    index = []
     for size in reversed(tuple(shape)):
         place, inner = divmod(place, int(size))
-        found.append(inner)
-    return tuple(reversed(found))
+        index.append(inner)
+    return tuple(reversed(index))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gradrepl.engine.chain import origin, table
-from gradrepl.engine.chain.labels import Labels, size
-from gradrepl.engine.chain.local import Grads, Runner, is_custom, is_real_number, outputs_of, seed
+from gradrepl import protocol as p
+from gradrepl.engine import torch_private
+from gradrepl.engine.answers import on
+from gradrepl.engine.chain import naming, table
+from gradrepl.engine.chain.gradients import size
+from gradrepl.engine.chain.naming import Labels
 from gradrepl.engine.chain.paths import SMALL
 from gradrepl.engine.chain.unseen import contained
+from gradrepl.engine.chain.vjp import Grads, Runner, is_custom, is_real_number, outputs_of, seed
 from gradrepl.engine.code.evaluate import text_of
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
@@ -26,26 +29,32 @@ CODE = 60
 """Lines of a custom backward's source that are shown."""
 
 
-def answer(what: str, session: Session, place: Place) -> Rule:
+@on(p.RuleOf)
+def rule(request: p.RuleOf, session: Session, place: Place) -> Rule:
     """Return the rule of a node, or of a backward function by its name.
 
     Raises:
-        UsageError, StateError: ``what`` has none.
+        UsageError, StateError: what is asked for has none.
     """
-    node = find(what, session, place)
+    node = find(request.what, session, place)
     if isinstance(node, str):
         return _of_name(node)
     labels = Labels(session, place)
     forward, formulas, source, code = _written(node)
     grads, said = _arriving(node, place)
     notes: list[str] = []
-    gains: tuple[Gain, ...] = ()
-    if grads is not None:
-        gains = _gains(node, grads, labels, place, notes)
+    gains = () if grads is None else _gains(node, grads, labels, place, notes)
     return Rule(
-        node=labels.node(node), forward=forward, formulas=formulas, source=source, code=code,
-        saved=tuple(_saved(node)), arriving=said, gains=gains, notes=tuple(notes),
-    )  # fmt: skip
+        node=labels.node(node),
+        forward=forward,
+        formulas=formulas,
+        source=source,
+        code=code,
+        saved=tuple(_saved(node)),
+        arriving=said,
+        gains=gains,
+        notes=tuple(notes),
+    )
 
 
 def find(what: str, session: Session, place: Place) -> Any:
@@ -57,7 +66,7 @@ def find(what: str, session: Session, place: Place) -> Any:
     if not what:
         return _here(place)
     if what.startswith("#"):
-        index = origin.node_index(what, session, place)
+        index = naming.node_index(what, session, place)
         return session.backward_here(place).graph.nodes[index]
     known = table.named(what)
     try:
@@ -74,7 +83,7 @@ def find(what: str, session: Session, place: Place) -> Any:
                 f"'{what}' does not require a gradient: no backward function made it.",
                 "':t NAME' tells why.",
             )
-        return origin._quiet_edge(value).node
+        return naming.gradient_edge(value).node
     if hasattr(value, "next_functions"):
         return value
     if known or (known := table.named(getattr(value, "__name__", ""))):
@@ -92,7 +101,7 @@ def _here(place: Place) -> Any:
     made = event.made() if getattr(event, "kind", "") == "op" and event.when == "after" else []
     for tensor in made:
         if tensor.requires_grad:
-            return origin._quiet_edge(tensor).node
+            return naming.gradient_edge(tensor).node
     raise StateError(
         "no node is at hand here.", "Write ':rule NAME', ':rule TENSOR' or ':rule #7'."
     )
@@ -103,9 +112,12 @@ def _of_name(name: str) -> Rule:
     entry = table.table()[first]
     notes = [f"also {each}: {table.table()[each].signature}" for each in others[:8]]
     return Rule(
-        node=first, forward=entry.signature, formulas=_formulas(entry), source=_source(),
+        node=first,
+        forward=entry.signature,
+        formulas=_formulas(entry),
+        source=_source(),
         notes=tuple(notes),
-    )  # fmt: skip
+    )
 
 
 def _formulas(entry: table.Entry) -> tuple[Formula, ...]:
@@ -146,16 +158,13 @@ def _of_custom(function: Any) -> tuple[str, tuple[Formula, ...], str, str]:
 
 def _arriving(node: Any, place: Place) -> tuple[Grads | None, str]:
     """Return the gradients that arrive at a node, if they are known, and their text."""
-    event = place.event
-    if getattr(event, "kind", "") == "node" and event.backward.graph.nodes[event.node] is node:
-        return list(event.grad_in), _texts(event.grad_in)
+    if _stands_at(node, place):
+        grads = list(place.event.grad_in)
+        texts = (_text(grad) or f"{tuple(grad.shape)}" for grad in grads if grad is not None)
+        return grads, "; ".join(texts)
     if not hasattr(node, "variable") and outputs_of(node) == 1 and is_real_number(node, 0):
         return [seed(node, 0)], "1, as if a backward started here"
     return None, ""
-
-
-def _texts(grads: Any) -> str:
-    return "; ".join(_text(grad) or f"{tuple(grad.shape)}" for grad in grads if grad is not None)
 
 
 def _text(value: Any) -> str:
@@ -166,15 +175,15 @@ def _text(value: Any) -> str:
 
 def _saved(node: Any) -> list[tuple[str, str]]:
     """Return what a node saved, where it is small; no hook of anybody's runs."""
-    found = []
-    with torch._C.DisableTorchFunction():
+    texts = []
+    with torch_private.DisableTorchFunction():
         for name, value, state in nodes.saved(node):
             if isinstance(value, int) and value >= 2**63:
                 value -= 2**64  # torch hands out -1 unsigned
             text = _text(value) if state == "ok" else state
             if text:
-                found.append((name, text))
-    return found[:16]
+                texts.append((name, text))
+    return texts[:16]
 
 
 def _gains(
@@ -182,49 +191,46 @@ def _gains(
 ) -> tuple[Gain, ...]:
     if hasattr(node, "variable"):
         return ()
-    leaving = _known_out(node, place)
-    if leaving is None:
+    if _stands_at(node, place) and place.event.when == "after":
+        leaving = list(place.event.grad_out)
+    else:
         runner = Runner()
         with contained():
             leaving = runner.run_node(node, grads)
         notes += runner.notes()
     before = sum((size(grad) or 0.0) ** 2 for grad in grads) ** 0.5
-    found = []
-    for (target, number), grad, name in zip(
-        node.next_functions, leaving, _inputs(node), strict=False
-    ):
-        if target is None:
-            continue
-        after = size(grad)
-        known = labels.made(target, int(number))
-        found.append(Gain(
-            to=f"{name} ({known})" if name else known, norm_in=before, norm_out=after,
-            gain=after / before if before and after is not None else None, values=_text(grad),
-        ))  # fmt: skip
-    return tuple(found)
+    edges = zip(node.next_functions, leaving, _inputs(node), strict=False)
+    return tuple(
+        _gain(f"{name} ({made})" if name else made, before, grad)
+        for (target, number), grad, name in edges
+        if target is not None
+        for made in (labels.made(target, int(number)),)
+    )
 
 
-def _known_out(node: Any, place: Place) -> Grads | None:
+def _gain(to: str, before: float, grad: Any) -> Gain:
+    after = size(grad)
+    gain = after / before if before and after is not None else None
+    return Gain(to=to, norm_in=before, norm_out=after, gain=gain, values=_text(grad))
+
+
+def _stands_at(node: Any, place: Place) -> bool:
     event = place.event
-    if getattr(event, "kind", "") != "node" or event.when != "after":
-        return None
-    if event.backward.graph.nodes[event.node] is not node:
-        return None
-    return list(event.grad_out)
+    if getattr(event, "kind", "") != "node":
+        return False
+    return event.backward.graph.nodes[event.node] is node  # type: ignore[no-any-return]
 
 
 def _inputs(node: Any) -> list[str]:
     """Return the names of the inputs that the edges are for; '' where that is not clear."""
     edges = len(node.next_functions)
     entry = table.table().get(nodes.name(node))
-    names = []
-    with suppress(AttributeError):
-        names = inputs_of(entry) if entry is not None else []
+    names = inputs_of(entry) if entry is not None else []
     return names if len(names) == edges else [""] * edges
 
 
 def inputs_of(entry: table.Entry) -> list[str]:
     """Return the inputs that have a gradient, in order; none where one is a list of tensors."""
     wanted = {name for key in entry.formulas for name in key.replace(" ", "").split(",")}
-    found = [(kind, name) for kind, name in table.arguments(entry.signature) if name in wanted]
-    return [] if any("[]" in kind for kind, _ in found) else [name for _, name in found]
+    inputs = [(kind, name) for kind, name in table.arguments(entry.signature) if name in wanted]
+    return [] if any("[]" in kind for kind, _ in inputs) else [name for _, name in inputs]

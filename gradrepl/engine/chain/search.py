@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
-from gradrepl.engine.chain.local import Runner, seed
-from gradrepl.engine.chain.sums import Port
-from gradrepl.engine.chain.ways import Hop, Ways
+from gradrepl.engine.chain.gradients import Port
+from gradrepl.engine.chain.path_graph import Hop, PathGraph
+from gradrepl.engine.chain.vjp import Runner, seed
 from gradrepl.engine.tensor import figures
 
 LISTED = 50
@@ -63,9 +63,9 @@ def route(steps: Sequence[Step], product: float = 0.0) -> Route:
     return Route(tuple(steps[:ENDS]), tuple(steps[-ENDS:]), len(steps), product)
 
 
-def room(ways: Ways) -> int:
+def room(between: PathGraph) -> int:
     """Return how many of the largest products are listed."""
-    return max(FEWEST, min(LISTED, STEPS // max(1, len(ways.order))))
+    return max(FEWEST, min(LISTED, STEPS // max(1, len(between.order))))
 
 
 def log(value: float) -> float:
@@ -79,38 +79,38 @@ def log(value: float) -> float:
 class Derivatives:
     """Local derivatives of scalar nodes, each node run once an output."""
 
-    def __init__(self, ways: Ways, runner: Runner) -> None:
-        self._ways, self._runner = ways, runner
+    def __init__(self, between: PathGraph, runner: Runner) -> None:
+        self._between, self._runner = between, runner
         self._known: dict[Port, dict[int, float]] = {}
 
     def at(self, port: Port) -> dict[int, float]:
         """Return, by edge, the derivative of this output by the node's inputs."""
-        found = self._known.get(port)
-        if found is None:
+        derivatives = self._known.get(port)
+        if derivatives is None:
             node, number = port
-            unit = seed(self._ways.graph.nodes[node], number)
+            unit = seed(self._between.graph.nodes[node], number)
             leaving = self._runner.single(node, number, unit)
-            found = {
+            derivatives = {
                 hop.edge: 0.0 if leaving[hop.edge] is None else float(leaving[hop.edge].item())
-                for hop in self._ways.hops(node)
+                for hop in self._between.hops(node)
             }
-            self._known[port] = found
-        return found
+            self._known[port] = derivatives
+        return derivatives
 
 
-Found = tuple[float, int, int]
+Candidate = tuple[float, int, int]
 """(minus the logarithm of the product, which of the hops, which path from there on)"""
 
 
 class _Stream:
     """The paths of one port, largest first, as far as anybody asked."""
 
-    __slots__ = ("done", "found", "last", "waiting")
+    __slots__ = ("done", "last", "ranked", "waiting")
 
     def __init__(self) -> None:
-        self.found: list[Found] = []
-        self.waiting: list[Found] = []
-        self.last: Found | None = None
+        self.ranked: list[Candidate] = []
+        self.waiting: list[Candidate] = []
+        self.last: Candidate | None = None
         """The one found last, whose successor through the same edge is not waiting yet."""
         self.done = False
 
@@ -118,42 +118,42 @@ class _Stream:
 class Largest:
     """The paths with the largest products of derivatives, found one by one."""
 
-    def __init__(self, ways: Ways, derivatives: Derivatives) -> None:
-        self._ways, self._derivatives = ways, derivatives
+    def __init__(self, between: PathGraph, derivatives: Derivatives) -> None:
+        self._between, self._derivatives = between, derivatives
         self._streams: dict[Port, _Stream] = {}
         entered: dict[int, set[int]] = {}
-        for node, number, _ in ways.starts:
+        for node, number, _ in between.starts:
             entered.setdefault(node, set()).add(number)
-        for node in ways.order:
-            for hop in ways.hops(node):
+        for node in between.order:
+            for hop in between.hops(node):
                 entered.setdefault(hop.node, set()).add(hop.number)
-        for node in reversed(ways.order):
+        for node in reversed(between.order):
             for number in sorted(entered[node]):
                 self._begin((node, number))
 
     def _begin(self, port: Port) -> None:
         """Find the largest path of a port; the ports ahead have theirs."""
         stream = self._streams[port] = _Stream()
-        for which in range(len(self._ways.hops(port[0]))):
+        for which in range(len(self._between.hops(port[0]))):
             self._enter(stream, port, which, 0)
         self._take(stream)
 
     def _enter(self, stream: _Stream, port: Port, which: int, rank: int) -> None:
         """Have path ``rank`` of the port that an edge leads to wait for its turn."""
-        hop = self._ways.hops(port[0])[which]
+        hop = self._between.hops(port[0])[which]
         ahead = (hop.node, hop.number)
         size = -log(self._derivatives.at(port)[hop.edge])
-        if self._ways.ends(ahead):
+        if self._between.ends(ahead):
             if rank == 0:
                 heapq.heappush(stream.waiting, (size, which, rank))
-        elif rank < len(self._streams[ahead].found):
-            size += self._streams[ahead].found[rank][0]
+        elif rank < len(self._streams[ahead].ranked):
+            size += self._streams[ahead].ranked[rank][0]
             heapq.heappush(stream.waiting, (size, which, rank))
 
     def _take(self, stream: _Stream) -> None:
         if stream.waiting:
             stream.last = heapq.heappop(stream.waiting)
-            stream.found.append(stream.last)
+            stream.ranked.append(stream.last)
         else:
             stream.done = True
 
@@ -163,49 +163,49 @@ class Largest:
         while todo:
             at, wanted = todo[-1]
             stream = self._streams[at]
-            if stream.done or wanted < len(stream.found):
+            if stream.done or wanted < len(stream.ranked):
                 todo.pop()
                 continue
             if stream.last is not None:
                 _, which, below = stream.last
-                hop = self._ways.hops(at[0])[which]
+                hop = self._between.hops(at[0])[which]
                 ahead = self._streams.get((hop.node, hop.number))
-                if ahead is not None and not ahead.done and below + 1 >= len(ahead.found):
+                if ahead is not None and not ahead.done and below + 1 >= len(ahead.ranked):
                     todo.append(((hop.node, hop.number), below + 1))
                     continue
                 stream.last = None
                 self._enter(stream, at, which, below + 1)
             self._take(stream)
-        return rank < len(self._streams[port].found)
+        return rank < len(self._streams[port].ranked)
 
     def routes(self, most: int) -> list[tuple[int, Route]]:
         """Return the largest ``most`` paths as (which of the starts, route), largest first."""
         heads = []
-        for start, (node, number, grad) in enumerate(self._ways.starts):
+        for start, (node, number, grad) in enumerate(self._between.starts):
             if (node, number) in self._streams and self._reach((node, number), 0):
                 heads.append(self._head(start, 0, float(grad.item())))
         heapq.heapify(heads)
-        found: list[tuple[int, Route]] = []
-        while heads and len(found) < most:
+        routes: list[tuple[int, Route]] = []
+        while heads and len(routes) < most:
             _, start, rank = heapq.heappop(heads)
-            node, number, grad = self._ways.starts[start]
-            found.append((start, self._route((node, number), rank, float(grad.item()))))
+            node, number, grad = self._between.starts[start]
+            routes.append((start, self._route((node, number), rank, float(grad.item()))))
             if self._reach((node, number), rank + 1):
                 heapq.heappush(heads, self._head(start, rank + 1, float(grad.item())))
-        return found
+        return routes
 
-    def _head(self, start: int, rank: int, factor: float) -> Found:
-        node, number, _ = self._ways.starts[start]
-        size = self._streams[node, number].found[rank][0]
+    def _head(self, start: int, rank: int, factor: float) -> Candidate:
+        node, number, _ = self._between.starts[start]
+        size = self._streams[node, number].ranked[rank][0]
         return (size - log(factor), start, rank)
 
     def _route(self, port: Port, rank: int, product: float) -> Route:
         head: list[Step] = []
         tail: deque[Step] = deque(maxlen=ENDS)
         length = 0
-        while not self._ways.ends(port):
-            _, which, rank = self._streams[port].found[rank]
-            hop = self._ways.hops(port[0])[which]
+        while not self._between.ends(port):
+            _, which, rank = self._streams[port].ranked[rank]
+            hop = self._between.hops(port[0])[which]
             product *= self._derivatives.at(port)[hop.edge]
             (head if length < ENDS else tail).append(Step(*port, hop, abs(product)))
             port = (hop.node, hop.number)
@@ -216,8 +216,8 @@ class Largest:
 class Gains:
     """What each edge did to the norm of the gradient in the sum over all paths."""
 
-    def __init__(self, ways: Ways) -> None:
-        self._ways = ways
+    def __init__(self, between: PathGraph) -> None:
+        self._between = between
         self._gain: dict[tuple[int, int], float] = {}
         self._ahead: dict[Port, float] = {}
 
@@ -229,19 +229,19 @@ class Gains:
 
     def look_ahead(self) -> None:
         """Work out the largest gain from each port to the target."""
-        for node in reversed(self._ways.order):
+        for node in reversed(self._between.order):
             self._ahead_of(node)
 
     def _ahead_of(self, node: int) -> None:
         best = ZERO
-        for hop in self._ways.hops(node):
+        for hop in self._between.hops(node):
             beyond = self.ahead((hop.node, hop.number))
             best = max(best, self._gain.get((node, hop.edge), 0.0) + beyond)
         self._ahead[node, -1] = best
 
     def ahead(self, port: Port) -> float:
         """Return the logarithm of that gain."""
-        return 0.0 if self._ways.ends(port) else self._ahead.get((port[0], -1), ZERO)
+        return 0.0 if self._between.ends(port) else self._ahead.get((port[0], -1), ZERO)
 
 
 class Walked(NamedTuple):
@@ -257,44 +257,44 @@ class Walked(NamedTuple):
 
     def steps(self) -> Route:
         """Return the route from the root on."""
-        found, link = [], self.route
+        steps, link = [], self.route
         while link is not None:
             link, step = link
-            found.append(step)
-        return route(found[::-1])
+            steps.append(step)
+        return route(steps[::-1])
 
 
-def begin(ways: Ways) -> Iterator[Walked]:
+def begin(between: PathGraph) -> Iterator[Walked]:
     """Yield the beginnings of all paths."""
-    for start, (node, number, grad) in enumerate(ways.starts):
-        if ways.paths_from(node, number):
+    for start, (node, number, grad) in enumerate(between.starts):
+        if between.paths_from(node, number):
             yield Walked(start, None, (node, number), grad, figures.norm(grad))
 
 
-def further(ways: Ways, runner: Runner, walked: Walked) -> Iterator[Walked]:
+def further(between: PathGraph, runner: Runner, walked: Walked) -> Iterator[Walked]:
     """Yield the paths that are one edge longer."""
     node, number = walked.port
     nothing = walked.grad is None
     leaving = [] if nothing else runner.single(node, number, walked.grad)
-    for hop in ways.hops(node):
+    for hop in between.hops(node):
         grad = leaving[hop.edge] if hop.edge < len(leaving) else None
         size = None if grad is None else figures.norm(grad)
         link = (walked.route, Step(node, number, hop, size))
         yield Walked(walked.start, link, (hop.node, hop.number), grad, size)
 
 
-def every(ways: Ways, runner: Runner) -> Iterator[Walked]:
+def every(between: PathGraph, runner: Runner) -> Iterator[Walked]:
     """Yield all paths, each with its contribution; for few of them."""
-    todo = list(begin(ways))[::-1]
+    todo = list(begin(between))[::-1]
     while todo:
         walked = todo.pop()
-        if ways.ends(walked.port):
+        if between.ends(walked.port):
             yield walked
         else:
-            todo += list(further(ways, runner, walked))[::-1]
+            todo += list(further(between, runner, walked))[::-1]
 
 
-def best_first(ways: Ways, runner: Runner, gains: Gains, most: int) -> list[Walked]:
+def best_first(between: PathGraph, runner: Runner, gains: Gains, most: int) -> list[Walked]:
     """Return up to ``most`` paths that a best-first search finds; bounded in time and memory."""
     order = count()
 
@@ -303,23 +303,23 @@ def best_first(ways: Ways, runner: Runner, gains: Gains, most: int) -> list[Walk
         # Of equals (up to rounding) the newest: paths are ended before others are begun.
         return (-round(log(size) + gains.ahead(walked.port), 6), -next(order), walked)
 
-    waiting = [entry(walked) for walked in begin(ways)]
+    waiting = [entry(walked) for walked in begin(between)]
     heapq.heapify(waiting)
-    found: list[Walked] = []
+    ended: list[Walked] = []
     runs = 0
-    budget = max(RUNS, ROUNDS * len(ways.order))
-    while waiting and len(found) < most and runs < budget:
+    budget = max(RUNS, ROUNDS * len(between.order))
+    while waiting and len(ended) < most and runs < budget:
         walked = heapq.heappop(waiting)[2]
-        if ways.ends(walked.port):
-            found.append(walked)
+        if between.ends(walked.port):
+            ended.append(walked)
             continue
         runs += 1
-        for longer in further(ways, runner, walked):
+        for longer in further(between, runner, walked):
             heapq.heappush(waiting, entry(longer))
         room = max(most, HELD // max(1, _bytes(walked.grad)))
         if len(waiting) > 2 * room:
             waiting = heapq.nsmallest(room, waiting)
-    return found
+    return ended
 
 
 def _bytes(grad: Any) -> int:

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,38 +41,40 @@ class _Raw(NamedTuple):
 
 
 def _entries(lines: list[str]) -> Iterator[_Raw]:
-    entry: _Raw | None = None
-    section, depth, value = "Default", 2, None
+    told = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    starts = [place for place, line in enumerate(told) if line.startswith("- name:")]
+    for first, last in pairwise([*starts, len(told)]):
+        signature = told[first].removeprefix("- name:").strip()
+        yield _Raw(signature, _sections(told[first + 1 : last]))
+
+
+def _sections(lines: list[str]) -> dict[str, dict[str, list[str]]]:
+    sections: dict[str, dict[str, list[str]]] = {}
+    section, depth = "Default", 2
+    value: list[str] | None = None
     for line in lines:
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if line.startswith("- name:"):
-            if entry is not None:
-                yield entry
-            entry = _Raw(line.removeprefix("- name:").strip(), {})
-            section, depth, value = "Default", 2, None
-            continue
-        if entry is None:
-            continue
-        found = _KEY.match(line)
-        indent = len(found[1]) if found else -1
-        if found and indent == 2 and found[2] == "dispatch":
+        key = _KEY.match(line)
+        indent, name, text = (len(key[1]), key[2], key[3] or "") if key else (-1, "", "")
+        if (indent, name) == (2, "dispatch"):
             depth = 6
-        elif found and depth == 6 and indent == 4:
-            section = found[2]
-        elif found and indent == depth:
-            value = entry.sections.setdefault(section, {}).setdefault(found[2], [])
-            value.append(found[3] or "")
-        elif found and indent == 2:  # after a dispatch: of the entry as a whole
+        elif (indent, depth) == (4, 6):
+            section = name
+        elif indent == depth:
+            value = sections.setdefault(section, {}).setdefault(name, [])
+            value.append(text)
+        elif indent == 2:  # after a dispatch: of the entry as a whole
             value = None
         elif value is not None:
             value.append(line.strip())
-    if entry is not None:
-        yield entry
+    return sections
 
 
 def arguments(signature: str) -> list[tuple[str, str]]:
-    """Return (type, name) of each argument of a signature."""
+    """Return (type, name) of each argument of a signature.
+
+    >>> arguments("mul.Tensor(Tensor self, Tensor other=1) -> Tensor")
+    [('Tensor', 'self'), ('Tensor', 'other')]
+    """
     inside = signature.partition("(")[2].rpartition("->")[0].strip().removesuffix(")")
     parts = re.split(r",\s*(?![^(\[]*[)\]])", inside)
     words = [part.split("=")[0].split() for part in parts]
@@ -86,7 +89,7 @@ def _class_name(signature: str) -> str:
 
 def parse(text: str) -> dict[str, Entry]:
     """Return the entries of the table by the names of their backward functions."""
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     numbers: Counter[str] = Counter()
     for raw in _entries(text.splitlines()):
         names = {name for _, name in arguments(raw.signature)}
@@ -99,9 +102,9 @@ def parse(text: str) -> dict[str, Entry]:
             formulas = {k: text for k, text in formulas.items() if text != "non_differentiable"}
             if formulas:
                 prefix = _class_name(raw.signature) + ("" if section == "Default" else section)
-                found[f"{prefix}{numbers[prefix]}"] = Entry(raw.signature, formulas)
+                entries[f"{prefix}{numbers[prefix]}"] = Entry(raw.signature, formulas)
                 numbers[prefix] += 1
-    return found
+    return entries
 
 
 @cache
@@ -124,6 +127,7 @@ def named(name: str) -> list[str]:
         return [name]
     like = [each for each, entry in known.items() if entry.schema == name]
     return like or [
-        each for each, entry in known.items()
+        each
+        for each, entry in known.items()
         if name in (entry.schema.partition(".")[0], each.rstrip("0123456789"))
-    ]  # fmt: skip
+    ]

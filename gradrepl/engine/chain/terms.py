@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 from torch.autograd.graph import GradientEdge
 
-from gradrepl.engine.chain import origin, sums, unseen
-from gradrepl.engine.chain.labels import Labels, amount, projection, size
-from gradrepl.engine.chain.local import Grads, Runner, is_custom, outputs_of, sentence
+from gradrepl import protocol as p
+from gradrepl.engine.answers import on
+from gradrepl.engine.chain import gradients, naming, unseen
+from gradrepl.engine.chain.gradients import amount, projection, size
+from gradrepl.engine.chain.naming import Labels
+from gradrepl.engine.chain.vjp import Runner, is_custom, sentence
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph, Order
 from gradrepl.engine.session import Session
@@ -56,49 +59,47 @@ def adds_up(node: Any, scalar: bool) -> bool:
     return name in ADDS or name in PASSES or (name in WEIGHTS and len(inputs) == 1)
 
 
-def split(root: origin.Root, graph: Graph, runner: Runner, labels: Labels) -> list[Split]:
+def _has_name(node: Any, labels: Labels) -> bool:
+    return kind(node) in ADDS | WEIGHTS and labels.variable(node, 0) is not None
+
+
+def split(root: naming.Root, graph: Graph, runner: Runner, labels: Labels) -> list[Split]:
     """Return the terms of ``root`` in the order in which they are met.
 
     What has a name is taken as it is: of ``reg = 0.1 * penalty`` the term is ``reg``, of
     ``actor = policy - bonus`` it is ``actor``.
     """
-    begin = {start.node for start in root.starts}
-    waiting: dict[int, Grads] = {}
-    found = []
-
-    def arrive(place: int, number: int, grad: Any) -> None:
-        grads = waiting.setdefault(place, [None] * outputs_of(graph.nodes[place]))
-        grads[number] = sums.add(grads[number], grad)
-
+    arrivals = gradients.Arrivals(graph)
     for start in root.starts:
-        arrive(graph.index[start.node], start.number, start.seed)
-    order = Order(graph, None)
-    at = 0
-    while waiting and (place := order.at(at := at + 1)) is not None:
-        grads = waiting.pop(place, None)
-        if grads is None:
+        arrivals.add(graph.index[start.node], start.number, start.seed)
+    begin = {start.node for start in root.starts}
+    order, at = Order(graph, None), 0
+    terms: list[Split] = []
+    while arrivals and (place := order.at(at := at + 1)) is not None:
+        node, grads = graph.nodes[place], arrivals.take(place)
+        arrived = [Split(node, n, grad) for n, grad in enumerate(grads) if grad is not None]
+        if not arrived:
             continue
-        node = graph.nodes[place]
-        scalar = all(grad is None or grad.numel() == 1 for grad in grads)
-        named = kind(node) in ADDS | WEIGHTS and node not in begin
-        if not adds_up(node, scalar) or (named and labels.variable(node, 0) is not None):
-            found += [Split(node, n, g) for n, g in enumerate(grads) if g is not None]
+        scalar = all(each.seed.numel() == 1 for each in arrived)
+        if not adds_up(node, scalar) or (node not in begin and _has_name(node, labels)):
+            terms += arrived
             continue
         leaving = runner.run(place, grads)
         for (target, number), grad in zip(node.next_functions, leaving, strict=False):
             if target is not None and grad is not None:
-                arrive(graph.index[target], int(number), grad)
-    return found
+                arrivals.add(graph.index[target], int(number), grad)
+    return terms
 
 
-def answer(text: str, session: Session, place: Place) -> Terms:
+@on(p.TermsOf)
+def terms(request: p.TermsOf, session: Session, place: Place) -> Terms:
     """Return the record of a loss's terms.
 
     Raises:
         AutogradError, StateError, UsageError: the loss has no gradient, or none can be had here.
     """
     session.stepper.check_nested_backward()
-    root = origin.root(text, session, place)
+    root = naming.root(request.root, session, place)
     graph = Graph(list(dict.fromkeys(start.node for start in root.starts)))
     runner = Runner(graph)
     notes = runner.check(range(len(graph)))
@@ -117,31 +118,36 @@ def answer(text: str, session: Session, place: Place) -> Terms:
     table = _Table(labels, leaves, [size(grad) for grad in whole])
     agrees, apart = _agree(whole, left)
     return Terms(
-        root=root.name, terms=tuple(table.term(*each) for each in listed),
+        root=root.name,
+        terms=tuple(table.term(*each) for each in listed),
         parameters=tuple(table.names[n] for n in table.order),
-        norms=tuple(table.norms[n] for n in table.order), count=len(leaves),
-        unlisted=len(parts) - len(listed), norm=_norm(table.norms),
-        agrees=agrees, max_difference=apart, notes=tuple(dict.fromkeys([*notes, *said])),
-    )  # fmt: skip
+        norms=tuple(table.norms[n] for n in table.order),
+        count=len(leaves),
+        unlisted=len(parts) - len(listed),
+        norm=_norm(table.norms),
+        agrees=agrees,
+        max_difference=apart,
+        notes=tuple(dict.fromkeys([*notes, *said])),
+    )
 
 
-Asked = tuple[list[Any], list[tuple["Split", "Figures"]], list[Any], list[str]]
+Asked = tuple[list[Any], list[tuple["Split", "Measured"]], list[Any], list[str]]
 """The loss's gradients, each term's figures, what the terms leave of the gradients, notes."""
 
 
 def _ask(
-    root: origin.Root, parts: Sequence[Split], leaves: Sequence[Any], user_code: bool
+    root: naming.Root, parts: Sequence[Split], leaves: Sequence[Any], user_code: bool
 ) -> Asked:
     """Ask torch for the gradients of the loss and of each term; one at a time is held."""
-    listed: list[tuple[Split, Figures]] = []
+    listed: list[tuple[Split, Measured]] = []
     with unseen.unseen(user_code) as muted:
         asked = _Gradients(leaves)
         whole = left = asked.of(root.starts)
         for part in parts:
             grads = asked.of([part])
-            left = [sums.subtract(a, b) for a, b in zip(left, grads, strict=True)]
+            left = [gradients.subtract(a, b) for a, b in zip(left, grads, strict=True)]
             if len(listed) < LISTED:
-                listed.append((part, _figures(grads, whole)))
+                listed.append((part, _measured(grads, whole)))
     return whole, listed, left, muted.notes()
 
 
@@ -162,19 +168,19 @@ class _Gradients:
             raise sentence("the backward", error) from error
 
 
-Figures = list[tuple[float | None, float | None]]
+Measured = list[tuple[float | None, float | None]]
 """For each leaf, the norm of the term's gradient, and its inner product with the whole one divided
 by that one's norm."""
 
 
-def _figures(grads: Sequence[Any], whole: Sequence[Any]) -> Figures:
-    found: Figures = []
+def _measured(grads: Sequence[Any], whole: Sequence[Any]) -> Measured:
+    measured: Measured = []
     for part, total in zip(grads, whole, strict=True):
         norm = size(total)
-        shared = projection(part, total, norm) if total is not None else None
+        shared = projection(part, total, norm)
         inner = None if shared is None or norm is None else shared * norm
-        found.append((size(part), inner))
-    return found
+        measured.append((size(part), inner))
+    return measured
 
 
 def _norm(norms: Any) -> float | None:
@@ -190,7 +196,7 @@ class _Table:
         self.names = [labels.leaf(node) for node in leaves]
         self.order = sorted(range(len(leaves)), key=lambda n: -(norms[n] or 0.0))[:ROWS]
 
-    def term(self, part: Split, measured: Figures) -> Term:
+    def term(self, part: Split, measured: Measured) -> Term:
         """Return the record of one term."""
         labels = self._labels
         held = labels.variable(part.node, part.number)
@@ -205,11 +211,15 @@ class _Table:
         pairs = zip(measured, self.norms, strict=True)
         inner = sum(inner * norm for (_, inner), norm in pairs if inner is not None and norm)
         return Term(
-            name=labels.made(part.node, part.number), node=labels.node(part.node),
-            line=labels.line(part.node), weight=weight if isinstance(weight, float) else None,
-            value=value if isinstance(value, float) else None, norm=norm,
-            cosine=_cosine(norm, inner / whole if whole else None), rows=rows,
-        )  # fmt: skip
+            name=labels.made(part.node, part.number),
+            node=labels.node(part.node),
+            line=labels.line(part.node),
+            weight=weight if isinstance(weight, float) else None,
+            value=value if isinstance(value, float) else None,
+            norm=norm,
+            cosine=_cosine(norm, inner / whole if whole else None),
+            rows=rows,
+        )
 
 
 def _cosine(norm: float | None, inner: float | None) -> float | None:
@@ -218,8 +228,8 @@ def _cosine(norm: float | None, inner: float | None) -> float | None:
 
 def _agree(whole: Sequence[Any], left: Sequence[Any]) -> tuple[bool, float]:
     """Do the terms leave nothing of the whole but rounding?"""
-    apart = max((sums.biggest(rest) for rest in left if rest is not None), default=0.0)
-    scale = max((sums.biggest(grad) for grad in whole if grad is not None), default=0.0)
+    apart = max((gradients.biggest(rest) for rest in left if rest is not None), default=0.0)
+    scale = max((gradients.biggest(grad) for grad in whole if grad is not None), default=0.0)
     dtypes = [grad.dtype for grad in whole if grad is not None]
-    slack = max((sums.tolerance(dtype) for dtype in dtypes), default=0.0)
+    slack = max((gradients.tolerance(dtype) for dtype in dtypes), default=0.0)
     return apart <= slack * scale * 16, apart

@@ -21,10 +21,10 @@ from typing import Any
 import torch
 from torch.autograd.graph import GradientEdge
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.errors import StateError
 
-_autograd: Any = torch.autograd
 SHOWN = 8
 SOME = 256
 """Dictionaries of hooks up to which the collector is asked who holds them."""
@@ -39,18 +39,18 @@ class Muted:
 
     def met(self, hook: Any) -> None:
         """A hook of the user's would run now."""
-        node = torch._C._current_autograd_node()  # type: ignore[attr-defined]
+        node = torch_private.running_node()
         name = nodes.name(node) if node is not None else "a leaf"
         self.hooks.setdefault((id(hook), name), (hook, name))
 
     def notes(self) -> list[str]:
         """Say which hooks did not run."""
-        told = [f"{_named(hook)} on {name}" for hook, name in self.hooks.values()]
-        if not told:
+        hooks = [f"{_named(hook)} on {name}" for hook, name in self.hooks.values()]
+        if not hooks:
             return []
-        more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+        more = f" and {len(hooks) - SHOWN} more" if len(hooks) > SHOWN else ""
         return [
-            f"hooks not run: {', '.join(told[:SHOWN])}{more}; a real backward runs them, and what "
+            f"hooks not run: {', '.join(hooks[:SHOWN])}{more}; a real backward runs them, and what "
             "they return takes the gradient's place."
         ]
 
@@ -113,6 +113,8 @@ def _held_by_cpp(tables: list[OrderedDict[int, Any]]) -> list[OrderedDict[int, A
     for holder in holders:
         if holder is tables or issubclass(type(holder), torch.Tensor):
             continue
+        if type(holder) is tuple and list(map(id, holder)) == list(map(id, tables)):
+            continue  # since Python 3.13 the collector shows its own arguments, too
         elsewhere |= known.intersection(map(id, gc.get_referents(holder)))
     return [table for table in tables if id(table) not in elsewhere]
 
@@ -124,7 +126,7 @@ def unseen(user_code: bool) -> Iterator[Muted]:
     With ``user_code`` (a custom backward is among the nodes) random numbers are put back, too.
     """
     muted = Muted()
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         retaining, tables = _heap()
         before = [(tensor, tensor.grad) for tensor in retaining]
     stood: list[tuple[OrderedDict[int, Any], int, Any, _Mute]] = []
@@ -140,7 +142,7 @@ def unseen(user_code: bool) -> Iterator[Muted]:
         for table, key, hook, mute in stood:
             if table.get(key) is mute:
                 table[key] = hook
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for tensor, grad in before:
                 if tensor.grad is not grad:
                     tensor.grad = grad
@@ -153,29 +155,30 @@ def contained(user_code: bool = True) -> Iterator[None]:
     Without any the generators are left alone: other threads may be using them.
     """
     states = _generators() if user_code else []
-    engine = _autograd._engine_run_backward
-    guard = _autograd._engine_run_backward = _guarded(engine)
+    engine = torch_private.engine()
+    guard = _guarded(engine)
+    torch_private.set_engine(guard)
     try:
         yield
     finally:
-        if _autograd._engine_run_backward is guard:
-            _autograd._engine_run_backward = engine
+        if torch_private.engine() is guard:
+            torch_private.set_engine(engine)
         for put_back, state in states:
             put_back(state)
 
 
 def _generators() -> list[tuple[Any, Any]]:
     """Return what puts back each random generator, and its state."""
-    found: list[tuple[Any, Any]] = [
+    states: list[tuple[Any, Any]] = [
         (torch.set_rng_state, torch.get_rng_state()),
         (random.setstate, random.getstate()),
     ]
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        found.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+        states.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
     numbers = sys.modules.get("numpy")
     if numbers is not None:
-        found.append((numbers.random.set_state, numbers.random.get_state()))
-    return found
+        states.append((numbers.random.set_state, numbers.random.get_state()))
+    return states
 
 
 def _guarded(engine: Callable[..., Any]) -> Callable[..., Any]:
@@ -200,7 +203,7 @@ def gradients(
     What it raises where the graph was freed or changed in place is left to the caller.
     """
     edges = [GradientEdge(node, number) for node, number in inputs]
-    found: tuple[Any, ...] = torch.autograd.grad(
+    grads: tuple[Any, ...] = torch.autograd.grad(
         tuple(outputs), edges, grad_outputs=list(seeds), retain_graph=True, allow_unused=True
     )  # type: ignore[arg-type]
-    return found
+    return grads

@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gradrepl.engine.chain import origin, rule, table
+from gradrepl import protocol as p
+from gradrepl.engine import torch_private
+from gradrepl.engine.answers import on
+from gradrepl.engine.chain import naming, rule, table
 from gradrepl.engine.chain.differences import Copies, Function, compare
-from gradrepl.engine.chain.local import is_custom
+from gradrepl.engine.chain.vjp import is_custom
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
@@ -33,23 +36,26 @@ class Application(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def answer(what: str, session: Session, place: Place) -> Verified:
+@on(p.Verify)
+def verified(request: p.Verify, session: Session, place: Place) -> Verified:
     """Return the record of the comparison.
 
     Raises:
         StateError, UsageError: the inputs are not to be had, or there is no derivative.
     """
-    applied = _find(what, session, place)
+    applied = _find(request.what, session, place)
     names = session.names(place.frame)
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         copies = Copies(applied.args, applied.kwargs, names.tensor)
     function = Function(applied.function, copies)
     checks = compare(function)
     parts = [] if all(each.complete for each in checks) else ["not every element was compared."]
     return Verified(
-        what=applied.name, passed=all(each.passed for each in checks), checks=tuple(checks),
+        what=applied.name,
+        passed=all(each.passed for each in checks),
+        checks=tuple(checks),
         notes=(*applied.notes, *parts, f"run {function.runs} times on copies in float64."),
-    )  # fmt: skip
+    )
 
 
 def _find(what: str, session: Session, place: Place) -> Application:
@@ -82,8 +88,7 @@ def _of_call(what: str, session: Session, place: Place) -> Application:
             f"'{what}' is no call.", "Write ':verify F.gelu(x)', ':verify #7', or stop at the op."
         )
     given = [ast.unparse(each) for each in tree.args]
-    given += [f"{k.arg}={ast.unparse(k.value)}" if k.arg else f"**{ast.unparse(k.value)}"
-              for k in tree.keywords]  # fmt: skip
+    given += [(f"{k.arg}=" if k.arg else "**") + ast.unparse(k.value) for k in tree.keywords]
     args, kwargs = session.evaluate(f"(lambda *a, **k: (a, k))({', '.join(given)})", place)
     if isinstance(tree.func, ast.Attribute):
         holder = session.evaluate(ast.unparse(tree.func.value), place)
@@ -103,22 +108,23 @@ def _of_module(what: str, module: torch.nn.Module, args: Any, kwargs: Any) -> Ap
     def run(held: Any, args: Any, kwargs: Any) -> Any:
         return torch.func.functional_call(module, held, args, kwargs)
 
-    return Application(what, run, (held, args, kwargs), {}, ("hooks of the module ran, too.",)
-                       if module._forward_hooks or module._forward_pre_hooks else ())  # fmt: skip
+    hooked = module._forward_hooks or module._forward_pre_hooks
+    notes = ("hooks of the module ran, too.",) if hooked else ()
+    return Application(what, run, (held, args, kwargs), {}, notes)
 
 
 def _of_node(node: Any, what: str) -> Application:
     if hasattr(node, "variable"):
         raise StateError("this is a leaf: nothing was computed there.")
     name = f"{what} {nodes.name(node)}".strip()
-    found = _custom_inputs(node) if is_custom(node) else _saved_inputs(node)
-    if found is None:
+    applied = _custom_inputs(node) if is_custom(node) else _saved_inputs(node)
+    if applied is None:
         raise StateError(
             f"the inputs of {name} were not kept.",
             "Stop after the op that made it and say ':verify', or write the call: "
             "':verify F.gelu(x)'.",
         )
-    return found._replace(name=name)
+    return applied._replace(name=name)
 
 
 def _custom_inputs(node: Any) -> Application | None:
@@ -126,15 +132,15 @@ def _custom_inputs(node: Any) -> Application | None:
     if not all(node.needs_input_grad) or len(node.needs_input_grad) != len(node.next_functions):
         return None
     values = [v for _, v, state in nodes.saved(node) if state == "ok"]
-    held = [v for v in values if isinstance(v, torch.Tensor) and v.requires_grad]
     edges = {}
-    for tensor in held:
-        edge = origin._quiet_edge(tensor)
-        edges[edge.node, edge.output_nr] = tensor
-    found = tuple(edges.get((target, number)) for target, number in node.next_functions)
-    if any(tensor is None for tensor in found):
+    for tensor in values:
+        if isinstance(tensor, torch.Tensor) and tensor.requires_grad:
+            edge = naming.gradient_edge(tensor)
+            edges[edge.node, edge.output_nr] = tensor
+    inputs = tuple(edges.get((target, number)) for target, number in node.next_functions)
+    if any(tensor is None for tensor in inputs):
         return None
-    return Application("", type(node)._forward_cls.apply, found, {})
+    return Application("", type(node)._forward_cls.apply, inputs, {})
 
 
 def _saved_inputs(node: Any) -> Application | None:
@@ -142,20 +148,25 @@ def _saved_inputs(node: Any) -> Application | None:
     entry = table.table().get(nodes.name(node))
     if entry is None:
         return None
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         states = list(nodes.saved(node))
     saved = {name: value for name, value, state in states if state == "ok"}
-    if len(saved) < len(states):
-        return None
-    base, _, overload = entry.schema.partition(".")
-    function = getattr(getattr(torch.ops.aten, base, None), overload or "default", None)
-    if function is None or base.endswith("_"):
+    function = _operator(entry.schema)
+    if function is None or len(saved) < len(states):
         return None
     made = _arguments(node, function, saved, rule.inputs_of(entry))
     if made is None or (made.missing and any(name.startswith("result") for name in saved)):
         return None
     note = f"{', '.join(made.missing)} was not saved, as the rule does not need it: random numbers."
     return Application("", function, made.args, made.kwargs, (note,) if made.missing else ())
+
+
+def _operator(schema: str) -> Any:
+    """Return torch's operator of a schema's name; None for none, and for one in place."""
+    base, _, overload = schema.partition(".")
+    if base.endswith("_"):
+        return None
+    return getattr(getattr(torch.ops.aten, base, None), overload or "default", None)
 
 
 class Arguments(NamedTuple):
@@ -172,7 +183,7 @@ def _arguments(
 ) -> Arguments | None:
     """Return the arguments that a node's forward had, or None if they cannot be had."""
     edges = dict(zip(inputs, node.next_functions, strict=False))
-    found = Arguments([], {}, [])
+    made = Arguments([], {}, [])
     for argument in function._schema.arguments:
         name = argument.name
         target, number = edges.get(name, (None, 0))
@@ -181,20 +192,20 @@ def _arguments(
             if isinstance(value, int) and value >= 2**63:
                 value -= 2**64  # torch hands out -1 unsigned
         elif target is not None:
-            value = _stand_in(target, int(number))
-            found.missing.append(name)
+            value = _made_up(target, int(number))
+            made.missing.append(name)
         elif argument.has_default_value():
             value = argument.default_value
         else:
             return None
         if argument.kwarg_only:
-            found.kwargs[name] = value
+            made.kwargs[name] = value
         else:
-            found.args.append(value)
-    return found
+            made.args.append(value)
+    return made
 
 
-def _stand_in(target: Any, number: int) -> torch.Tensor:
+def _made_up(target: Any, number: int) -> torch.Tensor:
     about = target._input_metadata[number]
     dice = torch.Generator().manual_seed(0)
     made = torch.rand(tuple(about.shape), generator=dice, dtype=torch.float64)

@@ -13,7 +13,7 @@ import reprlib
 import sys
 import tokenize
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from types import CodeType, FrameType, TracebackType
 from typing import Any
@@ -87,28 +87,74 @@ def _await(coroutine: Any) -> Any:
     return _runner.run(coroutine)
 
 
+class FrameVariables(MutableMapping[str, Any]):
+    """The variables of a running function, and names that are only lent: since Python 3.13.
+
+    There ``frame.f_locals`` is a view that writes through to the function (PEP 667). Nothing can be
+    taken out of it again, so that lent names must not go in.
+    """
+
+    def __init__(self, variables: MutableMapping[str, Any], lent: dict[str, Any]) -> None:
+        self._variables, self._lent = variables, lent
+        self.undeletable = ""
+        """The variable that somebody wanted to delete last."""
+
+    def __getitem__(self, name: str) -> Any:
+        return (self._lent if name in self._lent else self._variables)[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._lent.pop(name, None)
+        self._variables[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        if name in self._variables and name not in self._lent:
+            self.undeletable = name
+        del self._lent[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._variables, **self._lent})
+
+    def __len__(self) -> int:
+        return len({**self._variables, **self._lent})
+
+    def __repr__(self) -> str:
+        return repr({**self._variables, **self._lent})
+
+
 @contextmanager
 def scope(
     frame: FrameType | None, session: dict[str, Any], extra: Mapping[str, Any]
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+) -> Iterator[tuple[dict[str, Any], MutableMapping[str, Any]]]:
     """Yield (globals, locals) of ``frame``; what is assigned there is written back into it.
 
     ``extra`` names are visible unless the user has such a name, and vanish afterwards.
     """
-    if frame is None:
-        with _lent(session, extra):
-            yield session, session
+    space = session if frame is None else frame.f_globals
+    local: MutableMapping[str, Any] = session if frame is None else frame.f_locals
+    lent = {k: v for k, v in extra.items() if k not in space and k not in local}
+    if not isinstance(local, dict):
+        with _undeletable(variables := FrameVariables(local, lent)):
+            yield space, variables
         return
-    local = frame.f_locals
-    with _lent(local, {k: v for k, v in extra.items() if k not in frame.f_globals}):
-        yield frame.f_globals, local
-    if local is not frame.f_globals and sys.version_info < (3, 13):
+    with _lent(local, lent):
+        yield space, local
+    if frame is not None and local is not space and sys.version_info < (3, 13):
         ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
 @contextmanager
-def _lent(space: Any, extra: Mapping[str, Any]) -> Iterator[None]:
-    lent = {name: value for name, value in extra.items() if name not in space}
+def _undeletable(variables: FrameVariables) -> Iterator[None]:
+    """Say what happened where Python says that a variable which cannot be deleted is not there."""
+    try:
+        yield
+    except NameError:
+        if name := variables.undeletable:
+            raise ValueError(f"cannot delete '{name}': its function is still running") from None
+        raise
+
+
+@contextmanager
+def _lent(space: dict[str, Any], lent: dict[str, Any]) -> Iterator[None]:
     space.update(lent)
     try:
         yield
@@ -237,11 +283,10 @@ def text_of(value: Any, *, full: bool = False) -> str:
 
 def tensor_text(tensor: Any) -> str:
     """Return torch's own text of a small tensor, and a summary of a large one."""
-    import torch
-
+    from gradrepl.engine import torch_private
     from gradrepl.engine.tensor import facts, figures
 
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         if tensor.numel() <= 64 and figures.readable(tensor):
             try:
                 return repr(tensor)
@@ -256,9 +301,10 @@ def brief(value: Any) -> str:
     """Return one short line about a value."""
     torch = torch_module()
     if torch is not None and isinstance(value, torch.Tensor):
+        from gradrepl.engine import torch_private
         from gradrepl.engine.tensor import facts
 
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             needs = " requires_grad" if value.requires_grad else ""
             return f"{facts.shape(value)} {facts.short(value.dtype)}{needs}"
     if torch is not None and isinstance(value, torch.nn.Module):
@@ -282,7 +328,9 @@ def _whole(tensor: Any) -> str:
     """Return the full text of up to a thousand elements; beyond, torch's own shortened one."""
     import torch
 
-    with torch._C.DisableTorchFunction(), torch.no_grad():
+    from gradrepl.engine import torch_private
+
+    with torch_private.DisableTorchFunction(), torch.no_grad():
         try:
             return repr(tensor)
         except Exception:  # the repr of a subclass of the user's

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, _utils
+from torch.utils.data import DataLoader
 from torch.utils.data import sampler as samplers
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import passes
 from gradrepl.engine.data import generators
 
-handling: Any = _utils.signal_handling
+handling: Any = torch_private.worker_signals
 END = object()
 """In the place of a batch: there is none any more."""
 

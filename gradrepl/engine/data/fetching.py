@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from torch.utils.data import _utils
-
+from gradrepl.engine import torch_private
 from gradrepl.engine.data import generators
 
-worker_module: Any = _utils.worker
+worker_module: Any = torch_private.worker_module
 now = time.perf_counter
 
 

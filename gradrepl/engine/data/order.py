@@ -16,9 +16,9 @@ from types import GeneratorType
 from typing import Any
 
 import torch
-from torch.utils.data import dataloader
 from torch.utils.data import sampler as samplers
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.data import generators
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
@@ -134,7 +134,7 @@ TORCHS = (
     samplers.RandomSampler,
     samplers.SubsetRandomSampler,
     samplers.WeightedRandomSampler,
-    dataloader._InfiniteConstantSampler,
+    torch_private.EndlessSampler,
 )
 
 
@@ -165,7 +165,7 @@ def iterators(loader: Any) -> list[Any]:
 
 def all_iterators() -> list[Any]:
     """Return the iterators of all loaders that are alive."""
-    kind = dataloader._BaseDataLoaderIter
+    kind = torch_private.LoaderIterator
     # by type(): isinstance asks __class__, which may be code of the user's
     return [each for each in gc.get_objects() if issubclass(type(each), kind)]
 

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from torch.utils.data import dataloader
-
 from gradrepl import model
+from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import Patch, passes
 from gradrepl.engine.data import pace
 from gradrepl.engine.data.event import BatchEvent
@@ -49,8 +48,8 @@ class DataWatch:
         """One batch from memory in the place of a loader, where that was asked for."""
         self.epochs = self._forgotten = 0
         """Epochs that began, and batches of those that are not remembered any more."""
-        base, many = dataloader._BaseDataLoaderIter, dataloader._MultiProcessingDataLoaderIter
-        single = dataloader._SingleProcessDataLoaderIter
+        base, many = torch_private.LoaderIterator, torch_private.WorkersIterator
+        single = torch_private.PlainIterator
         self._patches = [
             self._patch(base, "__init__", self._begin),
             self._patch(many, "__init__", self._begin),

@@ -19,8 +19,8 @@ from types import FrameType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
-from torch.utils.data import dataloader
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.data import batches, fetching, generators, loaders, odd, order
 from gradrepl.engine.data.unpicklable import what_cannot_be_pickled
 from gradrepl.engine.data.watch import watch_of
@@ -166,7 +166,7 @@ def _iterator_of(raised: BaseException, pids: list[int]) -> Any:
     """Return the iterator that an exception came through, or that has a worker of these."""
     for frame in _frames(raised):
         iterator = frame.f_locals.get("self") if _inside(frame, "dataloader") else None
-        if issubclass(type(iterator), dataloader._MultiProcessingDataLoaderIter):
+        if issubclass(type(iterator), torch_private.WorkersIterator):
             return iterator
     for iterator in order.all_iterators():
         mine = [process.pid for process in vars(iterator).get("_workers", ())]

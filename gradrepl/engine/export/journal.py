@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.export.snapshot import Snapshot, Visit
 from gradrepl.engine.graph.graph import Graph
@@ -153,7 +153,7 @@ class _Run:
         return before
 
     def _arrived(self, place: int, grads: tuple[Any, ...]) -> None:
-        now, task = _clock(), _current_graph_task_id()
+        now, task = _clock(), torch_private.running_backward()
         if self._task is None:
             self._task = task
         if task != self._task:

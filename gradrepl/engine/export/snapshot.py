@@ -14,12 +14,13 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Order
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names
-from gradrepl.model import Taken, TakenNode, TakenOp
+from gradrepl.model import NodeRow, OpRow, Taken
 
 SAVED = 20_000
 """Nodes of a graph up to which it is looked what they have saved."""
@@ -132,7 +133,7 @@ class Snapshot:
             leaves=sum(self._leaves), recorded=recorded, kinds=tuple(kinds), **about,
         )  # fmt: skip
 
-    def rows(self, first: int, count: int) -> list[TakenNode]:
+    def rows(self, first: int, count: int) -> list[NodeRow]:
         """Return rows in the order of their ids; the first is number 0."""
         order = self.order
         found = []
@@ -169,7 +170,7 @@ class Snapshot:
     def _op(self, sequence: int) -> Call | None:
         return None if sequence >= nodes.NO_SEQUENCE else self._op_of(sequence)
 
-    def row(self, node: int) -> TakenNode:
+    def row(self, node: int) -> NodeRow:
         """Return one node."""
         number = self._sequence[node]
         op = self._op(number)
@@ -186,16 +187,14 @@ class Snapshot:
         if self.needed is not None and node not in self.needed:
             state = "not asked for"
         visit = self.visits.get(node)
-        return TakenNode(
+        return NodeRow(
             id=self.id(node), name=self._words[self._name[node]], label=label,
             module=op.module if op else label.rpartition(".")[0] if leaf else "",
-            op=op.id if op else 0, op_name=op.name if op else "", site=op.site if op else None,
+            op=op.id if op else None, op_name=op.name if op else "", site=op.site if op else None,
             sequence=None if number >= nodes.NO_SEQUENCE else number,
             shape=self._shapes[node] if self._shapes else None, leaf=leaf,
-            to=tuple(
-                (self.id(target), self._number[edge] if target >= 0 else 0)
-                for edge, target in enumerate(self.targets[first:last], first)
-            ),
+            to=tuple(map(self.id, self.targets[first:last])),
+            inputs=tuple(self._number[first:last]),
             state=state, order=self._ran.get(node, 0), norm=norm,
             begin=visit.begin if visit else None, seconds=visit.seconds if visit else None,
             thread=visit.thread if visit else 0, run=self.run, saved=saved, problem=problem,
@@ -210,7 +209,7 @@ def _labels(source: Any) -> dict[int, str]:
     """Return the names of leaves, and of the variables whose tensors the nodes made."""
     graph = source.graph
     found: dict[int, str] = {}
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for name, tensor in source.names.variables():
             node = None if facts.is_leaf(tensor) else facts.node_of(tensor)
             place = graph.index.get(node) if node is not None else None
@@ -224,7 +223,7 @@ def _labels(source: Any) -> dict[int, str]:
 
 def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:
     """Yield (node, what it saved, 'freed' or 'changed in place' if any of it is)."""
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for place, node in enumerate(live):
             found: list[str] = []
             problem = ""
@@ -259,7 +258,7 @@ class Ran:
     def __len__(self) -> int:
         return len(self._snapshot)
 
-    def rows(self, first: int, count: int) -> list[TakenNode]:
+    def rows(self, first: int, count: int) -> list[NodeRow]:
         """Return some rows."""
         places = self._places[first : first + count]
         return [row for place in places for row in self._snapshot.rows(place - 1, 1)]
@@ -279,17 +278,9 @@ class Ops:
         first = self._calls[0].id if self._calls else 0
         return Taken(serial=serial, what="ops", total=len(self), recorded=True, first=first)
 
-    def rows(self, first: int, count: int) -> list[TakenOp]:
+    def rows(self, first: int, count: int) -> list[OpRow]:
         """Return some of them, in the order in which they ended."""
-        return [
-            TakenOp(
-                id=call.id, name=call.name, module=call.module, module_class=call.module_class,
-                site=call.site, shape=call.shape, dtype=call.dtype, mode=call.mode,
-                bumped=call.bumped, depth=call.depth, begin=call.started, seconds=call.duration,
-                sequence=(call.seq, call.seq_end),
-            )
-            for call in self._calls[first : first + count]
-        ]  # fmt: skip
+        return [call.row() for call in self._calls[first : first + count]]
 
 
 class Times:
@@ -305,6 +296,6 @@ class Times:
         """Return what is said of the whole."""
         return Taken(serial=serial, what="times", total=len(self), recorded=True)
 
-    def rows(self, first: int, count: int) -> list[TakenNode]:
+    def rows(self, first: int, count: int) -> list[NodeRow]:
         """Return some of them, in the order in which they ran."""
         return [each.row(node) for each, node in self._nodes[first : first + count]]

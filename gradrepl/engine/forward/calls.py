@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.forward import monkeypatched
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Op, OpRow, Site
@@ -190,7 +191,7 @@ class Call:
         """Return the full record: only while the op is held."""
         inputs = list(tensors_in((self.args, self.kwargs)))
         outputs = list(tensors_in(self.result)) if when == "after" else []
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             nodes = tuple(self._node_names())
         return Op(
             id=self.id,
@@ -217,9 +218,19 @@ class Call:
         )  # fmt: skip
 
     def row(self) -> OpRow:
-        """Return its line in the list of ops."""
-        note = ", ".join(filter(None, (self.mode, "in place" if self.bumped else "")))
-        line = self.site.line if self.site else 0
+        """Return what lists and files have of it."""
         return OpRow(
-            self.id, self.name, self.shape, self.dtype, self.module, line, note, self.depth
+            id=self.id,
+            name=self.name,
+            site=self.site,
+            module=self.module,
+            module_class=self.module_class,
+            outputs=() if self.shape is None else (self.shape,),
+            dtype=self.dtype,
+            mode=self.mode,
+            changed=self.bumped,
+            depth=self.depth,
+            begin=self.started,
+            seconds=self.duration,
+            sequence=(self.seq, self.seq_end),
         )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
-from torch.utils._python_dispatch import TorchDispatchMode
-
 from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.torch_private import TorchDispatchMode, sequence_number
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.recorder import Recorder
@@ -64,5 +62,5 @@ class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         call.shape, call.dtype, call.bumped = None, "", ()
         call.started = call.duration = 0.0
         call.versions = None
-        call.seq = call.seq_end = _get_sequence_nr()
+        call.seq = call.seq_end = sequence_number()
         return recorder.run(call, _call, None)

@@ -10,19 +10,9 @@ from collections.abc import Callable
 from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any
 
-import torch
-
+from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 
-_PLACES = (
-    (torch.Tensor, torch._C.TensorBase, "{}"),
-    (torch, torch._C._VariableFunctions, "{}"),
-    (torch.nn.functional, torch._C._nn, "{}"),
-    (torch.linalg, torch._C._linalg, "linalg_{}"),  # type: ignore[attr-defined]
-    (torch.fft, torch._C._fft, "fft_{}"),  # type: ignore[attr-defined]
-    (torch.special, torch._C._special, "special_{}"),  # type: ignore[attr-defined]
-)
-"""Where public names stand, where the functions in C behind them do, and those ones' names."""
 _rebuilt: dict[CodeType, Callable[..., Any]] = {}
 
 
@@ -44,7 +34,7 @@ def original(function: Any, caller: FrameType) -> Any:
 
 
 def _in_c(function: Any) -> Any:
-    for public, behind, name in _PLACES:
+    for public, behind, name in torch_private.in_c:
         for key, value in vars(public).items():
             if value is function:
                 return getattr(behind, name.format(key), None)

@@ -19,11 +19,9 @@ from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
-from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 from torch.overrides import TorchFunctionMode
-from torch.utils._device import DeviceContext
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import Patch
 from gradrepl.engine.explain.backward_start import Cuts
@@ -36,6 +34,7 @@ from gradrepl.engine.forward.module_paths import ModulePaths
 from gradrepl.engine.forward.regions import Regions
 from gradrepl.engine.memory.writes import Writes
 from gradrepl.engine.tensor import facts
+from gradrepl.engine.torch_private import DeviceContext, running_backward, sequence_number
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
@@ -109,8 +108,8 @@ class Recorder(TorchFunctionMode):
     def on_stack(self) -> bool:
         """Is this mode on the current thread's stack right now?"""
         return any(
-            torch._C._get_function_stack_at(i) is self
-            for i in range(torch._C._len_torch_function_stack())
+            torch_private.mode_at(i) is self
+            for i in range(torch_private.modes())
         )
 
     def held_back(self) -> bool:
@@ -118,11 +117,11 @@ class Recorder(TorchFunctionMode):
         return self._inside > 0
 
     def _rebuild(self, keep: Callable[[list[Any]], list[Any]]) -> None:
-        stack = [torch._C._pop_torch_function_stack() for _ in range(
-            torch._C._len_torch_function_stack()
+        stack = [torch_private.pop_mode() for _ in range(
+            torch_private.modes()
         )][::-1]  # fmt: skip
         for mode in keep(stack):
-            torch._C._push_on_torch_function_stack(mode)
+            torch_private.push_mode(mode)
 
     def _with_us(self, stack: list[Any]) -> list[Any]:
         place = 1 if stack and isinstance(stack[0], DeviceContext) else 0
@@ -192,14 +191,14 @@ class Recorder(TorchFunctionMode):
 
     def _has_torch_function(self, arguments: Any) -> bool:
         """Answer as without us: modules take their fast path only if nothing overrides torch."""
-        alone = torch._C._len_torch_function_stack() == 1 and self.on_stack()
+        alone = torch_private.modes() == 1 and self.on_stack()
         if not alone:
             return bool(self._asked.kept(arguments))
-        torch._C._pop_torch_function_stack()
+        torch_private.pop_mode()
         try:
             return bool(self._asked.kept(arguments))
         finally:
-            torch._C._push_on_torch_function_stack(self)
+            torch_private.push_mode(self)
 
     def _walk_without_us(self, tb: TracebackType | None) -> Any:
         """Walk a traceback for whoever prints it as if the recorder had not been called."""
@@ -223,10 +222,10 @@ class Recorder(TorchFunctionMode):
         if self.on_stack():
             yield
             return
-        if torch._C._len_torch_function_stack():
+        if torch_private.modes():
             self._rebuild(self._with_us)
         else:
-            torch._C._push_on_torch_function_stack(self)
+            torch_private.push_mode(self)
         inside, self._inside = self._inside, 0
         try:
             yield
@@ -286,9 +285,9 @@ class Recorder(TorchFunctionMode):
         call.versions = None
         call.mode = self._mode(walk.checkpoint)
         if what.changes or "out" in kwargs:
-            with torch._C.DisableTorchFunction():
+            with torch_private.DisableTorchFunction():
                 call.note_versions()
-        call.seq = call.seq_end = _get_sequence_nr()
+        call.seq = call.seq_end = sequence_number()
         return call
 
     def run(self, call: Call, call_it: Callable[..., Any], what: calls.Kind | None) -> Any:
@@ -305,8 +304,8 @@ class Recorder(TorchFunctionMode):
             else:
                 call.result = call_it(call.function, call.args, call.kwargs)
             call.duration = time.perf_counter() - started
-            call.seq_end = _get_sequence_nr()
-            with torch._C.DisableTorchFunction():
+            call.seq_end = sequence_number()
+            with torch_private.DisableTorchFunction():
                 call.note_bumps()
                 self._keep(call)
                 for each in stepper.observers:
@@ -351,7 +350,7 @@ class Recorder(TorchFunctionMode):
             words.append("no_grad")
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
             words.append("autocast")
-        if checkpoint and _current_graph_task_id() != -1:
+        if checkpoint and running_backward() != -1:
             words.append("recomputation")
         return ", ".join(words)
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.model import Notice, Site
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.stepper import Stepper
 
-_functorch: Any = torch._C._functorch
-_innermost = _functorch.peek_interpreter_stack
-_packing = torch._C._autograd._top_saved_tensors_default_hooks  # type: ignore[attr-defined]
 _TORCHS = ("torch.utils.checkpoint", "torch._functorch", "torch._dynamo")
 """Modules whose hooks keep nothing that could be overwritten: they work it out again."""
 
@@ -30,9 +28,9 @@ class Regions:
 
     def note(self, site: Site | None) -> None:
         """Say what is special here, unless it has been said."""
-        if _innermost() is not None:
+        if torch_private.innermost_transform() is not None:
             self._once("func", site, _transformed)
-        hooks = _packing(True)
+        hooks = torch_private.saved_hooks(True)
         if hooks is None or not torch.is_grad_enabled():
             return
         if not str(getattr(hooks[0], "__module__", "")).startswith(_TORCHS):
@@ -50,7 +48,7 @@ class Regions:
 def passed_by(stepper: Stepper) -> str:
     """Return what cannot be stepped from where this thread stops unasked, or ''."""
     here = threading.current_thread()
-    if torch._C._current_graph_task_id() != -1 and not stepper.passes:  # type: ignore[attr-defined]
+    if torch_private.running_backward() != -1 and not stepper.passes:
         return (
             "this is inside a backward that nobody watched from its beginning: no node of it can"
             " be stopped at."
@@ -64,7 +62,7 @@ def passed_by(stepper: Stepper) -> str:
 
 
 def _transformed() -> str:
-    names = [each.key().name.lower() for each in _functorch.get_interpreter_stack()]
+    names = [each.key().name.lower() for each in torch_private.transforms()]
     return (
         f"torch.func transforms this code ({', '.join(names)}): its ops and nodes are seen,"
         " with shapes as it sees them; the values stay inside and are not shown."

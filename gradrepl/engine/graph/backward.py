@@ -16,10 +16,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._C import _current_autograd_node as _current_node  # type: ignore[attr-defined]
-from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 
 from gradrepl import conditions as c
+from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph import nodes
@@ -30,6 +29,7 @@ from gradrepl.engine.stopping.events import NodeEvent, PassEvent
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
+from gradrepl.engine.torch_private import running_backward, running_node
 from gradrepl.errors import Aborted
 from gradrepl.model import Accumulated
 from gradrepl.model import Pass as PassRecord
@@ -41,9 +41,6 @@ SMALL = 5_000
 """Nodes up to which the norm of every gradient is noted on the way."""
 LISTED = 64
 """Leaves listed in a record."""
-STATIC = (c.NodeIs, c.LeafIs, c.InModule, c.Named, c.Where, c.Both, c.Either, c.Until, c.Continue)
-"""Conditions that may be told beforehand at which nodes they cannot hold."""
-
 NOBODY = Names(())
 """The names that a pass knows after its end."""
 
@@ -102,7 +99,7 @@ class Pass:
     @cached_property
     def names(self) -> Names:
         """Names in reach of the caller; looked up only where somebody asks."""
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             return self.stepper.session.names(self.frame)
 
     @cached_property
@@ -123,7 +120,7 @@ class Pass:
         self.stepper.passes.append(self)
         outcome = "finished"
         try:
-            with torch._C.DisableTorchFunction():
+            with torch_private.DisableTorchFunction():
                 self.rearm()
                 # A light hook would stay, empty, for as long as the graph lives.
                 if self._keeps or (self._small and not frees(self.graph.nodes)):
@@ -140,7 +137,7 @@ class Pass:
             self.stepper.passes.remove(self)
             told = self.parked or outcome != "finished"
             if told or self.stepper.session.observers.wants("pass"):
-                with torch._C.DisableTorchFunction():
+                with torch_private.DisableTorchFunction():
                     record = self.record(outcome)
                 self.stepper.pass_ended(record, told)
             elif self.stepper.pausing:  # a pause that found no more node here
@@ -184,19 +181,19 @@ class Pass:
     def _possible(self, when: str) -> Collection[int]:
         """Return the nodes, not run yet, at which something armed may stop."""
         active = self.stepper.armed.asking(c.NODE, when)
-        if not all(isinstance(each, STATIC) for each in active):
+        if not all(each.narrows() for each in active):
             return range(len(self.graph))
         event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, 0, when)
-        leaves = all(c.only_leaves(each) for each in active)
+        leaves = all(each.only_leaves() for each in active)
         found = set()
         for event.node in self._leaves if leaves else range(len(self.graph)):
-            if any(c.possible(each, event) for each in active):
+            if any(each.possible(event) for each in active):
                 found.add(event.node)
         return found
 
     def _mine(self) -> bool:
         """Is this our own run of the graph, and not one typed at a stop?"""
-        task = _current_graph_task_id()
+        task = running_backward()
         if self._task is None:
             self._task = task
         return bool(task == self._task)
@@ -204,10 +201,10 @@ class Pass:
     def _light(self) -> Callable[[Any], None]:
         """Return the light hook: a node runs, and nothing is to be asked. Called for each: lean."""
         index, ran, running, seen = self.graph.index, self.ran, self._running, self._hooks.seen
-        task, thread = _current_graph_task_id, threading.get_ident
+        task, thread = running_backward, threading.get_ident
 
         def hook(grad: Any) -> None:
-            place = index[_current_node()]
+            place = index[running_node()]
             if place not in seen and (task() == self._task or self._mine()):
                 ran[place] = None
                 running[thread()] = place
@@ -318,7 +315,7 @@ class Pass:
         """Return the names of variables whose tensors these nodes made."""
         found: dict[int, str] = {}
         for name, tensor in self.names.variables():
-            with torch._C.DisableTorchFunction():
+            with torch_private.DisableTorchFunction():
                 node = facts.node_of(tensor) if tensor.requires_grad else None
             place = self.graph.index.get(node) if node is not None else None
             if place is not None:

@@ -11,11 +11,10 @@ from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
 
-import torch
-
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph.hooks import without_gc
 
-LEAF = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
+LEAF = torch_private.AccumulateGrad
 """The type of the nodes that accumulate into a leaf."""
 Entry = tuple[int, int]
 """(sequence number, index of the node)"""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.chain import table
 from gradrepl.engine.code.evaluate import text_of
 from gradrepl.engine.tensor import facts
@@ -84,7 +85,7 @@ def _state(error: RuntimeError) -> str:
 def saved_records(node: Any, names: Any) -> tuple[Saved, ...]:
     """Return what a node saved, at most 24 values, running no hook of anybody's."""
     found = []
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for short, value, state in saved(node):
             if isinstance(value, torch.Tensor):
                 info = facts.describe(value, names.tensor(value), figures=False)

@@ -12,12 +12,14 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from gradrepl.engine.code import frames
-from gradrepl.model import GraphRow, GraphView, Site
-from gradrepl.model.traced import Shape, TracedNode, TracedOp, TracedPass
+from gradrepl.model import GraphView, NodeRow, OpRow, Site
+from gradrepl.model.running import Shape
+from gradrepl.model.traced import TracedPass
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
@@ -36,7 +38,7 @@ class Tracing:
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper
         self.thread = threading.get_ident()
-        self.ops: list[TracedOp] = []
+        self.ops: list[OpRow] = []
         self.passes: dict[int, TracedPass] = {}
         self.more_ops = self.more_passes = 0
         """What ran beyond what is kept."""
@@ -46,9 +48,6 @@ class Tracing:
         self.compiled = 0
         """Compiled regions that ran unseen."""
         self._compiled_before = stepper.recorder.unseen_regions() if stepper.torch_here else 0
-        self._begins: list[int] = []
-        self._ends: list[int] = []
-        """Of each op, between which sequence numbers the nodes are that it made."""
         self._running: list[int] = []
 
     def op(self, call: Any) -> None:
@@ -60,25 +59,22 @@ class Tracing:
             return
         from gradrepl.engine.forward.calls import tensors_in
 
-        self._begins.append(call.seq)
-        self._ends.append(call.seq_end)
         self.ops.append(
-            TracedOp(
-                id=len(self.ops) + 1, name=call.name, site=call.site, module=call.module,
-                module_class=call.module_class, dtype=call.dtype, mode=call.mode,
+            replace(
+                call.row(),
+                id=len(self.ops) + 1,
                 inputs=_shapes(tensors_in((call.args, call.kwargs))),
                 outputs=_shapes(tensors_in(call.result)),
-                changed=call.bumped, depth=call.depth, seconds=call.duration,
             )
-        )  # fmt: skip
+        )
 
     def around(
         self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
     ) -> Any:  # fmt: skip
         """Run the engine, and keep what it did."""
-        from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
+        from gradrepl.engine.torch_private import running_backward
 
-        nested = bool(self._running) and _current_graph_task_id() != -1  # in a thread of torch's
+        nested = bool(self._running) and running_backward() != -1  # in a thread of torch's
         if threading.get_ident() != self.thread and not nested:
             return engine()
         if self.passes_begun >= PASSES:
@@ -110,7 +106,7 @@ class Tracing:
         """Return the number of the pass that is running, or 0."""
         return self._running[-1] if self._running else 0
 
-    def made(self, seq: int) -> TracedOp | None:
+    def made(self, seq: int) -> OpRow | None:
         """Return the op of this trace that made a node, or None.
 
         Sequence numbers count in each thread anew. Ops are kept in the order in which they ended,
@@ -118,9 +114,9 @@ class Tracing:
         """
         if threading.get_ident() != self.thread:
             return None
-        place = bisect_right(self._ends, seq)
-        near = range(place, min(place + 4, len(self.ops)))
-        return next((self.ops[at] for at in near if self._begins[at] <= seq < self._ends[at]), None)
+        place = bisect_right(self.ops, seq, key=lambda op: op.sequence[1])
+        near = self.ops[place : place + 4]
+        return next((op for op in near if op.sequence[0] <= seq < op.sequence[1]), None)
 
 
 class Visit:
@@ -181,9 +177,9 @@ class Visit:
 
     def _visited(self, place: int, grads: tuple[Any, ...]) -> None:
         """Prehook: gradients have arrived. Only of our own run: a graph may be walked again."""
-        from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
+        from gradrepl.engine.torch_private import running_backward
 
-        task = _current_graph_task_id()
+        task = running_backward()
         if self._task is None:
             self._task = task
         if task == self._task and place not in self._arrived:
@@ -199,8 +195,9 @@ class Visit:
         order = [*fetched, *(at for at in range(len(self._facts)) if at not in fetched)]
         ids = {at: number for number, at in enumerate(order, 1)}
         nodes = [
-            TracedNode(
-                id=ids[at], ran=at in fetched, shape=fetched.get(at, (None, None))[0],
+            NodeRow(
+                id=ids[at], order=ids[at] if at in fetched else 0,
+                shape=fetched.get(at, (None, None))[0],
                 norm=fetched.get(at, (None, None))[1], to=tuple(ids[to] for to in self._edges[at]),
                 **self._facts[at],
             )
@@ -295,15 +292,15 @@ def drawn(found: TracedPass) -> GraphView:
     targets = {node.id: node.to for node in found.nodes}
     lanes = Lanes(lambda node: targets[node], found.nodes[0].id if found.nodes else 1)
     rows = [
-        GraphRow(
-            id=node.id, lanes=lanes.row(node.id, node.leaf), name=node.name,
-            label=node.label or node.module, module=node.module, leaf=node.leaf,
-            op="" if node.op is None else f"%{node.op}", to=node.to[:16],
-            place="" if node.site is None else f"{Path(node.site.file).name}:{node.site.line}",
-            state="" if node.ran else "did not run", shape=node.shape, norm=node.norm,
+        replace(
+            node,
+            lanes=lanes.row(node.id, node.leaf),
+            label=node.label or node.module,
+            to=node.to[:16],
+            state="" if node.ran else "did not run",
         )
         for node in found.nodes
-    ]  # fmt: skip
+    ]
     return GraphView(
         root=found.root, rows=tuple(rows), total=len(rows), nodes=len(rows),
         edges=sum(map(len, targets.values())), leaves=sum(node.leaf for node in found.nodes),

@@ -9,17 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
-
+from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.backward import Pass
 from gradrepl.engine.tensor import facts
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
-
-_autograd: Any = torch.autograd
-"""Both ``backward`` and ``grad`` look up their way into the engine here, when called."""
 
 
 class Watcher:
@@ -32,18 +28,18 @@ class Watcher:
     def install(self) -> None:
         """Stand in."""
         if self._original is None:
-            self._original = _autograd._engine_run_backward
-            _autograd._engine_run_backward = self._run
+            self._original = torch_private.engine()
+            torch_private.set_engine(self._run)
 
     def remove(self) -> None:
         """Put torch's own function back."""
         if self._original is not None:
-            _autograd._engine_run_backward = self._original
+            torch_private.set_engine(self._original)
             self._original = None
 
     @unseen
     def _run(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-        original = self._original or torch.autograd.graph._engine_run_backward
+        original = self._original or torch_private.engine_itself
         stepper = self.stepper
         if stepper.gate.answering():
             stepper.check_nested_backward()
@@ -76,7 +72,7 @@ class Watcher:
 def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pass | None:
     """Return a Pass for a call of the engine, or None where the engine will refuse it."""
     starts = []
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         for root in roots:
             node = facts.start_of(root)
             if node is None:

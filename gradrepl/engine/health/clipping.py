@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn.utils import clip_grad
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import ClosurePatch, passes
 from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
@@ -64,9 +65,9 @@ class Clips:
 
     def _norms(self) -> ClosurePatch:
         """Both ``clip_grad_norm_`` and ``clip_grads_with_norm_`` end in this function."""
-        owner = clip_grad._clip_grads_with_norm_
+        owner = torch_private.clip_by_norm
 
-        @functools.wraps(owner.__wrapped__)  # type: ignore[attr-defined]
+        @functools.wraps(owner.__wrapped__)
         @passes
         def ours(
             parameters: Any, max_norm: float, total_norm: torch.Tensor, foreach: bool | None = None
@@ -126,6 +127,6 @@ def _beyond(parameters: Any, limit: float) -> bool:
     try:
         grads = [each.grad for each in several if each.grad is not None]
         grads = [grad for grad in grads if grad.numel() and figures.readable(grad)]
-        return any(bool(norm > limit) for norm in torch._foreach_norm(grads, float("inf")))
+        return any(bool(norm > limit) for norm in torch_private.norms(grads, float("inf")))
     except (*figures.UNREADABLE, AttributeError, TypeError):  # torch will say what is wrong
         return False

@@ -19,8 +19,8 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.utils.data import dataloader
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import InheritedPatch, Patch, passes
 from gradrepl.model import health as h
 
@@ -62,13 +62,13 @@ class Clock:
         self._step_begun: list[tuple[float, float]] = []
         clock = self
         self._moves = [self._mover(name) for name in ("to", "cuda")]
-        original = vars(dataloader._BaseDataLoaderIter)["__next__"]
+        original = vars(torch_private.LoaderIterator)["__next__"]
 
         @functools.wraps(original)
         def __next__(iterator: Any) -> Any:
             return clock.wait(patch.kept, iterator)
 
-        self._patch = patch = Patch(dataloader._BaseDataLoaderIter, "__next__", __next__)
+        self._patch = patch = Patch(torch_private.LoaderIterator, "__next__", __next__)
 
     def install(self) -> None:
         """Read the time from now on."""
@@ -112,7 +112,7 @@ class Clock:
 
     def _mover(self, name: str) -> InheritedPatch:
         """Return a stand-in for a method of tensors that may copy to an accelerator."""
-        original = getattr(torch._C.TensorBase, name)
+        original = getattr(torch_private.in_c[0][1], name)
 
         @passes
         @functools.wraps(original)

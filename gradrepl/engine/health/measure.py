@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.tensor import facts, figures
 
 BINS = 24
@@ -130,7 +131,7 @@ def copy(weight: torch.Tensor, steps: int) -> Copy | None:
 def _some(weight: torch.Tensor) -> tuple[torch.Tensor, bool]:
     """Return a flat view of the weight, or of a sample of it, and whether it is the whole."""
     size = weight.numel()
-    if torch._debug_has_internal_overlap(weight) == 0:  # dense, whatever the order of dimensions
+    if torch_private.has_overlap(weight) == 0:  # dense, whatever the order of dimensions
         flat = weight.as_strided((size,), (1,))
     else:
         flat = weight.reshape(-1)

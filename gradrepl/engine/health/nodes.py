@@ -14,15 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch._C import _current_autograd_node, _current_graph_task_id  # type: ignore[attr-defined]
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph.graph import LEAF
 from gradrepl.engine.graph.hooks import SMALL, _carrier, frees, without_gc
 from gradrepl.engine.health import route
 from gradrepl.engine.health.measure import counts
 from gradrepl.engine.health.verdicts import judge_node
 from gradrepl.engine.tensor import figures
+from gradrepl.engine.torch_private import dispatch_mode, running_backward, running_node
+from gradrepl.model import NodeRow
 from gradrepl.model import health as h
 
 LARGE = 16 * 1024
@@ -33,7 +34,7 @@ which calls itself once for each node."""
 MANY = 1_000_000
 _HALF = (torch.float16, torch.bfloat16)
 _norm = torch.linalg.vector_norm
-_modes = torch._C._len_torch_function_stack
+_modes = torch_private.modes
 _NONE = (None, None, None)
 Lines = Callable[[Any], str]
 """Says of a node where its op stands in the program, or ''."""
@@ -71,7 +72,7 @@ class NodeWatch:
         self.ran: list[Any] = []
         """Of those, the ones that ran, in order."""
         self._same: dict[int, tuple[weakref.ref[torch.Tensor], int, Figures]] = {}
-        modes = _modes() or _get_current_dispatch_mode() is not None
+        modes = _modes() or dispatch_mode() is not None
         self._plain = not grows and not modes
         """Neither a mode of the user's nor autograd would notice our arithmetic; unless one comes
         meanwhile: Ctrl-C has the next op seen."""
@@ -133,7 +134,7 @@ class NodeWatch:
     def _hook(self) -> Callable[[torch.Tensor | None], None]:
         """Return what is called with each gradient; it has all it needs at hand."""
         named, found, edges = self.names.append, self.norms.append, self.edges.append
-        task, node, figures = _current_graph_task_id, self._current(), self._figures
+        task, node, figures = running_backward, self._current(), self._figures
         tensor, norm, quick, modes = torch.Tensor, _norm, self._plain, _modes
         statistics, edges_of = self.statistics, torch.aminmax
         wide, strided = (torch.float32, torch.float64), torch.strided
@@ -168,12 +169,12 @@ class NodeWatch:
     def _current(self) -> Callable[[], Any]:
         """Return what gives the node that runs; where it is to be mapped, it is noted, too."""
         if not self._mapped:
-            current: Callable[[], Any] = _current_autograd_node
+            current: Callable[[], Any] = running_node
             return current
         ran = self.ran.append
 
         def noted() -> Any:
-            node = _current_autograd_node()
+            node = running_node()
             ran(node)
             return node
 
@@ -298,14 +299,14 @@ class Run(NamedTuple):
     """Names of leaves, by place from 0."""
     note: str
 
-    def row(self, place: int, limits: h.HealthLimits, scale: float | None) -> h.NodeHealth:
+    def row(self, place: int, limits: h.HealthLimits, scale: float | None) -> NodeRow:
         """Return the node at ``place``, from 0."""
         norm = self.norms[place]
         low, high = self.edges[place] if self.edges else (None, None)
         finite = norm is None or math.isfinite(norm)
         nans, infs = (0, 0) if finite else self.bad.get(place, (None, None))
         by = scale or 1.0
-        return h.NodeHealth(
+        return NodeRow(
             id=place + 1,
             name=self.names[place].__name__,
             label=self.labels.get(place, ""),
@@ -359,7 +360,7 @@ def _all_of(view: torch.Tensor, base: torch.Tensor) -> bool:
     return view is base or (
         view.numel() == size
         and view.dtype == base.dtype
-        and torch._debug_has_internal_overlap(view) == 0
-        and torch._debug_has_internal_overlap(base) == 0
+        and torch_private.has_overlap(view) == 0
+        and torch_private.has_overlap(base) == 0
         and base.untyped_storage().nbytes() == size * base.itemsize
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.tracked import Tracked
@@ -69,7 +70,7 @@ class Parameters:
     def search(self, frame: FrameType | None) -> None:
         """Find the parameters in reach of ``frame``, beside those that are known."""
         start = time.perf_counter()
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             try:
                 self._search(frame)
             finally:

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._C import _current_graph_task_id  # type: ignore[attr-defined]
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.health import measure, route
@@ -127,7 +127,7 @@ class HealthWatch:
         self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
     ) -> Any:  # fmt: skip
         """Run the engine, and look at what it has left."""
-        if _current_graph_task_id() != -1:  # inside another backward, which is looked at
+        if torch_private.running_backward() != -1:  # inside another backward, which is looked at
             return engine()
         self.new = []
         accumulates = bool(kwargs.get("accumulate_grad", False))
@@ -165,7 +165,7 @@ class HealthWatch:
         if not self.asked.nodes:
             return None
         begun = time.perf_counter()
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             starts = [facts.start_of(root) for root in roots]
             # (grad_tensors, retain_graph, create_graph, ...): as torch.autograd calls it
             keeps = bool(args[1] if len(args) > 1 else kwargs.get("retain_graph"))
@@ -178,7 +178,7 @@ class HealthWatch:
 
     def _live(self) -> list[Live]:
         """Return the parameters with what tells whether a backward writes to their gradients."""
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             return [
                 (each, parameter, measure.state(parameter.grad))
                 for each, parameter in self.parameters.alive()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.parameter import is_lazy
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.memory.owners import Owned, Saving
 from gradrepl.engine.tensor import facts, figures
 
@@ -184,7 +185,7 @@ def pieces(owned: Owned, saving: Saving | None = None) -> Iterator[Piece]:
     if not isinstance(value, torch.Tensor):
         yield _array(owned)
         return
-    if torch._C._functorch.is_functorch_wrapped_tensor(value) or is_lazy(value):
+    if torch_private.in_functorch(value) or is_lazy(value):
         return
     if value.layout is torch.strided and not value.is_nested:
         yield from _piece(name, owner, value, saving)

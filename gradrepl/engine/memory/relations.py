@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF
 from gradrepl.engine.tensor import facts
@@ -25,7 +26,7 @@ Setter = Callable[[Sequence[torch.Tensor], Sequence[int]], None]
 @cache
 def _setter() -> Setter | None:
     """Return what sets the counters of several tensors; None where this torch has nothing."""
-    unsafe: Any = getattr(torch._C._autograd, "_unsafe_set_version_counter", None)
+    unsafe: Any = torch_private.set_version_counter
     if unsafe is None:
         return None
 

@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.tensor import facts
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class WatchedStorage:
 
         Call it only while the storage lives, and inside of ``figures.quiet()``.
         """
-        storage = torch.UntypedStorage._new_with_weak_ptr(self.key)  # type: ignore[no-untyped-call]
+        storage = torch_private.storage_behind(self.key)
         if storage is None:
             return False
         now = fingerprint(storage)

@@ -7,9 +7,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.autograd import _get_sequence_nr  # type: ignore[attr-defined]
 
 from gradrepl import model
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import layout, relations, remembered
 from gradrepl.engine.memory.layout import Piece
@@ -37,7 +37,7 @@ Placed = tuple[float, Moment]
 
 def now(survey: Survey) -> tuple[int, int]:
     """Return the last op recorded, and the number that the next node of the graph gets."""
-    return survey.recorder.last_id, _get_sequence_nr()
+    return survey.recorder.last_id, torch_private.sequence_number()
 
 
 def watch(

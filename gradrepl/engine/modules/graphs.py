@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from gradrepl import protocol as p
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.modules.folding import WHOLE, FoldedLanes, Folds, Run, runs, targets
 from gradrepl.engine.modules.walked import Walked
@@ -18,7 +18,7 @@ from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, report
 from gradrepl.engine.tensor.names import Names
 from gradrepl.errors import AutogradError, UsageError
-from gradrepl.model import GraphRow, GraphView
+from gradrepl.model import GraphView, NodeRow
 
 SAVED = 20_000
 """Nodes of one row, or of the whole graph, whose saved values are looked at."""
@@ -92,7 +92,7 @@ class Drawing:
         """Return the answer."""
         request = self.request
         depth, rows = self._rows()
-        shown: list[GraphRow]
+        shown: list[NodeRow]
         total: int | None = None
         first = request.first
         if request.pattern:
@@ -151,7 +151,7 @@ class Drawing:
             found = self._paths[node] = path if path in self._modules else ""
         return found
 
-    def _drawn(self, known: list[Run], first: int) -> list[GraphRow]:
+    def _drawn(self, known: list[Run], first: int) -> list[NodeRow]:
         window = known[first : first + self.request.count]
         homes: dict[int, int] = {}
         if self.small:
@@ -168,22 +168,22 @@ class Drawing:
     def _is_leaf(self, run: Run) -> bool:
         return len(run.nodes) == 1 and hasattr(self.source.graph.nodes[run.nodes[0]], "variable")
 
-    def _row(self, run: Run, lanes: str, homes: dict[int, int]) -> GraphRow:
+    def _row(self, run: Run, lanes: str, homes: dict[int, int]) -> NodeRow:
         source, node = self.source, run.nodes[0]
         single = len(run.nodes) == 1
         live = [source.graph.nodes[each] for each in run.nodes]
         op = source.op(node)
-        site = op.site if op is not None and single else None
         small = len(live) <= SAVED
         saved, state = self._saved(live) if small else ((), "")
         to = dict.fromkeys(homes[t] for t in targets(source, run) if t in homes)
-        return GraphRow(
+        return NodeRow(
             id=run.first, lanes=lanes, nodes=len(run.nodes), leaf=self._is_leaf(run),
             name=source.name(node) if single else self._kind(run.key),
             label=source.label(node) if single else run.key,
             module=self._path(node) if single else run.key,
-            op=f"%{op.id} {op.name}" if op is not None and single else "",
-            place=f"{os.path.basename(site.file)}:{site.line}" if site else "",
+            op=op.id if op is not None and single else None,
+            op_name=op.name if op is not None and single else "",
+            site=op.site if op is not None and single else None,
             state=self._state(run) or state,
             shape=nodes.shape(live[0]) if single else None,
             norm=source.ran.get(node) if single else None,
@@ -225,7 +225,7 @@ class Drawing:
         """Return what nodes saved as text, and 'freed' or 'stale' if any of it is."""
         found: list[str] = []
         worst = ""
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for node in live:
                 for name, value, state in nodes.saved(node):
                     if state == "freed" or (state == "changed in place" and not worst):
@@ -237,7 +237,7 @@ class Drawing:
     def _bytes(self, live: Iterable[Any]) -> int:
         """Return the bytes that nodes saved, each storage once, those of leaves not at all."""
         sizes: dict[int, int] = {}
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             for node in live:
                 for _, value, _ in nodes.saved(node):
                     if isinstance(value, torch.Tensor):

@@ -13,7 +13,7 @@ from gradrepl.protocol import UsePlugins
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
-    from gradrepl.plugins import Kind, Plugins
+    from gradrepl.plugins import Plugins
 
 
 OWN = "gradrepl"
@@ -43,8 +43,10 @@ class Observers:
         self.session = session
         self._wanted = UsePlugins()
         self._plugins: Plugins | None = None
-        self._kinds: dict[str, tuple[str, Kind]] = {}
+        self._kinds: dict[str, tuple[str, type[c.Kind]]] = {}
         """Kinds of breakpoint by word, with the plugin that brings each."""
+        self._read: dict[tuple[str, str], c.Kind] = {}
+        """Breakpoints of these kinds, by word and text."""
 
     def want(self, wanted: UsePlugins) -> None:
         """Know which plugins to load, and whether any of them looks on; loads none."""
@@ -60,7 +62,8 @@ class Observers:
             with self.session.gate.masked():  # nothing stops in a plugin's own lines
                 self._plugins = use(self.session, self._wanted.files, self._wanted.blocked)
                 for name, kind in self._plugins.flat("gradrepl_conditions"):
-                    self._kinds.setdefault(kind.word, (name, kind))
+                    for word in (kind.word, *kind.also):
+                        self._kinds.setdefault(word, (name, kind))
             script = os.path.abspath(self.session.script)  # may be a plugin, too: write_a_plugin.py
             frames.plugins.update(set(self._plugins.files()) - {script})
             frames.forget_kinds()
@@ -81,7 +84,10 @@ class Observers:
         name, kind = self._kinds[word]
         with self.session.quietly():
             try:
-                return bool(kind.matches(event, text))
+                condition = self._read.get((word, text))
+                if condition is None:
+                    condition = self._read[word, text] = kind.read(text)
+                return condition.matches(event)
             except Exception as error:  # a stranger's code
                 found.disable(name, error, f"the condition '{word}'")
                 del self._kinds[word]
@@ -106,5 +112,4 @@ class Observers:
         """Call what looks on in every plugin; nothing of it can stop or be recorded."""
         if self.wants(hook):
             with self.session.quietly():
-                for _ in self.plugins.call(f"gradrepl_{hook}", **given):
-                    pass
+                self.plugins.notify(f"gradrepl_{hook}", **given)

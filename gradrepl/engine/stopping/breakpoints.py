@@ -8,7 +8,6 @@ from types import FrameType
 import msgspec
 
 from gradrepl import conditions as c
-from gradrepl.conditions_parser import parse
 from gradrepl.errors import UsageError
 from gradrepl.event import Event
 from gradrepl.model import BreakpointInfo, Breakpoints
@@ -89,43 +88,41 @@ class Armed:
         """Forget the verb: we stopped, or what it was given for is over."""
         self.go(c.Continue(), Anchor())
 
-    def _active(self) -> list[c.Condition | c.Observed | c.Verb]:
-        found: list[c.Condition | c.Observed | c.Verb] = [
-            each.condition for each in self.breakpoints.values() if each.enabled
-        ]
-        return [*found, *self.always, _inner(self.verb)]
+    def _active(self) -> list[c.Base]:
+        conditions = [each.condition for each in self.breakpoints.values() if each.enabled]
+        return [*conditions, *self.always, _inner(self.verb)]
 
     def wants(self, kind: str) -> bool:
         """Must anything be asked about events of this kind?"""
-        return any(kind in c.events(each) for each in self._active())  # type: ignore[arg-type]
+        return any(kind in each.events() for each in self._active())
 
     def judges_gradients(self) -> bool:
         """Does anything wait for a verdict on a gradient?"""
-        parts = (part for each in self._active() for part in c.parts(each))
-        return any(isinstance(part, c.VerdictIs) for part in parts)
+        parts = (part for each in self._active() for part in each.parts())
+        return any(c.WATCH in part.about for part in parts)
 
     def asks(self, kind: str, when: str) -> bool:
         """Must anything be asked at this side of events of this kind?"""
         return bool(self.asking(kind, when))
 
-    def asking(self, kind: str, when: str) -> list[c.Condition | c.Observed | c.Verb]:
+    def asking(self, kind: str, when: str) -> list[c.Base]:
         """Return the conditions that must be asked at this side of events of this kind."""
         return [
             each
             for each in self._active()
-            if kind in c.events(each) and when in c.sides(each, kind)  # type: ignore[arg-type]
+            if kind in each.events() and when in each.sides(kind)
         ]
 
     def batches(self) -> frozenset[int] | None:
         """Return the numbers of the only batches that need be asked about; None: all of them."""
-        asking = [each for each in self._active() if c.BATCH in c.events(each)]  # type: ignore[arg-type]
+        asking = [each for each in self._active() if c.BATCH in each.events()]
         numbers = [each.number for each in asking if isinstance(each, c.BatchIs)]
         return frozenset(numbers) if len(numbers) == len(asking) else None
 
     def lines(self) -> tuple[list[c.Line], frozenset[str]]:
         """Return the lines and the functions that must be watched."""
-        watched = [each for each in self._active() if c.LINE in c.events(each)]  # type: ignore[arg-type]
-        found = [part for each in watched for part in c.parts(each)]
+        watched = [each for each in self._active() if c.LINE in each.events()]
+        found = [part for each in watched for part in each.parts()]
         return (
             [part for part in found if isinstance(part, c.Line)],
             frozenset(part.function for part in found if isinstance(part, c.InFunction)),
@@ -134,7 +131,7 @@ class Armed:
     def why(self, event: Event) -> Hit | None:
         """Return why to stop at ``event``, or None to go on."""
         for look in self.always:
-            if c.asked(look, event):
+            if look.asked(event):
                 look.matches(event)
         hits = [each for each in list(self.breakpoints.values()) if self._hit(each, event)]
         stepped = self._stepped(event)
@@ -150,13 +147,13 @@ class Armed:
 
     def _stepped(self, event: Event) -> bool:
         verb = _inner(self.verb)
-        if not c.asked(verb, event) or not verb.matches(event):
+        if not verb.asked(event) or not verb.matches(event):
             return False
         self._left -= 1
         return self._left <= 0
 
     def _hit(self, each: Breakpoint, event: Event) -> bool:
-        if not each.enabled or not c.asked(each.condition, event):
+        if not each.enabled or not each.condition.asked(event):
             return False
         if not each.condition.matches(event):
             return False
@@ -210,18 +207,14 @@ class Armed:
             case "commands":
                 each.commands = commands
             case "condition":
-                bare = each.condition
-                while isinstance(bare, c.Where):
-                    bare = bare.condition
-                checked = parse(f"none, {text}") if text else None
-                each.condition = c.Where(bare, text) if isinstance(checked, c.Where) else bare
+                each.condition = c.only_where(each.condition, text)
                 place = each.text.partition(",")[0].strip()
                 each.text = f"{place}, {text}" if text else place
             case _:
                 raise UsageError(f"a breakpoint cannot be told to '{action}'.")
 
 
-def _inner(verb: c.Verb) -> c.Verb | c.Condition:
+def _inner(verb: c.Verb) -> c.Base:
     return verb.condition if isinstance(verb, c.UntilCondition) else verb
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gradrepl import conditions as c
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import passing
-from gradrepl.guest import workers
+from gradrepl.guest import processes
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -61,7 +61,7 @@ class Interrupts:
             return
         frame, gate = sys._getframe(1), self.session.gate
         if gate.detached:  # a forked child
-            if not workers.refuses(frame, "breakpoint()"):
+            if not processes.refuses(frame, "breakpoint()"):
                 import pdb  # imported early it may read standard input
 
                 self.leave()

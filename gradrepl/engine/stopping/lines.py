@@ -18,8 +18,6 @@ from typing import Any
 from gradrepl import conditions as c
 from gradrepl.engine.code import frames
 
-WORDS = ("nan", "inf", "none", "norm", "shape", "verdict", "batch", "index", "label")
-"""What a function's name may be a misspelling of."""
 Tracer = Callable[[FrameType, str, Any], Any]
 
 
@@ -105,7 +103,7 @@ def same_file(path: str, wanted: str) -> bool:
 
 def doubts(condition: c.Condition, find: Callable[[str], str]) -> Iterator[str]:
     """Say which files and functions of a breakpoint nothing that is loaded has."""
-    for part in c.parts(condition):
+    for part in condition.parts():
         if (
             isinstance(part, c.Line)
             and part.file
@@ -116,7 +114,7 @@ def doubts(condition: c.Condition, find: Callable[[str], str]) -> Iterator[str]:
         if isinstance(part, c.InFunction):
             defined = re.compile(rf"^\s*(async\s+)?def\s+{part.function}\b", re.MULTILINE)
             if not any(defined.search("".join(linecache.getlines(each))) for each in _files()):
-                near = difflib.get_close_matches(part.function, WORDS, 1)
+                near = difflib.get_close_matches(part.function, c.words(), 1)
                 meant = f" Did you mean 'b {near[0]}'?" if near else ""
                 yield f"no function '{part.function}' is in the files loaded so far.{meant}"
 

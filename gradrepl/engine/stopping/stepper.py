@@ -295,9 +295,9 @@ class Stepper:
             self.go(verb, stops.anchor(event, place, verb))
 
     def _unseen(self) -> Any:
-        import torch
+        from gradrepl.engine import torch_private
 
-        return torch._C.DisableTorchFunction()
+        return torch_private.DisableTorchFunction()
 
     def _serve(self, place: Place) -> c.Verb:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.tensor.figures import stats, values
 from gradrepl.model import TensorInfo
 
@@ -24,7 +25,7 @@ def shape(tensor: torch.Tensor) -> tuple[int, ...]:
     try:
         return sizes(tensor.shape)
     except RuntimeError:
-        with torch._C.DisableTorchFunction():
+        with torch_private.DisableTorchFunction():
             try:
                 return sizes(tensor.size())
             except RuntimeError:  # nested: its rows have different sizes
@@ -87,7 +88,7 @@ def _nbytes(tensor: torch.Tensor) -> int:
 
 def describe(tensor: torch.Tensor, name: str = "", *, figures: bool = True) -> TensorInfo:
     """Return what may be said of ``tensor``; with ``figures``, also statistics and values."""
-    with torch._C.DisableTorchFunction():
+    with torch_private.DisableTorchFunction():
         strided = tensor.layout is torch.strided and not tensor.is_nested
         grad = tensor.grad if is_leaf(tensor) or tensor.retains_grad else None
         return TensorInfo(

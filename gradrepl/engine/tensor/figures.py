@@ -9,8 +9,8 @@ import math
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import _disable_current_modes, _get_current_dispatch_mode
 
+from gradrepl.engine import torch_private
 from gradrepl.model import Stats
 
 FULL = 16 * 1024 * 1024
@@ -28,18 +28,18 @@ class quiet:
 
     def __enter__(self) -> None:
         """Switch everything off."""
-        self._function = torch._C.DisableTorchFunction()
+        self._function = torch_private.DisableTorchFunction()
         self._function.__enter__()
         self._dispatch = None
-        if _get_current_dispatch_mode() is not None:
-            self._dispatch = _disable_current_modes()
+        if torch_private.dispatch_mode() is not None:
+            self._dispatch = torch_private.disable_dispatch_modes()
             self._dispatch.__enter__()
         self._grad = torch.is_grad_enabled()
-        torch._C._set_grad_enabled(False)
+        torch_private.set_grad_enabled(False)
 
     def __exit__(self, *error: Any) -> None:
         """Have everything as it was."""
-        torch._C._set_grad_enabled(self._grad)
+        torch_private.set_grad_enabled(self._grad)
         if self._dispatch is not None:
             self._dispatch.__exit__(*error)
         self._function.__exit__(*error)
@@ -49,7 +49,7 @@ def readable(tensor: torch.Tensor) -> bool:
     """Has this tensor elements that can be read here? Not on meta, fake or inside vmap."""
     if tensor.device.type == "meta" or tensor.is_quantized:
         return False
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if torch_private.in_functorch(tensor):
         return False
     return type(tensor).__name__ not in ("FakeTensor", "FunctionalTensor", "DTensor")
 

@@ -1,0 +1,171 @@
+"""The clients of one program: the first controls it, the others watch.
+
+To the session they are the link: what it tells goes to all clients, an answer to the one that
+asked. A client that comes late is told where we stand.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from gradrepl import protocol
+from gradrepl.errors import LinkError, StateError
+from gradrepl.link import BlockingLink, leave_signals
+from gradrepl.model import Error, Notice, Stop
+
+CHANGES = (*protocol.RUNS, protocol.SetBreakpoint, protocol.ChangeBreakpoint, protocol.Display)
+"""Requests that only the client that controls the program may make."""
+
+READ_ONLY = Error(
+    message="Read-only: another client controls this program.",
+    hint="Look with p, w, t, ops; when the other client leaves, this one steps.",
+    kind=StateError.__name__,
+)
+
+
+class Client:
+    """One client as the program has it."""
+
+    def __init__(self, link: BlockingLink, *, controls: bool) -> None:
+        self.link = link
+        self.controls = controls
+        self.leaving = False
+        """It goes by its own wish or by ours: no loss."""
+        self.thread = threading.current_thread()
+
+    def send(self, message: protocol.Message) -> None:
+        """Send, unless the client is gone: its own thread sees that."""
+        with suppress(LinkError):
+            self.link.send(message)
+
+
+class Clients:
+    """All clients that there are, in the order in which they came."""
+
+    def __init__(
+        self,
+        asked: Callable[[Client, protocol.Ask], None],
+        gone: Callable[[Client, str], None],
+    ) -> None:
+        self._on_ask = asked
+        self._on_gone = gone
+        self._lock = threading.RLock()
+        self._askers: dict[int, tuple[Client, int]] = {}
+        self._last = 0
+        self._stops: dict[int, protocol.Tell] = {}
+        self._prompt: protocol.Prompt | None = None
+        self.attached: list[Client] = []
+
+    # -- what the session needs of a link ----------------------------------------------------
+
+    def send(self, message: protocol.Message) -> None:
+        """Send to whom it concerns."""
+        with self._lock:
+            if isinstance(message, protocol.Answer):
+                client, number = self._askers.pop(message.id, (None, 0))
+                if client is not None:
+                    client.send(msgspec.structs.replace(message, id=number))
+                return
+            self._remember(message)
+            for each in self.attached:
+                each.send(message)
+
+    def _remember(self, message: protocol.Message) -> None:
+        match message:
+            case protocol.Tell(record=Stop() as stop):
+                self._stops[stop.depth] = message
+            case protocol.Prompt(depth=depth):
+                self._prompt = message
+                self._stops = {at: told for at, told in self._stops.items() if at <= depth + 1}
+
+    # -- clients -----------------------------------------------------------------------------
+
+    def join(self, link: BlockingLink, ready: protocol.Ready | None) -> Client:
+        """Take in a client, and tell it where we stand; its requests are heard from now on."""
+        with self._lock:
+            client = Client(link, controls=not any(each.controls for each in self.attached))
+            self.attached.append(client)
+            if not client.controls:
+                client.send(protocol.Tell(record=Notice(message=READ_ONLY.message)))
+            for message in (ready, *self._where()):
+                if message is not None:
+                    client.send(message)
+        client.thread = threading.Thread(
+            target=self._listen, args=(client,), name="gradrepl-client", daemon=True
+        )
+        client.thread.start()
+        return client
+
+    def _where(self) -> list[protocol.Message]:
+        if self._prompt is None:
+            return []
+        return [*self._stops.values(), self._prompt]
+
+    def resumed(self, by: Client | None = None) -> None:
+        """The user's code continues."""
+        with self._lock:
+            if self._prompt is None:
+                return
+            self._prompt = None
+            for each in self.attached:
+                if each is not by:
+                    each.send(protocol.Resumed())
+
+    def part(self, client: Client) -> None:
+        """Let ``client`` go: it hears all that was said, then the end."""
+        client.leaving = True
+        client.link.close()
+        self._forget(client)
+
+    def drop(self) -> None:
+        """Forget all clients without a word to them: this is a forked child."""
+        for each in self.attached:
+            each.leaving = True
+            each.link.drop()
+        self.attached.clear()
+
+    def _forget(self, client: Client) -> None:
+        with self._lock:
+            if client not in self.attached:
+                return
+            self.attached.remove(client)
+            self._askers = {n: who for n, who in self._askers.items() if who[0] is not client}
+            heir = self.attached[0] if self.attached and client.controls else None
+            if heir is not None:
+                heir.controls = True
+                told = Notice(message="the other client is gone: you control the program now.")
+                heir.send(protocol.Tell(record=told))
+
+    # -- requests ----------------------------------------------------------------------------
+
+    def _listen(self, client: Client) -> None:
+        leave_signals()
+        why = ""
+        while True:
+            try:
+                message = client.link.receive()
+            except LinkError as error:
+                why, message = str(error), None
+            if message is None:
+                break
+            if isinstance(message, protocol.Ask):
+                self._take(client, message)
+        client.link.close(0)
+        self._forget(client)
+        self._on_gone(client, why)
+
+    def _take(self, client: Client, ask: protocol.Ask) -> None:
+        if isinstance(ask.request, CHANGES) and not client.controls:
+            client.send(protocol.Answer(id=ask.id, record=READ_ONLY))
+            return
+        with self._lock:
+            self._last += 1
+            self._askers[self._last] = client, ask.id
+            mine = msgspec.structs.replace(ask, id=self._last)
+        if isinstance(ask.request, protocol.RUNS):
+            self.resumed(client)
+        self._on_ask(client, mine)

@@ -1,0 +1,296 @@
+"""The words that stand where a script would: ``gradrepl attach``, ``config``, ``trust`` ..."""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import sys
+import termios
+import tty
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import platformdirs
+from msgspec.structs import fields, replace
+
+from gradrepl import __version__, client, config, endpoint, trust
+from gradrepl.endpoint import Endpoint
+from gradrepl.errors import ConfigError, StateError, UsageError
+from gradrepl.launch import Options
+
+ASKED = ("torch", "textual", "rich", "prompt_toolkit", "msgspec", "pluggy", "numpy", "IPython")
+TERMINAL = ("TERM", "COLORTERM", "TERM_PROGRAM", "TMUX", "LANG", "LC_ALL", "NO_COLOR", "VISUAL")
+QUIET = 0.1
+"""Seconds after which what came is taken for one key."""
+
+
+def run(words: list[str]) -> int:
+    """Do what ``words`` say; return the exit code.
+
+    Raises:
+        GradreplError: it cannot be done.
+    """
+    word, rest = words[0], words[1:]
+    if word == "config":
+        return _config(rest)
+    if word == "trust":
+        return _trust(rest)
+    if rest:
+        raise UsageError(f"'gradrepl {word}' takes nothing more.")
+    if word == "doctor":
+        print("\n".join(report()))
+        return 0
+    return press_keys()
+
+
+# -- attach -------------------------------------------------------------------------------------
+
+
+def attach(options: Options) -> int:
+    """Do ``gradrepl attach``: without an address list who listens; return the exit code.
+
+    Raises:
+        GradreplError: nobody is there, or the token is wrong.
+    """
+    if options.eager:
+        raise UsageError("'--eager' is for a start: what runs is compiled, or is not.")
+    if not options.target:
+        print(listed(endpoint.listening()))
+        return 0
+    there = endpoint.find(options.target)
+    endpoint.connected(there.address).close()  # before a screen is drawn
+    options = client.choose(replace(options, target="", args=(), endpoint=there))
+    code = client.run(options)
+    if options.client == "tui" and there.pid and not endpoint.alive(there.pid):
+        print(f"{there.name} has ended.")  # what the screen said is gone with it
+    return code
+
+
+def listed(known: list[Endpoint]) -> str:
+    """Return one line for each that listens."""
+    if not known:
+        return (
+            "No running session found. Start one with 'gradrepl --listen train.py' or"
+            " gradrepl.listen()."
+        )
+    rows = [(each.name, str(each.pid), each.script, each.address) for each in known]
+    rows.insert(0, ("NAME", "PID", "SCRIPT", "ADDRESS"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(word.ljust(width) for word, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    )
+
+
+# -- config -------------------------------------------------------------------------------------
+
+
+def _config(rest: list[str]) -> int:
+    does: dict[str, Callable[[], None]] = {
+        "path": lambda: print(config.path()), "show": _show, "validate": _validate, "init": _init,
+        "keys": _keys,
+    }  # fmt: skip
+    word = rest[0] if rest else "show"
+    if word not in does or len(rest) > 1:
+        raise UsageError(f"'gradrepl config {' '.join(rest)}' is not understood.",
+                         f"One of {', '.join(does)}.")  # fmt: skip
+    does[word]()
+    return 0
+
+
+def _show() -> None:
+    loaded = config.load()
+    for each in fields(config.Config):
+        source = loaded.sources.get(each.name, "default")
+        print(f"{each.name} = {written(getattr(loaded.config, each.name))}  # {source}")
+    for sentence in loaded.ignored:
+        print(f"# {sentence}")
+
+
+def _validate() -> None:
+    loaded = config.load()
+    from gradrepl.tui import keymaps
+
+    mine = loaded.config
+    keymaps.chosen(mine.keys, mine.keymap, mine.plugins, mine.block)
+    if not loaded.sources:
+        print("No settings to check: using defaults.")
+        return
+    count = len(loaded.sources)
+    what = "1 setting is" if count == 1 else f"{count} settings are"
+    files = ", ".join(sorted({each for each in loaded.sources.values() if os.sep in each}))
+    print(f"{what} right: {files}" if files else f"{what} right.")
+
+
+def _init() -> None:
+    file = config.path()
+    if file.exists():
+        raise ConfigError(f"'{file}' exists already.", "'gradrepl config show' tells what it says.")
+    lines = ["# Settings of gradrepl. What is commented out is the default.", ""]
+    for each in fields(config.Config):
+        lines += [
+            f"# {config.HELP[each.name]}",
+            f"# {each.name} = {written(default(each.name))}",
+            "",
+        ]
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(lines))
+    except OSError as error:
+        raise ConfigError(f"'{file}' cannot be written: {error.strerror}.") from None
+    print(file)
+
+
+def default(name: str) -> object:
+    """Return the default of a setting."""
+    return getattr(config.Config(), name)
+
+
+def written(value: object) -> str:
+    """Return ``value`` as TOML writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(written, value)) + "]"
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ", ".join(f"{written(key)} = {written(each)}" for key, each in value.items())
+            + "}"
+        )
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{escaped}"'
+    return repr(value)
+
+
+def _keys() -> None:
+    from gradrepl.tui import keymaps
+
+    loaded = config.load().config
+    now = keymaps.chosen(loaded.keys, loaded.keymap, loaded.plugins, loaded.block)
+    for key in keymaps.bindable():
+        print(f"{key.id} = {written(now.get(key.id, key.keys))}  # {key.help}")
+
+
+def _trust(rest: list[str]) -> int:
+    off = rest[:1] == ["--off"]
+    rest = rest[off:]
+    if len(rest) > 1:
+        raise UsageError("'gradrepl trust' takes one folder.")
+    if off:
+        trust.untrust(Path(rest[0]) if rest else Path.cwd())
+        return 0
+    for file in trust.trust(Path(rest[0]) if rest else Path.cwd()):
+        print(f"{file} may run code in sessions started in its folder, as it is now.")
+    return 0
+
+
+# -- doctor -------------------------------------------------------------------------------------
+
+
+def report() -> Iterator[str]:
+    """Yield the lines of a bug report; nothing of the user's data is in them."""
+    yield f"gradrepl {__version__}  at {os.path.dirname(__file__)}"
+    yield f"python {platform.python_version()}  {sys.executable}"
+    yield f"system {platform.platform()}  {os.cpu_count()} cores"
+    for name in ASKED:
+        yield f"{name} {_version(name)}"
+    yield _cuda()
+    size = os.get_terminal_size(1) if os.isatty(1) else None
+    yield f"terminal {f'{size.columns}x{size.lines}' if size else 'none'}"
+    yield from (f"{name}={os.environ[name]}" for name in TERMINAL if name in os.environ)
+    here = (config.path().parent / "gradreplrc", Path(trust.RC))
+    yield f"settings {config.path()}{'' if config.path().is_file() else ' (not there)'}"
+    yield f"start-up files {', '.join(str(file) for file in here if file.is_file()) or 'none'}"
+    try:
+        loaded = config.load()
+        yield from (f"  {name} from {where}" for name, where in loaded.sources.items())
+        yield from (f"! {sentence}" for sentence in loaded.ignored)
+    except ConfigError as error:
+        yield f"! {error}"
+    yield from _plugins()
+    state = platformdirs.user_state_path("gradrepl")
+    yield f"state {state}{'' if _writable(state) else ' (cannot be written)'}"
+
+
+def _writable(folder: Path) -> bool:
+    return not folder.exists() or os.access(folder, os.W_OK)
+
+
+def _version(name: str) -> str:
+    if find_spec(name) is None:
+        return "is not installed"
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "of unknown version"
+
+
+def _cuda() -> str:
+    """Say what torch says of CUDA, asked in a process of its own: it may fail."""
+    import subprocess
+
+    program = (
+        "import torch; print(torch.version.cuda, torch.cuda.is_available(), "
+        "[torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())])"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+        )
+    except subprocess.TimeoutExpired:
+        return "cuda: torch does not answer"
+    last = (done.stdout or done.stderr).strip().splitlines()
+    return f"cuda {last[-1] if last else 'unknown'}"
+
+
+def _plugins() -> Iterator[str]:
+    from gradrepl import plugins
+
+    found = plugins.Plugins("face")
+    found.load()
+    for row in found.rows.values():
+        said = f"plugin {row.name} {row.version} from {row.origin}: {row.state} {row.problem}"
+        yield said.rstrip()
+
+
+# -- keys ---------------------------------------------------------------------------------------
+
+
+def press_keys() -> int:
+    """Print each key as it is pressed, until Ctrl+D.
+
+    Raises:
+        StateError: there is no terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise StateError("'gradrepl keys' needs a terminal.")
+    print("Press keys to see their names for the key map; Ctrl+D ends.\r")
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        while True:
+            data = os.read(0, 64)
+            while select.select([0], [], [], QUIET)[0] and data[:1] == b"\x1b":
+                data += os.read(0, 64)
+            if not data or data == b"\x04":
+                return 0
+            names = ", ".join(named(data)) or "nothing that is known"
+            sys.stdout.write(f"{names:24} {data!r}\r\n")
+            sys.stdout.flush()
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+def named(data: bytes) -> list[str]:
+    """Return the names that the screen has for the keys in ``data``."""
+    from textual import events
+    from textual._xterm_parser import XTermParser
+
+    parser = XTermParser()
+    found = [*parser.feed(data.decode(errors="replace")), *parser.feed("")]
+    return [event.key for event in found if isinstance(event, events.Key)]
