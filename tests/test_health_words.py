@@ -108,7 +108,9 @@ def test_one_parameter_says_which_number_crossed_which_limit() -> None:
 
 def test_plain_has_one_fact_a_line() -> None:
     found = lines(HEALTH, plain=True)
-    assert found[:2] == ["parameter: head.weight (10, 64)", "verdict: ! NaN @118 since backward 118"]
+    assert found[:2] == [
+        "parameter: head.weight (10, 64)", "verdict: ! NaN @118 since backward 118",
+    ]  # fmt: skip
     assert sum(line.startswith("parameter: ") for line in found) == 4
     assert not any("▁" in line for line in found)
 

@@ -90,9 +90,9 @@ def imports_of(file: Path) -> set[str]:
     return named
 
 
-BELOW = ("model", "protocol", "conditions", "event", "errors")
+BELOW = ("model", "protocol", "conditions", "draw", "event", "errors")
 """What both wings import, and what imports neither of them."""
-FACES = ("tui", "repl", "commands", "render")
+FACES = ("tui", "repl", "commands")
 MAY_NOT = {
     **dict.fromkeys(BELOW, ("engine", "guest", *FACES, "cli", "link", "config")),
     "engine": FACES,

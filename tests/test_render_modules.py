@@ -37,9 +37,12 @@ def test_a_tensor() -> None:
 
 
 def test_the_histogram_in_other_looks() -> None:
-    (plain,) = [line for line in lines(TENSOR, Look(plain=True)) if line.startswith("histogram")]
+    def drawn(look: Look) -> str:
+        return next(line for line in lines(TENSOR, look) if line.startswith("histogram"))
+
+    plain = drawn(Look(plain=True))
     assert plain == "histogram: from 0 to 3.12: 8 4 1 0  (13 of 8,192 elements)"
-    (ascii_only,) = [line for line in lines(TENSOR, Look(ascii=True)) if line.startswith("histogram")]
+    ascii_only = drawn(Look(ascii=True))
     assert ascii_only == "histogram: 0 |#=_ | 3.12  (13 of 8,192 elements)"
 
 

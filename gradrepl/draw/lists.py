@@ -120,6 +120,7 @@ def node_columns(width: int, lanes: int, digits: int = 3) -> NodeColumns:
     rest = max(12, width - digits - 3 - graph - NORM)
     if width < 64:
         return NodeColumns(graph, rest, 0, 0)
+    rest -= 1  # a cell of air at the edge
     size = 15
     name = max(min(rest - size - 8, 24), min(rest - size - 18, 38))
     return NodeColumns(graph, name, min(rest - size - name, 30), size)

@@ -94,7 +94,8 @@ def member_row(member: model.Member, width: int) -> Line:
     """Return one tensor of a storage."""
     (name, role), *rest = _cells(member, member.name)
     at, *rooms = _columns(width)
-    line = Row([("! " if member.stale else "  ", "bad"), (ink.pad(ink.clip(name, at - 1), at), role)])
+    line = Row([("! " if member.stale else "  ", "bad")])
+    line.append((ink.pad(ink.clip(name, at - 1), at), role))
     for (text, role), room in zip(rest, rooms, strict=True):
         line.append((ink.pad(ink.first_words(text, room), room), role))
     return line

@@ -284,7 +284,7 @@ def _picture(part: Part, wide: int, high: int, look: Look) -> list[Line]:
 def _told(record: model.Sample, look: Look) -> Iterator[Line]:
     """Yield what is odd, how long it took, what it drew from, and where it is made."""
     yield from ([("! ", "bad"), ink.span(text, "bad")] for text in record.odd)
-    yield from _steps(record.steps)
+    yield from (ink.fit(line, look.width) for line in _steps(record.steps))
     pairs = (
         ("label", record.label),
         ("took", seconds(record.seconds)),

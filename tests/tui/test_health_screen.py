@@ -104,8 +104,9 @@ def test_norms_by_depth() -> None:
         "  1e-8 ┤                            ◉         ·        0",
         "        loss side                   enc.weight",
     ]
-    assert "×" in text(depths.depth_plot(DEPTHS, "", 56, 6))[4]  # a problem, not by its colour alone
-    assert text(depths.depth_plot(DEPTHS, "", 120, 6))[-1].split() == ["loss", "side", "input", "side"]
+    narrow, wide = (text(depths.depth_plot(DEPTHS, "", cells, 6)) for cells in (56, 120))
+    assert "×" in narrow[4]  # a problem, not by its colour alone
+    assert wide[-1].split() == ["loss", "side", "input", "side"]
     assert text(depths.depth_plot(DEPTHS[1:2], "head.bias", 40, 3)) == [
         "     1 ┤◉", "  1e-1 ┤", "        head.bias",
     ]  # fmt: skip
