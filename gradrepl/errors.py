@@ -16,6 +16,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradrepl.model import Error
+
 
 class GradreplError(Exception):
     """Base of all errors of ours. ``str(e)`` is one sentence; ``hint`` says what to do."""
@@ -23,6 +28,12 @@ class GradreplError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+    def record(self) -> Error:
+        """Return it as the record that is shown."""
+        from gradrepl.model import Error
+
+        return Error(message=str(self), hint=self.hint, kind=type(self).__name__)
 
 
 class UsageError(GradreplError):

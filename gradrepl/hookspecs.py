@@ -10,7 +10,7 @@ what it needs in its body. A hook that raises disables its plugin, and the user'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -18,7 +18,9 @@ from gradrepl import model
 from gradrepl.conditions import Kind
 from gradrepl.draw.ink import Line
 from gradrepl.event import Event
-from gradrepl.protocol import Request
+
+if TYPE_CHECKING:  # a hundred structs: the first frame does not wait for them
+    from gradrepl.protocol import Request
 
 hookspec = pluggy.HookspecMarker("gradrepl")
 hookimpl = pluggy.HookimplMarker("gradrepl")
@@ -122,6 +124,14 @@ def gradrepl_conditions() -> Iterable[type[Kind]]:  # type: ignore[empty-body]
 
 
 # -- in the debuggee ----------------------------------------------------------------------------
+
+
+@hookspec(firstresult=True)
+def gradrepl_html(shown: Any) -> str | None:
+    """Return HTML that a notebook shows: for a ``model.Health`` (of ``gradrepl.watch``) or a trace.
+
+    In the user's own process, when the notebook asks for it; without it the text is shown.
+    """
 
 
 @hookspec

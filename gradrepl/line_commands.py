@@ -10,9 +10,8 @@ from types import FrameType
 from typing import Any, Protocol
 
 from gradrepl import draw, model, protocol
-from gradrepl.commands import WORDS
-from gradrepl.commands.refusals import failure
 from gradrepl.commands.registry import split_word
+from gradrepl.commands.table import WORDS
 from gradrepl.engine import answers
 from gradrepl.engine.code import frames
 from gradrepl.engine.stopping.gate import Place
@@ -90,7 +89,7 @@ def say(line: str, found: list[FrameType], space: dict[str, Any] | None = None) 
             raise StateError(f"'{word}' cannot be said here.")
         return record or model.Notice(message="done.")
     except GradreplError as error:
-        return failure(error)
+        return error.record()
     finally:
         host.session.space = before
         frames.release(found)

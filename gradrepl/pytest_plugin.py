@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have output captured no more while a face has the terminal.
+    """Have output captured no more while a client has the terminal.
 
     Raises:
         pytest.UsageError: the tests run in several processes.
@@ -58,10 +58,10 @@ def pytest_exception_interact(
 
 def _beyond_pytest(tb: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback that begins in the test."""
-    found = tb
-    while found is not None and _name(found).startswith(_PYTESTS):
-        found = found.tb_next
-    return found or tb
+    rest = tb
+    while rest is not None and _name(rest).startswith(_PYTESTS):
+        rest = rest.tb_next
+    return rest or tb
 
 
 def _name(tb: TracebackType) -> str:

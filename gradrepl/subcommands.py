@@ -8,17 +8,20 @@ import select
 import sys
 import termios
 import tty
-from collections.abc import Callable, Iterator
+from argparse import ArgumentParser
+from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
+from typing import Any
 
 import platformdirs
 from msgspec.structs import fields, replace
 
-from gradrepl import __version__, client, config, endpoint, trust
+from gradrepl import __version__, arguments, client, config, endpoint, trust
 from gradrepl.endpoint import Endpoint
-from gradrepl.errors import ConfigError, StateError, UsageError
+from gradrepl.errors import ConfigError, StateError
 from gradrepl.launch import Options
 
 ASKED = ("torch", "textual", "rich", "prompt_toolkit", "msgspec", "pluggy", "numpy", "IPython")
@@ -27,36 +30,37 @@ QUIET = 0.1
 """Seconds after which what came is taken for one key."""
 
 
-def run(words: list[str]) -> int:
-    """Do what ``words`` say; return the exit code.
+def run(word: str, asked: dict[str, Any]) -> int:
+    """Do what the subcommand ``word`` says, with what is ``asked`` of it; return the exit code.
 
     Raises:
         GradreplError: it cannot be done.
     """
-    word, rest = words[0], words[1:]
-    if word == "config":
-        return _config(rest)
-    if word == "trust":
-        return _trust(rest)
-    if rest:
-        raise UsageError(f"'gradrepl {word}' takes nothing more.")
-    if word == "doctor":
-        print("\n".join(report()))
-        return 0
-    return press_keys()
+    match word:
+        case "attach":
+            return attach(arguments.options(asked))
+        case "config":
+            CONFIG[asked["word"]]()
+        case "trust":
+            _trust(Path.cwd() / asked["folder"], off=asked["off"])
+        case "doctor":
+            print("\n".join(report()))
+        case "keys":
+            press_keys()
+        case "completion":
+            print(completion(asked["shell"]))
+    return 0
 
 
 # -- attach -------------------------------------------------------------------------------------
 
 
 def attach(options: Options) -> int:
-    """Do ``gradrepl attach``: without an address list who listens; return the exit code.
+    """Attach; without an address list who listens. Return the exit code.
 
     Raises:
         GradreplError: nobody is there, or the token is wrong.
     """
-    if options.eager:
-        raise UsageError("'--eager' is for a start: what runs is compiled, or is not.")
     if not options.target:
         print(listed(endpoint.listening()))
         return 0
@@ -86,19 +90,6 @@ def listed(known: list[Endpoint]) -> str:
 
 
 # -- config -------------------------------------------------------------------------------------
-
-
-def _config(rest: list[str]) -> int:
-    does: dict[str, Callable[[], None]] = {
-        "path": lambda: print(config.path()), "show": _show, "validate": _validate, "init": _init,
-        "keys": _keys,
-    }  # fmt: skip
-    word = rest[0] if rest else "show"
-    if word not in does or len(rest) > 1:
-        raise UsageError(f"'gradrepl config {' '.join(rest)}' is not understood.",
-                         f"One of {', '.join(does)}.")  # fmt: skip
-    does[word]()
-    return 0
 
 
 def _show() -> None:
@@ -176,17 +167,21 @@ def _keys() -> None:
         print(f"{key.id} = {written(now.get(key.id, key.keys))}  # {key.help}")
 
 
-def _trust(rest: list[str]) -> int:
-    off = rest[:1] == ["--off"]
-    rest = rest[off:]
-    if len(rest) > 1:
-        raise UsageError("'gradrepl trust' takes one folder.")
+CONFIG = {
+    "path": lambda: print(config.path()),
+    "show": _show,
+    "validate": _validate,
+    "init": _init,
+    "keys": _keys,
+}
+
+
+def _trust(folder: Path, *, off: bool) -> None:
     if off:
-        trust.untrust(Path(rest[0]) if rest else Path.cwd())
-        return 0
-    for file in trust.trust(Path(rest[0]) if rest else Path.cwd()):
+        trust.untrust(folder)
+        return
+    for file in trust.trust(folder):
         print(f"{file} may run code in sessions started in its folder, as it is now.")
-    return 0
 
 
 # -- doctor -------------------------------------------------------------------------------------
@@ -251,9 +246,9 @@ def _cuda() -> str:
 def _plugins() -> Iterator[str]:
     from gradrepl import plugins
 
-    found = plugins.Plugins("face")
-    found.load()
-    for row in found.rows.values():
+    loaded = plugins.Plugins("face")
+    loaded.load()
+    for row in loaded.rows.values():
         said = f"plugin {row.name} {row.version} from {row.origin}: {row.state} {row.problem}"
         yield said.rstrip()
 
@@ -261,7 +256,7 @@ def _plugins() -> Iterator[str]:
 # -- keys ---------------------------------------------------------------------------------------
 
 
-def press_keys() -> int:
+def press_keys() -> None:
     """Print each key as it is pressed, until Ctrl+D.
 
     Raises:
@@ -278,7 +273,7 @@ def press_keys() -> int:
             while select.select([0], [], [], QUIET)[0] and data[:1] == b"\x1b":
                 data += os.read(0, 64)
             if not data or data == b"\x04":
-                return 0
+                return
             names = ", ".join(named(data)) or "nothing that is known"
             sys.stdout.write(f"{names:24} {data!r}\r\n")
             sys.stdout.flush()
@@ -292,5 +287,56 @@ def named(data: bytes) -> list[str]:
     from textual._xterm_parser import XTermParser
 
     parser = XTermParser()
-    found = [*parser.feed(data.decode(errors="replace")), *parser.feed("")]
-    return [event.key for event in found if isinstance(event, events.Key)]
+    pressed = [*parser.feed(data.decode(errors="replace")), *parser.feed("")]
+    return [event.key for event in pressed if isinstance(event, events.Key)]
+
+
+# -- completion ---------------------------------------------------------------------------------
+
+BASH = """\
+_gradrepl() {{
+    local IFS=$'\\n' word words={root}
+    for word in "${{COMP_WORDS[@]:1:$((COMP_CWORD - 1))}}"; do
+        case $word in
+{cases}
+        esac
+    done
+    COMPREPLY=($(compgen -f -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -o filenames -F _gradrepl gradrepl"""
+ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit"
+
+
+def completion(shell: str) -> str:
+    """Return a script for ``shell``: files, subcommands, options, and what each takes."""
+    root, subcommands = arguments.parsers()
+    if shell == "fish":
+        return "\n".join(_fish(root, subcommands))
+    cases = [f"            {word}) words={_words(each)};;" for word, each in subcommands.items()]
+    script = BASH.format(root=_words(root, *subcommands), cases="\n".join(cases))
+    return f"{ZSH}\n{script}" if shell == "zsh" else script
+
+
+def _words(parser: ArgumentParser, *more: str) -> str:
+    """Return what may be typed, as a word of the shell: a line each."""
+    words = [*more]
+    for action in parser._actions:
+        words += action.option_strings or action.choices or ()
+    return "$'" + "\\n".join(words) + "'"
+
+
+def _fish(root: ArgumentParser, subcommands: dict[str, ArgumentParser]) -> Iterator[str]:
+    for word, parser in {"": root, **subcommands}.items():
+        seen = f"__fish_seen_subcommand_from {word}" if word else "__fish_use_subcommand"
+        start = f"complete -c gradrepl -n '{seen}'"
+        if word:
+            about = quote(parser.description or "")
+            yield f"complete -c gradrepl -n __fish_use_subcommand -a {word} -d {about}"
+        for action in parser._actions:
+            about = quote(action.help or "")
+            value = "" if action.nargs == 0 else " -r"
+            for name in action.option_strings:
+                kind = "-l" if name.startswith("--") else "-s"
+                yield f"{start} {kind} {name.lstrip('-')}{value} -d {about}"
+            if action.choices and not action.option_strings:
+                yield f"{start} -f -a {quote(' '.join(map(str, action.choices)))}"

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from gradrepl import conditions, model, protocol
-from gradrepl.commands import COMMANDS, WORDS, Conversation
-from gradrepl.commands.completion import fragment
-from gradrepl.commands.entry import needs_more, split_entries
+from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.entry import fragment, needs_more, split_entries
 from gradrepl.commands.history import History
 from gradrepl.commands.registry import find, split_word
 from gradrepl.commands.session import example_files
+from gradrepl.commands.table import COMMANDS, WORDS
 from gradrepl.draw.numbers import describe_exit
 from gradrepl.errors import GradreplError, TargetError, UsageError
 from gradrepl.launch import Options, check_target
@@ -267,7 +267,7 @@ def test_restart_keeps_breakpoints_and_displays(tmp_path):
         await stage.lines("tbreak op gelu", "b op relu", "commands 2\np 1\nend", "display 1 + 1")
         old = stage.talk.pid
         seen = await stage.lines(":restart --lr 2", "c", "argv", "talk.shown")
-        return seen, old != stage.talk.pid, stage.talk.memory.breakpoints[2].commands
+        return seen, old != stage.talk.pid, stage.talk.session.breakpoints[2].commands
 
     assert play(scene, target=str(script)) == (
         [f"- Starting {script} again.", "stop linear", "stop relu", "1",

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gradrepl import config, trust
-from gradrepl.cli import parse
+from gradrepl import arguments, config, trust
 from gradrepl.errors import ConfigError
+from gradrepl.launch import Options
 from gradrepl.tui import keymaps
 
 
@@ -40,6 +40,10 @@ def run(*words: str) -> Any:
     return subprocess.run(
         [sys.executable, "-m", "gradrepl", *words], capture_output=True, text=True, timeout=60
     )
+
+
+def parse(argv: list[str]) -> Options:
+    return arguments.options(arguments.read(argv)[1])
 
 
 def test_four_places_in_rising_order(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from fake_talk import Talking
 
 from gradrepl import draw, model, plugins
 from gradrepl.commands import table  # noqa: F401
-from gradrepl.commands.completion import complete
+from gradrepl.commands.entry import complete
 from gradrepl.commands.export import Wanted, export, read
 from gradrepl.draw.numbers import size
 from gradrepl.errors import GradreplError, StateError, TargetError, UsageError

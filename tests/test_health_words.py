@@ -14,7 +14,7 @@ from health_samples import ENC, FINE, HEALTH, NODES, WATCHING
 
 from gradrepl import draw, model, protocol
 from gradrepl.commands.health import _watched
-from gradrepl.commands.memory import Memory
+from gradrepl.commands.session_state import SessionState
 from gradrepl.conditions import parse
 from gradrepl.draw import Look
 from gradrepl.draw.charts import sparkline
@@ -159,7 +159,7 @@ def test_every_limit_is_explained() -> None:
 
 
 def test_a_restart_watches_again() -> None:
-    memory = Memory()
+    memory = SessionState()
     memory.note(model.Watching(grads=True, nodes=True, every=5))
     memory.note(model.HealthLimits(dead=0.9))
     assert list(memory.requests()) == [

@@ -19,16 +19,13 @@ FILES = sorted([*PACKAGE.rglob("*.py"), *PLUGINS])
 PLUGIN_API = (
     "gradrepl.commands.registry",
     "gradrepl.conditions",
-    "gradrepl.draw.pictures",
-    "gradrepl.draw.ink",
+    "gradrepl.draw",
     "gradrepl.errors",
     "gradrepl.export",
-    "gradrepl.export.records",
-    "gradrepl.export.screen",
-    "gradrepl.export.words",
     "gradrepl.model",
     "gradrepl.plugins",
     "gradrepl.protocol",
+    "gradrepl.traced",
     "gradrepl.tui.key",
     "gradrepl.tui.pages.page",
     "gradrepl.tui.panels.base",
@@ -129,7 +126,7 @@ def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
     return [set(group) for group in groups if len(group) > 1]
 
 
-STILL = {"engine": 49, "commands": 6, "tui": 10, "traced": 3, "": 4}
+STILL = {"engine": 49, "tui": 2, "traced": 3, "": 4}
 """Files that are in a circle yet, by room: these numbers only shrink."""
 
 
@@ -146,10 +143,10 @@ def test_a_plugin_imports_what_a_stranger_may(file: Path) -> None:
         if isinstance(node, ast.Import):
             assert {alias.name for alias in node.names if "gradrepl." in alias.name} == set()
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gradrepl."):
-            assert node.module in PLUGIN_API
+            assert node.module.startswith(PLUGIN_API)
         elif isinstance(node, ast.ImportFrom) and node.module == "gradrepl":
-            names = {f"gradrepl.{alias.name}" for alias in node.names}
-            assert names - {"gradrepl.hookimpl"} <= set(PLUGIN_API)
+            names = {f"gradrepl.{alias.name}" for alias in node.names} - {"gradrepl.hookimpl"}
+            assert [name for name in names if not name.startswith(PLUGIN_API)] == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))

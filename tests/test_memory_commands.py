@@ -12,7 +12,7 @@ import pytest
 from memory_samples import ALONE, BYTES, COPIES, SHARED, STALE, STORAGES, VERSIONS, member
 
 from gradrepl import draw
-from gradrepl.commands.storages import expressions
+from gradrepl.commands.expressions import expressions
 from gradrepl.draw import Look
 from gradrepl.draw.bytemaps import byte_map
 from gradrepl.errors import UsageError
@@ -24,7 +24,7 @@ from gradrepl.errors import UsageError
         ("", ()), ("x", ("x",)), ("x y", ("x", "y")), ("x, y", ("x", "y")),
         ("x + y", ("x + y",)), ("x[0, 1] y", ("x[0, 1]", "y")), ("f(a, b), c", ("f(a, b)", "c")),
         ("d['a, b'] x", ("d['a, b']", "x")), ("w w.detach() w.data", ("w", "w.detach()", "w.data")),
-        ("x if y else z", ("x if y else z",)), ("(x, y)", ("(x, y)",)),
+        ("a + b c", ("a + b", "c")), ("x if y else z", ("x if y else z",)), ("(x, y)", ("(x, y)",)),
         ('d["it\'s"], x', ('d["it\'s"]', "x")),
     ],
 )  # fmt: skip

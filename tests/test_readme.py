@@ -14,11 +14,8 @@ from pathlib import Path
 import pytest
 
 from gradrepl import conditions, model
-from gradrepl.commands import (
-    COMMANDS,
-    table,  # noqa: F401
-)
 from gradrepl.commands.registry import Command, by_group
+from gradrepl.commands.table import COMMANDS
 from gradrepl.tui.keys import KEYS
 from gradrepl.tui.views import VIEWS
 

@@ -13,7 +13,8 @@ import pytest
 from terminal import Terminal
 
 from gradrepl import model, protocol
-from gradrepl.commands import Conversation, taking
+from gradrepl.commands import table
+from gradrepl.commands.conversation import Conversation
 from gradrepl.errors import UsageError
 from gradrepl.launch import Options
 from gradrepl.model import Site, TensorInfo
@@ -59,7 +60,7 @@ class Acted(Conversation):
         self.at = -1
 
     async def start(self) -> None:
-        taking.load(self)
+        table.use_plugins(self)
         self._waits.set()
         self.ready = protocol.Ready(torch="2.13.0", device="cpu")
         self._heard(protocol.Prompt(state="idle"))

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from gradrepl import model, protocol
-from gradrepl.commands import taking
+from gradrepl.commands import table
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.peer import Peer
-from gradrepl.commands.refusals import failure
 from gradrepl.endpoint import Endpoint, connected
 from gradrepl.errors import LinkError, StateError
 from gradrepl.launch import KEPT, Options, Streams
@@ -83,7 +82,7 @@ class AttachedPeer(Peer):
         try:
             await self._hear_all(link, streams)
         except LinkError as error:
-            self._hear(protocol.Tell(record=failure(error)))
+            self._hear(protocol.Tell(record=error.record()))
         link.close()
         self._link = None
         streams.close()
@@ -139,7 +138,8 @@ class Attached(Conversation):
         await self._waits.wait()
         if self.finished:
             return
-        await taking.meet(self)
+        table.use_plugins(self)
+        await table.tell_debuggee(self)
         self._note(await self.ask(protocol.ListBreakpoints()))
         await self._run_blocks()
         for text in self.options.commands:

@@ -2,114 +2,96 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from gradrepl import model, protocol
-from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.expressions import expressions
 from gradrepl.commands.registry import Argument, Expression, command
+from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 
 GROUP = "Chain rule"
 
-Found = model.Record | None
 
-
-class RootAndLeaf(str):
+class Ends(NamedTuple):
     """Two expressions on one line; a lone one is the second."""
 
-    __slots__ = ("leaf", "root", "whole")
     root: str
     leaf: str
-    whole: bool
+    whole: bool = False
+    """``all``: the steps of every path are wanted."""
 
 
-def two_expressions(text: str) -> RootAndLeaf:
-    """Split 'ROOT LEAF' at the last blank or comma where both sides are expressions.
+def two_expressions(text: str) -> Ends:
+    """Split 'ROOT LEAF' or 'ROOT, LEAF'.
 
     Raises:
         UsageError: it is not one or two expressions.
     """
-    found = RootAndLeaf(text)
-    found.whole = False
-    for gap in reversed(list(re.finditer(r"\s*,\s*|\s+", text))):
-        root, leaf = text[: gap.start()], text[gap.end() :]
-        if leaf[:1] not in tuple("+-*([{@&|^~<>=") and _reads(root) and _reads(leaf):
-            found.root, found.leaf = root, leaf
-            return found
-    if not _reads(text):
-        raise UsageError(f"'{text}' is not one or two expressions.")
-    found.root, found.leaf = "", text
-    return found
+    with suppress(UsageError):
+        match expressions(text):
+            case (leaf,):
+                return Ends("", leaf)
+            case root, leaf:
+                return Ends(root, leaf)
+    raise UsageError(f"'{text}' is not one or two expressions.")
 
 
-def ends_of_paths(text: str) -> RootAndLeaf:
+def ends_of_paths(text: str) -> Ends:
     """Split 'ROOT LEAF all': ``all`` asks for the steps of every path.
 
     Raises:
         UsageError: as of ``two_expressions``.
     """
     whole = re.fullmatch(r"(\S.*?)\s+all", text.strip())
-    found = two_expressions(whole[1] if whole else text)
-    found.whole = whole is not None
-    return found
+    return two_expressions(whole[1] if whole else text)._replace(whole=whole is not None)
 
 
-def _reads(text: str) -> bool:
-    try:
-        tree = ast.parse(re.sub(r"^[#$](?=\w)", "_", text.strip()), mode="eval")
-    except (SyntaxError, ValueError):
-        return False
-    return not isinstance(tree.body, ast.Tuple) or text.startswith("(")
-
-
-Ends = Annotated[
-    RootAndLeaf,
-    Argument("[ROOT] LEAF [all]", complete="python", rest=True, read=ends_of_paths),
+Path = Annotated[
+    Ends, Argument("[ROOT] LEAF [all]", complete="python", rest=True, read=ends_of_paths)
 ]
-Pair = Annotated[
-    RootAndLeaf, Argument("[ROOT] LEAF", complete="python", rest=True, read=two_expressions)
-]
+Pair = Annotated[Ends, Argument("[ROOT] LEAF", complete="python", rest=True, read=two_expressions)]
 Node = Annotated[str, Argument("#N|EXPR|NAME", complete="python", rest=True)]
 Checkable = Annotated[str, Argument("#N|CALL", complete="python", rest=True)]
 
 
 @command("paths", group=GROUP)
-async def paths(talk: Conversation, ends: Ends) -> Found:
+async def paths(talk: Talk, ends: Path) -> Answer:
     """Show every path from ROOT to LEAF, what each adds to the gradient, and that it adds up.
 
     At most 50 are listed, the largest first, three of them with their steps (``all`` at the end:
     each); the others are one line. ROOT may be left out at a stop in a backward: then paths start
     with that backward's own gradient. Both may be '#N'.
     """
-    found = await talk.ask(protocol.PathsTo(root=ends.root, leaf=ends.leaf))
-    if isinstance(found, model.Paths):
-        found = msgspec.structs.replace(found, whole=ends.whole)
-    return found
+    answer = await talk.ask(protocol.PathsTo(root=ends.root, leaf=ends.leaf))
+    if isinstance(answer, model.Paths):
+        answer = replace(answer, whole=ends.whole)
+    return answer
 
 
 @command("addends", group=GROUP)
-async def addends(talk: Conversation, ends: Pair) -> Found:
+async def addends(talk: Talk, ends: Pair) -> Answer:
     """Show what is added up where gradients meet, at LEAF or any tensor, and who sent each."""
     return await talk.ask(protocol.AddendsOf(root=ends.root, target=ends.leaf))
 
 
 @command("terms", group=GROUP)
-async def terms(talk: Conversation, loss: Expression = "") -> Found:
+async def terms(talk: Talk, loss: Expression = "") -> Answer:
     """Split a sum of losses at its additions: norm and cosine of each term's gradients."""
     return await talk.ask(protocol.TermsOf(root=loss))
 
 
 @command("rule", group=GROUP)
-async def rule(talk: Conversation, what: Node = "") -> Found:
+async def rule(talk: Talk, what: Node = "") -> Answer:
     """Show the derivative rule of a node as torch defines it, with numbers where they are few."""
     return await talk.ask(protocol.RuleOf(what=what))
 
 
 @command("verify", "V", group=GROUP)
-async def verify(talk: Conversation, what: Checkable = "") -> Found:
+async def verify(talk: Talk, what: Checkable = "") -> Answer:
     """Compare a derivative with finite differences in float64: of this op, of #N, of a call."""
     return await talk.ask(protocol.Verify(what=what))

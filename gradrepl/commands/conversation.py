@@ -11,54 +11,26 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from gradrepl import model, plugins, protocol
-from gradrepl.commands import completion, entry, taking
-from gradrepl.commands.memory import Memory
+from gradrepl.commands import entry, table
 from gradrepl.commands.peer import Peer
-from gradrepl.commands.refusals import busy, failure, gone_error, refusal
 from gradrepl.commands.registry import RUNNING, Command
+from gradrepl.commands.session_state import SessionState
+from gradrepl.commands.talk import Talk, busy, gone_error, refusal
 from gradrepl.draw.numbers import describe_exit
 from gradrepl.errors import GradreplError, LinkError, StateError
 from gradrepl.launch import Options
 
 
-class Conversation:
+class Conversation(Talk):
     """One debuggee and what is typed at it; ``restart`` exchanges the debuggee."""
-
-    ours = True
-    """Did we start the program, so that it ends with us?"""
 
     def __init__(self, options: Options, show: Callable[[model.Record], None]) -> None:
         self.options = options
-        self.prompt: protocol.Prompt | None = None
-        """The debuggee waits; None while the user's code runs, and when there is no process."""
-        self.stop: model.Stop | None = None
-        """The stop we stand at or, while code runs, stood at last."""
-        self.ready: protocol.Ready | None = None
-        """torch is imported; None until then."""
-        self.gone: model.Gone | None = None
-        """How the process ended; ``:restart`` starts another."""
-        self.finished = False
-        """Quit was asked for and done: the face should leave."""
-        self.waiting_input = False
-        """The user's code waits for a line of standard input (``feed``)."""
-        self.interacting = False
-        """``interact``: everything without a colon is Python."""
-        self.generation = 0
-        """Counts the debuggees; the first is 1."""
-        self.used = False
-        """Something of the user's has run in this process."""
-        self.guided = False
-        """A plugin guides the user: a screen gives what is told more lines."""
-        self.memory = Memory()
-        self.aliases: dict[str, str] = {}
+        self.session = SessionState()
+        self.aliases = {}
         self.on_change: Callable[[], None] = lambda: None
-        self.on_view: Callable[[Any], None] | None = None
-        """Takes in a screen that a plugin brings; None in a face that has no screens."""
-        self.on_shot: Callable[[], Any] | None = None
-        """Returns the screen, for a file; None in a face that has none."""
         self.on_output: Callable[[str, bytes], None] = lambda stream, data: None
         self._show = show
         self._peer: Peer | None = None
@@ -107,15 +79,16 @@ class Conversation:
         return entry.needs_more(text, self.stopped and not self.interacting)
 
     async def complete(self, text: str) -> list[str]:
-        """Words that may replace ``completion.fragment(text)``, the unfinished word at the end."""
-        return await completion.complete(self, text)
+        """Words that may replace ``entry.fragment(text)``, the unfinished word at the end."""
+        return await entry.complete(self, text)
 
     # -- the life of a debuggee ----------------------------------------------------------------
 
     async def start(self) -> None:
         """Launch a debuggee, run the target if there is one, then the ``-c`` commands."""
         await self._launch()
-        await taking.meet(self)
+        table.use_plugins(self)
+        await table.tell_debuggee(self)
         await self._begin()
         for text in self.options.commands:
             if not self.finished:
@@ -127,8 +100,8 @@ class Conversation:
         self.options = options
         self._stops.clear()
         await self._launch()
-        await taking.tell(self)
-        for request in self.memory.requests():
+        await table.tell_debuggee(self)
+        for request in self.session.requests():
             self._note(await self.ask(request))
         await self._begin()
 
@@ -205,8 +178,8 @@ class Conversation:
         match message:
             case protocol.Tell(record=record):
                 self._note(record)
-                stop = isinstance(record, model.Stop)
-                if not stop or self.memory.commands_of(record)[:1] != ["silent"]:
+                stop = record if isinstance(record, model.Stop) else None
+                if stop is None or self.session.commands_of(stop)[:1] != ["silent"]:
                     self.tell(record)
                 return
             case protocol.Prompt(state=state, depth=depth):
@@ -223,7 +196,7 @@ class Conversation:
 
     def _note(self, record: model.Record | None) -> None:
         """Keep what later decisions need."""
-        self.memory.note(record)
+        self.session.note(record)
         match record:
             case model.Stop():
                 self._stops[record.depth] = self._told = record
@@ -318,7 +291,7 @@ class Conversation:
             text = self._repeat if self.stopped else ""
         self._repeat = ""
         try:
-            meaning = await entry.understand(self, self._expanded(text))
+            meaning = await entry.understand(self, entry.expanded(text, self.aliases))
             match meaning:
                 case entry.Call(command, rest):
                     await self._call(command, rest, text)
@@ -330,7 +303,7 @@ class Conversation:
                         self.tell(entry.shadowed(shadows))
                     await self.run(protocol.Execute(source=source))
         except GradreplError as error:
-            self.tell(failure(error))
+            self.tell(error.record())
 
     async def _enter_running(self, text: str) -> None:
         """Do a command that is possible while code runs; refuse all else."""
@@ -340,7 +313,7 @@ class Conversation:
                 raise busy()
             await self._call(call.command, call.text, text)
         except GradreplError as error:
-            self.tell(failure(error))
+            self.tell(error.record())
 
     async def _call(self, command: Command, rest: str, text: str) -> None:
         if self.state not in command.states:
@@ -354,7 +327,7 @@ class Conversation:
         """Run the ``commands`` of the breakpoints that this stop was for."""
         while self.stopped and self.stop is not None:
             at = self.stop
-            lines = self.memory.take_commands(at)
+            lines = self.session.take_commands(at)
             for line in lines:
                 if line != "silent":
                     await self.do(line)
@@ -362,16 +335,6 @@ class Conversation:
                     break
             if not lines or self.stop is at:
                 return
-
-    def _expanded(self, text: str) -> str:
-        """``text`` with an alias at its front replaced, '%1' and '%*' filled in."""
-        word, _, rest = text.strip().lstrip(":").partition(" ")
-        if word not in self.aliases:
-            return text
-        body = self.aliases[word].replace("%*", rest.strip())
-        for place, value in enumerate(rest.split(), 1):
-            body = body.replace(f"%{place}", value)
-        return body
 
     # -- the keyboard --------------------------------------------------------------------------
 

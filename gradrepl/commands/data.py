@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 from typing import Annotated, Literal
 
-from gradrepl import model, protocol
-from gradrepl.commands.conversation import Conversation
+from gradrepl import protocol
+from gradrepl.commands.expressions import is_expression
 from gradrepl.commands.registry import Argument, Expression, command
+from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 from gradrepl.launch import is_device
 
 GROUP = "Data"
-
-Found = model.Record | None
 
 What = Annotated[str, Argument("EXPR|watch|off|check EXPR", complete="python", rest=True)]
 Number = Annotated[str, Argument("N", rest=True)]
@@ -21,7 +19,7 @@ Index = Annotated[str, Argument("I", complete="python", rest=True)]
 
 
 @command("loader", group=GROUP)
-async def loader(talk: Conversation, what: What = "") -> Found:
+async def loader(talk: Talk, what: What = "") -> Answer:
     """Show a DataLoader: settings, which have no effect here, sampler, seed, workers.
 
     It is the one that ``batch``, ``sample`` and ``fetch`` mean from then on. ``loader watch``
@@ -38,12 +36,12 @@ async def loader(talk: Conversation, what: What = "") -> Found:
     return await talk.ask(protocol.AskLoader(expression=what))
 
 
-async def _bound(talk: Conversation, word: str) -> bool:
+async def _bound(talk: Talk, word: str) -> bool:
     return await talk.ask(protocol.Bound(word=word)) is not None
 
 
 @command("batch", group=GROUP)
-async def batch(talk: Conversation, number: Number = "") -> Found:
+async def batch(talk: Talk, number: Number = "") -> Answer:
     """Show batch N of this epoch, sample by sample, the odd ones first; without N the next one.
 
     Its indices are rebuilt from the sampler's generator without going through the batches before
@@ -56,7 +54,7 @@ async def batch(talk: Conversation, number: Number = "") -> Found:
 
 
 @command("sample", group=GROUP)
-async def sample(talk: Conversation, index: Index) -> Found:
+async def sample(talk: Talk, index: Index) -> Answer:
     """Show dataset[I]: figures, a small picture, and how long each transform took.
 
     It is fetched here, with its worker's seed; the program's random numbers are left as they were.
@@ -65,14 +63,14 @@ async def sample(talk: Conversation, index: Index) -> Found:
 
 
 @command("fetch", group=GROUP)
-async def fetch(talk: Conversation, index: Index) -> Found:
+async def fetch(talk: Talk, index: Index) -> Answer:
     """Run dataset[I] here, with its worker's seed, stopped at its first op."""
     await talk.run(protocol.FetchSample(index=index))
     return None
 
 
 @command("tune", group=GROUP)
-async def tune(talk: Conversation, expression: Expression = "") -> Found:
+async def tune(talk: Talk, expression: Expression = "") -> Answer:
     """Measure a copy of the loader with 0, 1, 2, 4 workers, two seconds each; Ctrl-C stops it."""
     return await talk.ask(protocol.TuneLoader(expression=expression))
 
@@ -81,7 +79,7 @@ Which = Annotated[str, Argument("N|run", rest=True)]
 
 
 @command("epoch", group=GROUP)
-async def epoch(talk: Conversation, which: Which = "") -> Found:
+async def epoch(talk: Talk, which: Which = "") -> Answer:
     """Show what of this epoch the program has got, and what is left: visits, repeats, labels.
 
     ``epoch N`` is one that the program has begun while its loops are watched (``loader watch``).
@@ -99,7 +97,7 @@ Swap = Annotated[str, Argument("EXPR|on|off", complete="python", rest=True)]
 
 
 @command("synthetic", group=GROUP)
-async def synthetic(talk: Conversation, what: Swap = "") -> Found:
+async def synthetic(talk: Talk, what: Swap = "") -> Answer:
     """Measure a loader against one batch from memory, to prove that it holds the program up.
 
     ``synthetic on`` gives the program's own loops over the loader that one batch, again and again:
@@ -116,7 +114,7 @@ Device = Annotated[str, Argument("cpu|cuda[:N]|auto")]
 
 
 @command("device", group=GROUP)
-async def device(talk: Conversation, name: Device = "") -> Found:
+async def device(talk: Talk, name: Device = "") -> Answer:
     """List the devices; or choose the one that 'to' takes: cpu, cuda, cuda:1, auto."""
     return await talk.ask(protocol.AskDevices(device=name, chosen=talk.options.device))
 
@@ -125,7 +123,7 @@ Moving = Annotated[str, Argument("[DEVICE] EXPR", complete="python", rest=True)]
 
 
 @command("to", group=GROUP)
-async def to(talk: Conversation, what: Moving) -> Found:
+async def to(talk: Talk, what: Moving) -> Answer:
     """Move a batch or a module to a device, and say what was copied and how fast; '_' is it.
 
     ``to cuda batch``, ``to auto model``; ``to batch`` takes the device chosen with ``device``, or
@@ -133,16 +131,8 @@ async def to(talk: Conversation, what: Moving) -> Found:
     """
     name, _, rest = what.partition(" ")
     chosen = talk.options.device
-    if rest and (is_device(name) or not _is_expression(what)):
+    if rest and (is_device(name) or not is_expression(what)):
         return await talk.ask(protocol.MoveTo(device=name, expression=rest.strip(), chosen=chosen))
     if is_device(name) and not await _bound(talk, name):
         raise UsageError("'to' needs EXPR.", f"Write: to {name} EXPR")
     return await talk.ask(protocol.MoveTo(expression=what, chosen=chosen))
-
-
-def _is_expression(text: str) -> bool:
-    try:
-        ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError):
-        return False
-    return True

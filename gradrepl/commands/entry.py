@@ -1,4 +1,4 @@
-"""What a typed line means: a command, a look at something, or Python.
+"""What a typed line means: a command, a look at something, or Python; and what Tab offers.
 
 ``:word`` and ``%word`` are always a command, ``!text`` is always Python. At a stop a first word
 that is a command is one, unless it is also a name here and the line is good Python: people name
@@ -11,17 +11,27 @@ import ast
 import builtins
 import codeop
 import keyword
+import os
 import re
 import warnings
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from gradrepl import model, plugins, protocol
-from gradrepl.commands.registry import RUNNING, WORDS, Command, find, nearest, split_word, unknown
-
-if TYPE_CHECKING:
-    from gradrepl.commands.conversation import Conversation
+from gradrepl import conditions, model, plugins, protocol
+from gradrepl.commands.registry import (
+    COMMANDS,
+    RUNNING,
+    WORDS,
+    Argument,
+    Command,
+    find,
+    nearest,
+    split_word,
+    unknown,
+)
+from gradrepl.commands.talk import Talk
+from gradrepl.errors import GradreplError
+from gradrepl.export import door
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -116,7 +126,7 @@ def while_running(text: str) -> Call | None:
     return Call(command, rest) if command is not None and RUNNING in command.states else None
 
 
-async def _is_free(talk: Conversation, word: str) -> bool:
+async def _is_free(talk: Talk, word: str) -> bool:
     """Is ``word`` no name of the user's?"""
     return talk.state == "gone" or await talk.ask(protocol.Bound(word=word)) is None
 
@@ -126,7 +136,22 @@ def shadowed(word: str) -> model.Notice:
     return model.Notice(message=f"'{word}' is a name here; ':{word}' is the command.")
 
 
-async def understand(talk: Conversation, text: str) -> Meaning:
+def expanded(text: str, aliases: dict[str, str]) -> str:
+    """Return ``text`` with an alias at its front replaced, '%1' and '%*' filled in.
+
+    >>> expanded("add 2 3", {"add": "p %1 + %2"})
+    'p 2 + 3'
+    """
+    word, _, rest = text.strip().lstrip(":").partition(" ")
+    if word not in aliases:
+        return text
+    body = aliases[word].replace("%*", rest.strip())
+    for place, value in enumerate(rest.split(), 1):
+        body = body.replace(f"%{place}", value)
+    return body
+
+
+async def understand(talk: Talk, text: str) -> Meaning:
     """Return what ``text`` means where we stand.
 
     Raises:
@@ -159,7 +184,7 @@ async def understand(talk: Conversation, text: str) -> Meaning:
     return await _word(talk, text, state)
 
 
-async def _word(talk: Conversation, text: str, state: str) -> Meaning:
+async def _word(talk: Talk, text: str, state: str) -> Meaning:
     """Decide by the first word, and by whether it is a name here."""
     first = text.strip().split("\n")[0]
     word, rest = split_word(first)
@@ -192,3 +217,98 @@ def _command(text: str) -> Call:
     if found := re.match(r"(\w+|\?)(.*)", word, re.S):
         word, rest = found[1], f"{found[2]} {rest}" if found[2] else rest
     return Call(find(word), rest.strip("\n") if "\n" in rest else rest.strip())
+
+
+# -- what Tab offers -----------------------------------------------------------------------------
+
+
+def fragment(text: str) -> str:
+    """Return the unfinished word at the end of ``text``, which a completion replaces."""
+    if path := re.search(r"(?:^|\s)(\S*/\S*)$", text):
+        return path[1]
+    found = re.search(r"[^\W\d]\w*$", text)
+    return found[0] if found else ""
+
+
+async def complete(talk: Talk, text: str) -> list[str]:
+    """Return the words that may stand for ``fragment(text)``."""
+    line = text.rsplit("\n", 1)[-1].lstrip()
+    marked = line[:1] in (":", "%")
+    bare = line.lstrip(":%")
+    word, rest = split_word(bare)
+    if word and not rest and not bare[-1].isspace():
+        words = _commands(word)
+        if marked:
+            return words
+        python = await _python(talk, text)
+        return [*python, *(each for each in words if each not in python)]
+    if word in WORDS:
+        return await _argument(talk, WORDS[word].arguments, rest, bare, text)
+    if marked:
+        return _commands(bare)
+    return await _python(talk, text)
+
+
+def _files(rest: str, line: str) -> list[str]:
+    """Return kinds of files at first, and paths."""
+    last = rest.split()[-1] if rest and not line[-1].isspace() else ""
+    kinds = [word for word in ["on", "off", *door.words()] if word.startswith(last)]
+    return (kinds if len(rest.split()) - bool(last) < 2 and "/" not in last else []) + _paths(last)
+
+
+def _commands(start: str) -> list[str]:
+    found = [name for name in COMMANDS if name.startswith(start)]
+    return found or [word for word in WORDS if word.startswith(start)]
+
+
+async def _argument(
+    talk: Talk, arguments: tuple[Argument, ...], rest: str, line: str, text: str
+) -> list[str]:
+    if not arguments:
+        return []
+    done = len(rest.split()) - (not line[-1].isspace())
+    argument = arguments[max(0, min(done, len(arguments) - 1))]
+    end = fragment(text)
+    match argument.complete:
+        case "python":
+            return await _python(talk, rest)
+        case "command":
+            return _commands(end)
+        case "breakpoint":
+            return [str(number) for number in talk.session.breakpoints]
+        case "export":
+            return _files(rest, line)
+        case "path":
+            return _paths(rest.split()[-1] if rest and not line[-1].isspace() else "")
+        case "condition":
+            last = text.rpartition(" ")[2]  # 'grad-no', of which 'no' is what a word replaces
+            kept = len(last) - len(end)
+            words = [word[kept:] for word in conditions.words() if word.startswith(last)]
+            return words or await _python(talk, end)
+    return []
+
+
+async def _python(talk: Talk, text: str) -> list[str]:
+    """Ask the engine, which runs no property for it."""
+    if talk.prompt is None or not text.strip():
+        return []
+    try:
+        record = await talk.ask(protocol.Complete(text=text))
+    except GradreplError:
+        return []
+    words = record.words if isinstance(record, model.Completions) else ()
+    end = fragment(text)
+    return [word.rpartition(".")[2] for word in words if word.rpartition(".")[2].startswith(end)]
+
+
+def _paths(start: str) -> list[str]:
+    folder, name = os.path.split(start)
+    try:
+        entries = sorted(os.scandir(os.path.expanduser(folder) or "."), key=lambda e: e.name)
+    except OSError:
+        return []
+    return [
+        os.path.join(folder, each.name) + ("/" if each.is_dir() else "")
+        for each in entries
+        if each.name.startswith(name) and (name or not each.name.startswith("."))
+    ]

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from gradrepl import model, protocol
-from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import GONE, WAITING, Argument, command
+from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import GradreplError, StateError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ What = Annotated[str, Argument("[KIND] FILE [EXPR]|on|off", complete="export", r
 
 
 @command("export", group="Session", states=(*WAITING, GONE))
-async def export(talk: Conversation, what: What = "") -> model.Record | None:
+async def export(talk: Talk, what: What = "") -> Answer:
     """Write FILE: a graph, a pass, ops, times or the screen; its ending says which kind of file.
 
     ``export net.svg loss`` draws the graph of loss; without EXPR that of this backward, or of the
@@ -98,7 +98,7 @@ def read(text: str) -> Wanted:
 class _Export:
     """One file being written: fetch the rows, then write them in a thread."""
 
-    def __init__(self, talk: Conversation, chosen: Exporter, wanted: Wanted) -> None:
+    def __init__(self, talk: Talk, chosen: Exporter, wanted: Wanted) -> None:
         self.talk, self.chosen, self.wanted = talk, chosen, wanted
         self.started = self._told = time.monotonic()
         self.rows: list[Rows[Any]] = []
@@ -118,10 +118,14 @@ class _Export:
                 each.close()
         path = check(self.wanted.path, True)
         return model.Exported(
-            path=self.wanted.path, kind=self.chosen.name, of=self._of(record),
-            rows=sum(map(len, self.rows)), nbytes=path.stat().st_size,
-            seconds=time.monotonic() - self.started, note=note or "",
-        )  # fmt: skip
+            path=self.wanted.path,
+            kind=self.chosen.name,
+            of=self._of(record),
+            rows=sum(map(len, self.rows)),
+            nbytes=path.stat().st_size,
+            seconds=time.monotonic() - self.started,
+            note=note or "",
+        )
 
     def _of(self, record: Any) -> str:
         match self.chosen.of:
@@ -212,13 +216,17 @@ class _Export:
             self._told = now
             self.talk.tell(
                 model.Progress(
-                    what=f"{doing} {self.wanted.path}", done=done, total=total or None,
-                    unit="rows", seconds=now - self.started, stop="",
+                    what=f"{doing} {self.wanted.path}",
+                    done=done,
+                    total=total or None,
+                    unit="rows",
+                    seconds=now - self.started,
+                    stop="",
                 )
-            )  # fmt: skip
+            )
 
 
-def _screen(talk: Conversation) -> Any:
+def _screen(talk: Talk) -> Any:
     """Return the screen.
 
     Raises:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from gradrepl import model, protocol
-from gradrepl.commands.conversation import Conversation
+from gradrepl import protocol
 from gradrepl.commands.registry import RUNNING, WAITING, Argument, command
+from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 
 GROUP = "Health"
-
-Found = model.Record | None
 
 What = Annotated[str, Argument("grads|nodes [every K]|off", rest=True)]
 Name = Annotated[str, Argument("NAME|nodes", rest=True)]
@@ -21,7 +19,7 @@ Value = Annotated[str, Argument("VALUE", rest=True)]
 
 
 @command("watch", group=GROUP)
-async def watch(talk: Conversation, what: What = "") -> Found:
+async def watch(talk: Talk, what: What = "") -> Answer:
     """Watch the gradients while the program runs: 'watch grads', 'watch nodes', 'watch off'.
 
     After each backward ``watch grads`` looks at every parameter's gradient; ``watch nodes`` also
@@ -54,7 +52,7 @@ def _watched(what: str) -> protocol.WatchHealth:
 
 
 @command("health", group=GROUP, states=(*WAITING, RUNNING))
-async def health(talk: Conversation, name: Name = "") -> Found:
+async def health(talk: Talk, name: Name = "") -> Answer:
     """Show every watched parameter's gradient with its verdict, the worst first; or one, NAME.
 
     NAME may be a pattern, as in ``health encoder.*``. ``health nodes`` shows the nodes of the
@@ -69,7 +67,7 @@ async def health(talk: Conversation, name: Name = "") -> Found:
 
 
 @command("set", group=GROUP)
-async def set_(talk: Conversation, name: Setting = "", value: Value = "") -> Found:
+async def set_(talk: Talk, name: Setting = "", value: Value = "") -> Answer:
     """Show the limits of the verdicts, or set one: 'set health.vanishing 1e-9'.
 
     ``default`` as the value takes the one that it had at first.

@@ -1,78 +1,66 @@
-"""What outlives a debuggee: the breakpoints and displays that a restart sets again."""
+"""Who shares memory with whom, what copying does, who wrote, who holds how much."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Annotated
 
-from gradrepl import model, protocol
-from gradrepl.conditions import parse
+from gradrepl import protocol
+from gradrepl.commands.expressions import expressions
+from gradrepl.commands.registry import Argument, Expression, command
+from gradrepl.commands.talk import Answer, Talk
+from gradrepl.errors import UsageError
+
+GROUP = "Memory"
+Expressions = Annotated[
+    tuple[str, ...], Argument("EXPR...", complete="python", rest=True, read=expressions)
+]
 
 
-class Memory:
-    """The breakpoints as last seen, and the displays."""
+@command("mem", group=GROUP)
+async def mem(talk: Talk, names: Expressions = ()) -> Answer:
+    """Show which tensors share memory, and how; of two tensors say it in one sentence.
 
-    def __init__(self) -> None:
-        self.breakpoints: dict[int, model.BreakpointInfo] = {}
-        self.displays: list[str] = []
-        self.watching = model.Watching()
-        self.limits = model.HealthLimits()
-        self._taken: model.Stop | None = None
+    Without EXPR all tensors in reach: variables, parameters and buffers, gradients, optimizer
+    state, what the graph saved for backward, NumPy arrays that share with a tensor. 'mem x' is
+    the storage of x; 'mem x y' is one sentence; of more than two, their storages.
+    """
+    if len(names) == 2:
+        return await talk.ask(protocol.AskSharing(a=names[0], b=names[1]))
+    return await talk.ask(protocol.AskStorages(expressions=names))
 
-    def note(self, record: model.Record | None) -> None:
-        """Learn from a record that passes by."""
-        match record:
-            case model.BreakpointInfo():
-                self.breakpoints[record.id] = record
-            case model.Breakpoints(rows=rows):
-                self.breakpoints = {row.id: row for row in rows}
-            case model.Watching():
-                self.watching = record
-            case model.HealthLimits():
-                self.limits = record
 
-    def requests(self) -> Iterator[protocol.Request]:
-        """Yield what sets everything again in a fresh debuggee."""
-        for expression in self.displays:
-            yield protocol.Display(expression=expression)
-        yield from self._watched()
-        old, self.breakpoints = self.breakpoints, {}
-        for number, known in enumerate(old.values(), 1):
-            yield protocol.SetBreakpoint(
-                condition=parse(known.text), text=known.text, temporary=known.temporary
-            )
-            if known.ignore:
-                yield protocol.ChangeBreakpoint(id=number, action="ignore", count=known.ignore)
-            if known.commands:
-                yield protocol.ChangeBreakpoint(
-                    id=number, action="commands", commands=known.commands
-                )
-            if not known.enabled:
-                yield protocol.ChangeBreakpoint(id=number, action="disable")
+@command("compare", group=GROUP, key="=")
+async def compare(talk: Talk, names: Expressions) -> Answer:
+    """Show how far two tensors are apart: 'compare x y', or 'compare x, f(y)'."""
+    if len(names) != 2:
+        raise UsageError("'compare' needs two tensors.", "Write: compare x y")
+    return await talk.ask(protocol.Compare(a=names[0], b=names[1]))
 
-    def _watched(self) -> Iterator[protocol.Request]:
-        """Yield what watches the same again, with the same limits."""
-        limits, usual = self.limits, model.HealthLimits()
-        for name in limits.__struct_fields__:
-            if getattr(limits, name) != getattr(usual, name):
-                yield protocol.SetHealth(name=name, value=getattr(limits, name))
-        seen = self.watching
-        if seen.grads or seen.nodes:
-            yield protocol.WatchHealth(
-                grads=seen.grads, nodes=seen.nodes, statistics=seen.statistics, every=seen.every
-            )
 
-    def commands_of(self, stop: model.Stop) -> list[str]:
-        """Return the lines that belong to the breakpoints of ``stop``."""
-        known = [self.breakpoints[at] for at in stop.breakpoints if at in self.breakpoints]
-        return [line for each in known for line in each.commands]
+@command("copies", group=GROUP)
+async def copies(talk: Talk, expression: Expression) -> Answer:
+    """Measure what each way of copying EXPR does: bytes, version counter, gradient.
 
-    def take_commands(self, stop: model.Stop) -> list[str]:
-        """Return the same lines, once for each stop."""
-        if stop is self._taken:
-            return []
-        self._taken = stop
-        lines = self.commands_of(stop)
-        for at in stop.breakpoints:
-            if at in self.breakpoints and self.breakpoints[at].temporary:
-                del self.breakpoints[at]
-        return lines
+    It is tried on the tensor itself where that is small, without changing it, else on a small
+    stand-in of the same layout and flags; the answer says which.
+    """
+    return await talk.ask(protocol.AskCopies(expression=expression))
+
+
+@command("versions", group=GROUP)
+async def versions(talk: Talk, expression: Expression = "") -> Answer:
+    """Show who wrote to a tensor's memory and who saved it; from now on compare its content.
+
+    A stop tells when it was written to, by whatever, and which saved values are stale. Without
+    EXPR list what is watched; 'versions off' watches nothing any more, 'versions off x' not x.
+    """
+    word, _, rest = expression.partition(" ")
+    if word == "off" and (rest or await talk.ask(protocol.Bound(word="off")) is None):
+        return await talk.ask(protocol.AskVersions(expression=rest.strip(), off=True))
+    return await talk.ask(protocol.AskVersions(expression=expression))
+
+
+@command("bytes", group=GROUP)
+async def bytes_(talk: Talk) -> Answer:
+    """Show who holds how much memory: parameters, gradients, optimizer, saved for backward."""
+    return await talk.ask(protocol.AskBytes())

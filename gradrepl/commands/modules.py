@@ -1,47 +1,26 @@
-"""Commands about modules, Functions, graphs, and single facts of a tensor."""
+"""Commands about modules, Functions and graphs."""
 
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Annotated
 
-from gradrepl import model, protocol
-from gradrepl.commands.conversation import Conversation
+from gradrepl import protocol
+from gradrepl.commands.expressions import is_expression
 from gradrepl.commands.registry import BACKWARD, Argument, Expression, command
+from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 
 GROUP = "Modules"
-LOOKING = "Looking"
 
 GraphWords = Annotated[
     str, Argument("[EXPR] [DEPTH] [MODULE...] [/TEXT]", complete="python", rest=True)
 ]
 Target = Annotated[str, Argument("EXPR|#N", complete="python", rest=True)]
 
-Found = model.Record | None
-
-
-@command("retain", group=LOOKING)
-async def retain(talk: Conversation, expression: Expression) -> Found:
-    """Have a tensor that is no leaf keep its gradient from now on: EXPR.retain_grad()."""
-    return await talk.ask(protocol.Retain(expression=expression))
-
-
-@command("grad", group=LOOKING)
-async def grad(talk: Conversation, expression: Expression) -> Found:
-    """Show the gradient of EXPR as ':t' does, or say why there is none."""
-    return await talk.ask(protocol.Gradient(expression=expression))
-
-
-@command("leaf", group=LOOKING)
-async def leaf(talk: Conversation, expression: Expression) -> Found:
-    """Say in one sentence whether EXPR is a leaf, and why."""
-    return await talk.ask(protocol.LeafWhy(expression=expression))
-
 
 @command("mods", "modules", group=GROUP)
-async def mods(talk: Conversation, expression: Expression = "") -> Found:
+async def mods(talk: Talk, expression: Expression = "") -> Answer:
     """Show the tree of modules: parameters, gradients, hooks, and what no optimizer has.
 
     Without EXPR all modules in reach. A number at the end is how deep to unfold: mods net 1.
@@ -54,7 +33,7 @@ async def mods(talk: Conversation, expression: Expression = "") -> Found:
 
 
 @command("fn", group=GROUP)
-async def fn(talk: Conversation, target: Target = "") -> Found:
+async def fn(talk: Talk, target: Target = "") -> Answer:
     """Show a Function: the node of EXPR or node #N, beside the module whose call made it.
 
     A Function keeps no weights, a Module does. Of a custom Function: its source, what it put on
@@ -68,7 +47,7 @@ async def fn(talk: Conversation, target: Target = "") -> Found:
 
 
 @command("graph", group=GROUP)
-async def graph(talk: Conversation, words: GraphWords = "") -> Found:
+async def graph(talk: Talk, words: GraphWords = "") -> Answer:
     """Show the graph of EXPR, or of this backward, as lanes, folded by module; nothing runs.
 
     DEPTH is how deep modules are unfolded (0: each model is one row), MODULE one that is unfolded
@@ -89,19 +68,9 @@ def graph_request(words: str) -> protocol.GraphRows:
             pattern = last[1:]
         elif last.isdecimal():
             depth = int(last)
-        elif head and not _python(rest) and re.fullmatch(r"[\w.]+", last):
+        elif head and not is_expression(rest) and re.fullmatch(r"[\w.]+", last):
             unfold.insert(0, last)
         else:
             break
         rest = head.strip()
     return protocol.GraphRows(expression=rest, depth=depth, unfold=tuple(unfold), pattern=pattern)
-
-
-def _python(text: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(text, "<typed>", "eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from gradrepl import model, protocol
-from gradrepl.commands.refusals import failure, gone_error
+from gradrepl.commands.talk import gone_error
 from gradrepl.errors import GradreplError, LinkError
 from gradrepl.launch import Debuggee, Options, Streams
 from gradrepl.link import Link, Listener
@@ -128,7 +128,7 @@ class Peer:
         try:
             await self._hear_all(link, process.streams)
         except LinkError as error:
-            self._hear(protocol.Tell(record=failure(error)))
+            self._hear(protocol.Tell(record=error.record()))
             process.signal(signal.SIGTERM)
         link.close()
 

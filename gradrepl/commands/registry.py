@@ -17,16 +17,20 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from gradrepl.errors import UsageError
+from gradrepl.errors import PluginError, UsageError
 
 FORWARD, BACKWARD, EXCEPTION, IDLE = "forward", "backward", "exception", "idle"
 RUNNING, GONE = "running", "gone"
 STOPPED = (FORWARD, BACKWARD)
 WAITING = (IDLE, *STOPPED, EXCEPTION)
 PROMPTS = {
-    IDLE: ">>> ", FORWARD: "(grad) ", BACKWARD: "(grad:bw) ", EXCEPTION: "(grad:pm) ",
-    GONE: "(gone) ", RUNNING: "",
-}  # fmt: skip
+    IDLE: ">>> ",
+    FORWARD: "(grad) ",
+    BACKWARD: "(grad:bw) ",
+    EXCEPTION: "(grad:pm) ",
+    GONE: "(gone) ",
+    RUNNING: "",
+}
 """What a prompt says, by the conversation's state."""
 ANY = (*WAITING, RUNNING, GONE)
 
@@ -132,9 +136,16 @@ class Command(msgspec.Struct, frozen=True):
 
 
 GROUPS = (
-    "Stepping", "Looking", "Memory", "Modules", "Chain rule", "Breakpoints", "Health", "Data",
+    "Stepping",
+    "Looking",
+    "Memory",
+    "Modules",
+    "Chain rule",
+    "Breakpoints",
+    "Health",
+    "Data",
     "Session",
-)  # fmt: skip
+)
 """The order in which help, palette and README list the commands."""
 
 COMMANDS: dict[str, Command] = {}
@@ -159,10 +170,18 @@ def command(
     def make(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         text = inspect.getdoc(function) or ""
         made = Command(
-            name=name, aliases=aliases, group=group, states=states, key=key, repeats=repeats,
-            takes_block=takes_block, summary=text.partition("\n")[0], help=text,
-            arguments=_arguments(function), function=function,
-        )  # fmt: skip
+            name=name,
+            aliases=aliases,
+            group=group,
+            states=states,
+            key=key,
+            repeats=repeats,
+            takes_block=takes_block,
+            summary=text.partition("\n")[0],
+            help=text,
+            arguments=_arguments(function),
+            function=function,
+        )
         function.command = made  # type: ignore[attr-defined]
         return function
 
@@ -170,7 +189,14 @@ def command(
 
 
 def enter(made: Command, plugin: str = "") -> None:
-    """Put a command into the table, on behalf of ``plugin`` if that brings it."""
+    """Put a command into the table, on behalf of ``plugin`` if that brings it.
+
+    Raises:
+        PluginError: one of its words is another command's.
+    """
+    for word in made.words:
+        if word in WORDS:
+            raise PluginError(f"there is a command '{word}'.")
     COMMANDS[made.name] = made
     WORDS.update(dict.fromkeys(made.words, made))
     if plugin:

@@ -1,4 +1,4 @@
-"""Commands about the session itself: load, restart, quit, help, aliases."""
+"""Commands about the session itself: load, restart, quit, aliases, plugins."""
 
 from __future__ import annotations
 
@@ -8,33 +8,25 @@ from pathlib import Path as FilePath
 
 from msgspec.structs import replace
 
-from gradrepl import model
-from gradrepl.commands.conversation import Conversation
+from gradrepl import model, plugins, protocol
 from gradrepl.commands.registry import (
     ANY,
-    COMMANDS,
     GONE,
     WAITING,
-    WORDS,
     Path,
     Word,
     Words,
-    by_group,
     command,
-    nearest,
 )
-from gradrepl.commands.topics import every as topics
-from gradrepl.commands.topics import topic
+from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import StateError, UsageError
 from gradrepl.launch import check_target
 
 GROUP = "Session"
 
-Found = model.Record | None
-
 
 @command("load", group=GROUP, states=(*WAITING, GONE))
-async def load(talk: Conversation, file: Path, arguments: Words = "") -> Found:
+async def load(talk: Talk, file: Path, arguments: Words = "") -> Answer:
     """Run a script, stopped before its first op; the name of an example will do."""
     found = _find_script(file)
     check_target(found)
@@ -47,7 +39,7 @@ async def load(talk: Conversation, file: Path, arguments: Words = "") -> Found:
 
 
 @command("restart", "run", group=GROUP, states=ANY, key="R")
-async def restart(talk: Conversation, arguments: Words = "") -> Found:
+async def restart(talk: Talk, arguments: Words = "") -> Answer:
     """Start again in a new process, with new ARGS if given; keeps breakpoints and displays."""
     options = replace(talk.options, commands=())
     if options.target and not options.module:
@@ -67,59 +59,21 @@ def _split(arguments: str) -> tuple[str, ...]:
 
 
 @command("quit", "q", "exit", "EOF", group=GROUP, states=ANY, key="q")
-async def quit_(talk: Conversation) -> Found:
+async def quit_(talk: Talk) -> Answer:
     """Leave gradrepl; a script that is stopped does not go on."""
     await talk.quit()
     return None
 
 
 @command("detach", group=GROUP, states=ANY)
-async def detach(talk: Conversation) -> Found:
+async def detach(talk: Talk) -> Answer:
     """Leave a program that was attached to or that called us; it runs on, with no stop."""
     await talk.detach()
     return None
 
 
-@command("help", "h", "?", group=GROUP, states=ANY, key="?")
-async def help_(talk: Conversation, word: Word = "") -> Found:
-    """List the commands, or explain one; also a kind of breakpoint, or a name like $gin."""
-    if not word:
-        return model.Text(title="commands", body="\n".join(_overview()))
-    word = word.lstrip(":")
-    about = topic(word)
-    found = WORDS.get(word)
-    if found is None and about is None:
-        found = next((each for each in COMMANDS.values() if each.key == word), None)
-    if found is None and about is None:
-        like = nearest(word, [*WORDS, *topics()])
-        hint = f"Did you mean ':help {like}'?" if like else "':help' lists all commands."
-        raise UsageError(f"there is no help about '{word}'.", hint)
-    if found is None and about is not None:
-        return model.Text(title=about[0], body=about[1])
-    assert found is not None
-    others = f"\nalso: {', '.join(found.aliases)}" if found.aliases else ""
-    if about is None and any(each.complete == "condition" for each in found.arguments):
-        about = topic("condition")
-    more = f"\n\n{about[1]}" if about else ""
-    return model.Text(title=found.usage, body=found.help + others + more)
-
-
-def _overview() -> list[str]:
-    """Return all commands by group, one a line, and how a line is understood."""
-    lines: list[str] = []
-    for group, members in by_group().items():
-        lines += ["", group]
-        lines += [f"  {', '.join(each.words):<22} {each.summary}" for each in members]
-    lines += [
-        "",
-        "Everything else is Python. ':word' is always a command, '!text' always Python,",
-        "'x?' shows what x is, 'x??' its source, ';;' separates commands on one line.",
-    ]
-    return lines[1:]
-
-
 @command("examples", group=GROUP, states=ANY)
-async def examples(talk: Conversation) -> Found:
+async def examples(talk: Talk) -> Answer:
     """List the shipped examples; ':load NAME' runs one."""
     rows = [f"{path.stem:<16} {_first_line(path)}" for path in example_files()]
     return model.Text(title="examples, run with :load NAME", body="\n".join(rows) or "none")
@@ -153,7 +107,7 @@ def _find_script(name: str) -> str:
 
 
 @command("alias", group=GROUP, states=ANY)
-async def alias(talk: Conversation, word: Word = "", text: Words = "") -> Found:
+async def alias(talk: Talk, word: Word = "", text: Words = "") -> Answer:
     """Give a line a short name; %1 and %* stand for what follows it. Alone: list them."""
     if not word:
         rows = [f"{name} = {body}" for name, body in talk.aliases.items()]
@@ -167,7 +121,7 @@ async def alias(talk: Conversation, word: Word = "", text: Words = "") -> Found:
 
 
 @command("unalias", group=GROUP, states=ANY)
-async def unalias(talk: Conversation, word: Word) -> Found:
+async def unalias(talk: Talk, word: Word) -> Answer:
     """Take an alias away."""
     if word not in talk.aliases:
         raise StateError(f"there is no alias '{word}'.", "'alias' lists them.")
@@ -176,9 +130,20 @@ async def unalias(talk: Conversation, word: Word) -> Found:
 
 
 @command("interact", group=GROUP)
-async def interact(talk: Conversation) -> Found:
+async def interact(talk: Talk) -> Answer:
     """Take everything as Python until ':interact' again, whatever its first word."""
     talk.interacting = not talk.interacting
     if talk.interacting:
         return model.Notice(message="Everything is Python now; ':interact' ends it.")
     return model.Notice(message="Words are commands again.")
+
+
+@command("plugins", group=GROUP, states=ANY)
+async def list_plugins(talk: Talk) -> Answer:
+    """List the plugins of both processes: version, where each came from, its hooks."""
+    rows = list(plugins.here("face").rows.values())
+    if talk.prompt is not None:
+        there = await talk.ask(protocol.ListPlugins())
+        if isinstance(there, model.PluginList):
+            rows += there.rows
+    return model.PluginList(rows=tuple(rows))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gradrepl import conditions, model, protocol
-from gradrepl.commands.conversation import Conversation
+from gradrepl import conditions, protocol
 from gradrepl.commands.registry import (
     BACKWARD,
     EXCEPTION,
@@ -20,6 +19,7 @@ from gradrepl.commands.registry import (
     Words,
     command,
 )
+from gradrepl.commands.talk import Answer, Talk
 from gradrepl.conditions import parse
 from gradrepl.errors import StateError, UsageError
 
@@ -27,7 +27,7 @@ GROUP = "Stepping"
 
 
 @command("step", "s", group=GROUP, states=(IDLE, *STOPPED), key="s", repeats=True)
-async def step(talk: Conversation, what: Statement = "") -> model.Record | None:
+async def step(talk: Talk, what: Statement = "") -> Answer:
     """Go to the next op or node; COUNT times, or run STATEMENT stopped at its first event.
 
     In the forward the next op, also inside of child modules; in the backward the next node in
@@ -53,7 +53,7 @@ def _count(text: str) -> int:
 
 
 @command("next", "n", group=GROUP, states=STOPPED, key="n", repeats=True)
-async def next_(talk: Conversation, count: Count = 1) -> model.Record | None:
+async def next_(talk: Talk, count: Count = 1) -> Answer:
     """Go to the next op on this level: a child module is one step. COUNT times.
 
     A batch that a DataLoader makes in this process is a part of its line, too. In the backward
@@ -64,21 +64,21 @@ async def next_(talk: Conversation, count: Count = 1) -> model.Record | None:
 
 
 @command("return", "r", group=GROUP, states=STOPPED, key="r", repeats=True)
-async def return_(talk: Conversation) -> model.Record | None:
+async def return_(talk: Talk) -> Answer:
     """Go to the end of this module: its call, or in the backward its input gradients."""
     await talk.run(protocol.Resume(verb=conditions.Return()))
     return None
 
 
 @command("continue", "c", "cont", group=GROUP, states=(*STOPPED, EXCEPTION), key="c")
-async def continue_(talk: Conversation) -> model.Record | None:
+async def continue_(talk: Talk) -> Answer:
     """Go on to the next breakpoint or to the end."""
     await talk.run(protocol.Resume(verb=conditions.Continue()))
     return None
 
 
 @command("until", "unt", group=GROUP, states=STOPPED, repeats=True)
-async def until(talk: Conversation, where: Place = "") -> model.Record | None:
+async def until(talk: Talk, where: Place = "") -> Answer:
     """Go on to a later line, to line or node N, or to where a condition holds.
 
     ``until``, ``until 40``, ``until #7``, ``until leaf fc1.weight``, ``until AddmmBackward*``,
@@ -98,28 +98,28 @@ def _until(where: str) -> conditions.Verb:
 
 
 @command("into", group=GROUP, states=(FORWARD,), key="I", repeats=True)
-async def into(talk: Conversation) -> model.Record | None:
+async def into(talk: Talk) -> Answer:
     """Go into the next op: to the first call that it makes inside."""
     await talk.run(protocol.Resume(verb=conditions.Into()))
     return None
 
 
 @command("finish", "fin", group=GROUP, states=(BACKWARD,), key="f", repeats=True)
-async def finish(talk: Conversation) -> model.Record | None:
+async def finish(talk: Talk) -> Answer:
     """Let this node run, and stop behind it: its outgoing gradients are known there."""
     await talk.run(protocol.Resume(verb=conditions.Finish()))
     return None
 
 
 @command("abort", group=GROUP, states=STOPPED, key="A")
-async def abort(talk: Conversation) -> model.Record | None:
+async def abort(talk: Talk) -> Answer:
     """Raise out of this stop: ends the backward or the op, and says what had accumulated."""
     await talk.run(protocol.Abort())
     return None
 
 
 @command("jump", "j", group=GROUP, states=WAITING)
-async def jump(talk: Conversation, where: Words = "") -> model.Record | None:
+async def jump(talk: Talk, where: Words = "") -> Answer:
     """Refused: an op cannot be un-run."""
     raise StateError(
         "an op cannot be un-run, so there is no jumping.",
@@ -128,7 +128,7 @@ async def jump(talk: Conversation, where: Words = "") -> model.Record | None:
 
 
 @command("bw", group=GROUP, states=WAITING)
-async def bw(talk: Conversation, expression: Expression) -> model.Record | None:
+async def bw(talk: Talk, expression: Expression) -> Answer:
     """Run EXPR.backward(), stopped at its first node.
 
     What ``backward`` is to be called with comes after a comma: ``bw loss, retain_graph=True``.

@@ -1,25 +1,84 @@
-"""The table of commands, filled: importing this enters every command of ours."""
+"""The table of commands, filled: ours when this is imported, and what plugins bring beside them."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from gradrepl import conditions, plugins, protocol
 from gradrepl.commands import (
-    breaking,
+    breakpoints,
     chain,
     data,
     export,
     health,
+    help,
     looking,
+    memory,
     modules,
-    plugged,
+    registry,
     session,
     stepping,
-    storages,
 )
-from gradrepl.commands.conversation import Conversation
-from gradrepl.commands.registry import COMMANDS, WORDS, Command, enter_all
+from gradrepl.commands.registry import COMMANDS, WORDS
+from gradrepl.commands.talk import Talk
+from gradrepl.export import door
+from gradrepl.model import Error, Notice
 
-for _room in (
-    stepping, looking, breaking, session, storages, modules, chain, health, data, export,
-    plugged,
-):  # fmt: skip
-    enter_all(_room)
+__all__ = ["COMMANDS", "WORDS", "tell_debuggee", "use_plugins"]
 
-__all__ = ["COMMANDS", "WORDS", "Command", "Conversation"]
+OURS = (stepping, looking, breakpoints, session, help, memory, modules, chain, health, data, export)
+for _room in OURS:
+    registry.enter_all(_room)
+
+LOOKING_ON = ("event", "stop", "pass", "batch")
+"""Hooks by which plugins look on at the run."""
+
+
+def use_plugins(talk: Talk) -> None:
+    """Load this process's plugins, and take what they bring into the tables, once."""
+    for note in talk.options.notes:
+        talk.tell(Notice(message=note))
+    here = plugins.here("face")
+    here.tell = lambda sentence: talk.tell(Error(message=sentence, kind="PluginError"))
+    here.on_disabled = _leave
+    here.load(talk.options.plugins, talk.options.blocked)
+    new = set(here.rows) - here.taken
+    here.taken |= new
+    doors: dict[str, Callable[[str, Any], None]] = {
+        "gradrepl_commands": lambda name, function: registry.enter(function.command, name),
+        "gradrepl_conditions": lambda name, kind: conditions.enter(kind, name),
+    }
+    if (take := talk.on_view) is not None:
+        doors["gradrepl_views"] = lambda name, view: take(view)
+    for hook, put in doors.items():
+        for name, item in here.flat(hook):
+            if name in new:
+                try:
+                    put(name, item)
+                except Exception as error:  # a stranger's item
+                    here.disable(name, error, hook)
+
+
+def _leave(plugin: str) -> None:
+    """Take out of the tables what a plugin had put there."""
+    for table in (registry, conditions, door):
+        table.leave(plugin)
+
+
+async def tell_debuggee(talk: Talk) -> None:
+    """Say to a new debuggee which plugins are wanted, and the limits of the verdicts."""
+    options = talk.options
+    if talk.prompt is None:
+        return
+    here = plugins.here("face")
+    hooks = tuple(hook for hook in LOOKING_ON if here.has(f"gradrepl_{hook}"))
+    if options.plugins or options.blocked or hooks:
+        files = tuple(os.path.abspath(file) for file in options.plugins)
+        request = protocol.UsePlugins(files=files, blocked=options.blocked, hooks=hooks)
+        await talk.ask(request)
+    for name, value in options.limits.items():
+        answer = await talk.ask(protocol.SetHealth(name=name, value=value))
+        if isinstance(answer, Error):
+            talk.tell(answer)

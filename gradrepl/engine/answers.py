@@ -28,7 +28,7 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
     try:
         return _answer(request, session, place)
     except GradreplError as error:
-        return model.Error(message=str(error), hint=error.hint, kind=type(error).__name__)
+        return error.record()
     except Quitting:
         raise
     except Aborted:

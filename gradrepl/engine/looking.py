@@ -85,7 +85,6 @@ def _(request: p.FrameStack, session: Session, place: Place) -> Answer:
 
 def _walk(place: Place, move: int) -> Answer:
     """``u`` and ``d`` in a backward: to the node that gave us the gradient, or that gets it."""
-    from gradrepl.engine.graph import nodes
 
     backward, here = place.event.backward, place.looking
     if here is None:
@@ -102,7 +101,7 @@ def _walk(place: Place, move: int) -> Answer:
             "'u' goes toward the loss, 'd' toward the leaves.",
         )
     place.looking = target
-    return nodes.record(backward, target, place.event if target == place.event.node else None)
+    return backward.view.node(target, place.event if target == place.event.node else None)
 
 
 def _path(place: Place) -> tuple[str, ...]:
@@ -249,13 +248,11 @@ def _(request: p.OpDetail, session: Session, place: Place) -> Answer:
 def _(request: p.NodeRows, session: Session, place: Place) -> Answer:
     backward = session.backward_here(place)
     rows, first = backward.view.rows(request.first, request.count, place.event)
-    return model.Nodes(rows=rows, first=first, total=backward.order.total, run=len(backward.ran))
+    return model.Nodes(rows=rows, first=first, total=backward.order.total, run=backward.begun)
 
 
 @on(p.NodeDetail)
 def _(request: p.NodeDetail, session: Session, place: Place) -> Answer:
-    from gradrepl.engine.graph import nodes
-
     backward = session.backward_here(place)
     node = backward.order.at(request.id)
     if node is None:
@@ -264,4 +261,4 @@ def _(request: p.NodeDetail, session: Session, place: Place) -> Answer:
             "':nodes' lists them.",
         )
     event = place.event if getattr(place.event, "node", None) == node else None
-    return nodes.record(backward, node, event)
+    return backward.view.node(node, event)

@@ -11,8 +11,8 @@ import os
 import select
 import signal
 
-from gradrepl.commands import Conversation
 from gradrepl.commands.attach import converse
+from gradrepl.commands.conversation import Conversation
 from gradrepl.launch import Options
 from gradrepl.repl.output import Output
 

@@ -131,10 +131,10 @@ class Trace:
 
         return painted(traced.trace(self.summary, self.ops, self.passes, self.graph))
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from gradrepl.traced import html
 
-        return html.trace(self)
+        return html(self)
 
 
 def _counted(count: int, what: str, ending: str = "s") -> str:

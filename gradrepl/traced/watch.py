@@ -136,10 +136,10 @@ class Watch:
 
         return painted(draw.lines(self.health()))
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from gradrepl.traced import html
 
-        return html.health(self.health())
+        return html(self.health())
 
 
 def _check(model: Any, every: Any) -> None:

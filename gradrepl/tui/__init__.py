@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradrepl.commands.conversation import Conversation
+    from gradrepl.commands.talk import Talk
     from gradrepl.launch import Options
 
 
@@ -35,7 +35,7 @@ def _frames(number: int) -> Iterator[None]:
             del os.environ["TEXTUAL_FPS"]
 
 
-def _leave(talk: Conversation, number: int) -> None:
+def _leave(talk: Talk, number: int) -> None:
     """Pass a signal on that asks us to go.
 
     When the terminal itself is gone, Textual's writer thread dies and its full queue blocks the
@@ -56,7 +56,7 @@ def run(options: Options) -> int:
 
     with _frames(FRAMES):
         from gradrepl.tui.app import GradreplApp
-        from gradrepl.tui.talk import Show, Talk
+        from gradrepl.tui.talk import Show
 
     options = msgspec.structs.replace(options, stdin="asked", output="piped")
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
@@ -74,10 +74,8 @@ def run(options: Options) -> int:
         import asyncio
 
         from gradrepl.commands.attach import converse
-        from gradrepl.tui.shot import shot
 
         talk = converse(options, show)
-        talk.on_shot = lambda: shot(app)
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, _leave, talk, number)
         return talk
@@ -88,9 +86,12 @@ def run(options: Options) -> int:
 
         keymap = keymaps.chosen(options.keys, options.keymap, options.plugins, options.blocked)
     app = GradreplApp(
-        make, typing=not (options.target or options.endpoint), ascii=ascii_only,
-        theme=options.theme, keymap=keymap,
-    )  # fmt: skip
+        make,
+        typing=not (options.target or options.endpoint),
+        ascii=ascii_only,
+        theme=options.theme,
+        keymap=keymap,
+    )
     if kept is not None:
         os.environ["NO_COLOR"] = kept
     code = app.run()

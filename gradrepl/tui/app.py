@@ -1,4 +1,4 @@
-"""The screen face: one app that draws records and sends what is typed or pressed.
+"""The screen face: one app that holds pages and sends what is typed or pressed.
 
 It paints before anything else happens, then starts the conversation. Entries go one after another
 through :meth:`_serve`; what the debuggee prints is drained thirty times a second.
@@ -6,41 +6,38 @@ through :meth:`_serve`; what the debuggee prints is drained thirty times a secon
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual import on
-from textual.app import ComposeResult
+from textual.actions import ActionParseResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.timer import Timer
 
 from gradrepl import model
-from gradrepl.errors import GradreplError
-from gradrepl.tui import crash, keys, messages, themes
+from gradrepl.tui import crash, keys, messages, themes, views
+from gradrepl.tui.entries import Entries
 from gradrepl.tui.key import NOW
 from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
-from gradrepl.tui.panels.bars import Footer, Header
-from gradrepl.tui.panels.base import Inks, Panel
-from gradrepl.tui.panels.dock import Dock
-from gradrepl.tui.panels.finder import Finder
-from gradrepl.tui.panels.log import LogPane
-from gradrepl.tui.panels.rows import RowList
-from gradrepl.tui.panels.supplied import Panels
-from gradrepl.tui.ring import Ring
-from gradrepl.tui.showing import Showing
-from gradrepl.tui.talk import Make, Talk, place_of, state_of
+from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.talk import Make
+from gradrepl.tui.themes import Themed
+from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
-    from gradrepl.tui.supply import Supply
+    from gradrepl.commands.talk import Talk
+    from gradrepl.export.records import Screen as Shot
+    from gradrepl.tui.panels.dock import Dock
 
-PATIENT = 0.4
-"""Seconds that something runs before further keys are refused instead of queued."""
-QUEUE = 64
+STEPS = ("step", "next", "return", "continue", "into", "finish")
+"""Words whose stop says enough: they leave no echo when they come from a key."""
+OPENING = ("type", "prefill", "find", "keep", "change")
+"""Actions that may begin a text; while one is being typed their keys are its letters."""
 
 
 def _everything() -> Any:
@@ -50,7 +47,7 @@ def _everything() -> Any:
     return Everything
 
 
-class GradreplApp(Showing):
+class GradreplApp(Themed):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
@@ -62,46 +59,29 @@ class GradreplApp(Showing):
     VERTICAL_BREAKPOINTS = VERTICAL
 
     def __init__(
-        self, make: Make, *, typing: bool = True, ascii: bool = False, theme: str = "dark",
+        self,
+        make: Make,
+        *,
+        typing: bool = True,
+        ascii: bool = False,
+        theme: str = "dark",
         keymap: Mapping[str, str] | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
+    ) -> None:
+        super().__init__(theme)
         self.set_class(ascii, "-ascii")
         self._make = make
         self.talk: Talk
-        self.supply: Supply
         self.typing_first = typing
         self.ascii = Panel.ascii = ascii
-        self.view = "fwd"
-        self.sought = ""
-        self.panels = Panels()
-        self.ring = Ring()
-        self.log_pane = LogPane("log", self.ring)
-        self.inks = Inks(id="inks")
-        self.header = Header("header")
-        self.footer = Footer("footer")
-        self.dock = Dock()
-        self.finder = Finder()
-        self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)
-        self._since = 0.0
-        self._busy = False
+        self.entries = Entries()
         self._started = False
+        self._unpainted = ExitStack()
+        """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
         """Counts down to showing that code runs."""
-        self._lent = False
-        """The focus went to the prompt because the program reads a line; it goes back after."""
-        for each in themes.OURS:
-            self.register_theme(each)
-        theme = themes.SHORT.get(theme, theme)
-        self.theme = theme if theme in self.available_themes else themes.DARK.name
         if keymap:
             NOW.update(keymap)
             self.set_keymap(dict(keymap))
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Give our own variables to themes that do not know them."""
-        ours = themes.DARK if self.current_theme.dark else themes.LIGHT
-        return dict(ours.variables)
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -109,79 +89,46 @@ class GradreplApp(Showing):
         """Return the main screen, its classes set before anything is styled."""
         return Main(self.size, typing=self.typing_first)
 
-    def compose(self) -> ComposeResult:
-        """Lay out all panels; the style sheet says which are seen."""
-        panels = self.panels
-        yield self.inks
-        yield self.header
-        with Vertical(id="body"):
-            with Horizontal(id="top"):
-                yield panels.side
-                yield panels.ops
-                yield panels.nodes
-                with Vertical(id="right"):
-                    yield panels.inspect
-                    yield panels.flow
-            with Horizontal(id="bottom"):
-                yield panels.source
-                yield panels.watches
-            yield self.log_pane
-        yield self.finder
-        yield self.dock
-        yield self.footer
+    @property
+    def main(self) -> Main:
+        """The screen below all dialogs."""
+        return cast("Main", self.screen_stack[0])
+
+    @property
+    def dock(self) -> Dock:
+        """Where entries are typed."""
+        return self.main.dock
 
     def on_mount(self) -> None:
-        """Begin with an empty screen; the conversation starts after it is painted."""
-        panels = self.panels
-        for panel in (panels.ops, panels.nodes, panels.inspect, panels.source):
-            panel.caption(panel.NAME)
-        self.log_pane.renew()
-        self.panels.watches.resized()
-        self.header.say(self.view, "STARTING", ["importing torch"])
-        self.footer.say(keys.FEET["typing" if self.typing_first else "running"])
-        self.panels.ops.do("" if self.typing_first else "starting")
-        (self.dock.prompt if self.typing_first else self.panels.ops).focus()
+        """Begin the conversation when the empty screen is painted."""
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
-        self.theme_changed_signal.subscribe(self, lambda theme: self.sixteen(theme.ansi))
-        self.sixteen(self.current_theme.ansi)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        from gradrepl.tui.supply import Supply
+        from gradrepl.commands.history import History
 
         self.talk = self._make(self.show)
-        self.supply = Supply(self.talk, self.panels)
         self.talk.on_change = self.changed
         self.talk.on_view = self.add_view
-        self.talk.on_output = self.printed
+        self.talk.on_shot = self.shot
+        self.talk.on_output = self.main.printed
         self.dock.prompt.needs_more = self.talk.needs_more
+        self.dock.prompt.past.keep_in(History())
+        self.entries.talk = self.talk
         self._started = True
-        self.load_history()
         self.begin("serve", self._serve)
 
     async def _serve(self) -> None:
-        """Start the debuggee, then do entries one after another."""
-        await self._do(self.talk.start())
-        while not self.talk.finished:
-            text = await self._queue.get()
-            if text is not None:
-                await self._do(self.talk.enter(text))
+        await self.entries.serve(self.talk, self.show, self._done)
         self.exit(self.talk.exit_code)
 
-    async def _do(self, work: Any) -> None:
-        """Await ``work``, then show what it changed."""
-        self._busy, self._since = True, time.monotonic()
-        try:
-            await work
-        except GradreplError as error:
-            self.show(model.Error(message=str(error), hint=error.hint, kind=type(error).__name__))
-        finally:
-            self._busy = False
-        self.flush()
+    async def _done(self) -> None:
+        """Show what an entry changed."""
+        self.main.flush()
         if not self.talk.finished:
             self.changed()
             try:
-                await self.supply.renew(self.view)
+                await self._renew()
                 self.paint_state()  # the lists know now whether the cursor looks away
             finally:
                 self._paint()
@@ -192,125 +139,82 @@ class GradreplApp(Showing):
         if self.screen_stack:
             self.screen.check_idle()  # it may have found nothing to do while painting was held back
 
-    def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
-        """Do ``text`` after what is being done; refuse when that takes long."""
-        running = self._busy and time.monotonic() - self._since > PATIENT
-        if running and self._started and self.aside(text):
-            return True
-        if self._queue.full() or running:
-            ready = self._started and self.talk.ready is not None
-            why = "Your code is running: Ctrl+C pauses it." if ready else "Still starting torch."
-            self.say(why)
-            return False
-        prompt = self.talk.prompt if self._started else None
-        shown = text if echo is None else echo
-        if shown or not dim:
-            self.dock.echo(prompt.state if prompt else "", shown, dim)
-        self._queue.put_nowait(text)
-        return True
-
     async def leave_for_good(self) -> None:
         """End the debuggee and go."""
         if self._started:
-            self.header.say(self.view, "ENDING", [])
+            self.main.header.say(self.main.view, "ENDING", [])
             await self.talk.close()
             self.exit(self.talk.exit_code)
         else:
             self.exit(0)
 
-    # -- what the conversation tells --------------------------------------------------------------
+    def _handle_exception(self, error: Exception) -> None:
+        """Write a log without anybody's values, and say where it is in one line."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self.panic(Text(crash.sentence(error, crash.write(error))))
 
-    def changed(self) -> None:
-        """Draw header, prompt and footer; a short run does not flicker."""
-        if self.talk.prompt is None:
-            self._paint()
-        if self.talk.finished:
-            self._wake()
-        elif self.talk.prompt is None and not self.talk.waiting_input and self.talk.gone is None:
-            if self._flicker is None:
-                self._flicker = self.set_timer(0.1, self.paint_state)
-        else:
-            self.paint_state()
+    def shot(self) -> Shot:
+        """Return the screen as a picture and as text; nothing of it is fetched."""
+        from gradrepl.export.records import Screen as Shot
 
-    def _wake(self) -> None:
-        """Let :meth:`_serve` see that it is over."""
-        if self._queue.empty():
-            self._queue.put_nowait(None)
+        strips = self.screen._compositor.render_strips()
+        text = "\n".join("".join(part.text for part in strip) for strip in strips)
+        return Shot(self.export_screenshot(title="gradrepl"), text)
 
-    def paint_state(self) -> None:
-        """Draw what depends on the state."""
-        if not self._started or not self.is_running:
-            return
-        if self._flicker is not None:
-            self._flicker.stop()
-            self._flicker = None
-        talk = self.talk
-        prompt = talk.prompt.state if talk.prompt else ""
-        looking = self.looking if talk.prompt is not None else None
-        self.dock.state(
-            prompt if talk.gone is None else "idle", talk.waiting_input, talk.ready is not None,
-            self.typed_at() if looking else "",
-        )  # fmt: skip
-        if talk.waiting_input and not self.dock.typing:
-            self.restore()
-            self.begin_typing()
-            self._lent = True
-        self.screen_class("-typing", self.dock.typing)
-        self.screen_class("-guided", talk.guided)
-        state, place = state_of(talk), place_of(talk)
-        if looking is not None:
-            state = "VIEW"
-            place = [f"{looking[0]} of {looking[1]}", f"live at {place[0]}", place[1]]
-        self.header.say(self.view, state, place)
-        self.footer.say(keys.FEET[self.mode_of()])
-        doing = {"STARTING": "starting", "RUNNING": "running"}.get(state, "")
-        doing = "stopped" if state in ("PAUSED", "RAISED") else doing
-        self.panels.ops.do("" if doing == "starting" and self.typing_first else doing)
+    # -- the open page ------------------------------------------------------------------------
 
-    def mode_of(self) -> str:
-        """Return which entries the footer has."""
-        talk = self.talk
-        if self.finder.has_focus:
-            return "finding"
-        if self.reading:
-            return "reading"
-        if self.dock.typing:
-            return "input" if talk.waiting_input else "typing"
-        if talk.gone is not None:
-            return "gone"
-        if talk.prompt is None:
-            return "running"
-        if self.view == "log" or self.page is not None:
-            return self.view
-        state = talk.prompt.state
-        if state in ("idle", "exception"):
-            return state
-        return "away" if self.looking else self.view
+    def renew(self) -> None:
+        """Bring the open page up to date."""
+        if self._started and self.talk.prompt is not None:
+            self.begin("renew", self._renew)
 
-    # -- history ----------------------------------------------------------------------------------
+    async def _renew(self) -> None:
+        await self.main.page.renew(self.entries.ask_now(renewed=True))
 
-    def load_history(self) -> None:
-        """Take what was typed in earlier sessions."""
-        from gradrepl.commands.history import History
+    def begin(self, name: str, work: Callable[..., Any], *arguments: Any) -> None:
+        """Do ``work`` beside the drawing; what was begun before under ``name`` is given up."""
+        self.run_worker(partial(work, *arguments), name=name, group=name, exclusive=True)
 
-        self.history = History()
-        self.dock.prompt.past.entries = self.history.load()
+    # -- entries ------------------------------------------------------------------------------
 
-    def remember(self, text: str) -> None:
-        """Keep an entry for later sessions too."""
-        self.dock.prompt.past.add(text)
-        self.history.append(text)
+    def enqueue(self, text: str, echo: str | None = None, dim: bool = False) -> bool:
+        """Do ``text`` after what is being done; refuse when that takes long."""
+        if self.entries.long and self.aside(text):
+            return True
+        if not self.entries.put(text):
+            ready = self._started and self.talk.ready is not None
+            self.say(
+                "Your code is running: Ctrl+C pauses it." if ready else "Still starting torch."
+            )
+            return False
+        prompt = self.talk.prompt if self._started else None
+        shown = text if echo is None else echo
+        if shown or not dim:
+            self.dock.echo(prompt.state if prompt else "", shown, dim)
+        return True
 
-    # -- messages of the panels -------------------------------------------------------------------
+    def aside(self, text: str) -> bool:
+        """Do ``text`` beside the code that runs, if that is possible; return whether it is."""
+        from gradrepl.commands.entry import while_running
+        from gradrepl.commands.table import WORDS
+
+        if not WORDS or while_running(text) is None:
+            return False
+        self.dock.echo("", text, False)
+        self.begin("aside", self.talk.enter, text)
+        return True
 
     @on(messages.Entered)
     def _entered(self, message: messages.Entered) -> None:
         self.dock.offer((), "")
         text = message.text
-        if self.screen_word(text.strip()) or self.enqueue(text):
-            self.remember(text)
+        if self.main.screen_word(text.strip()) or self.enqueue(text):
+            self.dock.prompt.past.add(text)
             if text.startswith((":restart", ":run")):  # keys are keys again at its first stop
-                self.action_leave()
+                self.main.action_leave()
         elif not self.dock.prompt.text:
             self.dock.prompt.put(text)
 
@@ -321,7 +225,7 @@ class GradreplApp(Showing):
             self.begin("complete", self._complete, message.text)
 
     async def _complete(self, text: str) -> None:
-        from gradrepl.commands.completion import fragment
+        from gradrepl.commands.entry import fragment
 
         part = fragment(text)
         words = await self.talk.complete(text)
@@ -333,54 +237,162 @@ class GradreplApp(Showing):
     @on(messages.InputLine)
     def _input_line(self, message: messages.InputLine) -> None:
         self.talk.feed(message.text)
-        self.printed("stdout", message.text.encode() + b"\n")
-        if self._lent:
-            self._lent = False
-            self.action_leave()
+        self.main.printed("stdout", message.text.encode() + b"\n")
+        self.main.give_back()
 
-    @on(messages.WindowWanted)
-    def _window_wanted(self, message: messages.WindowWanted) -> None:
-        if self._started:
-            asked = message.panel, message.first, message.count
-            self.begin(f"window-{message.panel}", self.supply.window, *asked)
+    # -- what the conversation tells --------------------------------------------------------------
 
-    @on(messages.Selected)
-    def _selected(self, message: messages.Selected) -> None:
-        self.begin("select", self.supply.select, message.panel, message.id)
-        self.paint_state()
+    def show(self, record: model.Record) -> None:
+        """Take a record that is to be seen."""
+        if isinstance(record, model.Stop) and self.entries.busy:
+            self._unpainted.close()
+            self._unpainted.enter_context(self.batch_update())
+        self.main.show(record)
 
-    @on(messages.Appeared)
-    def _appeared(self) -> None:
-        self.renew()
+    def changed(self) -> None:
+        """Draw header, prompt and footer; a short run does not flicker."""
+        if self.talk.prompt is None:
+            self._paint()
+        if self.talk.finished:
+            self.entries.wake()
+        elif self.talk.prompt is None and not self.talk.waiting_input and self.talk.gone is None:
+            if self._flicker is None:
+                self._flicker = self.set_timer(0.1, self.paint_state)
+        else:
+            self.paint_state()
 
-    @on(messages.Opened)
-    def _opened(self) -> None:
-        self.action_open_here()
-
-    @on(messages.KeyClicked)
-    async def _key_clicked(self, message: messages.KeyClicked) -> None:
-        own = hasattr(self.page, f"action_{message.action.partition('(')[0]}")
-        await self.run_action(message.action, self.page if own else None)
+    def paint_state(self) -> None:
+        """Draw what depends on the state."""
+        if not self._started or not self.is_running:
+            return
+        if self._flicker is not None:
+            self._flicker.stop()
+            self._flicker = None
+        self.main.paint(self.talk)
 
     def on_descendant_focus(self) -> None:
         """Pane or type state: the footer and the dock say which."""
         self.call_next(self.paint_state)
 
-    def renew(self) -> None:
-        """Bring the visible panels up to date."""
-        if self._started and self.talk.prompt is not None:
-            self.begin("renew", self.supply.renew, self.view)
+    def say(self, sentence: str, seconds: float = 2) -> None:
+        """Show one sentence for a moment, instead of the one before it."""
+        self.clear_notifications()
+        self.notify(sentence, timeout=seconds, markup=False)
 
-    # -- bugs of ours -----------------------------------------------------------------------------
+    # -- actions ------------------------------------------------------------------------------
 
-    def _handle_exception(self, error: Exception) -> None:
-        """Write a log without anybody's values, and say where it is in one line."""
-        self._return_code = 1
-        if self._exception is None:
-            self._exception = error
-            self._exception_event.set()
-        self.panic(Text(crash.sentence(error, crash.write(error))))
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do an action: that of the open page, else that of the main screen, else ours."""
+        if default_namespace in (None, self):
+            _, name, parameters = self._parse_action(action, self)
+            if not self.check_action(name, parameters):
+                return False
+            owners = (self.main.page, self.main)
+            default_namespace = next(
+                (each for each in owners if hasattr(each, f"action_{name}")), self
+            )
+        return await super().run_action(action, default_namespace, namespaces)
 
-    def lists(self) -> Iterable[RowList[Any]]:
-        """Return the long lists."""
-        return (self.panels.ops, self.panels.nodes)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave letters to a text that is being typed, and keys to a dialog."""
+        if action in OPENING:
+            # A pane knows of its focus a little later: keys that come at once are text already.
+            texts = self.main.focused in (self.dock.prompt, self.main.finder)
+            return not texts and self.screen is self.main
+        if action == "command_palette" and self.dock.typing:
+            return False
+        return super().check_action(action, parameters)
+
+    @on(messages.KeyClicked)
+    async def _key_clicked(self, message: messages.KeyClicked) -> None:
+        await self.run_action(message.action)
+
+    def action_send(self, word: str) -> None:
+        """Do a command, as if it had been typed."""
+        self.enqueue(f":{word}", "" if word in STEPS else word, dim=True)
+
+    async def action_ask_quit(self) -> None:
+        """Leave; ask first while the user's code runs."""
+        running = self._started and self.talk.prompt is None and self.talk.gone is None
+        if not running or not self.talk.ours:  # a program of somebody else's runs on
+            await self.leave_for_good()
+        else:
+            leave = partial(self.begin, "leave", self.leave_for_good)
+            self._confirm("Your code is still running. Quit and end it?", "quit", leave)
+
+    def action_restart(self) -> None:
+        """Start the script again; ask first where that ends what runs, or loses what was typed."""
+        if not self._started:
+            return
+        running = self.talk.prompt is None and self.talk.gone is None
+        if not self.talk.ours or self.talk.gone or (self.talk.options.target and not running):
+            self.action_send("restart")
+            return
+        what = "Your code is still running." if running else "What you typed is lost then."
+
+        def restart() -> None:
+            if not self.aside(":restart"):
+                self.action_send("restart")
+
+        self._confirm(f"{what} Start again?", "restart", restart)
+
+    def _confirm(self, question: str, yes: str, then: Callable[[], None]) -> None:
+        """Ask a question, and go on when the answer is yes."""
+        from gradrepl.tui.dialogs import Ask as Question
+
+        if not isinstance(self.screen, Question):
+            self.push_screen(Question(question, yes), lambda agreed: then() if agreed else None)
+
+    def action_break_in(self) -> None:
+        """Ctrl+C: interrupt, else copy, else clear, else say how to leave."""
+        selected = self.screen.get_selected_text() or self.dock.prompt.selected_text
+        talk = self.talk if self._started else None
+        if talk is not None and talk.gone is None and (talk.prompt is None or self.entries.busy):
+            talk.interrupt()
+        elif selected:
+            self.copy_to_clipboard(selected)
+            self.screen.clear_selection()
+        elif self.dock.typing and self.dock.prompt.text:
+            self.dock.prompt.put("")
+            self.dock.offer((), "")
+        elif talk is not None and talk.stop is not None and "interrupt" in talk.stop.reason.lower():
+            talk.interrupt()
+        else:
+            self.say("^q quits, F1 helps" if self.dock.typing else "q quits, ? helps")
+
+    def action_keys(self) -> None:
+        """Say what the focused pane shows, then all keys and commands."""
+        from gradrepl.tui.dialogs import Help
+        from gradrepl.tui.help import about
+
+        self.push_screen(Help(about(self.main, self.main.mode_of(self.talk))))
+
+    def action_redraw(self) -> None:
+        """Draw everything anew."""
+        self.renew()
+        self.refresh(layout=True, repaint=True)
+
+    def action_theme(self, name: str) -> None:
+        """Choose a theme; an unknown one is refused with a sentence."""
+        if not self.choose(name):
+            known = ", ".join(themes.SHORT)
+            self.say(f"There is no theme {name!r}: {known}, or one of the palette.", 5)
+
+    def add_view(self, view: View) -> None:
+        """Take in a screen that a plugin brings."""
+        view = views.add(view)
+        keys.take_in(view)
+        if view.digit:
+            self.bind(view.digit, view.key.action, description=view.help, show=False)
+        self.main.header.refresh()
+
+    def registry(self) -> list[Any]:
+        """Return the commands, in the order of the help."""
+        from gradrepl.commands.table import COMMANDS
+
+        return list(COMMANDS.values())

@@ -14,15 +14,13 @@ from platformdirs import user_state_path
 def write(error: BaseException, folder: Path | None = None) -> Path | None:
     """Write a log of ``error``, without locals; return its path, or None if there is no place."""
     folder = folder or user_state_path("gradrepl") / "crashes"
-    text = "\n".join((
-        f"gradrepl crashed at {datetime.now(UTC).isoformat(timespec='seconds')}",
-        f"python {platform.python_version()} on {platform.platform()}",
-        "",
-        "".join(traceback.format_exception(error)),
-    ))  # fmt: skip
+    now = datetime.now(UTC)
+    text = f"gradrepl crashed at {now.isoformat(timespec='seconds')}\n"
+    text += f"python {platform.python_version()} on {platform.platform()}\n\n"
+    text += "".join(traceback.format_exception(error))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+        path = folder / f"{now:%Y%m%d-%H%M%S}-{os.getpid()}.txt"
         path.write_text(text, encoding="utf-8")
     except OSError:
         return None

@@ -16,6 +16,7 @@ from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
 from gradrepl.tui import keys
 from gradrepl.tui.help import About
+from gradrepl.tui.key import Key
 from gradrepl.tui.panels.bars import Footer
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.views import VIEWS
@@ -32,17 +33,28 @@ def foot(state: str) -> Footer:
 
 def key_tables() -> list[tuple[str, Rows]]:
     """Return the keys by group, as the help shows them."""
-    tables: list[tuple[str, Rows]] = []
-    screens = (*keys.SCREENS, *keys.PLUGGED)
-    for title, group in (("Step", keys.STEPPING), ("Look", keys.LOOKING),
-                         ("Screens", screens), ("Move", keys.MOVING)):  # fmt: skip
-        tables.append((title, [(key.shown, key.help) for key in group]))
-    for view in VIEWS:
-        if view.keys:
-            rows = [(key.shown, key.help) for key in view.keys]
-            tables.append((f"On {view.digit} {view.title}", rows))
-    tables.append(("While typing", keys.TYPING))
-    return tables
+    groups: dict[str, Sequence[Key]] = {
+        "Step": keys.STEPPING,
+        "Look": keys.LOOKING,
+        "Screens": (*keys.SCREENS, *keys.PLUGGED),
+        "Move": keys.MOVING,
+        **{f"On {view.digit} {view.title}": view.keys for view in VIEWS if view.keys},
+    }
+    tables: list[tuple[str, Rows]] = [
+        (title, [(key.shown, key.help) for key in group]) for title, group in groups.items()
+    ]
+    return [*tables, ("While typing", keys.TYPING)]
+
+
+def command_tables() -> list[tuple[str, Rows]]:
+    """Return the commands by group, as the help shows them."""
+    from gradrepl.commands.table import COMMANDS
+
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for command in COMMANDS.values():
+        names = "  ".join(filter(None, (command.usage, " ".join(command.aliases))))
+        groups.setdefault(command.group.capitalize(), []).append((names, command.summary))
+    return list(groups.items())
 
 
 def draw_table(title: str, rows: Rows, width: int, column: int) -> list[Line]:
@@ -78,11 +90,13 @@ def _beside(left: list[Line], right: list[Line], column: int) -> list[Line]:
     return [[*a, (" " * (column - ink.width(a)), ""), *b] for a, b in pairs]
 
 
-def draw_help(commands: Sequence[tuple[str, Rows]], width: int, about: About) -> list[Line]:
+def draw_help(width: int, about: About) -> list[Line]:
     """Return the whole help: the pane, keys, then commands; two columns where there is room."""
     first = draw_about(about, width)
     tables = [(title, rows, 13) for title, rows in key_tables()]
-    tables += [(f":{title}" if title.islower() else title, rows, 24) for title, rows in commands]
+    tables += [
+        (f":{title}" if title.islower() else title, rows, 24) for title, rows in command_tables()
+    ]
     if width < 110:
         lines = [line for table in tables for line in (*_one(table, width), [])]
         return [*first, *_intro(width), *lines[:-1]]
@@ -117,9 +131,9 @@ class Help(ModalScreen[None]):
         Binding("k", "page(-1)", "Up", show=False, id="help.up"),
     ]
 
-    def __init__(self, commands: Sequence[tuple[str, Rows]], about: About) -> None:
+    def __init__(self, about: About) -> None:
         super().__init__()
-        self.paper = HelpPaper("help", commands, about)
+        self.paper = HelpPaper("help", about)
 
     def compose(self) -> ComposeResult:
         """One paper, and the keys that matter here."""
@@ -140,14 +154,14 @@ class HelpPaper(Paper):
 
     NAME: ClassVar[str] = "Help"
 
-    def __init__(self, id: str, commands: Sequence[tuple[str, Rows]], about: About) -> None:
+    def __init__(self, id: str, about: About) -> None:
         super().__init__(id=id)
-        self.commands, self.about = commands, about
+        self.about = about
 
     def resized(self) -> None:
         """Draw for this width."""
         self.caption("Keys and commands", "esc closes")
-        self.write(draw_help(self.commands, self.room, self.about))
+        self.write(draw_help(self.room, self.about))
 
 
 class Ask(ModalScreen[bool]):
@@ -167,9 +181,8 @@ class Ask(ModalScreen[bool]):
         yield foot("asked")
         with Vertical(id="question"):
             yield Static(Content(self.question))
-            yield Static(Content.assemble(
-                ("y", "bold"), f" {self.yes}    ", ("n", "bold"), " go on"
-            ), id="answers")  # fmt: skip
+            answers = (("y", "bold"), f" {self.yes}    ", ("n", "bold"), " go on")
+            yield Static(Content.assemble(*answers), id="answers")
 
     def action_answer(self, answer: bool) -> None:
         """Give the answer."""

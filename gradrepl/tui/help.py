@@ -11,7 +11,7 @@ from gradrepl.tui.key import Foot, Key
 from gradrepl.tui.views import BY_NAME
 
 if TYPE_CHECKING:
-    from gradrepl.tui.app import GradreplApp
+    from gradrepl.tui.panes import Panes
 
 MORE = {"open_here": "Details of the selected row, in full height", "leave": "Go back"}
 """Actions of the footer that are in no table of keys."""
@@ -25,12 +25,12 @@ class About(NamedTuple):
     keys: Sequence[tuple[str, str]]
 
 
-def about(app: GradreplApp) -> About:
+def about(main: Panes, mode: str) -> About:
     """Return what the focused pane is, and its keys."""
-    pane = app.dock.transcript if app.dock.typing else app.pane()
-    view = BY_NAME[app.view]
-    rows = dict(keys.TYPING if app.dock.typing else _footed(keys.FEET[app.mode_of()]))
-    if not app.dock.typing:
+    pane = main.dock.transcript if main.dock.typing else main.pane()
+    view = BY_NAME[main.view]
+    rows = dict(keys.TYPING if main.dock.typing else _footed(keys.FEET[mode]))
+    if not main.dock.typing:
         rows |= {key.shown: key.help for key in view.keys if key.help not in rows.values()}
         rows |= {"tab": "The next pane", "m": "Maximise this pane", "y": "Copy its text"}
     text = pane.HELP or f"{view.help}."
@@ -56,7 +56,7 @@ def every() -> list[Key]:
 
 def explained(word: str) -> model.Text | None:
     """Return what a key does, or a word of the screen; None where it is neither."""
-    from gradrepl.commands import WORDS
+    from gradrepl.commands.table import WORDS
 
     if word in WORDS:
         return None

@@ -29,18 +29,6 @@ class CompletionWanted(Message):
         self.text = text
 
 
-class WindowWanted(Message):
-    """A long list is about to show rows that it does not have."""
-
-    def __init__(self, panel: str, first: int, count: int) -> None:
-        super().__init__()
-        self.panel, self.first, self.count = panel, first, count
-
-    def can_replace(self, message: Message) -> bool:
-        """Only the newest window matters."""
-        return isinstance(message, WindowWanted) and message.panel == self.panel
-
-
 class Appeared(Message):
     """A panel came into view, and has nothing to show yet."""
 
@@ -50,15 +38,11 @@ class Appeared(Message):
 
 
 class Selected(Message):
-    """The cursor of a list came to the row of op or node ``id``."""
-
-    def __init__(self, panel: str, id: int) -> None:
-        super().__init__()
-        self.panel, self.id = panel, id
+    """The cursor of a list came to another row, or its row has come."""
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest place of the cursor matters."""
-        return isinstance(message, Selected) and message.panel == self.panel
+        return isinstance(message, Selected)
 
 
 class Opened(Message):
@@ -74,8 +58,8 @@ class KeyClicked(Message):
 
 
 class FindTyped(Message):
-    """The text to find changed; ``done`` with Enter, ``None`` text when left with Escape."""
+    """The text to find was typed; None when it was left with Escape."""
 
-    def __init__(self, text: str | None, done: bool) -> None:
+    def __init__(self, text: str | None) -> None:
         super().__init__()
-        self.text, self.done = text, done
+        self.text = text

@@ -32,11 +32,11 @@ def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
         if not entry.action.startswith(("send(", "prefill(")) and entry.word not in ASKING:
             name = f"{entry.help}   [{entry.shown}]"
             yield name, f":{entry.word}", partial(app.run_action, entry.action)
-    for entry in BY_NAME[app.view].keys:
+    for entry in BY_NAME[app.main.view].keys:
         if entry.word not in {command.name for command in app.registry()}:
             name = f"{entry.help}   [{entry.shown}]"
-            act = partial(app.run_action, entry.action, app.page)
-            yield name, f"On {app.view}: {entry.word}", act
+            act = partial(app.run_action, entry.action, app.main.page)
+            yield name, f"On {app.main.view}: {entry.word}", act
     for theme in app.themes_offered():
         yield f"Theme {theme}", f":theme {theme}", partial(app.run_action, f"theme('{theme}')")
 

@@ -15,6 +15,8 @@ LINES = 20_000
 """Lines that are kept."""
 LONGEST = 4_000
 """Characters of one line that are kept."""
+FLOOD = 1 << 20
+"""Bytes printed between two looks that are still read."""
 
 _ERASE = re.compile(r"\x1b\[[0-2]?K")
 _ESCAPE = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]")
@@ -91,3 +93,26 @@ class Ring:
     def text(self) -> str:
         """Return all lines as text without escape sequences."""
         return "\n".join(bare(line.text) for line in self.lines)
+
+
+class Flood:
+    """What came since somebody looked: bounded, the oldest is dropped and said so."""
+
+    def __init__(self, most: int = FLOOD) -> None:
+        self._most, self._size = most, 0
+        self._pieces: deque[tuple[str, bytes]] = deque()
+
+    def add(self, stream: str, data: bytes) -> None:
+        """Keep what was printed."""
+        self._pieces.append((stream, data))
+        self._size += len(data)
+        if self._size > self._most and len(self._pieces) > 1:
+            while self._size > self._most // 2 and len(self._pieces) > 1:
+                self._size -= len(self._pieces.popleft()[1])
+            mark = (stream, b"\n... more was printed than can be shown ...\n")
+            self._pieces.appendleft(mark)
+
+    def take(self) -> deque[tuple[str, bytes]]:
+        """Return all pieces, and forget them."""
+        pieces, self._pieces, self._size = self._pieces, deque(), 0
+        return pieces

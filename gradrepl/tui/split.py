@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import chain, pairwise
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from textual import events
-from textual.app import App
 from textual.geometry import Offset
+from textual.screen import Screen
 from textual.widget import Widget
 
 
@@ -31,8 +32,8 @@ SIDES = {
 """By the name of a layout."""
 ROOMY = (60, 15)
 """Columns and rows below which panes have the heights that they are given there."""
-TWINS = ("ops", "nodes")
-"""Panes of which one stands where the other did."""
+TWINS = ".steps"
+"""Lists of which one stands where the other does on its page."""
 
 
 class Frame(NamedTuple):
@@ -63,16 +64,13 @@ class Frame(NamedTuple):
             each: getattr(each.region, size) for each in _shown(self.row) if _shares(each, size)
         }
         for each, room in {**cells, self.first: edge - start, self.second: stop - edge}.items():
-            setattr(each.styles, size, f"{room}fr")
-            if each.id in TWINS:
-                for twin in self.row.children:
-                    if twin.id in TWINS:
-                        setattr(twin.styles, size, f"{room}fr")
+            for pane in _twins(each):
+                setattr(pane.styles, size, f"{room}fr")
 
 
-def frame_at(app: App[Any], at: Offset) -> Frame | None:
+def frame_at(screen: Screen[Any], at: Offset) -> Frame | None:
     """Return the frame between neighbours that a cell is of, or None."""
-    here, _ = app.screen.get_widget_at(*at)
+    here, _ = screen.get_widget_at(*at)
     if here.content_region.contains_point(at):
         return None
     while here.parent is not None and isinstance(here.parent, Widget):
@@ -99,35 +97,42 @@ def _shares(pane: Widget, size: str) -> bool:
     return given is not None and given.is_fraction
 
 
-class Splitting(App[int]):
-    """The mouse on the frames between panes."""
+def _twins(pane: Widget) -> Iterable[Widget]:
+    """Return the panes that stand where ``pane`` does, on all pages."""
+    if pane.id is None:
+        return [pane]
+    return pane.screen.query(TWINS if pane.has_class(TWINS[1:]) else f"#{pane.id}")
+
+
+class Splitting(Screen[None]):
+    """A screen on which the frames between panes can be dragged with the mouse."""
 
     _held: Frame | None = None
-    _moved: frozenset[Widget] | set[Widget] = frozenset()
-    """What the panes stand in whose frames were moved."""
+    _moved: frozenset[Widget] = frozenset()
+    """Panes whose frames were moved."""
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Take hold of the frame between two panes."""
-        if len(self.screen_stack) == 1 and event.button == 1:
+        if event.button == 1:
             self._held = frame_at(self, event.screen_offset)
             if self._held is not None:
-                self.capture_mouse(self._held.first)
+                self.app.capture_mouse(self._held.first)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Move it."""
         if self._held is not None:
             self._held.move(event.screen_offset)
-            self._moved = {*self._moved, self._held.row}
+            self._moved |= {twin for pane in self._held.row.children for twin in _twins(pane)}
 
     def on_mouse_up(self) -> None:
         """Let it go."""
         if self._held is not None:
             self._held = None
-            self.capture_mouse(None)
-            self.screen.clear_selection()
+            self.app.capture_mouse(None)
+            self.clear_selection()
 
     def on_resize(self, event: events.Resize) -> None:
         """Forget the heights where there is not the room for them."""
         if event.size.width < ROOMY[0] or event.size.height < ROOMY[1]:
-            for pane in chain.from_iterable(row.children for row in self._moved):
+            for pane in self._moved:
                 pane.styles.inline.clear_rule("height")

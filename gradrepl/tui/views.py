@@ -1,16 +1,14 @@
 """The screens as data: digit, title, keys and footer of each.
 
-The first two and the log are part of the main layout. Every other screen is a *page*: a
-:class:`gradrepl.tui.pages.page.Page` in a file of its own, imported and mounted when it is first
-opened. To add one: write the page and its row here.
+Every screen is a *page*: a :class:`gradrepl.tui.pages.page.Page` in a file of its own, imported
+and mounted when it is first opened. To add one: write the page and its row here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import Any
 
 from gradrepl.errors import PluginError
 from gradrepl.tui.key import (
@@ -31,9 +29,6 @@ from gradrepl.tui.key import (
     Key,
 )  # fmt: skip
 
-if TYPE_CHECKING:
-    from gradrepl.tui.pages.page import Page
-
 
 @dataclass(frozen=True)
 class View:
@@ -49,8 +44,10 @@ class View:
     """Its footer while the program is stopped."""
     keys: tuple[Key, ...] = ()
     """Keys of this screen alone; a page binds them: ``BINDINGS = bindings("data")``."""
-    page: str | Callable[[], Page] = ""
-    """'module:Class', or what makes one; empty where it is part of the main layout."""
+    page: str | Callable[[], Any] = ""
+    """'module:Class', or what makes one."""
+    phase: str = ""
+    """A stop in this phase opens it; such a page is there from the start."""
 
     @property
     def key(self) -> Key:
@@ -67,14 +64,6 @@ class View:
     def ours(self) -> bool:
         """Is it none of a plugin's?"""
         return self.name in _OURS
-
-    def make(self) -> Page:
-        """Import its page, and return a new one."""
-        if not isinstance(self.page, str):
-            return self.page()
-        module, _, name = self.page.partition(":")
-        made: Page = getattr(import_module(module), name)()
-        return made
 
 
 DATA = (
@@ -99,9 +88,11 @@ HEALTH = (
 )  # fmt: skip
 VIEWS: list[View] = [
     View("fwd", "1", "Fwd", "Forward ops", "fwd",
-         (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT)),
+         (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT),
+         page="gradrepl.tui.pages.forward:ForwardPage", phase="forward"),
     View("bwd", "2", "Bwd", "Backward graph", "bwd",
-         (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT)),
+         (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT),
+         page="gradrepl.tui.pages.backward:BackwardPage", phase="backward"),
     View("mem", "3", "Mem", "Tensors by the memory they share", "mem-screen",
          (Foot("enter", "Map", "open_here"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
          page="gradrepl.tui.pages.memory:MemoryPage"),
@@ -116,7 +107,8 @@ VIEWS: list[View] = [
           HELP, QUIT),
          HEALTH, page="gradrepl.tui.pages.health:HealthPage"),
     View("log", "6", "Log", "Program output", "log",
-         (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT)),
+         (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT),
+         page="gradrepl.tui.pages.output:OutputPage"),
 ]  # fmt: skip
 BY_NAME = {view.name: view for view in VIEWS}
 _OURS = frozenset(BY_NAME)

@@ -1,4 +1,4 @@
-"""``:export`` as something to look at: a graph as SVG and as a page, times as a trace."""
+"""What is there to look at: a graph as SVG and as a page, times as a trace, and in notebooks."""
 
 import gradrepl
 
@@ -10,3 +10,11 @@ def gradrepl_exporters():
     from gradrepl_drawings.trace import trace
 
     return [svg, html, trace]
+
+
+@gradrepl.hookimpl
+def gradrepl_html(shown):
+    from gradrepl import model
+    from gradrepl_drawings import notebook
+
+    return notebook.health(shown) if isinstance(shown, model.Health) else notebook.trace(shown)

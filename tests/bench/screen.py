@@ -197,9 +197,9 @@ def rows(total: int) -> dict[str, float]:
     async def run() -> dict[str, float]:
         app = GradreplApp(FakeConversation)
         async with app.run_test(size=(COLUMNS, ROWS)) as pilot:
-            app.set_view("bwd")
+            app.main.open("bwd")
             await pilot.pause(0.2)
-            panel = app.panels.nodes
+            panel = app.main.pages["bwd"].nodes
             painted = asyncio.Event()
             start = time.perf_counter()
             panel.supply(window, 0, total)

@@ -210,5 +210,5 @@ def test_a_link_that_breaks_in_the_middle_of_a_frame(home, write, junk):
     outcome, _ = home.debugged(path, go=go)
     assert (outcome.stdout, outcome.code) == ("grad tensor([6., 6.])\nthe end\n", 0)
     assert outcome.stderr.startswith("gradrepl: the client is gone (")
-    assert outcome.stderr.endswith("): the program runs on, with no stop.\n")
+    assert outcome.stderr.endswith("): the program continues, with no stop.\n")
     assert outcome.stderr.count("\n") == 1

@@ -34,9 +34,10 @@ with warnings.catch_warnings():
     from random_graphs import build
     from test_order import ROOTS, STEPS
 
-    from gradrepl.engine.export.journal import Journal, Source
+    from gradrepl.engine.export.journal import Journal
     from gradrepl.engine.export.snapshot import Snapshot
     from gradrepl.engine.graph.graph import Graph
+    from gradrepl.engine.graph.labels import Labelled
     from gradrepl.engine.tensor.names import Names
 
 plugins.here().load()
@@ -54,10 +55,8 @@ loss = net(x).square().mean()
 
 
 def snapshot(space: dict[str, Any], *ends: torch.Tensor) -> Snapshot:
-    session = SimpleNamespace(stepper=SimpleNamespace(recorder=SimpleNamespace(op_of=None)))
-    source = Source(Graph([end.grad_fn for end in ends]), Names([space]), session)
-    source.op = lambda node: None
-    return Snapshot(source, lambda number: None)
+    graph = Graph([end.grad_fn for end in ends])
+    return Snapshot(Labelled(graph, lambda number: None, lambda: Names([space])))
 
 
 def record(taken: Snapshot) -> GraphRecord:

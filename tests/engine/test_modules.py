@@ -210,7 +210,7 @@ def test_warnings_that_are_errors_are_for_the_users_code(d):
 
 def test_bad_questions(d: Debuggee) -> None:
     found = d.look(protocol.ModuleRows())
-    assert (found.message, found.kind) == ("there is no module in reach here.", "StateError")
+    assert (found.message, found.kind) == ("No modules in the current scope.", "StateError")
     found = d.look(protocol.ModuleRows(expression="3"))
     assert found.message == "'3' is a int, not a module."
     d.type("lazy = nn.LazyLinear(3); half = nn.Linear(2, 2); half.bias = None")

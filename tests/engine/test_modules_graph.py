@@ -108,7 +108,7 @@ def test_folding_by_module(d: Debuggee) -> None:
             == found.total + sum(row.nodes - 1 for row in found.rows)
         )
     bad = d.look(protocol.GraphRows(expression="loss", unfold=("nothing",)))
-    assert bad.message == "there is no module 'nothing' in reach."
+    assert bad.message == "No module 'nothing' in the current scope."
 
 
 def test_it_unfolds_as_much_as_fits(d: Debuggee) -> None:

@@ -17,7 +17,6 @@ from textual.pilot import Pilot
 from gradrepl.commands.conversation import Conversation
 from gradrepl.launch import Options
 from gradrepl.tui.app import GradreplApp
-from gradrepl.tui.shot import shot
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "examples" / "pictures"
@@ -40,9 +39,9 @@ async def waits(app: GradreplApp, pilot: Pilot[Any]) -> None:
     quiet = 0
     for _ in range(3000):
         await pilot.pause(0.02)
-        ready = app._started and app.talk.prompt is not None and not app._busy
+        ready = app._started and app.talk.prompt is not None and not app.entries.busy
         work = any(worker.is_running for worker in app.workers if worker.name != "serve")
-        quiet = quiet + 1 if ready and not work and not app._queue.qsize() else 0
+        quiet = quiet + 1 if ready and not work and not app.entries._queue.qsize() else 0
         if quiet == 5:
             return
     raise SystemExit("the program does not come to a stop")
@@ -55,7 +54,6 @@ async def make(name: str) -> None:
     app = GradreplApp(lambda show: Conversation(options, show), typing=False)
     async with app.run_test(size=SIZE) as pilot:
         await waits(app, pilot)
-        app.talk.on_shot = lambda: shot(app)  # type: ignore[attr-defined]
         for entry in walk:
             if entry.startswith("!"):
                 await pilot.press(*entry[1:])

@@ -56,8 +56,8 @@ async def scenes(seen: Seen) -> AsyncIterator[str]:
     yield "sample"
     await seen.press("escape", "5")
     yield "health"
-    app.printed("stdout", PRINTED)
-    app.printed("stderr", b"UserWarning: lr_scheduler.step() before optimizer.step()\n")
+    app.main.printed("stdout", PRINTED)
+    app.main.printed("stderr", b"UserWarning: lr_scheduler.step() before optimizer.step()\n")
     await seen.press("6")
     yield "log"
     await seen.press("2")

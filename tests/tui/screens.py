@@ -53,7 +53,8 @@ class Seen:
             await self.pilot.pause()
             work = any(w.is_running for w in app.workers if w.name != "serve")
             held = self.talk.hold is not None and not self.talk.hold.is_set()
-            quiet = 0 if work or app._queue.qsize() or (app._busy and not held) else quiet + 1
+            busy = app.entries._queue.qsize() or (app.entries.busy and not held)
+            quiet = 0 if work or busy else quiet + 1
             if quiet == 2:
                 return
 

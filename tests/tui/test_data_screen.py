@@ -404,7 +404,7 @@ def test_a_sample_that_comes_when_another_screen_is_open_hides_nothing() -> None
         await seen.type(":load train.py")
         await seen.press("escape", "4", "n")
         seen.talk.hold = asyncio.Event()
-        page: Any = seen.app.page
+        page: Any = seen.app.main.page
         page._wanted = "9921"
         await seen.press("1")
         seen.app.show(replace(SAMPLE, index="9921"))

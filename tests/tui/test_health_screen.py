@@ -235,7 +235,7 @@ def test_keys_of_the_screen() -> None:
     async def body(seen: Seen) -> None:
         await seen.type(":load train.py")
         await seen.press("escape", "5", "j")
-        assert seen.app.page.name_here() == "enc.weight"
+        assert seen.app.main.page.name_here() == "enc.weight"
         await seen.press("b")
         assert seen.talk.entered[-1] == ":break verdict vanishing"
         await seen.press("w")
@@ -243,13 +243,13 @@ def test_keys_of_the_screen() -> None:
         assert sentence in seen.text
         await seen.press("enter")
         assert "elements by log10 |g|" in seen.text
-        assert seen.app.page.near.lines
+        assert seen.app.main.page.near.lines
         await seen.press("escape", "j")
-        assert seen.app.page.name_here() == "dec.weight"
+        assert seen.app.main.page.name_here() == "dec.weight"
         await seen.press("t")
         assert "Total norm and loss" in seen.text
         await seen.press("t", "slash", *"mid", "enter")
-        assert seen.app.page.name_here() == "mid.weight"
+        assert seen.app.main.page.name_here() == "mid.weight"
         await seen.press("b")
         assert seen.talk.entered[-1] == ":break verdict bad"
 
@@ -293,7 +293,7 @@ def test_it_moves_while_the_program_runs() -> None:
         assert asked[-1].running
         assert asked[-1].count <= 100
         await seen.press("1")
-        assert seen.app.view == "fwd"
+        assert seen.app.main.view == "fwd"
         count = len(seen.talk.asked)
         await asyncio.sleep(0.6)
         assert len(seen.talk.asked) == count, "nobody looks: nobody is asked"
@@ -309,14 +309,14 @@ def test_a_debuggee_that_is_gone_or_says_no_leaves_what_was_shown() -> None:
             raise LinkError("the debuggee is gone.")
 
         seen.talk.ask = gone
-        await seen.app.page._look()
+        await seen.app.main.page._look()
         assert "! head.weight" in seen.text
 
         async def no(request: protocol.Request) -> model.Error:
             return model.Error(message="a look takes long.")
 
         seen.talk.ask = no
-        await seen.app.page._look()
+        await seen.app.main.page._look()
         assert "! head.weight" in seen.text
 
     on_screen(body, make=Watches, prepare=watched)

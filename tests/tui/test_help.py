@@ -7,8 +7,8 @@ from hand_made import node_stop, op_stop
 from screens import Seen, on_screen
 from textual.content import Content
 
-from gradrepl.commands import COMMANDS
-from gradrepl.commands.topics import NAMES, topic
+from gradrepl.commands.help import NAMES, topic
+from gradrepl.commands.table import COMMANDS
 from gradrepl.conditions import KINDS, kinds, parse
 from gradrepl.tui import keys
 from gradrepl.tui.help import about
@@ -59,7 +59,7 @@ def test_help_begins_with_the_focused_pane() -> None:
             assert "Maximise this pane" in text
             assert "Enter" not in text.partition(f"Keys of {name}")[0]
             await seen.press("escape")
-        assert "◇ a leaf" in seen.app.panels.nodes.HELP
+        assert "◇ a leaf" in seen.app.main.pages["bwd"].nodes.HELP
         await seen.press("i", "f1")
         assert helped(seen).startswith("REPL\n")
         assert "run the entry when it is complete" in helped(seen).partition("In the panes")[0]
@@ -72,7 +72,7 @@ def test_help_of_each_screen_has_its_own_keys(view: object) -> None:
     async def body(seen: Seen) -> None:
         await seen.stop_at(op_stop(2))
         await seen.press("escape", view.digit)  # type: ignore[attr-defined]
-        said = about(seen.app)
+        said = about(seen.app.main, seen.app.main.mode_of(seen.app.talk))
         assert said.text
         meanings = {text for _, text in said.keys}
         assert {key.help for key in view.keys} <= meanings  # type: ignore[attr-defined]

@@ -45,7 +45,7 @@ def test_every_theme_draws_and_marks_the_selected_row(name: str) -> None:
         await seen.type(":load train.py")
         await seen.type("bw loss")
         await seen.press("escape", "s", "j")
-        panel = seen.app.panels.nodes
+        panel = seen.app.main.pages["bwd"].nodes
         strips = [panel.render_line(y) for y in range(5)]
         grounds = [{str(s.style.bgcolor) if s.style else "" for s in strip} for strip in strips]
         marked = [any(s.style and s.style.reverse for s in strip) for strip in strips]

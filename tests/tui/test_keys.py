@@ -15,7 +15,7 @@ from textual.keys import _character_to_key
 
 from gradrepl import model
 from gradrepl.tui import literal
-from gradrepl.tui.selection import target, variable
+from gradrepl.tui.assignment import target, variable
 
 
 def copied(seen: Seen) -> str:
@@ -112,7 +112,7 @@ def test_a_node_that_we_stopped_at_keeps_its_gradients_in_view() -> None:
         await seen.press("G")
         assert "known at its stop" in seen.text
         await seen.stop_at(node_stop(1))  # another backward
-        assert list(seen.app.supply._seen) == [1]
+        assert list(seen.app.main.page.seen) == [1]
 
     on_screen(body, make=Forgetful)
 
@@ -208,6 +208,6 @@ def test_keys_that_come_all_at_once_are_one_text(text: str) -> None:
             seen.app.post_message(events.Key(_character_to_key(letter), letter))
         await seen.settle()
         assert seen.app.dock.prompt.text == text
-        assert not seen.app.finder.has_focus
+        assert not seen.app.main.finder.has_focus
 
     on_screen(body)

@@ -101,7 +101,7 @@ def test_the_screen_asks_only_when_it_is_open() -> None:
         await seen.press("s")
         assert "[3 Mem]" in seen.text  # a step is looked at from here
         await seen.press("slash", *"step", "enter")
-        assert seen.app.panels.pages["mem"].list.chosen().member.name == "step"
+        assert seen.app.main.pages["mem"].list.chosen().member.name == "step"
         await seen.press("1")
         assert "[1 Fwd]" in seen.text
 

@@ -52,7 +52,7 @@ def test_one_sentence_at_a_time() -> None:
 
 def test_what_is_cut_has_a_sign_at_both_edges() -> None:
     async def body(seen: Seen) -> None:
-        panel = seen.app.panels.inspect
+        panel = seen.app.main.page.inspector
         await seen.type(":load train.py")
         width = panel.room
         line = [ink.span("0123456789" * 10)]
@@ -112,7 +112,7 @@ def test_health_is_asked_while_code_runs_and_other_words_are_refused() -> None:
     async def body(seen: Seen) -> None:
         seen.talk.hold = asyncio.Event()
         await seen.type("train()")
-        seen.app._since = 0.0
+        seen.app.entries._since = 0.0
         await seen.type(":health")
         await seen.type("p 1")
         assert seen.talk.entered == ["train()", ":health"]
@@ -197,8 +197,8 @@ def test_nothing_that_the_first_frame_does_not_need_is_imported_before_it() -> N
     )
     loaded = set(done.stdout.split())
     late = {"gradrepl.protocol", "gradrepl.commands", "gradrepl.link", "gradrepl.draw.memory",
-            "gradrepl.tui.supply", "gradrepl.tui.dialogs", "gradrepl.tui.palette", "rich.ansi",
-            "rich.markdown", "tree_sitter", "pygments.lexers", "gradrepl.draw.data",
+            "gradrepl.tui.pages.health", "gradrepl.tui.dialogs", "gradrepl.tui.palette",
+            "rich.ansi", "rich.markdown", "tree_sitter", "pygments.lexers", "gradrepl.draw.data",
             "gradrepl.draw.chain", "gradrepl.tui.pages.data"}  # fmt: skip
     assert not late & loaded
 

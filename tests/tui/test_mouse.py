@@ -28,13 +28,13 @@ def test_a_click_selects_and_a_double_click_opens() -> None:
         await seen.stop_at(node_stop(3))
         await seen.pilot.click(offset=(10, 7))
         await seen.settle()
-        nodes = seen.app.panels.nodes
+        nodes = seen.app.main.pages["bwd"].nodes
         assert (nodes.cursor, nodes.has_focus) == (4, True)
         assert "#5 TBackward0" in seen.text
         await seen.pilot.click(offset=(10, 5), times=2)
         await seen.settle()
         assert nodes.cursor == 2
-        assert seen.app.panels.inspect.has_class("-maximised")
+        assert seen.app.main.page.inspector.has_class("-maximised")
 
     on_screen(body)
 
@@ -42,7 +42,7 @@ def test_a_click_selects_and_a_double_click_opens() -> None:
 def test_the_wheel_scrolls_and_leaves_the_selection() -> None:
     async def body(seen: Seen) -> None:
         await seen.stop_at(node_stop(1))
-        nodes = seen.app.panels.nodes
+        nodes = seen.app.main.pages["bwd"].nodes
         down = events.MouseScrollDown(nodes, 5, 3, 0, 1, 0, False, False, False, 5, 3)
         nodes.post_message(down)
         await seen.settle()
@@ -71,7 +71,7 @@ def test_tabs_and_footer_are_clicked() -> None:
 def test_the_frame_between_two_panes_is_dragged() -> None:
     async def body(seen: Seen) -> None:
         await seen.stop_at(node_stop(3))
-        nodes, right = seen.app.panels.nodes, seen.app.main.query_one("#right")
+        nodes, right = seen.app.main.pages["bwd"].nodes, seen.app.main.page.query_one("#right")
         edge, least = nodes.region.right, SIDES["horizontal"].least
         await drag(seen, (edge - 1, 5), (edge - 11, 5))
         assert nodes.region.right == edge - 10 == right.region.x
@@ -80,12 +80,12 @@ def test_the_frame_between_two_panes_is_dragged() -> None:
         assert nodes.region.width == least
         await drag(seen, (least - 1, 5), (40, 5))
         await seen.stop_at(op_stop(2))
-        assert seen.app.panels.ops.region.right == 41  # the other list keeps it
+        assert seen.app.main.pages["fwd"].ops.region.right == 41  # the other list keeps it
         await seen.pilot.resize_terminal(120, 35)
         await seen.settle()
-        assert 60 <= seen.app.panels.ops.region.right <= 63
+        assert 60 <= seen.app.main.pages["fwd"].ops.region.right <= 63
         await seen.press("escape", "m")
-        assert seen.app.panels.ops.region.width == 120
+        assert seen.app.main.pages["fwd"].ops.region.width == 120
 
     on_screen(body)
 
@@ -136,9 +136,9 @@ def test_the_frame_between_two_panes_one_above_the_other() -> None:
 def test_elsewhere_a_drag_moves_no_frame(at: tuple[int, int]) -> None:
     async def body(seen: Seen) -> None:
         await seen.stop_at(node_stop(3))
-        before = seen.app.panels.nodes.region
+        before = seen.app.main.pages["bwd"].nodes.region
         await drag(seen, at, (at[0] + 9, at[1]))
-        assert seen.app.panels.nodes.region == before
+        assert seen.app.main.pages["bwd"].nodes.region == before
 
     on_screen(body)
 
@@ -146,7 +146,7 @@ def test_elsewhere_a_drag_moves_no_frame(at: tuple[int, int]) -> None:
 def test_three_panes_side_by_side() -> None:
     async def body(seen: Seen) -> None:
         await seen.stop_at(op_stop(3))
-        side, ops = seen.app.panels.side, seen.app.panels.ops
+        side, ops = seen.app.main.pages["fwd"].side, seen.app.main.pages["fwd"].ops
         end = ops.region.right
         await drag(seen, (side.region.right, 5), (59, 5))
         assert side.region.right == ops.region.x == 60

@@ -162,7 +162,7 @@ def test_a_million_rows() -> None:
 
     async def body(seen: Seen) -> None:
         await seen.press("escape", "1")
-        ops = seen.app.panels.ops
+        ops = seen.app.main.pages["fwd"].ops
         assert ops.total == 1_000_000
         assert len(ops.rows) < 300
         assert "1000000" in seen.text
@@ -199,7 +199,7 @@ def test_the_cursor_looks_at_another_row_and_comes_back() -> None:
         await seen.press("L")
         assert "#3 AddmmBackward0" in seen.text
         await seen.press("G")
-        assert seen.app.panels.nodes.cursor == len(NODES) - 1
+        assert seen.app.main.pages["bwd"].nodes.cursor == len(NODES) - 1
 
     on_screen(body)
 
@@ -208,11 +208,11 @@ def test_breakpoint_run_to_cursor_and_find_on_the_selection() -> None:
     async def body(seen: Seen) -> None:
         await seen.type("bw loss")
         await seen.press("escape", "slash", *"relu", "enter")
-        assert seen.app.panels.nodes.cursor == 6
+        assert seen.app.main.pages["bwd"].nodes.cursor == 6
         await seen.press("b")
         assert seen.talk.entered[-1] == ":break node ReluBackward0"
         await seen.press("slash")
-        seen.app.finder.value = "fc2.w"
+        seen.app.main.finder.value = "fc2.w"
         await seen.press("enter", "b", "t")
         assert seen.talk.entered[-2:] == [":break leaf fc2.weight", ":until #6"]
 
@@ -260,7 +260,7 @@ def test_help_and_palette_name_everything() -> None:
 
 
 def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
-    from gradrepl.commands import COMMANDS, WORDS
+    from gradrepl.commands.table import COMMANDS, WORDS
 
     seen: dict[str, str] = {}
     for key in keys.KEYS:

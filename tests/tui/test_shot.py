@@ -7,12 +7,11 @@ import xml.etree.ElementTree as ET
 from screens import Seen, on_screen
 
 from gradrepl.export.screen import local
-from gradrepl.tui.shot import shot
 
 
 def test_the_screen_is_what_the_file_shows() -> None:
     async def body(seen: Seen) -> None:
-        found = shot(seen.app)
+        found = seen.app.shot()
         assert found.text == seen.text
         svg = local(found.svg)
         shown = "".join(ET.fromstring(svg).itertext()).replace("\xa0", " ")

@@ -183,7 +183,7 @@ def test_a_stop_before_any_op_is_recorded_says_what_records_them() -> None:
     async def body(seen: Seen) -> None:
         seen.talk.at(model.Stop(phase="forward", reason="pause", site=None))
         await seen.settle()
-        said = [str(line) for line in seen.app.panels.ops.draw_empty(78)]
+        said = [str(line) for line in seen.app.main.pages["fwd"].ops.draw_empty(78)]
         assert "No op is recorded yet" in said[0]
 
     on_screen(body)
@@ -216,11 +216,11 @@ def test_a_flood_is_cut_and_does_not_stop_the_keys() -> None:
         await seen.press("escape", "6")
         for _ in range(64):
             seen.talk.on_output("stdout", b"x" * 99 + b"\n" * 1 + (b"y" * 99 + b"\n") * 650)
-        seen.app.flush()
+        seen.app.main.flush()
         await seen.press("1")
         assert "[1 Fwd]" in seen.lines[0]
-        assert len(seen.app.ring.lines) < 30_000
-        assert any("more was printed" in line.text for line in seen.app.ring.lines)
+        assert len(seen.app.main.ring.lines) < 30_000
+        assert any("more was printed" in line.text for line in seen.app.main.ring.lines)
 
     on_screen(body)
 

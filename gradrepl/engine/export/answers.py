@@ -66,7 +66,7 @@ def _graph_of(serial: int, expression: str, session: Session, place: Place) -> m
     tensor = tensor_at(expression, session, place)
     with figures.quiet():
         source = source_of(tensor, expression, session, place)
-        taken = Snapshot(source, session.stepper.recorder.op_of)
+        taken = Snapshot(source)
         root = source.names.tensor(tensor) or expression
         _hold(serial, taken)
         return taken.head(serial, "graph", source.names, of=root, root=root)
@@ -78,7 +78,7 @@ def _backward(serial: int, what: str, session: Session, place: Place) -> model.T
     except StateError:
         return _last(serial, what, session, place)
     with figures.quiet():
-        taken = Snapshot(backward, session.stepper.recorder.op_of)
+        taken = Snapshot(backward)
         taken.paused(backward)
         _hold(serial, Ran(taken) if what == "pass" else taken)
         return taken.head(

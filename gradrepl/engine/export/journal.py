@@ -21,12 +21,11 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.export.snapshot import Snapshot, Visit
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.graph.hooks import without_gc
-from gradrepl.engine.modules.walked import Walked
+from gradrepl.engine.graph.labels import Labelled
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
 
 if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.stepper import Stepper
 
 PASSES = 16
@@ -106,8 +105,8 @@ class Journal:
 
     def _keep(self, run: _Run, number: int, outcome: str, ended: float, names: Names) -> None:
         run.settle(ended)
-        source = Source(run.graph, names, self.stepper.session)
-        snapshot = Snapshot(source, self.stepper.recorder.op_of, saved=False)
+        source = Labelled(run.graph, self.stepper.recorder.op_of, lambda: names)
+        snapshot = Snapshot(source, saved=False)
         snapshot.recorded(run.visits, number)
         self.passes.append(Kept(snapshot, outcome))
         while len(self.passes) > 1 and sum(len(p.snapshot) for p in self.passes) > NODES:
@@ -119,14 +118,6 @@ class Kept:
 
     def __init__(self, snapshot: Snapshot, outcome: str) -> None:
         self.snapshot, self.outcome = snapshot, outcome
-
-
-class Source(Walked):
-    """A graph that has been walked already."""
-
-    def __init__(self, graph: Graph, names: Names, session: Session) -> None:
-        self.graph, self.names = graph, names
-        self._recorder = session.stepper.recorder
 
 
 class _Run:

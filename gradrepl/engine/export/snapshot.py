@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,8 @@ import torch
 from gradrepl.engine import torch_private
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
-from gradrepl.engine.graph.graph import LEAF, Order
+from gradrepl.engine.graph.graph import Order
+from gradrepl.engine.graph.labels import Labelled
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names
 from gradrepl.model import NodeRow, OpRow, Taken
@@ -28,9 +29,6 @@ SHAPES = 200_000
 """Nodes up to which the shapes of gradients are noted."""
 LISTED = 8
 KINDS = 4_096
-
-OpOf = Callable[[int], Call | None]
-
 
 class Visit:
     """When a node of a recorded backward began, how long it took, and what arrived."""
@@ -45,15 +43,15 @@ class Visit:
 class Snapshot:
     """One graph, in columns."""
 
-    def __init__(self, source: Any, op_of: OpOf, saved: bool = True) -> None:
-        """Take ``source``: a Walked, or a Pass that is paused."""
+    def __init__(self, source: Labelled, saved: bool = True) -> None:
+        """Take a graph that nobody runs, or that of a backward that is paused."""
         graph = source.graph
-        self._op_of = op_of
+        self._op_of = source.op_of
         self.targets: array[int] = graph.targets
         self.offsets: array[int] = graph.offsets
         self.roots = [graph.index[root] for root in graph.roots]
         self.index = {root: root for root in self.roots}
-        self.needed: set[int] | None = getattr(source, "needed", None)
+        self.needed = source.needed
         self._sequence: array[int] = array("Q", [node._sequence_nr() for node in graph.nodes])
         self._number = array("L", (n for node in graph.nodes for _, n in node.next_functions))
         self._words: list[str] = []
@@ -61,8 +59,9 @@ class Snapshot:
         self._shapes: list[Any] = []
         if len(graph) <= SHAPES:
             self._shapes = [nodes.shape(node) for node in graph.nodes]
-        self._leaves = bytearray(map(_is_leaf, graph.nodes))
-        self._labels = _labels(source)
+        self._leaves = bytearray(map(source.is_leaf, range(len(graph))))
+        leaves = {node: source.leaf(node) for node in range(len(graph)) if self._leaves[node]}
+        self._labels = source.variables | leaves
         self._saved: dict[int, tuple[tuple[str, ...], str]] = {}
         if saved and len(graph) <= SAVED:
             self._saved = dict(_saved(graph.nodes))
@@ -87,10 +86,11 @@ class Snapshot:
 
     # -- a backward ----------------------------------------------------------------------------
 
-    def paused(self, backward: Any) -> None:
+    def paused(self, backward: Labelled) -> None:
         """Note what has run of the backward that is paused."""
-        self._norms = dict(backward.ran)
-        self._ran = {node: number for number, node in enumerate(backward.ran, 1)}
+        ran = backward.ran()
+        self._norms = {node: backward.norm(node) for node in ran}
+        self._ran = {node: number for number, node in enumerate(ran, 1)}
         for node in range(len(self)):
             done = backward.is_done(node)
             self._states[node] = "done" if done else "here" if node in self._ran else "predicted"
@@ -199,26 +199,6 @@ class Snapshot:
             begin=visit.begin if visit else None, seconds=visit.seconds if visit else None,
             thread=visit.thread if visit else 0, run=self.run, saved=saved, problem=problem,
         )  # fmt: skip
-
-
-def _is_leaf(node: Any) -> bool:
-    return type(node) is LEAF  # a ctx may have any attribute
-
-
-def _labels(source: Any) -> dict[int, str]:
-    """Return the names of leaves, and of the variables whose tensors the nodes made."""
-    graph = source.graph
-    found: dict[int, str] = {}
-    with torch_private.DisableTorchFunction():
-        for name, tensor in source.names.variables():
-            node = None if facts.is_leaf(tensor) else facts.node_of(tensor)
-            place = graph.index.get(node) if node is not None else None
-            if place is not None:
-                found.setdefault(place, name)
-        for place, node in enumerate(graph.nodes):
-            if _is_leaf(node):
-                found[place] = source.leaf(place)
-    return found
 
 
 def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:

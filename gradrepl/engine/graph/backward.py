@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,9 @@ from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph import nodes
-from gradrepl.engine.graph.graph import LEAF, Graph, Order
+from gradrepl.engine.graph.graph import LEAF, Graph
 from gradrepl.engine.graph.hooks import Hooks, frees
+from gradrepl.engine.graph.labels import Labelled
 from gradrepl.engine.graph.view import View
 from gradrepl.engine.stopping.events import NodeEvent, PassEvent
 from gradrepl.engine.stopping.gate import Quitting
@@ -45,7 +46,7 @@ NOBODY = Names(())
 """The names that a pass knows after its end."""
 
 
-class Pass:
+class Pass(Labelled):
     """One backward while it runs."""
 
     def __init__(
@@ -54,27 +55,24 @@ class Pass:
     ) -> None:  # fmt: skip
         self.stepper = stepper
         self.frame: FrameType | None = frames.Walk(sys._getframe(1)).frame
-        self.graph = Graph(starts)
+        look_up = partial(stepper.session.names, self.frame)
+        super().__init__(Graph(starts), stepper.recorder.op_of, look_up)
         self.needed = self.graph.needed(self._targets(inputs), accumulate) if inputs else None
-        """Nodes that run when only some inputs are asked for; None for all."""
-        self.order = Order(self.graph, self.needed)
         self.accumulate = accumulate
         self._keeps = keeps
         """May the graph be walked again?"""
         self.thread = threading.current_thread()
-        self.ran: dict[int, float | None] = {}
+        self._ran: dict[int, float | None] = {}
         """Nodes in the engine's true order, with the norm of what arrived where it is known."""
         self.started = time.perf_counter()
         self._root = roots[0]
         self.parked = False
         """Did anybody stop in it?"""
-        self._roots = frozenset(self.graph.index[node] for node in self.graph.roots)
         self._task: int | None = None
         self._hooks = Hooks(self.graph.nodes, self._before, self._after)
         self._hooked_before: Collection[int] = ()
         self._hooked_after: Collection[int] = ()
         self._small = len(self.graph) <= SMALL
-        self._made: dict[int, str] | None = None
         self._running: dict[int, int] = {}
         """The node that each thread of the engine is at."""
         kinds = enumerate(map(type, self.graph.nodes))
@@ -95,12 +93,6 @@ class Pass:
             place = self.graph.index.get(node) if node is not None else leaves.get(id(each))
             found.append(-1 if place is None else place)
         return found
-
-    @cached_property
-    def names(self) -> Names:
-        """Names in reach of the caller; looked up only where somebody asks."""
-        with torch_private.DisableTorchFunction():
-            return self.stepper.session.names(self.frame)
 
     @cached_property
     def view(self) -> View:
@@ -159,7 +151,7 @@ class Pass:
         if "names" in vars(self):
             frames.release(frames.user_frames(self.frame))
         self.frame = self._root = None
-        self.names = NOBODY
+        self.names, self._look_up = NOBODY, lambda: NOBODY
         vars(self).pop("view", None)
 
     def rearm(self) -> None:
@@ -200,7 +192,7 @@ class Pass:
 
     def _light(self) -> Callable[[Any], None]:
         """Return the light hook: a node runs, and nothing is to be asked. Called for each: lean."""
-        index, ran, running, seen = self.graph.index, self.ran, self._running, self._hooks.seen
+        index, ran, running, seen = self.graph.index, self._ran, self._running, self._hooks.seen
         task, thread = running_backward, threading.get_ident
 
         def hook(grad: Any) -> None:
@@ -212,7 +204,7 @@ class Pass:
         return hook
 
     def _note(self, place: int) -> None:
-        self.ran[place] = None
+        self._ran[place] = None
         if place in self._leaves:
             self._reached.append(place)
         self._running[threading.get_ident()] = place  # the thread's last one is done
@@ -225,7 +217,7 @@ class Pass:
         stepper = self.stepper
         asked = stepper.asks_before_nodes and place in self._hooked_before
         if self._small and (asked or self.parked):
-            self.ran[place] = _first_norm(grads)
+            self._ran[place] = _first_norm(grads)
         if not asked:
             return None
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
@@ -249,78 +241,50 @@ class Pass:
     def _to_run(self) -> Iterable[int]:
         return range(len(self.graph)) if self.needed is None else self.needed
 
-    def is_done(self, place: int) -> bool:
+    @property
+    def begun(self) -> int:
+        """How many nodes have begun to run."""
+        return len(self._ran)
+
+    def ran(self) -> list[int]:
+        """Return those, in the engine's true order."""
+        return list(self._ran)
+
+    def has_begun(self, node: int) -> bool:
+        """Has the node begun to run?"""
+        return node in self._ran
+
+    def is_done(self, node: int) -> bool:
         """Has the node run to its end?"""
-        return place in self.ran and place not in self._running.values()
+        return node in self._ran and node not in self._running.values()
+
+    def norm(self, node: int) -> float | None:
+        """Return the norm of what arrived at the node, where it has run and is known."""
+        return self._ran.get(node)
 
     # -- what may be asked -------------------------------------------------------------------
-
-    def is_root(self, node: int) -> bool:
-        """Did this node's gradient come from the caller of the backward?"""
-        return node in self._roots
-
-    def name(self, node: int) -> str:
-        """Return 'AddmmBackward0', 'AccumulateGrad'."""
-        return nodes.name(self.graph.nodes[node])
 
     def leaves(self) -> frozenset[int]:
         """Return the nodes that accumulate into a leaf."""
         return self._leaves
 
-    def leaf(self, node: int) -> str:
-        """Return the name of the leaf that the node accumulates into; '' for other nodes."""
-        return next(iter(self.leaf_names(node)), "")
-
-    def leaf_names(self, node: int) -> tuple[str, ...]:
-        """Return the same with and without the variable of its model."""
-        if node not in self._leaves:
-            return ()
-        variable = self.graph.nodes[node].variable
+    def names_of(self, variable: torch.Tensor) -> tuple[str, ...]:
+        """Return the names of a leaf; they are kept from one backward to the next."""
         known = self.stepper.leaf_names
         caller = self.frame.f_code if self.frame is not None else None
-        held, found, seen_from = known.get(id(variable), (None, (), None))
+        held, spelled, seen_from = known.get(id(variable), (None, (), None))
         # What has no name in reach of one function may have one in reach of another.
-        if held is None or held() is not variable or not (found or seen_from is caller):
-            name = self.names.tensor(variable)
-            found = self.names.spellings(name) if name else ()
-            known[id(variable)] = (weakref.ref(variable), found, caller)
-        return found or ("leaf " + "x".join(map(str, variable.shape)),)
-
-    def op(self, node: int) -> Any:
-        """Return the recorded op that made the node, or None."""
-        number = self.graph.sequence(node)
-        return None if number >= nodes.NO_SEQUENCE else self.stepper.recorder.op_of(number)
-
-    def module(self, node: int) -> str:
-        """Return the path of the module that made the node, or of the leaf's owner."""
-        op = self.op(node)
-        if op is not None:
-            return str(op.module)
-        return self.leaf(node).rpartition(".")[0]
+        if held is None or held() is not variable or not (spelled or seen_from is caller):
+            spelled = super().names_of(variable)
+            known[id(variable)] = (weakref.ref(variable), spelled, caller)
+        return spelled
 
     def module_paths(self, node: int) -> tuple[str, ...]:
-        """Return the same with and without the variable of its model."""
+        """Return the path of its module, with and without the variable of its model."""
         op = self.op(node)
         if op is not None:
             return self.stepper.recorder.paths.spellings(op.module)
         return tuple(leaf.rpartition(".")[0] for leaf in self.leaf_names(node)) or ("",)
-
-    def label(self, node: int) -> str:
-        """Return the leaf's name, else the variable's, else the module's."""
-        if self._made is None:
-            self._made = self._variables()
-        return self.leaf(node) or self._made.get(node, "") or self.module(node)
-
-    def _variables(self) -> dict[int, str]:
-        """Return the names of variables whose tensors these nodes made."""
-        found: dict[int, str] = {}
-        for name, tensor in self.names.variables():
-            with torch_private.DisableTorchFunction():
-                node = facts.node_of(tensor) if tensor.requires_grad else None
-            place = self.graph.index.get(node) if node is not None else None
-            if place is not None:
-                found.setdefault(place, name)
-        return found
 
     def saved_values(self, node: Any) -> dict[str, Any]:
         """Return the saved values by name, as far as they can be had without running hooks."""
@@ -352,11 +316,11 @@ class Pass:
         """Return the record of the end."""
         if outcome == "finished":
             if not self._watched_to_end:  # what ran unseen is what was to run
-                self.ran |= dict.fromkeys(set(self._to_run()) - self.ran.keys())
-                self._reached = [place for place in self.ran if place in self._leaves]
+                self._ran |= dict.fromkeys(set(self._to_run()) - self._ran.keys())
+                self._reached = [place for place in self._ran if place in self._leaves]
             self._running.clear()
         leaves, count = self.accumulated()
-        run = len(self.ran) - len(self._running)
+        run = len(self._ran) - len(self._running)
         return PassRecord(
             outcome=outcome,
             nodes_run=run,

@@ -7,6 +7,7 @@ are broken by the layout of the engine's heap, so the heap is simulated, as libs
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
@@ -23,26 +24,32 @@ Entry = tuple[int, int]
 class Graph:
     """Nodes reachable from the roots, as columns; a node is an index into them."""
 
-    def __init__(self, roots: Sequence[Any]) -> None:
+    def __init__(self, roots: Sequence[Any], limit: int | None = None) -> None:
+        """Walk the graph; with ``limit`` no further than so many nodes."""
         self.roots = list(roots)
+        self.cut = False
+        """Has it more nodes than that?"""
         self.nodes: list[Any] = []
         """The nodes, in order of discovery: breadth first from the roots."""
+        self.starts = 0
+        """How many of them, the first ones, are roots."""
         self.targets = array("l")
         """For each edge of each node in turn, the index of the node it leads to, or -1."""
         self.offsets = array("l", [0])
         """Where the edges of node i begin; one more than there are nodes."""
         self.index: dict[Any, int] = {}
         with without_gc():
-            self._walk()
+            self._walk(sys.maxsize if limit is None else limit)
 
-    def _walk(self) -> None:
+    def _walk(self, limit: int) -> None:
         nodes, index, targets, offsets = self.nodes, self.index, self.targets, self.offsets
         for root in self.roots:
             if root not in index:
                 index[root] = len(nodes)
                 nodes.append(root)
         find, discover, lead, close = index.get, nodes.append, targets.append, offsets.append
-        size, edges = len(nodes), 0
+        size = self.starts = len(nodes)
+        edges = 0
         for node in nodes:  # grows while we go
             for target, _ in node.next_functions:
                 edges += 1
@@ -50,6 +57,10 @@ class Graph:
                     lead(-1)
                     continue
                 place = find(target)
+                if place is None and size >= limit:
+                    self.cut = True
+                    lead(-1)
+                    continue
                 if place is None:
                     index[target] = place = size
                     size += 1

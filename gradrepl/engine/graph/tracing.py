@@ -131,7 +131,7 @@ class Visit:
         self._arrived: dict[int, tuple[Shape | None, Any]] = {}
         """By place in the walk, in the order in which they ran: shape and norm."""
         self._cut = False
-        self._facts: list[dict[str, Any]] = []
+        self._rows: list[NodeRow] = []
         self._edges: list[list[int]] = []
         self._handles: list[Any] = []
         self._root = ""
@@ -140,40 +140,25 @@ class Visit:
             self._begin(tracing, roots)
 
     def _begin(self, tracing: Tracing, roots: Sequence[Any]) -> None:
+        from gradrepl.engine.graph.graph import Graph
+        from gradrepl.engine.graph.labels import Labelled
+        from gradrepl.engine.tensor import facts
+
         frame = frames.Walk(sys._getframe(2)).frame
         try:
             names = tracing.stepper.session.names(frame)
             self._site = None if frame is None else frames.site(frame)
             self._root = names.tensor(roots[0]) if roots else ""
-            found = self._walk(roots)
-            labels = _labels(names)
-            for place, node in enumerate(found):
-                self._facts.append(_facts(node, names, labels, tracing))
+            starts = [node for root in roots if (node := facts.start_of(root)) is not None]
+            graph = Graph(starts, NODES)
+            labelled = Labelled(graph, tracing.made, lambda: names)
+            for place, node in enumerate(graph.nodes):
+                self._rows.append(labelled.row(place, 0, label=labelled.given(place)))
+                self._edges.append([to for to in dict.fromkeys(graph.next(place)) if to >= 0])
                 self._handles.append(node.register_prehook(partial(self._visited, place)))
+            self._cut = graph.cut
         finally:
             frames.release(frames.user_frames(frame))
-
-    def _walk(self, roots: Sequence[Any]) -> list[Any]:
-        """Return the nodes, breadth first from the roots, and note the edges between them."""
-        from gradrepl.engine.tensor import facts
-
-        starts = [node for root in roots if (node := facts.start_of(root)) is not None]
-        found = list(dict.fromkeys(starts))
-        places = {node: place for place, node in enumerate(found)}
-        for node in found:  # grows while we go
-            edges: list[int] = []
-            for target, _ in node.next_functions:
-                if target is None:
-                    continue
-                if target not in places:
-                    if len(found) >= NODES:
-                        self._cut = True
-                        continue
-                    places[target] = len(found)
-                    found.append(target)
-                edges.append(places[target])
-            self._edges.append(list(dict.fromkeys(edges)))
-        return found
 
     def _visited(self, place: int, grads: tuple[Any, ...]) -> None:
         """Prehook: gradients have arrived. Only of our own run: a graph may be walked again."""
@@ -192,17 +177,19 @@ class Visit:
             handle.remove()
         self._handles.clear()
         fetched = _fetched(self._arrived)
-        order = [*fetched, *(at for at in range(len(self._facts)) if at not in fetched)]
+        order = [*fetched, *(at for at in range(len(self._rows)) if at not in fetched)]
         ids = {at: number for number, at in enumerate(order, 1)}
         nodes = [
-            NodeRow(
-                id=ids[at], order=ids[at] if at in fetched else 0,
+            replace(
+                self._rows[at],
+                id=ids[at],
+                order=ids[at] if at in fetched else 0,
                 shape=fetched.get(at, (None, None))[0],
-                norm=fetched.get(at, (None, None))[1], to=tuple(ids[to] for to in self._edges[at]),
-                **self._facts[at],
+                norm=fetched.get(at, (None, None))[1],
+                to=tuple(ids[to] for to in self._edges[at]),
             )
             for at in order
-        ]  # fmt: skip
+        ]
         return TracedPass(
             number=self.number, how=self._how, root=self._root, site=self._site, outcome=outcome,
             inside=self._inside, seconds=seconds, nodes=tuple(nodes), cut=self._cut,
@@ -219,36 +206,6 @@ def _shapes(found: Any) -> tuple[Shape, ...]:
     from gradrepl.engine.tensor import facts
 
     return tuple(facts.shape(each) for each, _ in zip(found, range(SHAPES), strict=False))
-
-
-def _labels(names: Any) -> dict[Any, str]:
-    """Return, by node, the variables whose tensors they made."""
-    from gradrepl.engine.tensor import facts
-
-    found: dict[Any, str] = {}
-    for name, tensor in names.variables():
-        node = facts.node_of(tensor) if tensor.requires_grad else None
-        if node is not None:
-            found.setdefault(node, name)
-    return found
-
-
-def _facts(node: Any, names: Any, labels: dict[Any, str], tracing: Tracing) -> dict[str, Any]:
-    from gradrepl.engine.graph import nodes
-    from gradrepl.engine.graph.graph import LEAF
-
-    variable = getattr(node, "variable", None) if type(node) is LEAF else None
-    leaf = "" if variable is None else names.tensor(variable)
-    number = int(node._sequence_nr())
-    made = tracing.made(number) if number < nodes.NO_SEQUENCE else None
-    return {
-        "name": nodes.name(node),
-        "label": leaf or labels.get(node, ""),
-        "module": leaf.rpartition(".")[0] if made is None else made.module,
-        "op": None if made is None else made.id,
-        "site": None if made is None else made.site,
-        "leaf": variable is not None,
-    }
 
 
 def _figures(grad: Any) -> tuple[Shape, Any]:

@@ -68,7 +68,7 @@ def at_once(request: p.AskHealth | p.AskHealthNodes, session: Session) -> Answer
                 found = report(request, health, session)
                 return msgspec.structs.replace(found, took=time.thread_time() - begun)
     except GradreplError as error:
-        return model.Error(message=str(error), hint=error.hint, kind=type(error).__name__)
+        return error.record()
     return model.Error(message="a look takes long.", hint="Ask again.", kind="StateError")
 
 

@@ -6,7 +6,7 @@ from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on, tensor_at
 from gradrepl.engine.code.torch_import import torch_module
-from gradrepl.engine.modules import functions, graphs, listing
+from gradrepl.engine.modules import functions, graphs, tree  # noqa: F401
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures, report
@@ -45,9 +45,9 @@ def _(request: p.Retain, session: Session, place: Place) -> Answer:
 def _(request: p.Gradient, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
     with figures.quiet():
-        found = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
-        if found is not None:
-            return report.everything(found, f"{request.expression}.grad", session, place)
+        grad = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
+        if grad is not None:
+            return report.everything(grad, f"{request.expression}.grad", session, place)
         _, why = report.gradient(tensor, request.expression, session, place)
     return model.Notice(message=f"the gradient of '{request.expression}' is {why}")
 
@@ -57,11 +57,6 @@ def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
     tensor = tensor_at(request.expression, session, place)
     why = report.everything(tensor, request.expression, session, place).leaf_why
     return model.Notice(message=f"'{request.expression}' is {why}")
-
-
-@on(p.ModuleRows)
-def _(request: p.ModuleRows, session: Session, place: Place) -> Answer:
-    return listing.modules(request, session, place)
 
 
 @on(p.FunctionOf)
@@ -76,7 +71,7 @@ def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
         return functions.of_class(value, target)
     with figures.quiet():
         node = value if functions.is_node(value) else _node_of(value, target, session, place)
-        source = functions.walked(node, session, place)
+        source = graphs.walked(node, session, place)
         return functions.function(node, target, source, session, place)
 
 

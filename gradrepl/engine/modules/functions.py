@@ -15,7 +15,6 @@ from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.modules.reach import Optimizers
 from gradrepl.engine.modules.tree import Tree
-from gradrepl.engine.modules.walked import Walked
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, report
@@ -215,8 +214,3 @@ def place_of(target: str, session: Session, place: Place) -> tuple[Any, Any]:
             "':nodes' lists them.",
         )
     return backward.graph.nodes[node], backward
-
-
-def walked(node: Any, session: Session, place: Place) -> Walked:
-    """Return the graph that begins at ``node``."""
-    return Walked(node, session.names(place.frame), session)

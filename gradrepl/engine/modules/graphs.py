@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -11,8 +12,9 @@ import torch
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import LEAF, Graph
+from gradrepl.engine.graph.labels import Labelled
 from gradrepl.engine.modules.folding import WHOLE, FoldedLanes, Folds, Run, runs, targets
-from gradrepl.engine.modules.walked import Walked
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, report
@@ -28,24 +30,29 @@ FAR = 2_000
 """Rows beyond the last drawn one to which lanes are not followed."""
 
 
-def source_of(tensor: torch.Tensor, name: str, session: Session, place: Place) -> Walked:
+def source_of(tensor: torch.Tensor, name: str, session: Session, place: Place) -> Labelled:
     """Return the graph of ``tensor``.
 
     Raises:
         AutogradError: it has none.
     """
-    names = session.names(place.frame)
     start = facts.node_of(tensor)
     if start is None:
         why = report.everything(tensor, name, session, place).leaf_why
         raise AutogradError(
             f"'{name}' has no graph: it is {why}", "Name a tensor with a grad_fn: the loss."
         )
-    return Walked(start, names, session)
+    return walked(start, session, place)
 
 
-def view(request: p.GraphRows, source: Any, root: str, live: bool) -> GraphView:
-    """Return a window on the rows of ``source``: a Walked, or the backward that is paused."""
+def walked(node: Any, session: Session, place: Place) -> Labelled:
+    """Return the graph that begins at ``node``, with the names in scope."""
+    look_up = partial(session.names, place.frame)
+    return Labelled(Graph([node]), session.stepper.recorder.op_of, look_up)
+
+
+def view(request: p.GraphRows, source: Labelled, root: str, live: bool) -> GraphView:
+    """Return a window on the rows of ``source``; ``live``: a backward that is paused."""
     graph = source.graph
     return Drawing(request, source, live).view(root, len(graph), len(graph.targets))
 
@@ -53,7 +60,7 @@ def view(request: p.GraphRows, source: Any, root: str, live: bool) -> GraphView:
 class Drawing:
     """One answer: the rows as far as they are needed."""
 
-    def __init__(self, request: p.GraphRows, source: Any, live: bool) -> None:
+    def __init__(self, request: p.GraphRows, source: Labelled, live: bool) -> None:
         self.request, self.source, self.live = request, source, live
         self.names: Names = source.names
         self.small = len(source.graph) <= WHOLE
@@ -84,7 +91,7 @@ class Drawing:
         for each in spellings:
             if each in paths:
                 return each
-        raise UsageError(f"there is no module '{path}' in reach.", "':mods' shows all modules.")
+        raise UsageError(f"No module '{path}' in the current scope.", "':mods' shows all modules.")
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -109,7 +116,7 @@ class Drawing:
         nodes_ = graph_nodes(self.source)
         return GraphView(
             root=root, rows=tuple(shown), first=first, total=total, nodes=count, edges=edges,
-            leaves=sum(hasattr(node, "variable") for node in nodes_) if self.small else 0,
+            leaves=sum(type(node) is LEAF for node in nodes_) if self.small else 0,
             saved_nbytes=self._bytes(nodes_) if count <= SAVED else None,
             depth=depth, unfolded=self.unfold, pattern=request.pattern, recorded=self.recorded,
             live=self.live,
@@ -144,7 +151,7 @@ class Drawing:
         return runs(self.source, lambda node: folds.key(self._path(node)))
 
     def _path(self, node: int) -> str:
-        """Return the path of a node's module, '' where it belongs to none that is in reach."""
+        """Return the path of a node's module, '' where it belongs to none that is in scope."""
         found = self._paths.get(node)
         if found is None:
             path = self.source.module(node)
@@ -166,31 +173,26 @@ class Drawing:
         return found
 
     def _is_leaf(self, run: Run) -> bool:
-        return len(run.nodes) == 1 and hasattr(self.source.graph.nodes[run.nodes[0]], "variable")
+        return len(run.nodes) == 1 and self.source.is_leaf(run.nodes[0])
 
     def _row(self, run: Run, lanes: str, homes: dict[int, int]) -> NodeRow:
         source, node = self.source, run.nodes[0]
-        single = len(run.nodes) == 1
         live = [source.graph.nodes[each] for each in run.nodes]
-        op = source.op(node)
         small = len(live) <= SAVED
         saved, state = self._saved(live) if small else ((), "")
         to = dict.fromkeys(homes[t] for t in targets(source, run) if t in homes)
+        common: dict[str, Any] = {
+            "lanes": lanes,
+            "state": self._state(run) or state,
+            "saved_nbytes": self._bytes(live) if small else None,
+            "to": tuple(to)[:16],
+        }
+        if len(live) == 1:
+            return source.row(node, run.first, module=self._path(node), saved=saved, **common)
+        name = self._kind(run.key)
         return NodeRow(
-            id=run.first, lanes=lanes, nodes=len(run.nodes), leaf=self._is_leaf(run),
-            name=source.name(node) if single else self._kind(run.key),
-            label=source.label(node) if single else run.key,
-            module=self._path(node) if single else run.key,
-            op=op.id if op is not None and single else None,
-            op_name=op.name if op is not None and single else "",
-            site=op.site if op is not None and single else None,
-            state=self._state(run) or state,
-            shape=nodes.shape(live[0]) if single else None,
-            norm=source.ran.get(node) if single else None,
-            saved=saved if single else (),
-            saved_nbytes=self._bytes(live) if small else None,
-            to=tuple(to)[:16],
-        )  # fmt: skip
+            id=run.first, name=name, label=run.key, module=run.key, nodes=len(live), **common
+        )
 
     def _kind(self, path: str) -> str:
         """Return the class of the module at ``path``."""
@@ -206,8 +208,8 @@ class Drawing:
     def _state(self, run: Run) -> str:
         if not self.live:
             return ""
-        done = sum(self.source.is_done(node) for node in run.nodes)
-        if any(node in self.source.ran and not self.source.is_done(node) for node in run.nodes):
+        done = sum(map(self.source.is_done, run.nodes))
+        if done < sum(map(self.source.has_begun, run.nodes)):
             return "here"
         return "done" if done == len(run.nodes) else "partly" if done else "predicted"
 

@@ -1,4 +1,4 @@
-"""What belongs to the modules in reach and what does not: optimizers, strays, shared parameters."""
+"""What belongs to the modules in scope and what does not: optimizers, strays, shared parameters."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ LISTED = 64
 
 
 class Optimizers:
-    """The optimizers in reach, and which tensors they have."""
+    """The optimizers in scope, and which tensors they have."""
 
     def __init__(self, spaces: list[Mapping[str, Any]]) -> None:
-        self.found: dict[int, tuple[str, torch.optim.Optimizer]] = {}
+        self._by_id: dict[int, tuple[str, torch.optim.Optimizer]] = {}
         for space in spaces:
             for name, value in reachable(space):
                 for path, each in _spread(name, value):
                     if isinstance(each, torch.optim.Optimizer):
-                        self.found.setdefault(id(each), (path, each))
+                        self._by_id.setdefault(id(each), (path, each))
         self._owner: dict[int, str] = {}
         self.tensors: list[torch.Tensor] = []
-        for name, optimizer in self.found.values():
+        for name, optimizer in self._by_id.values():
             for group in optimizer.param_groups:
                 for tensor in group["params"]:
                     if isinstance(tensor, torch.Tensor):
@@ -40,14 +40,14 @@ class Optimizers:
     @property
     def names(self) -> tuple[str, ...]:
         """The optimizers' names."""
-        return tuple(name for name, _ in self.found.values())
+        return tuple(name for name, _ in self._by_id.values())
 
     def of(self, tensor: torch.Tensor) -> str:
         """Return the name of the optimizer that has ``tensor``, 'no', or '' without any at all."""
-        return self._owner.get(id(tensor), "no") if self.found else ""
+        return self._owner.get(id(tensor), "no") if self._by_id else ""
 
 
-class Found(NamedTuple):
+class Kept(NamedTuple):
     """A tensor or module that somebody keeps in a plain container."""
 
     name: str
@@ -79,37 +79,37 @@ def strays(
     optimizers: Optimizers,
     owned: frozenset[int],
 ) -> tuple[Stray, ...]:
-    """Return leaves that require a gradient and are in none of the modules in reach.
+    """Return leaves that require a gradient and are in none of the modules in scope.
 
     Modules in a plain list are the usual way to lose them: ``parameters()`` does not see them.
     """
-    found: dict[int, Stray] = {}
+    lost: dict[int, Stray] = {}
     everywhere = owned | {id(each) for each in names.parameters.values()}
     for each in [*_in_modules(modules, names), *_in_spaces(spaces)]:
         for path, tensor in _leaves(each):
-            if id(tensor) in everywhere or id(tensor) in found or len(found) >= LISTED:
+            if id(tensor) in everywhere or id(tensor) in lost or len(lost) >= LISTED:
                 continue
-            found[id(tensor)] = Stray(
-                name=path, shape=facts.sizes(tensor.shape), why=each.why,
+            lost[id(tensor)] = Stray(
+                name=path,
+                shape=facts.sizes(tensor.shape),
+                why=each.why,
                 optimized=optimizers.of(tensor),
-            )  # fmt: skip
-    return tuple(found.values())
+            )
+    return tuple(lost.values())
 
 
-def _leaves(found: Found) -> Iterator[tuple[str, torch.Tensor]]:
-    if isinstance(found.value, nn.Module):
-        for path, parameter in found.value.named_parameters():
+def _leaves(kept: Kept) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the leaves that require a gradient."""
+    value = kept.value
+    if isinstance(value, nn.Module):
+        for path, parameter in value.named_parameters():
             if parameter.requires_grad:
-                yield f"{found.name}.{path}", parameter
-    elif _is_leaf(found.value):
-        yield found.name, found.value
+                yield f"{kept.name}.{path}", parameter
+    elif isinstance(value, torch.Tensor) and value.requires_grad and facts.is_leaf(value):
+        yield kept.name, value
 
 
-def _is_leaf(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.requires_grad and facts.is_leaf(value)
-
-
-def _in_modules(modules: list[tuple[str, nn.Module]], names: Names) -> Iterator[Found]:
+def _in_modules(modules: list[tuple[str, nn.Module]], names: Names) -> Iterator[Kept]:
     """Yield what plain attributes of modules hold: a list of layers, a dict, a tensor."""
     for path, module in modules:
         for attribute, value in list(vars(module).items()):
@@ -120,13 +120,13 @@ def _in_modules(modules: list[tuple[str, nn.Module]], names: Names) -> Iterator[
                 if inner != where or isinstance(each, torch.Tensor):
                     kind = "attribute" if inner == where else type(value).__name__
                     why = f"in a plain {kind} of {type(module).__name__}"
-                    yield Found(inner, each, why)
+                    yield Kept(inner, each, why)
 
 
-def _in_spaces(spaces: list[Mapping[str, Any]]) -> Iterator[Found]:
+def _in_spaces(spaces: list[Mapping[str, Any]]) -> Iterator[Kept]:
     for space in spaces:
         for name, value in reachable(space):
             for path, each in _spread(name, value):
                 if isinstance(each, torch.Tensor):
                     why = "a variable" if path == name else f"in a {type(value).__name__}"
-                    yield Found(path, each, why)
+                    yield Kept(path, each, why)

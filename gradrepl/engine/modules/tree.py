@@ -1,18 +1,104 @@
-"""The tree of modules with what each keeps: parameters, gradients, hooks, modes."""
+"""The answer to ``:mods``: a window on the modules, and what each keeps: parameters, gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine.answers import on
 from gradrepl.engine.explain import leaf
-from gradrepl.engine.modules.reach import Optimizers
-from gradrepl.engine.tensor import facts, hooks
+from gradrepl.engine.modules.reach import LISTED, Optimizers, ids_in, strays
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import facts, figures, hooks
+from gradrepl.engine.tensor import names as engine_names
+from gradrepl.engine.tensor.names import Names
+from gradrepl.errors import StateError, UsageError
 from gradrepl.model import ModuleRow, ParameterRow
+
+Root = tuple[str, str, nn.Module]
+"""Title, what the paths below begin with, and the module."""
+
+
+@on(p.ModuleRows)
+def modules(request: p.ModuleRows, session: Session, place: Place) -> model.Modules:
+    """Return a window on the modules below an expression, or below every root in scope.
+
+    Raises:
+        UsageError: the expression is no module.
+        StateError: there is no module in scope.
+    """
+    names = session.names(place.frame)
+    roots = _roots(request.expression, names, session, place)
+    with figures.quiet():
+        return _window(request, session, place, names, roots)
+
+
+def _window(
+    request: p.ModuleRows, session: Session, place: Place, names: Names, roots: list[Root]
+) -> model.Modules:
+    spaces = engine_names.namespaces(place.frame, session.space)
+    optimizers = Optimizers(spaces)
+    ran = session.stepper.recorder.paths.ran()
+    tree = Tree(roots, optimizers, ran)
+    shown = tree.shown(request.depth)
+    first = max(0, min(request.first, len(shown) - 1))
+    places = [(spot.prefix.rstrip("."), spot.module) for spot in tree.spots]
+    lost = strays(places, spaces, names, optimizers, frozenset(tree.parameters))
+    known = names.tensors.keys() | tree.parameters.keys() | ids_in(spaces)
+    missed = tree.missed()
+    tops = [s for s, spot in zip(tree.sums, tree.spots, strict=True) if not spot.depth]
+    rows = [tree.row(at, request.depth) for at in shown[first : first + request.count]]
+    if rows and not first:
+        everywhere = (*rows[0].hooks, *hooks.of_all())
+        rows[0] = msgspec.structs.replace(rows[0], hooks=everywhere)
+    return model.Modules(
+        rows=tuple(rows),
+        first=first,
+        total=len(shown),
+        roots=tuple(title for title, _, _ in roots),
+        parameters=sum(each.total for each in tops),
+        trainable=sum(each.trainable for each in tops),
+        tensors=len(tree.parameters),
+        optimizers=optimizers.names,
+        missed=tuple(missed[:LISTED]),
+        missed_total=len(missed),
+        unknown=sum(id(each) not in known for each in optimizers.tensors),
+        strays=lost,
+        recorded=ran is not None,
+    )
+
+
+def _roots(expression: str, names: Names, session: Session, place: Place) -> list[Root]:
+    prefixes = {id(root): prefix for prefix, root in names.roots}
+    if not expression:
+        if not names.roots:
+            raise StateError(
+                "No modules in the current scope.", "':mods EXPR' shows the one that EXPR is."
+            )
+        return [(names.modules[id(root)], prefix, root) for prefix, root in names.roots]
+    module = session.evaluate(expression, place)
+    if isinstance(module, nn.Module) and "_modules" not in vars(module):
+        raise UsageError(
+            f"'{expression}' is a {type(module).__name__} that is not made yet.",
+            "Call super().__init__() first in its __init__.",
+        )
+    if not isinstance(module, nn.Module):
+        raise UsageError(
+            f"'{expression}' is a {type(module).__name__}, not a module.",
+            "':mods' alone shows all modules in scope.",
+        )
+    title = names.modules.get(id(module), expression)
+    return [(title, prefixes.get(id(module), f"{title}."), module)]
+
 
 READ = 1 << 26
 """Elements of gradients up to which all are read for their state; beyond, they are just there."""
@@ -46,6 +132,12 @@ class Sums:
         self.grad = ""
         self.ran = False
 
+    def keep(self, count: int, parameter: torch.Tensor, grad: str) -> None:
+        """Count a parameter of the module's own; ``count``: 0 where it is counted elsewhere."""
+        self.own += count
+        self.trainable += count if parameter.requires_grad else 0
+        self.grad = _worse(self.grad, grad)
+
     def add(self, below: Sums) -> None:
         """Take in what is below."""
         self.total += below.total
@@ -71,9 +163,8 @@ class Tree:
     """All modules below some roots (title, prefix, module), for one moment."""
 
     def __init__(
-        self, roots: list[tuple[str, str, nn.Module]], optimizers: Optimizers,
-        ran: frozenset[int] | None,
-    ) -> None:  # fmt: skip
+        self, roots: list[Root], optimizers: Optimizers, ran: frozenset[int] | None
+    ) -> None:
         self.spots: list[Spot] = []
         self.paths: dict[int, list[str]] = {}
         """All paths of each parameter, by identity."""
@@ -84,8 +175,9 @@ class Tree:
         self._seen: dict[int, str] = {}
         for title, prefix, root in roots:
             self._walk(title, prefix, root)
-        for spot, name, parameter in self._entries():
-            self.paths.setdefault(id(parameter), []).append(spot.prefix + name)
+        for place, name, parameter in self._entries():
+            path = self.spots[place].prefix + name
+            self.paths.setdefault(id(parameter), []).append(path)
             self.parameters.setdefault(id(parameter), parameter)
         self._grads = dict(self._states())
         self.sums = self._add_up()
@@ -107,12 +199,13 @@ class Tree:
                 (below + n, f"{below}{n}.", n, m, depth + 1, here) for n, m in reversed(children)
             ]
 
-    def _entries(self) -> Iterator[tuple[Spot, str, torch.Tensor]]:
-        for spot in self.spots:
+    def _entries(self) -> Iterator[tuple[int, str, torch.Tensor]]:
+        """Yield (place of the spot, name, parameter), each module once."""
+        for place, spot in enumerate(self.spots):
             if not spot.same_as:
                 for name, parameter in spot.module._parameters.items():
                     if parameter is not None:
-                        yield spot, name, parameter
+                        yield place, name, parameter
 
     def _states(self) -> Iterator[tuple[int, tuple[str, float | None]]]:
         """Yield for each parameter that requires a gradient its state and norm."""
@@ -128,28 +221,23 @@ class Tree:
                 yield key, leaf.state_of(grad) if size <= READ else ("there", None)
 
     def _add_up(self) -> list[Sums]:
-        found = [Sums() for _ in self.spots]
-        counted: set[int] = set()
-        for spot, sums in zip(self.spots, found, strict=True):
+        all_sums = [Sums() for _ in self.spots]
+        for spot, sums in zip(self.spots, all_sums, strict=True):
             sums.ran = self._ran is not None and id(spot.module) in self._ran
             if spot.parent >= 0:
-                found[spot.parent].children += 1
-            if spot.same_as:
-                continue
-            held = [each for each in spot.module._parameters.values() if each is not None]
-            for parameter in held:
-                if id(parameter) not in counted:
-                    counted.add(id(parameter))
-                    sums.own += numel(parameter)
-                    sums.trainable += numel(parameter) if parameter.requires_grad else 0
-                state = self._grads.get(id(parameter), ("", None))[0]
-                sums.grad = _worse(sums.grad, state)
-        for place in range(len(self.spots) - 1, -1, -1):  # what is below comes later
-            sums, parent = found[place], self.spots[place].parent
+                all_sums[spot.parent].children += 1
+        counted: set[int] = set()
+        for place, _, parameter in self._entries():
+            count = 0 if id(parameter) in counted else numel(parameter)
+            counted.add(id(parameter))
+            grad, _ = self._grads.get(id(parameter), ("", None))
+            all_sums[place].keep(count, parameter, grad)
+        for place in reversed(range(len(self.spots))):  # what is below comes later
+            sums, parent = all_sums[place], self.spots[place].parent
             sums.total += sums.own
             if parent >= 0:
-                found[parent].add(sums)
-        return found
+                all_sums[parent].add(sums)
+        return all_sums
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -163,54 +251,70 @@ class Tree:
         spot, sums = self.spots[place], self.sums[place]
         hidden = 0
         if depth is not None and spot.depth == depth:
-            end = place + 1
-            while end < len(self.spots) and self.spots[end].depth > spot.depth:
-                end += 1
-            hidden = end - place - 1
-        about = "" if spot.same_as else _about(spot.module)
-        ran = "" if self._ran is None else "ran" if sums.ran else "no op yet"
+            rest = self.spots[place + 1 :]
+            hidden = sum(1 for _ in takewhile(lambda below: below.depth > spot.depth, rest))
         return ModuleRow(
-            path=spot.path, name=spot.name, kind=type(spot.module).__name__, depth=spot.depth,
-            about=about, own=sums.own, total=sums.total, trainable=sums.trainable,
-            children=sums.children, hidden=hidden, training=bool(spot.module.training),
-            grad=sums.grad, ran=ran, same_as=spot.same_as,
+            path=spot.path,
+            name=spot.name,
+            kind=type(spot.module).__name__,
+            depth=spot.depth,
+            about="" if spot.same_as else _about(spot.module),
+            own=sums.own,
+            total=sums.total,
+            trainable=sums.trainable,
+            children=sums.children,
+            hidden=hidden,
+            training=bool(spot.module.training),
+            grad=sums.grad,
+            ran="" if self._ran is None else "ran" if sums.ran else "no op yet",
+            same_as=spot.same_as,
             parameters=() if spot.same_as else self.kept(spot),
             hooks=() if spot.same_as else hooks.of_module(spot.module),
-        )  # fmt: skip
+        )
 
     def kept(self, spot: Spot) -> tuple[ParameterRow, ...]:
         """Return the module's own parameters and buffers."""
-        found = [
+        rows = [
             self._parameter(spot.prefix + name, name, parameter)
             for name, parameter in spot.module._parameters.items()
             if parameter is not None
         ]
         transient = vars(spot.module).get("_non_persistent_buffers_set", set())
-        found += [
+        rows += [
             ParameterRow(
-                name=name, path=spot.prefix + name, buffer=True, persistent=name not in transient,
+                name=name,
+                path=spot.prefix + name,
+                buffer=True,
+                persistent=name not in transient,
                 shape=_shape(buffer),
-                dtype=facts.short(buffer.dtype), count=numel(buffer),
+                dtype=facts.short(buffer.dtype),
+                count=numel(buffer),
                 requires_grad=buffer.requires_grad,
             )
             for name, buffer in spot.module._buffers.items()
             if buffer is not None
-        ]  # fmt: skip
-        return tuple(found[:OWN])
+        ]
+        return tuple(rows[:OWN])
 
     def _parameter(self, path: str, name: str, parameter: torch.Tensor) -> ParameterRow:
         paths = self.paths.get(id(parameter), [path])
         state, norm = self._grads.get(id(parameter), ("", None))
         return ParameterRow(
-            name=name, path=path, shape=_shape(parameter),
-            dtype=facts.short(parameter.dtype), count=numel(parameter),
-            requires_grad=parameter.requires_grad, grad=state, norm=norm,
-            tied=tuple(other for other in paths if other != path)[:8], first=paths[0] == path,
+            name=name,
+            path=path,
+            shape=_shape(parameter),
+            dtype=facts.short(parameter.dtype),
+            count=numel(parameter),
+            requires_grad=parameter.requires_grad,
+            grad=state,
+            norm=norm,
+            tied=tuple(other for other in paths if other != path)[:8],
+            first=paths[0] == path,
             optimized=self._optimizers.of(parameter),
-        )  # fmt: skip
+        )
 
     def missed(self) -> list[str]:
-        """Return the parameters that require a gradient and that no optimizer in reach has."""
+        """Return the parameters that require a gradient and that no optimizer in scope has."""
         return [
             self.paths[key][0]
             for key, parameter in self.parameters.items()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
 from gradrepl.engine.code import frames
-from gradrepl.engine.graph import nodes
 from gradrepl.engine.stopping.breakpoints import Anchor
 from gradrepl.engine.stopping.events import NodeEvent, OpEvent, PassEvent, WatchEvent
 from gradrepl.engine.tensor import figures
@@ -44,7 +43,7 @@ def stop(session: Session, event: Any, hit: Hit, place: Place, watches: tuple[Wa
                 **common, site=record.site, module=record.module, op=record, position=record.id
             )
         case NodeEvent():
-            return _backward(event.backward, nodes.record(event.backward, event.node, event),
+            return _backward(event.backward, event.backward.view.node(event.node, event),
                              event.frame, common)  # fmt: skip
         case PassEvent():
             common["notes"] = _missing(session, event)
@@ -91,7 +90,7 @@ def _backward(backward: Any, node: Any, frame: Any, common: dict[str, Any]) -> S
         site=site,
         module=node.module if node else "",
         node=node,
-        position=len(backward.ran),
+        position=backward.begun,
         total=backward.order.total,
         root=backward.root,
         accumulated=tuple(backward.accumulated()[0]),

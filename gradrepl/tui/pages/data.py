@@ -6,9 +6,8 @@ fetch samples, which runs the dataset's code.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -16,15 +15,11 @@ from textual.containers import Horizontal
 from gradrepl import model, protocol
 from gradrepl.draw.numbers import count, seconds
 from gradrepl.errors import LinkError
-from gradrepl.tui import messages
 from gradrepl.tui.pages.page import Ask, Page, bindings
 from gradrepl.tui.panels.data import BatchList
 from gradrepl.tui.panels.data_loader import LoaderPane
 from gradrepl.tui.panels.data_sample import SamplePane
 from gradrepl.tui.panels.data_time import TimePane
-
-if TYPE_CHECKING:
-    from gradrepl.tui.actions import Actions
 
 REMEMBERED = 64
 """Samples that are kept as they were looked at, until the next batch."""
@@ -62,11 +57,6 @@ class DataPage(Page):
             panel.caption(panel.NAME)
 
     @property
-    def host(self) -> Actions:
-        """The app."""
-        return cast("Actions", self.app)
-
-    @property
     def list(self) -> BatchList:
         """The samples of the batch."""
         return self.samples
@@ -80,12 +70,12 @@ class DataPage(Page):
 
     async def renew(self, ask: Ask) -> None:
         """Ask how the loader stands; no sample is fetched."""
-        generation = self.host.supply.generation
+        generation = self.host.entries.generation
         answer = await ask(protocol.AskLoader(look=True))
         waits = self.host.talk.prompt is not None
         if isinstance(answer, model.Loader):
             self.take(answer)
-        elif waits and generation == self.host.supply.generation:
+        elif waits and generation == self.host.entries.generation:
             self.take(None, await self._why_none())
 
     async def _why_none(self) -> str:
@@ -145,9 +135,9 @@ class DataPage(Page):
             del self._looked[next(iter(self._looked))]
         self._looked[sample.index] = sample
         self.near.show(sample)
-        open_here = self._wanted == sample.index and self.host.page is self
+        open_here = self._wanted == sample.index and self.stage.page is self
         if open_here and not self.near.visible_now:
-            self.host.maximise(self.near)
+            self.stage.maximise(self.near)
         elif not self.near.visible_now:
             return None
         self._wanted = ""
@@ -179,11 +169,6 @@ class DataPage(Page):
 
     # -- what its keys do ---------------------------------------------------------------------
 
-    @on(messages.Opened)
-    def _opened(self, message: messages.Opened) -> None:
-        message.stop()
-        self.action_open_here()
-
     def action_open_here(self) -> None:
         """Look at the selected sample from near: it is made here, once."""
         row = self.samples.chosen()
@@ -191,7 +176,7 @@ class DataPage(Page):
             self.host.say("There is no sample here: n fetches a batch.")
         elif row.index in self._looked or not row.index:
             if not self.near.visible_now:
-                self.host.maximise(self.near)
+                self.stage.maximise(self.near)
         else:
             self._wanted = row.index
             self.host.action_send(f"sample {row.index}")
@@ -220,11 +205,11 @@ class DataPage(Page):
     def action_classes(self) -> None:
         """Show how often each class came, larger; and once more, not."""
         if self.loader.balance:
-            self.host.restore()
+            self.stage.restore()
             self.loader.resized()
             self.samples.focus()
             return
-        self.host.maximise(self.loader)
+        self.stage.maximise(self.loader)
         self.loader.balance = True
         self.loader.resized()
         self.host.action_send("epoch")
@@ -235,7 +220,7 @@ class DataPage(Page):
         if loader is not None and loader.others:
             self.host.action_send(f"loader {loader.others[0]}")
         else:
-            self.host.begin_entry(":loader ")
+            self.stage.begin_entry(":loader ")
 
     def condition(self) -> str:
         """Return 'index 9921' for the selected sample."""

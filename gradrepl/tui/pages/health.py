@@ -7,7 +7,7 @@ the debuggee answers at once from what it keeps.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
@@ -21,9 +21,6 @@ from gradrepl.tui.pages.page import Ask, Page, bindings
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.panels.health import HealthLine, HealthList, Summary
 from gradrepl.tui.panels.health_pictures import Curves, Depths, Details
-
-if TYPE_CHECKING:
-    from gradrepl.tui.actions import Actions
 
 OFTEN = 0.25
 """Seconds between two looks while the program runs."""
@@ -67,11 +64,6 @@ class HealthPage(Page):
         """Look again and again while the program runs."""
         self.gradients.show(None)
         self.set_interval(OFTEN, self._tick)
-
-    @property
-    def host(self) -> Actions:
-        """The app."""
-        return cast("Actions", self.app)
 
     @property
     def list(self) -> HealthList:
@@ -130,7 +122,7 @@ class HealthPage(Page):
 
     def _tick(self) -> None:
         host = self.host
-        if host.view != self.VIEW or self._asking or time.monotonic() < self._due:
+        if self.stage.page is not self or self._asking or time.monotonic() < self._due:
             return
         if host.talk.prompt is None and host.talk.ready is not None and host.talk.gone is None:
             host.begin("health", self._look)
@@ -175,7 +167,7 @@ class HealthPage(Page):
         row = line.row
         told = " ".join([row.why or "no rule is broken.", *row.where])
         sentence = f"{row.name} {row.label or row.verdict}: {told}"
-        self.host.dock.transcript.show(model.Notice(message=sentence))
+        self.stage.note(sentence)
 
     def action_turn(self) -> None:
         """Where there is no room for both pictures, show the other one."""

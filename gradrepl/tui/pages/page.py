@@ -1,21 +1,95 @@
-"""A screen of its own: its panels, how they are filled, and what the general keys mean on it."""
+"""A screen of its own: its panels, how they are filled, and what keys mean on it.
+
+A page knows nothing of the app but :class:`Host`, nothing of the screen but :class:`Stage`. The
+action of a key is looked for on the open page first, then on the screen, then on the app.
+"""
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
-from textual.app import ComposeResult
+from textual import on
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.widget import Widget
 
-from gradrepl import model, protocol
+from gradrepl import model
+from gradrepl.tui import messages
+from gradrepl.tui.assignment import target
 from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
-from gradrepl.tui.views import BY_NAME
+from gradrepl.tui.ring import Ring
+from gradrepl.tui.views import BY_NAME, View
 
-Ask = Callable[[protocol.Request], Awaitable[model.Record | None]]
+if TYPE_CHECKING:
+    from gradrepl import protocol
+    from gradrepl.commands.talk import Talk
+
+Ask: TypeAlias = "Callable[[protocol.Request], Awaitable[model.Record | None]]"
 """Returns the answer, or None while the program runs, when it is gone, or says no."""
+NO_EDIT = "This node has run; edit a gradient before its node runs."
+
+
+class Supply(Protocol):
+    """Where answers come from."""
+
+    generation: int
+    """Counts how often the open page was brought up to date."""
+
+    async def ask(self, request: protocol.Request) -> model.Record | None:
+        """Return the answer, or None when the debuggee runs, is gone, or says no."""
+
+    def ask_now(self) -> Ask:
+        """Return :meth:`ask`, which answers None as soon as the page is renewed again."""
+
+
+class Host(Protocol):
+    """What a page and the screen may ask of the app."""
+
+    talk: Talk
+    entries: Supply
+
+    def begin(self, name: str, work: Callable[..., Any], *arguments: Any) -> None:
+        """Do ``work`` beside the drawing; what was begun before under ``name`` is given up."""
+
+    def action_send(self, word: str) -> None:
+        """Do a command, as if it had been typed."""
+
+    def say(self, sentence: str, seconds: float = 2) -> None:
+        """Show one sentence for a moment, instead of the one before it."""
+
+    def renew(self) -> None:
+        """Bring the open page up to date."""
+
+    def paint_state(self) -> None:
+        """Draw what depends on the state."""
+
+
+class Stage(Protocol):
+    """What a page may ask of the screen that it is on."""
+
+    page: Page
+    """The one that is open."""
+    ring: Ring
+    """What the program printed."""
+
+    def maximise(self, target: Widget) -> None:
+        """Hide everything but ``target``."""
+
+    def restore(self) -> None:
+        """Show all panes again."""
+
+    def begin_entry(self, text: str) -> None:
+        """Begin typing with ``text`` in the line."""
+
+    def note(self, sentence: str) -> None:
+        """Write a sentence into the transcript."""
 
 
 def bindings(view: str) -> list[BindingType]:
@@ -24,6 +98,14 @@ def bindings(view: str) -> list[BindingType]:
     Their actions are the page's own (``action_...``); those of the app are ``app.send('batch')``.
     """
     return [key.binding for key in BY_NAME[view].keys]
+
+
+def make(view: View) -> Page:
+    """Import the page of ``view``, and return a new one."""
+    if not isinstance(view.page, str):
+        return cast("Page", view.page())
+    module, _, name = view.page.partition(":")
+    return cast("Page", getattr(import_module(module), name)())
 
 
 class Page(Vertical):
@@ -38,8 +120,25 @@ class Page(Vertical):
         super().__init__(id=f"page-{self.VIEW}", classes="page")
 
     @property
+    def host(self) -> Host:
+        """The app."""
+        return cast("Host", self.app)
+
+    @property
+    def stage(self) -> Stage:
+        """The screen."""
+        return cast("Stage", self.screen)
+
+    # -- what it shows ------------------------------------------------------------------------
+
+    @property
     def list(self) -> RowList[Any] | Paper:
         """What rows, pages and finding move in: a long list, or a text."""
+        raise NotImplementedError
+
+    @property
+    def details(self) -> Panel:
+        """The panel that Enter gives all the room."""
         raise NotImplementedError
 
     async def renew(self, ask: Ask) -> None:
@@ -56,18 +155,166 @@ class Page(Vertical):
         """
         return None
 
+    def printed(self) -> bool:
+        """Show what the program has printed, if this page shows that; return whether it does."""
+        return False
+
+    def state(self, state: str) -> None:
+        """Take the header's word: what goes on."""
+
+    def mode(self, state: str) -> str:
+        """Return which footer it has; ``state`` is that of the prompt."""
+        return self.VIEW
+
+    def gives_way(self, typing: bool) -> bool:
+        """Is the page of the phase opened instead, when the program stops?"""
+        return False
+
+    # -- what the selected row stands for ---------------------------------------------------------
+
     @property
-    def details(self) -> Panel:
-        """The panel that Enter gives all the room."""
-        raise NotImplementedError
+    def looking(self) -> tuple[int, int] | None:
+        """Number of the row that the cursor looks at, and of how many; None where we stand."""
+        return None
+
+    @property
+    def site(self) -> model.Site | None:
+        """The line to open in an editor."""
+        stop = self.host.talk.stop
+        return stop.site if stop is not None else None
 
     def condition(self) -> str:
         """Return the breakpoint condition that the selected row stands for, or nothing."""
         return ""
 
+    def place(self) -> str:
+        """Return the selected row as ``until`` understands it; empty where it cannot be met."""
+        return ""
+
     def name_here(self) -> str:
         """Return the tensor's name that the selected row stands for, or nothing."""
         return ""
+
+    def node_here(self) -> str:
+        """Return the selected node as '#7', or nothing."""
+        return ""
+
+    # -- what keys do, on every page ------------------------------------------------------------
+
+    @on(messages.Appeared)
+    def _appeared(self, message: messages.Appeared) -> None:
+        message.stop()
+        self.host.renew()
+
+    @on(messages.Selected)
+    def _selected(self, message: messages.Selected) -> None:
+        message.stop()
+        self.host.begin("select", self.select, self.host.entries.ask)
+        self.host.paint_state()
+
+    @on(messages.Opened)
+    def _opened(self, message: messages.Opened) -> None:
+        message.stop()
+        self.action_open_here()
+
+    def action_open_here(self) -> None:
+        """Give the details of the selection all the room."""
+        self.stage.maximise(self.details)
+
+    def action_history(self, rows: int) -> None:
+        """Look at an earlier or later row."""
+        if isinstance(self.list, RowList):
+            self.list.move(rows)
+
+    def action_live(self) -> None:
+        """Look at where we stand."""
+        if isinstance(self.list, RowList):
+            self.list.go(self.list.here if self.list.here >= 0 else -1)
+
+    def action_module(self, step: int) -> None:
+        """Go to the next row of another module, among the rows that are here."""
+        rows = self.list
+        if not isinstance(rows, RowList):
+            return
+        module = getattr(rows.rows.get(rows.cursor), "module", None)
+        if module is None:
+            return
+        at = rows.cursor
+        while (row := rows.rows.get(at)) is not None and row.module == module:
+            at += step
+        rows.go(max(0, at))
+
+    def action_run_to_cursor(self) -> None:
+        """Run to the selected node, or until the selected op's line makes such an op again."""
+        place = self.place()
+        if place:
+            self.host.action_send(f"until {place}")
+        else:
+            self.host.say("Select an op, or a node that has not run yet.", 3)
+
+    async def action_breakpoint(self) -> None:
+        """Set a breakpoint on the selection, or clear the one that is there."""
+        text = self.condition()
+        if not text:
+            self.host.say("Select an op or a node first.")
+            return
+        from gradrepl import protocol
+
+        answer = await self.host.entries.ask(protocol.ListBreakpoints())
+        rows = answer.rows if isinstance(answer, model.Breakpoints) else ()
+        same = next((row.id for row in rows if row.text == text), None)
+        self.host.action_send(f"break {text}" if same is None else f"clear {same}")
+
+    def action_chain(self) -> None:
+        """Show every path from the loss to the selected node."""
+        node = self.node_here()
+        if node:
+            self.host.action_send(f"paths {node}")
+        else:
+            self.stage.begin_entry(":paths ")
+
+    def action_verify_here(self) -> None:
+        """Compare the derivative of the selected node, or of the op, with finite differences."""
+        self.host.action_send(f"verify {self.node_here()}".rstrip())
+
+    def action_versions_here(self) -> None:
+        """Show who wrote to the selected tensor."""
+        name = self.name_here()
+        if name:
+            self.host.action_send(f"versions {name}")
+        else:
+            self.stage.begin_entry(":versions ")
+
+    def action_keep(self) -> None:
+        """Keep a gradient: of what the op here made, or of an expression still to be typed."""
+        stop = self.host.talk.stop
+        made = stop is not None and stop.phase == "forward" and stop.when == "after" and stop.op
+        if made and self.looking is None:
+            self.host.action_send("retain out")
+        else:
+            self.stage.begin_entry(":retain ")
+
+    def action_change(self) -> None:
+        """Begin an assignment that changes this run: a gradient, the op's result, a variable."""
+        stop = self.host.talk.stop
+        if stop is not None and stop.phase == "backward" and stop.when == "after":
+            self.host.say(NO_EDIT, 3)
+        else:
+            self.stage.begin_entry(f"!{target(stop)}")
+
+    def action_edit(self) -> None:
+        """Open the editor at the line of the stop or of the selection."""
+        site = self.site
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+        if site is None or not os.path.exists(site.file) or not editor:
+            why = "Set $EDITOR first." if not editor else "There is no file to open here."
+            self.host.say(why, 3)
+            return
+        try:
+            with self.app.suspend():
+                subprocess.run([*shlex.split(editor), f"+{site.line}", site.file], check=False)
+        except (SuspendNotSupported, OSError) as error:
+            self.host.say(f"The editor cannot be run here: {error}", 5)
 
 
 class PaperPage(Page):

@@ -20,18 +20,25 @@ from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.views import VIEWS, View
 
 STATES = {
-    "READY": "state-ready", "RUNNING": "state-running", "PAUSED": "state-paused",
-    "ENDED": "state-ended", "STARTING": "state-running", "RAISED": "state-ended",
-    "ENDING": "state-ended", "INPUT": "state-paused", "VIEW": "state-view",
-}  # fmt: skip
+    "READY": "state-ready",
+    "STARTING": "state-running",
+    "RUNNING": "state-running",
+    "PAUSED": "state-paused",
+    "INPUT": "state-paused",
+    "VIEW": "state-view",
+    "RAISED": "state-ended",
+    "ENDING": "state-ended",
+    "ENDED": "state-ended",
+}
 
 
 class Bar(Widget):
     """One row of spans, some of which do something when they are clicked."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "bar-dim", "bar-key", "bar-name", "bar-tab", "bar-here", *STATES.values(),
-    }  # fmt: skip
+        *("bar-dim", "bar-key", "bar-name", "bar-tab", "bar-here"),
+        *STATES.values(),
+    }
     ALLOW_SELECT = False
 
     def __init__(self, id: str) -> None:

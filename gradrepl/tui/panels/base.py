@@ -46,7 +46,7 @@ class Inks(Widget):
 
 def ink_of(widget: Widget, name: str) -> Style:
     """Return the style of component class ``name``."""
-    inks: Inks = widget.app.inks  # type: ignore[attr-defined]
+    inks = widget.app.query_one("#inks", Inks)
     return inks.get_component_rich_style(name, partial=True)
 
 
@@ -173,6 +173,10 @@ class Panel(ScrollView, can_focus=True):
         """Return what the panel shows as text, for ``y``."""
         return ""
 
+    async def find(self, text: str, step: int) -> bool:
+        """Go to the next place with ``text`` in it, or with -1 the one before; is there one?"""
+        return False
+
 
 class Paper(Panel):
     """A panel of lines that are all there; text in it can be selected with the mouse."""
@@ -219,16 +223,16 @@ class Paper(Panel):
         before, chosen, after = strip.divide([start, end, strip.cell_length])
         return Strip.join([before, Strip(Segment.apply_style(chosen, post_style=style)), after])
 
-    def find(self, text: str, step: int) -> int | None:
-        """Scroll to the next line with ``text`` in it, or with -1 the one before; return it."""
+    async def find(self, text: str, step: int) -> bool:
+        """Scroll to the next line with ``text`` in it, or with -1 the one before."""
         text, count = text.casefold(), len(self.lines)
         top = round(self.scroll_offset.y)
         for away in range(1, count + 1):
             y = (top + step * away) % count
             if text in ink.plain(self.line_at(y)).casefold():
                 self.scroll_to(y=y, animate=False, immediate=True)
-                return y
-        return None
+                return True
+        return False
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """Return the selected text, for the clipboard."""

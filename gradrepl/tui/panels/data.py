@@ -101,10 +101,6 @@ class BatchList(RowList[SampleRow]):
         """Return the sample under the cursor."""
         return self.rows.get(self.cursor)
 
-    def row_id(self, row: SampleRow) -> int:
-        """Return its place in the batch."""
-        return row.place
-
     def resized(self) -> None:
         """Lay out the columns and what is said above them."""
         self._columns = (-1, [])

@@ -18,14 +18,14 @@ class Finder(Input):
     ]
 
     def __init__(self) -> None:
-        super().__init__(id="finder", placeholder="find, then . and , for next and previous",
-                         compact=True, select_on_focus=True)  # fmt: skip
+        hint = "find, then . and , for next and previous"
+        super().__init__(id="finder", placeholder=hint, compact=True, select_on_focus=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go to the first hit."""
         event.stop()
-        self.post_message(messages.FindTyped(self.value, True))
+        self.post_message(messages.FindTyped(self.value))
 
     def action_leave(self) -> None:
         """Close without looking."""
-        self.post_message(messages.FindTyped(None, True))
+        self.post_message(messages.FindTyped(None))

@@ -58,9 +58,13 @@ class LogPane(Paper):
     )
     stick = True
 
-    def __init__(self, id: str, ring: Ring) -> None:
+    def __init__(self, id: str) -> None:
+        self.ring = Ring(0)
         super().__init__(id=id)
-        self.ring = ring
+
+    def on_show(self) -> None:
+        """Show what has come while nobody looked."""
+        self.renew()
 
     def renew(self) -> None:
         """Show what has come since the last time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from rich.text import Text
 from textual import events
@@ -15,6 +15,16 @@ from gradrepl.tui import messages
 from gradrepl.tui.panels.base import ink_of
 
 
+class Store(Protocol):
+    """Where entries are kept between sessions."""
+
+    def load(self) -> list[str]:
+        """Return the entries, oldest first."""
+
+    def append(self, text: str) -> None:
+        """Add one."""
+
+
 class Past:
     """What was typed before, and the place in it."""
 
@@ -22,11 +32,18 @@ class Past:
         self.entries = entries or []
         self._at: int | None = None
         self._draft = ""
+        self._store: Store | None = None
+
+    def keep_in(self, store: Store) -> None:
+        """Begin with what is in ``store``, and keep there what is added."""
+        self.entries, self._store = store.load(), store
 
     def add(self, text: str) -> None:
         """Remember an entry; the same one twice in a row is kept once."""
         if text.strip() and (not self.entries or self.entries[-1] != text):
             self.entries.append(text)
+        if self._store is not None:
+            self._store.append(text)
         self._at = None
 
     def move(self, by: int, current: str) -> str | None:
@@ -69,10 +86,7 @@ class Prompt(TextArea):
     ]
 
     def __init__(self, id: str) -> None:
-        super().__init__(
-            id=id, theme="css", soft_wrap=True, show_line_numbers=False, compact=True,
-            tab_behavior="focus", highlight_cursor_line=False,
-        )  # fmt: skip
+        super().__init__(id=id, theme="css", compact=True, highlight_cursor_line=False)
         self.past = Past()
         self.needs_more: Callable[[str], bool] = lambda text: False
         self.waiting_input = False

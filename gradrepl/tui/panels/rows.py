@@ -7,8 +7,9 @@ until the new window has come, so that nothing flickers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -27,6 +28,17 @@ MARGIN = 64
 """Rows asked for above and below what is seen."""
 KEPT = 4096
 """Rows kept; beyond, only those around the newest window stay."""
+SCAN = 2000
+"""Rows looked through at a time when something is sought."""
+
+
+class Window(NamedTuple, Generic[Row]):
+    """Some rows of a long list."""
+
+    rows: Sequence[Row]
+    first: int
+    total: int
+    """Of the whole list."""
 
 
 class RowList(Panel, Generic[Row]):
@@ -46,6 +58,8 @@ class RowList(Panel, Generic[Row]):
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.rows: dict[int, Row] = {}
+        self.fetch: Callable[[int, int], Awaitable[Window[Row] | None]] | None = None
+        """Returns rows by first index and count; None: all rows are here."""
         self._stale = False
         self._asked: tuple[int, int] = (-1, -1)
         self._quiet = False
@@ -65,11 +79,6 @@ class RowList(Panel, Generic[Row]):
     def draw_empty(self, width: int) -> list[Line]:
         """Return what to show while there is no row."""
         return []
-
-    def row_id(self, row: Row) -> int:
-        """Return the id of the op or node of ``row``."""
-        id: int = row.id  # type: ignore[attr-defined]
-        return id
 
     @property
     def digits(self) -> int:
@@ -131,7 +140,7 @@ class RowList(Panel, Generic[Row]):
         row = self.rows.get(self.cursor)
         self._untold = row is None and self.cursor >= 0
         if row is not None:
-            self.post_message(messages.Selected(self.id or "", self.row_id(row)))
+            self.post_message(messages.Selected())
 
     def show_row(self, index: int) -> None:
         """Scroll as little as needed to bring row ``index`` into view, two rows of context."""
@@ -232,12 +241,31 @@ class RowList(Panel, Generic[Row]):
         window = self.window()
         if window != self._asked:
             self._asked = window
-            # Drawing is done by the screen: a message made here would be the screen's, and would
-            # not travel beyond it.
-            self.call_later(self._tell_window, *window)
+            self.call_later(  # drawing is done by the screen: not a place to begin work in
+                self.run_worker, partial(self._fill, *window), group="window", exclusive=True
+            )
 
-    def _tell_window(self, first: int, count: int) -> None:
-        self.post_message(messages.WindowWanted(self.id or "", first, count))
+    async def _fill(self, first: int, count: int) -> None:
+        window = await self.fetch(first, count) if self.fetch is not None else None
+        if window is not None:
+            self.supply(*window)
+
+    # -- finding --------------------------------------------------------------------------------
+
+    async def find(self, text: str, step: int) -> bool:
+        """Go to the next row with ``text`` in it, or with -1 the one before, round the end."""
+        for first, count in ranges(self.cursor, step, self.total):
+            if self.fetch is None:
+                rows: Sequence[Row] = [self.rows[index] for index in range(first, first + count)]
+            else:
+                window = await self.fetch(first, count)
+                rows = window.rows if window is not None else ()
+            for place in range(len(rows))[::step]:
+                line = ink.plain(self.draw_row(rows[place], -1, 200))
+                if text.casefold() in line.casefold():
+                    self.go(first + place)
+                    return True
+        return False
 
     def text(self) -> str:
         """Return the known rows as text."""
@@ -245,3 +273,20 @@ class RowList(Panel, Generic[Row]):
         known: list[tuple[int, Any]] = sorted(self.rows.items())
         lines = [self.draw_head(width), *(self.draw_row(row, i, width) for i, row in known)]
         return "\n".join(ink.plain(line).rstrip() for line in lines)
+
+
+def ranges(start: int, step: int, total: int) -> list[tuple[int, int]]:
+    """Return windows that cover all rows once, from beside ``start`` on, in direction ``step``.
+
+    >>> ranges(3, 1, 10)
+    [(4, 6), (0, 4)]
+    >>> ranges(3, -1, 10)
+    [(0, 3), (3, 7)]
+    """
+    parts = [(start + 1, total), (0, start + 1)] if step > 0 else [(0, start), (start, total)]
+    windows: list[tuple[int, int]] = []
+    for low, high in parts:
+        low, high = max(0, low), min(total, high)
+        cuts = [(at, min(SCAN, high - at)) for at in range(low, high, SCAN)]
+        windows += cuts if step > 0 else cuts[::-1]
+    return windows

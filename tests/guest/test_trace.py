@@ -14,13 +14,15 @@ import pytest
 import torch
 from fake_kernel import Kernel
 from rich.console import Console
-from test_ways_watch import checked, in_place, nothing_stays  # noqa: F401
+from test_watch import checked
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import gradrepl
 from gradrepl.engine.graph import tracing
 from gradrepl.errors import StateError
+
+pytestmark = pytest.mark.usefixtures("nothing_stays")
 
 
 class Net(nn.Module):
@@ -288,7 +290,7 @@ def test_it_shows_itself():
     assert "<summary><b>enc</b> " in html
     assert "<b>[b]&lt;i&gt;</b>" in html
     assert html.count("<details") == 7  # the forward, enc and its two, head, the last, the pass
-    assert "loss.backward() at test_ways_trace.py" in html
+    assert "loss.backward() at test_trace.py" in html
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(t)
     text = console.export_text()

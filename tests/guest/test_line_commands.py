@@ -1,103 +1,15 @@
-"""gradrepl inside of other hosts: pdb, pytest, IPython, a program that calls pdb's functions."""
+"""Commands of gradrepl at the prompts of pdb, pytest and IPython."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from terminal import Terminal
 
 import gradrepl
 from gradrepl.line_commands import Magics
-
-ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def env(tmp_path):
-    return {
-        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path),
-        "XDG_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path),
-        "TERM": "xterm-256color", "LANG": "C.UTF-8", "PROMPT_TOOLKIT_NO_CPR": "1",
-        "GRADREPL_FACE": "repl",
-    }  # fmt: skip
-
-
-@pytest.fixture
-def start(env, tmp_path):
-    """Start a program on a terminal, or with ``words`` Python itself."""
-    started = []
-
-    def run(program, *words, **more):
-        (tmp_path / "test_program.py").write_text(program)
-        words = words or ("test_program.py",)
-        started.append(Terminal([*words], {**env, **more}, rows=40, columns=110))
-        return started[-1]
-
-    yield run
-    for terminal in started:
-        terminal.child.close(force=True)
-
-
-HEAD = "import torch, gradrepl\nx = torch.tensor([1.0, 2.0], requires_grad=True)\n"
-
-
-# -- pdb's functions ---------------------------------------------------------------------------
-
-
-def test_post_mortem_and_pm(start):
-    t = start(
-        HEAD + "def f(y):\n    z = y * 2\n    return z @ torch.ones(3)\n"
-        "try:\n    f(x)\nexcept RuntimeError:\n    gradrepl.post_mortem()\nprint('between')\n"
-        "import sys\n"
-        "try:\n    f(x)\nexcept RuntimeError as e:\n    sys.last_value = e\n"
-        "gradrepl.pm()\nprint('the end')\n"
-    )
-    t.wait("(grad:pm)")
-    t.enter("z.tolist()", "[2.0, 4.0]")
-    t.enter("u", "f(x)")
-    t.enter("c", "between")
-    t.wait("(grad:pm)")
-    t.enter("z.shape", "torch.Size([2])")
-    t.enter("q", "the end")
-    assert t.code() == 0
-
-
-def test_without_an_exception_they_say_so():
-    with pytest.raises(ValueError, match="needs a traceback"):
-        gradrepl.post_mortem()
-    with pytest.raises(gradrepl.StateError, match="there is no last exception"):
-        gradrepl.pm()
-
-
-def test_run_runeval_runcall_embed(start):
-    t = start(
-        HEAD + "def f(y, k):\n    z = y * k\n    return z.sum()\n"
-        "print('value', gradrepl.runcall(f, x, k=3).item())\n"
-        "print('value', gradrepl.runeval('f(x, 4)').item())\n"
-        "gradrepl.run('made = f(x, 5)')\nprint('made', made.item())\n"
-        "print('left', gradrepl.runcall(f, x, 6))\n"
-        "gradrepl.embed(header='look around')\nprint('the end')\n"
-    )
-    t.wait("z = y * k")
-    t.enter("s", "%1")
-    t.enter("k", "3")
-    t.enter("c", "value 9.0")
-    t.wait("(grad)")
-    t.enter("c", "value 12.0")
-    t.wait("(grad)")
-    t.enter("c", "made 15.0")
-    t.wait("(grad)")
-    t.enter("q", "left None")
-    t.wait("look around")
-    t.enter("made.item()", "15.0")
-    t.enter("c", "the end")
-    assert t.code() == 0
-
 
 # -- pdb ---------------------------------------------------------------------------------------
 
@@ -142,7 +54,7 @@ def test_pdb_has_our_words(env, tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_bw_at_pdb_brings_the_face(start):
+def test_bw_at_pdb_brings_the_client(start):
     t = start(UNDER_PDB.replace("    loss.backward()\n", ""))
     t.wait("(Pdb)")
     t.enter("bw loss", "(grad:bw)")
@@ -153,19 +65,24 @@ def test_bw_at_pdb_brings_the_face(start):
 
 # -- pytest ------------------------------------------------------------------------------------
 
-FAILS = (
-    "import torch\n"
-    "def helper(x):\n    y = x * 2\n    assert y.sum() == 0, 'not zero'\n"
-    "def test_fails():\n"
-    "    print('printed before')\n"
-    "    x = torch.tensor([1.0, 2.0], requires_grad=True)\n    helper(x)\n"
-    "def test_stops():\n    x = torch.ones(2)\n    breakpoint()\n"
-)
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
+@pytest.fixture
+def fails(tmp_path):
+    (tmp_path / "test_program.py").write_text(
+        "import torch\n"
+        "def helper(x):\n    y = x * 2\n    assert y.sum() == 0, 'not zero'\n"
+        "def test_fails():\n"
+        "    print('printed before')\n"
+        "    x = torch.tensor([1.0, 2.0], requires_grad=True)\n    helper(x)\n"
+        "def test_stops():\n    x = torch.ones(2)\n    breakpoint()\n"
+    )
+
+
+@pytest.mark.usefixtures("fails")
 def test_pytest_opens_where_a_test_fails(start):
-    t = start(FAILS, *PYTEST, "--gradrepl", PYTHONBREAKPOINT="gradrepl.set_trace")
+    t = start(*PYTEST, "--gradrepl")
     t.wait("(grad:pm)")
     t.enter("print('seen', y.sum().item())", "seen 6.0")
     t.enter("u", "> test_program.py:8  test_fails")
@@ -178,8 +95,9 @@ def test_pytest_opens_where_a_test_fails(start):
     assert t.code() == 1
 
 
+@pytest.mark.usefixtures("fails")
 def test_pytest_with_our_pdb(start):
-    t = start(FAILS, *PYTEST, "--pdb", "--pdbcls=gradrepl.pdb:Pdb", "-k", "fails")
+    t = start(*PYTEST, "--pdb", "--pdbcls=gradrepl.pdb:Pdb", "-k", "fails")
     t.wait("(Pdb)")
     t.enter("fn y", "MulBackward0")
     t.enter("u", "helper(x)")

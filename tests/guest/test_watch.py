@@ -7,7 +7,6 @@ import gc
 import io
 import subprocess
 import sys
-import traceback
 from contextlib import ExitStack, contextmanager, nullcontext
 from html.parser import HTMLParser
 
@@ -16,40 +15,12 @@ import torch
 from fake_kernel import Kernel
 from rich.console import Console
 from torch import nn
-from torch.optim.optimizer import _global_optimizer_pre_hooks
 from trainings import TRAININGS, run
 
 import gradrepl
-from gradrepl.engine.code import patches
 from gradrepl.errors import ConditionError, UsageError
-from gradrepl.guest import terminal
-from gradrepl.guest.host import Host
 
-
-def in_place():
-    """What of ours could be in the process."""
-    return {
-        "engine": torch.autograd._engine_run_backward,
-        "modes": torch._C._len_torch_function_stack(),
-        "steps": len(_global_optimizer_pre_hooks),
-        "walk": traceback._walk_tb_with_full_positions,
-        "apply": vars(torch.autograd.Function)["apply"],
-        "trace": sys.gettrace(),
-        "profile": sys.getprofile(),
-        "patches": len(patches._placed),
-        "finders": len(sys.meta_path),
-        "armed": Host.here is not None and Host.here.armed(),
-        "observers": Host.here is not None and bool(Host.here.session.stepper.observers),
-    }
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays(monkeypatch):
-    monkeypatch.setattr(terminal, "path", lambda: "")
-    monkeypatch.setenv("GRADREPL_NO_TTY", "continue")
-    before = in_place()
-    yield
-    assert in_place() == before
+pytestmark = pytest.mark.usefixtures("nothing_stays")
 
 
 @pytest.fixture

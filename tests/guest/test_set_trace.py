@@ -8,42 +8,10 @@ from pathlib import Path
 
 import pyte
 import pytest
-from terminal import Terminal
 
 from gradrepl.guest.terminal import SANE
 
-HERE = Path(__file__).parent / "ways"
-ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def env(tmp_path):
-    return {
-        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path),
-        "XDG_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": f"{ROOT}:{HERE}", "TMPDIR": str(tmp_path),
-        "TERM": "xterm-256color", "LANG": "C.UTF-8", "PROMPT_TOOLKIT_NO_CPR": "1",
-        "PYTHONBREAKPOINT": "gradrepl.set_trace", "GRADREPL_FACE": "repl",
-    }  # fmt: skip
-
-
-@pytest.fixture
-def start(env, tmp_path):
-    """Start a program on a terminal; its text is written to a file first if it is not one."""
-    started = []
-
-    def run(program, *args, **more):
-        if "\n" in str(program):
-            (tmp_path / "program.py").write_text(program)
-            program = "program.py"
-        terminal = Terminal(
-            [str(each) for each in (program, *args)], {**env, **more}, rows=40, columns=120
-        )
-        started.append(terminal)
-        return terminal
-
-    yield run
-    for terminal in started:
-        terminal.child.close(force=True)
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 def known(path):
@@ -65,7 +33,7 @@ def stepped(t):
     t.enter("s", "MeanBackward0")
     t.enter("c", "AddmmBackward0")
     t.enter("cl 1", "hit 1 times")
-    t.screen.reset()  # what is typed before the next face has the terminal is lost
+    t.screen.reset()  # what is typed before the next client has the terminal is lost
     t.enter("c", "set_trace()")
     t.wait("(grad)")
     t.enter("display i", "i")
@@ -83,12 +51,12 @@ def stepped_on_the_screen(t):
     t.type("c")
 
 
-@pytest.mark.parametrize("face", ["repl", "tui"])
-def test_the_program_is_the_same_to_the_bit_and_nothing_stays(start, tmp_path, face):
-    bare = start(HERE / "train.py", tmp_path / "bare", PYTHONBREAKPOINT="0")
+@pytest.mark.parametrize("client", ["repl", "tui"])
+def test_the_program_is_the_same_to_the_bit_and_nothing_stays(start, tmp_path, client):
+    bare = start(PROGRAMS / "train.py", tmp_path / "bare", PYTHONBREAKPOINT="0")
     assert bare.code() == 0
-    t = start(HERE / "train.py", tmp_path / "with", GRADREPL_FACE=face)
-    (stepped if face == "repl" else stepped_on_the_screen)(t)
+    t = start(PROGRAMS / "train.py", tmp_path / "with", GRADREPL_CLIENT=client)
+    (stepped if client == "repl" else stepped_on_the_screen)(t)
     assert t.code() == 0
     assert known(tmp_path / "with") == known(tmp_path / "bare")
 
@@ -222,7 +190,7 @@ def test_a_worker_that_was_started_under_the_screen_may_print_after_it(start):
         "batches = iter(DataLoader(Data(), batch_size=4, num_workers=1, prefetch_factor=1))\n"
         "y = x * 2\n"
         "print('the', 'sum', sum(b.sum().item() for b in batches))\n",
-        GRADREPL_FACE="tui",
+        GRADREPL_CLIENT="tui",
     )
     t.wait("PAUSED")
     t.type(":until op mul\r")
@@ -233,22 +201,22 @@ def test_a_worker_that_was_started_under_the_screen_may_print_after_it(start):
     assert t.code() == 0
 
 
-@pytest.mark.parametrize(("face", "shown"), [("tui", "PAUSED"), ("repl", "(grad)")])
-def test_a_killed_face_gives_the_terminal_back(start, tmp_path, face, shown):
-    bare = start(HERE / "train.py", tmp_path / "bare", PYTHONBREAKPOINT="0")
+@pytest.mark.parametrize(("client", "shown"), [("tui", "PAUSED"), ("repl", "(grad)")])
+def test_a_killed_client_gives_the_terminal_back(start, tmp_path, client, shown):
+    bare = start(PROGRAMS / "train.py", tmp_path / "bare", PYTHONBREAKPOINT="0")
     assert bare.code() == 0
-    t = start(HERE / "train.py", tmp_path / face, GRADREPL_FACE=face)
+    t = start(PROGRAMS / "train.py", tmp_path / client, GRADREPL_CLIENT=client)
     t.wait(shown)
     first = child_of(t.child.pid)
     os.kill(first, signal.SIGKILL)
     t.screen.reset()
-    t.wait(shown)  # the second stop has a face again
+    t.wait(shown)  # the second stop has a client again
     os.kill(child_of(t.child.pid, but=first), signal.SIGKILL)
     t.wait("losses 5")
     said = "the program continues, with no stop"  # from where the cursor was: it may wrap
     t.draw_until(lambda: said in "".join(t.screen.display), said)
     assert t.code() == 0
-    assert known(tmp_path / face) == known(tmp_path / "bare")
+    assert known(tmp_path / client) == known(tmp_path / "bare")
 
 
 @pytest.mark.parametrize("cut", [b"", b"\x1b", b"\x1b[", b"\x1b[38;2;1", b"\x1b[?7l\x1b[?10"])

@@ -1,4 +1,4 @@
-"""A program that listens: faces come, look, step and go, and it runs on as it would have."""
+"""A program that listens: clients come, look, step and go, and it continues as it would have."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from gradrepl import endpoint, model, protocol
 from gradrepl.errors import LinkError, TargetError
 from gradrepl.link import BlockingLink
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 LOOP = """\
 import os, sys, time, torch
 w = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -41,7 +41,7 @@ def _mind_interrupts():
 
 
 class Program:
-    """A listening program, and the faces that a test brings to it."""
+    """A listening program, and the clients that a test brings to it."""
 
     def __init__(self, folder, *words, **more):
         self.folder = folder
@@ -56,7 +56,7 @@ class Program:
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=err, start_new_session=True, preexec_fn=_mind_interrupts,
             )  # fmt: skip
-        self.faces = []
+        self.clients = []
 
     def said(self):
         """Return what it said on standard error."""
@@ -79,8 +79,8 @@ class Program:
             time.sleep(0.05)
         raise AssertionError(self.said())
 
-    def face(self, token=None):
-        """Attach a face."""
+    def attach(self, token=None):
+        """Attach a client."""
         about = self.endpoint()
         sock = endpoint.connected(about.address)
         sock.settimeout(SECONDS)
@@ -90,8 +90,8 @@ class Program:
         if not isinstance(answer, protocol.Welcome):
             link.close()
             return answer
-        self.faces.append(Debuggee(link, self.process))
-        return self.faces[-1]
+        self.clients.append(Debuggee(link, self.process))
+        return self.clients[-1]
 
     def end(self):
         """Let it end; return its output and what it said on standard error."""
@@ -119,8 +119,8 @@ def program(tmp_path, monkeypatch):
 
     yield start
     for each in started:
-        for face in each.faces:
-            face.link.close()
+        for client in each.clients:
+            client.link.close()
         if each.process.poll() is None:
             os.killpg(each.process.pid, signal.SIGKILL)
         each.process.communicate()
@@ -128,7 +128,7 @@ def program(tmp_path, monkeypatch):
 
 def test_attach_step_detach(program):
     p = program("--listen")
-    d = p.face()
+    d = p.attach()
     stop = d.until_prompt()[-1]
     assert isinstance(stop, model.Stop)
     assert Path(stop.site.file).name == "loop.py"
@@ -147,12 +147,12 @@ def test_attach_step_detach(program):
 
 def test_attach_again_finds_nothing_armed(program):
     p = program("--listen")
-    first = p.face()
+    first = p.attach()
     first.until_prompt()
     first.break_at("leaf w")
     first.link.close()
     p.wait_until_said("the client is gone (it is closed): the program continues, with no stop.")
-    second = p.face()
+    second = p.attach()
     assert second.until_prompt()[-1].reason in ("pause", "start")
     assert second.look(protocol.ListBreakpoints()) == model.Breakpoints(rows=())
     second.send(protocol.Detach())
@@ -161,10 +161,10 @@ def test_attach_again_finds_nothing_armed(program):
 
 def test_the_second_face_watches_and_inherits(program):
     p = program("--listen", "--wait-for-client")
-    first = p.face()
+    first = p.attach()
     stop = first.until_prompt()[-1]
     assert (stop.site.line, stop.site.text) == (1, "import os, sys, time, torch")
-    second = p.face()
+    second = p.attach()
     told = second.until_prompt()
     assert told[0].message == "Read-only: another client controls this program."
     assert told[-1] == stop
@@ -189,14 +189,14 @@ def test_the_second_face_watches_and_inherits(program):
 @pytest.mark.parametrize("junk", [b"\0\0\0\x08half", b"\xff\xff\xff\xff", b"\0\0\0\x02\xc1\xc1"])
 def test_a_link_that_breaks_lets_it_run_on(program, junk):
     p = program("--listen")
-    d = p.face()
+    d = p.attach()
     d.until_prompt()
     d.link._sock.sendall(junk)
     d.link._sock.shutdown(socket.SHUT_RDWR)
     d.link.close()
     p.wait_until_said("the program continues, with no stop.")
-    p.face().until_prompt()
-    p.faces[-1].send(protocol.Detach())
+    p.attach().until_prompt()
+    p.clients[-1].send(protocol.Detach())
     out, err = p.end()
     assert out == END
     assert err.count("the program continues, with no stop.") == 1
@@ -204,7 +204,7 @@ def test_a_link_that_breaks_lets_it_run_on(program, junk):
 
 def test_a_wrong_token_is_refused_and_nobody_notices(program):
     p = program("--listen")
-    answer = p.face(token="wrong")
+    answer = p.attach(token="wrong")
     assert answer == protocol.Refused(why="the peer did not show the token of this session.")
     with endpoint.connected(p.endpoint().address) as sock:
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -240,8 +240,8 @@ def test_tcp_only_when_asked_and_on_loopback(program, tmp_path):
     p = program("--listen=tcp://127.0.0.1:0")
     about = p.endpoint()
     assert about.address.startswith("tcp://127.0.0.1:")
-    p.face().until_prompt()
-    p.faces[-1].send(protocol.Detach())
+    p.attach().until_prompt()
+    p.clients[-1].send(protocol.Detach())
     assert p.end()[0] == END
 
 
@@ -305,7 +305,7 @@ def test_no_terminal_waits_for_attach_or_goes_on(program, tmp_path):
 
 def test_a_second_ctrl_c_interrupts(program):
     p = program("--listen")
-    d = p.face()
+    d = p.attach()
     d.until_prompt()
     d.send(protocol.Resume(verb=c.Continue()))
     d.send(protocol.Interrupt())
@@ -319,7 +319,7 @@ def test_a_second_ctrl_c_interrupts(program):
 
 def test_a_program_that_ends_is_told_of(program):
     p = program("--listen")
-    d = p.face()
+    d = p.attach()
     d.until_prompt()
     (p.folder / "stop").touch()
     d.send(protocol.Resume(verb=c.Continue()))

@@ -61,10 +61,15 @@ def _health_row(row: model.HealthRow) -> str:
     zero = "-" if row.zeros is None else f"{row.zeros / max(1, row.numel):.0%}"
     also = f" = {', '.join(row.also)}" if row.also else ""
     cells = [
-        _cell(row.name + also), _cell(_shape(row.shape)), _cell(number(row.norm), "n"),
-        _cell(number(row.ratio), "n"), _cell(number(row.update), "n"), _cell(zero, "n"),
-        _cell(sparkline(row.history, LOOKS)), _cell(row.label or row.verdict, "word", row.why),
-    ]  # fmt: skip
+        _cell(row.name + also),
+        _cell(_shape(row.shape)),
+        _cell(number(row.norm), "n"),
+        _cell(number(row.ratio), "n"),
+        _cell(number(row.update), "n"),
+        _cell(zero, "n"),
+        _cell(sparkline(row.history, LOOKS)),
+        _cell(row.label or row.verdict, "word", row.why),
+    ]
     return _row(cells, row.verdict in model.PROBLEMS)
 
 
@@ -121,9 +126,13 @@ def _op_row(op: OpRow) -> str:
     note = ", ".join(filter(None, (op.mode, *op.changed)))
     place = op.site.place if op.site else ""
     cells = [
-        _cell(f"%{op.id}", "n"), _cell("  " * op.depth + op.name), _cell(f"{went} → {came}"),
-        _cell(op.dtype), _cell(place, "", op.site.text if op.site else ""), _cell(note),
-    ]  # fmt: skip
+        _cell(f"%{op.id}", "n"),
+        _cell("  " * op.depth + op.name),
+        _cell(f"{went} → {came}"),
+        _cell(op.dtype),
+        _cell(place, "", op.site.text if op.site else ""),
+        _cell(note),
+    ]
     return _row(cells)
 
 
@@ -138,10 +147,14 @@ def _node_row(node: NodeRow) -> str:
     made = f"%{node.op} " if node.op is not None else ""
     to = " ".join(f"#{each}" for each in node.to)
     cells = [
-        _cell(f"#{node.id}", "n"), _cell(node.name), _cell(node.label or node.module),
-        _cell(norm, "n word"), _cell("" if node.shape is None else _shape(node.shape)),
-        _cell(made + (node.site.place if node.site else "")), _cell(to),
-    ]  # fmt: skip
+        _cell(f"#{node.id}", "n"),
+        _cell(node.name),
+        _cell(node.label or node.module),
+        _cell(norm, "n word"),
+        _cell("" if node.shape is None else _shape(node.shape)),
+        _cell(made + (node.site.place if node.site else "")),
+        _cell(to),
+    ]
     return _row(cells, node.norm is not None and node.norm - node.norm != 0.0)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gradrepl import model, protocol
-from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import (
     Block,
     BreakpointId,
@@ -13,16 +12,15 @@ from gradrepl.commands.registry import (
     Expression,
     command,
 )
+from gradrepl.commands.talk import Answer, Talk
 from gradrepl.conditions import parse
 from gradrepl.errors import UsageError
 
 GROUP = "Breakpoints"
 
-Found = model.Record | None
-
 
 @command("break", "b", group=GROUP, key="b")
-async def break_(talk: Conversation, condition: ConditionText = "") -> Found:
+async def break_(talk: Talk, condition: ConditionText = "") -> Answer:
     """Stop where a condition holds; without one list the breakpoints.
 
     ``b op relu and shape (64, -1), i > 100``: after a relu of that shape, once i is above 100.
@@ -33,36 +31,36 @@ async def break_(talk: Conversation, condition: ConditionText = "") -> Found:
 
 
 @command("tbreak", group=GROUP)
-async def tbreak(talk: Conversation, condition: ConditionText) -> Found:
+async def tbreak(talk: Talk, condition: ConditionText) -> Answer:
     """Stop where a condition holds, once."""
     return await _set(talk, condition, temporary=True)
 
 
-async def _set(talk: Conversation, text: str, temporary: bool) -> Found:
+async def _set(talk: Talk, text: str, temporary: bool) -> Answer:
     request = protocol.SetBreakpoint(condition=parse(text), text=text, temporary=temporary)
     return await talk.ask(request)
 
 
 @command("breakpoints", group=GROUP, key="B")
-async def breakpoints(talk: Conversation) -> Found:
+async def breakpoints(talk: Talk) -> Answer:
     """List the breakpoints."""
     return await _all(talk)
 
 
-async def _all(talk: Conversation) -> Found:
+async def _all(talk: Talk) -> Answer:
     return await talk.ask(protocol.ListBreakpoints())
 
 
-async def _change(talk: Conversation, change: protocol.ChangeBreakpoint) -> Found:
+async def _change(talk: Talk, change: protocol.ChangeBreakpoint) -> Answer:
     """Ask for one change and learn how all breakpoints stand after it."""
     record = await talk.ask(change)
     if not isinstance(record, model.Error):
-        talk.memory.note(await talk.ask(protocol.ListBreakpoints()))
+        talk.session.note(await talk.ask(protocol.ListBreakpoints()))
     return record
 
 
-async def _change_each(talk: Conversation, action: str, numbers: tuple[int, ...]) -> Found:
-    record: Found = None
+async def _change_each(talk: Talk, action: str, numbers: tuple[int, ...]) -> Answer:
+    record: Answer = None
     for number in numbers or (0,):
         record = await _change(talk, protocol.ChangeBreakpoint(id=number, action=action))
         if isinstance(record, model.Error):
@@ -71,25 +69,25 @@ async def _change_each(talk: Conversation, action: str, numbers: tuple[int, ...]
 
 
 @command("clear", "cl", group=GROUP)
-async def clear(talk: Conversation, numbers: BreakpointIds = ()) -> Found:
+async def clear(talk: Talk, numbers: BreakpointIds = ()) -> Answer:
     """Take away breakpoints N..., or all."""
     return await _change_each(talk, "clear", numbers)
 
 
 @command("enable", group=GROUP)
-async def enable(talk: Conversation, numbers: BreakpointIds = ()) -> Found:
+async def enable(talk: Talk, numbers: BreakpointIds = ()) -> Answer:
     """Switch breakpoints N... on again, or all."""
     return await _change_each(talk, "enable", numbers)
 
 
 @command("disable", group=GROUP)
-async def disable(talk: Conversation, numbers: BreakpointIds = ()) -> Found:
+async def disable(talk: Talk, numbers: BreakpointIds = ()) -> Answer:
     """Switch breakpoints N... off, or all; they keep their numbers."""
     return await _change_each(talk, "disable", numbers)
 
 
 @command("ignore", group=GROUP)
-async def ignore(talk: Conversation, number: BreakpointId, count: Count = 0) -> Found:
+async def ignore(talk: Talk, number: BreakpointId, count: Count = 0) -> Answer:
     """Let breakpoint N pass COUNT times before it stops again."""
     if count < 0:
         raise UsageError("the count must not be negative.")
@@ -98,7 +96,7 @@ async def ignore(talk: Conversation, number: BreakpointId, count: Count = 0) -> 
 
 
 @command("condition", "cond", group=GROUP)
-async def condition(talk: Conversation, number: BreakpointId, expression: Expression = "") -> Found:
+async def condition(talk: Talk, number: BreakpointId, expression: Expression = "") -> Answer:
     """Make breakpoint N stop only where EXPR is true in Python; without EXPR always."""
     if expression:
         parse(f"nan, {expression}")
@@ -107,7 +105,7 @@ async def condition(talk: Conversation, number: BreakpointId, expression: Expres
 
 
 @command("commands", group=GROUP, takes_block=True)
-async def commands(talk: Conversation, number: BreakpointId, block: Block = "") -> Found:
+async def commands(talk: Talk, number: BreakpointId, block: Block = "") -> Answer:
     """Give breakpoint N lines to run when it stops, up to a line 'end'.
 
     ``silent`` as the first line hides the stop itself; a line that goes on (``c``) ends the list.

@@ -9,9 +9,10 @@ import time
 import pytest
 import torch
 from fake_kernel import Kernel
-from test_ways_watch import nothing_stays  # noqa: F401
 
 import gradrepl
+
+pytestmark = pytest.mark.usefixtures("nothing_stays")
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def kernel(monkeypatch):
     threads = set(threading.enumerate())
     yield found
     assert found.lines == []
-    end = time.monotonic() + 5  # the face's thread has a moment to end
+    end = time.monotonic() + 5  # the client's thread has a moment to end
     while not set(threading.enumerate()) <= threads:
         assert time.monotonic() < end, threading.enumerate()
         time.sleep(0.02)
@@ -35,7 +36,7 @@ def test_a_cell_is_debugged_with_our_words(kernel, capsys):
     x.exp().mul(2).backward()
     assert kernel.asked == ["(grad) "] * 3 + ["... "] * 2 + ["(grad) "] + ["(grad:bw) "] * 4
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("set_trace()  test_ways_notebook.py:")
+    assert lines[0].startswith("set_trace()  test_notebook.py:")
     assert lines[1] == "tensor(2., grad_fn=<AddBackward0>)"
     assert lines[2].startswith("Breakpoint ")
     assert lines[3:5] == ["in 0", "in 1"]
