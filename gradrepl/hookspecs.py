@@ -10,6 +10,7 @@ what it needs in its body. A hook that raises disables its plugin, and the user'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
@@ -49,6 +50,15 @@ class Here(Protocol):
 
     def ask(self, request: Request) -> model.Record | None:
         """Return the record that answers a request."""
+
+    def grad_as_typed(self) -> AbstractContextManager[Any]:
+        """Record gradients where what the user types would: inside a backward the mode is off."""
+
+    def progress(self, what: str, total: int | None = None, unit: str = "batches") -> Any:
+        """Tell how far something long is, and take Ctrl-C as the wish to have what there is.
+
+        ``with here.progress("tune", 4) as telling``: ``telling.at(1)``, ``telling.stopped``.
+        """
 
 
 # -- in a face, in its main thread, once, before the first prompt ------------------------------
@@ -165,6 +175,19 @@ def gradrepl_answer(request: Request, here: Here) -> model.Record | None:
     keep it bounded. ``here`` has the variables in scope (``names``), ``evaluate(expression)``, and
     ``ask(request)``. In the thread that is parked, in the grad mode that it is parked in. Raise a
     ``gradrepl.errors.UsageError`` for what the user got wrong.
+    """
+
+
+@hookspec
+def gradrepl_loader_check(
+    loader: Any, site: model.Site | None, say: Callable[[str], None]
+) -> tuple[Iterable[model.Finding], str] | None:
+    """Return what is wrong with a DataLoader, and what was looked at, for ``:loader check``.
+
+    ``site`` is the line to blame where none is nearer; ``say`` shows what is being looked at. In
+    the thread that is parked, in the grad mode of what is typed there. It may run the user's
+    dataset in copies of the loader (``gradrepl.engine.data.copies``); it leaves the program's own
+    loader and generators as they are.
     """
 
 

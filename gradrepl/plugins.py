@@ -6,6 +6,7 @@ folder ``plugins`` beside the configuration. There is one :class:`Plugins` in a 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ import pluggy
 
 from gradrepl import draw, hookspecs
 from gradrepl.draw.ink import Line
-from gradrepl.errors import GradreplError, PluginError, UsageError
+from gradrepl.errors import GradreplError, PluginError
 from gradrepl.model import PluginInfo, Record
 
 GROUP = "gradrepl"
@@ -86,11 +87,11 @@ class Plugins:
         )  # fmt: skip
 
     def files(self) -> Iterator[str]:
-        """Yield the file of each plugin that is a module."""
+        """Yield the file of each plugin that is a module, or the folder of one that has several."""
         for plugin in self._manager.get_plugins():
             file = getattr(plugin, "__file__", None)
             if file is not None:
-                yield file
+                yield file if not hasattr(plugin, "__path__") else str(Path(file).parent) + os.sep
 
     # -- calling ---------------------------------------------------------------------------
 
@@ -102,7 +103,7 @@ class Plugins:
         """Yield (plugin, what it returned) in the order of loading; None is left out.
 
         Raises:
-            UsageError: a plugin says that the user got something wrong.
+            GradreplError: a plugin says that something is wrong or not possible.
         """
         for each in getattr(self._manager.hook, hook).get_hookimpls():
             name = each.plugin_name
@@ -110,7 +111,7 @@ class Plugins:
                 found = each.function(*(given[word] for word in each.argnames))
                 if isinstance(found, Iterator):
                     found = list(found)
-            except UsageError:
+            except GradreplError:
                 raise
             except Exception as error:  # a stranger's code
                 self.disable(name, error, hook)

@@ -194,7 +194,8 @@ def report() -> Iterator[str]:
     yield f"system {platform.platform()}  {os.cpu_count()} cores"
     for name in ASKED:
         yield f"{name} {_version(name)}"
-    yield _cuda()
+    yield from _asked(CUDA, "cuda")
+    yield from _asked(PRIVATE, "private parts of torch")
     size = os.get_terminal_size(1) if os.isatty(1) else None
     yield f"terminal {f'{size.columns}x{size.lines}' if size else 'none'}"
     yield from (f"{name}={os.environ[name]}" for name in TERMINAL if name in os.environ)
@@ -225,22 +226,31 @@ def _version(name: str) -> str:
         return "of unknown version"
 
 
-def _cuda() -> str:
-    """Say what torch says of CUDA, asked in a process of its own: it may fail."""
+CUDA = """\
+import torch
+names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+print("cuda", torch.version.cuda, torch.cuda.is_available(), names)
+"""
+PRIVATE = """\
+from gradrepl.engine import torch_private as p
+lost = [f"! this torch has no {each.part}: {each.lost}" for each in p.missing]
+print(f"private parts of torch: {len(p.used)} used, {len(lost)} missing", *lost, sep="\\n")
+"""
+
+
+def _asked(program: str, what: str) -> list[str]:
+    """Return what a program with torch prints; in a process of its own, as it may fail."""
     import subprocess
 
-    program = (
-        "import torch; print(torch.version.cuda, torch.cuda.is_available(), "
-        "[torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())])"
-    )
     try:
         done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
         )
     except subprocess.TimeoutExpired:
-        return "cuda: torch does not answer"
-    last = (done.stdout or done.stderr).strip().splitlines()
-    return f"cuda {last[-1] if last else 'unknown'}"
+        return [f"{what}: torch does not answer"]
+    if done.returncode:
+        return [f"{what}: {(done.stderr.strip().splitlines() or ['unknown'])[-1]}"]
+    return done.stdout.splitlines()
 
 
 def _plugins() -> Iterator[str]:

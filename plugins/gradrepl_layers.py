@@ -48,11 +48,13 @@ def draw(rows, width):
         value = "-" if norm is None else f"{norm:.2e}"
         share = f"{norm / first:.1e}" if norm and first and math.isfinite(norm) else "-"
         bad = norm is not None and not math.isfinite(norm)
-        lines.append([
-            (f" {layer[-name:]:{name}}", "name"),
-            (f"  {value:>9}  {share:>9}  ", "bad" if bad else "number"),
-            (bar(norm, top, cells), "bad" if bad else "good"),
-        ])  # fmt: skip
+        lines.append(
+            [
+                (f" {layer[-name:]:{name}}", "name"),
+                (f"  {value:>9}  {share:>9}  ", "bad" if bad else "number"),
+                (bar(norm, top, cells), "bad" if bad else "good"),
+            ]
+        )
     return lines
 
 

@@ -94,10 +94,17 @@ def page():
                 return
             self.paper.caption(name, dots.about)
             rows = scaled(dots.rows, self.paper.room, 2 * max(2, self.paper.size.height))
-            self.paper.write([[(line, "")] for line in ramp(rows)] if Panel.ascii else [
-                [(text, Style(color=grey(pair[0]), bgcolor=grey(pair[1]))) for text, pair in line]
-                for line in halves(rows)
-            ])  # fmt: skip
+            self.paper.write(
+                [[(line, "")] for line in ramp(rows)]
+                if Panel.ascii
+                else [
+                    [
+                        (text, Style(color=grey(pair[0]), bgcolor=grey(pair[1])))
+                        for text, pair in line
+                    ]
+                    for line in halves(rows)
+                ]
+            )
 
     return Picture()
 

@@ -3,6 +3,7 @@
 import math
 
 from gradrepl import model
+from gradrepl_loader_lab.records import EpochRun, Synthetic, TuneRow, Tuning
 
 SITE = model.Site(
     file="/home/u/train.py", line=30, function="<module>", text="loader = DataLoader("
@@ -74,11 +75,11 @@ CHECK = model.LoaderCheck(
     name="loader", findings=(FINDING, model.Finding(severity="error", what="NaN in data.")),
     looked_at=("200 of 1797 samples",), seconds=0.4,
 )  # fmt: skip
-TUNING = model.Tuning(
+TUNING = Tuning(
     name="loader", now=0, best=2, cores=2, stopped=True,
-    rows=(model.TuneRow(workers=0, samples_per_second=900.0, batches=28, first=0.01, seconds=2.0),
-          model.TuneRow(workers=2, samples_per_second=1700.0, batches=50, first=0.1, seconds=2.0),
-          model.TuneRow(workers=4, failed="RuntimeError: no")),
+    rows=(TuneRow(workers=0, samples_per_second=900.0, batches=28, first=0.01, seconds=2.0),
+          TuneRow(workers=2, samples_per_second=1700.0, batches=50, first=0.1, seconds=2.0),
+          TuneRow(workers=4, failed="RuntimeError: no")),
     verdict="2 workers are 1.9 times as fast as none.",
 )  # fmt: skip
 PACE = model.Pace(
@@ -101,12 +102,12 @@ EPOCH = model.Epoch(
     labels=(("3", 300), ("0", 200), ("cat[/b]", 12)), labels_of=512, how="as the program got it",
     notes=("labels were read for a second.",),
 )  # fmt: skip
-RUN = model.EpochRun(
+RUN = EpochRun(
     loader="loader", batches=3, total=13, samples=48, seconds=0.4, workers=2, first=0.1,
     slowest=((2, 0.03),), labels=(("1", 48),), failed=3, indices=("48", "137"),
     error="RuntimeError: stack expects", hint="dataset[137] has shape (63,).",
 )  # fmt: skip
-SYNTHETIC = model.Synthetic(
+SYNTHETIC = Synthetic(
     loader="loader", workers=2, real=0.03, real_batches=60, memory=0.0001, memory_batches=900,
     to_device=0.001, device="cuda:0", batch="(64, 1, 8, 8) f32", with_loader=PACE,
     with_memory=model.Pace(batches=50, step=0.014, wait=0.0001), verdict="3.4 times as fast.",

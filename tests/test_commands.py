@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from gradrepl import conditions, model, protocol
+from gradrepl.commands import registry
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.entry import fragment, needs_more, split_entries
 from gradrepl.commands.history import History
-from gradrepl.commands.registry import find, split_word
+from gradrepl.commands.registry import command, find, find_whole, split_word
 from gradrepl.commands.session import example_files
 from gradrepl.commands.table import COMMANDS, WORDS
 from gradrepl.draw.numbers import describe_exit
@@ -191,7 +192,7 @@ def test_a_stop_inside_a_stop():
 
 def test_jump_is_refused_with_the_reason():
     (said,) = typed("jump 3")
-    assert "cannot be un-run" in said
+    assert "cannot be undone" in said
 
 
 def test_interact_makes_everything_python():
@@ -205,7 +206,7 @@ def test_aliases():
     assert typed("alias add p %1 + %2", "add 2 3", "alias all p [%*]", "all 1, 2", "unalias add",
                  ":unalias add") == [
         "- 'add' stands for 'p %1 + %2'.", "5", "- 'all' stands for 'p [%*]'.", "[1, 2]",
-        "- 'add' is no alias any more.", "! there is no alias 'add'. 'alias' lists them.",
+        "- 'add' is no longer an alias.", "! there is no alias 'add'. 'alias' lists them.",
     ]  # fmt: skip
 
 
@@ -242,6 +243,19 @@ def test_when_an_entry_is_complete(text, stopped, more):
 )  # fmt: skip
 def test_the_first_word(text, word):
     assert split_word(text)[0] == word
+
+
+def test_a_command_may_have_a_name_of_two_words(monkeypatch):
+    @command("step twice", group="Stepping")
+    async def twice(talk, count: registry.Count = 1):
+        """Step two times COUNT."""
+
+    monkeypatch.setitem(registry.WORDS, "step twice", twice.command)
+    assert find_whole("step", "twice 3") == (twice.command, "3")
+    assert find_whole("step", "twice") == (twice.command, "")
+    assert find_whole("step", "3") == (find("step"), "3")
+    assert find_whole("s", "") == (find("s"), "")
+    assert twice.command.usage == "step twice [COUNT]"
 
 
 # -- breakpoints -------------------------------------------------------------------------------
@@ -285,6 +299,7 @@ def test_restart_keeps_breakpoints_and_displays(tmp_path):
     [
         ("p", "'print' needs EXPR. Write: print EXPR"),
         (":ignore x", "'x' is not a number. Write: ignore N [COUNT]"),
+        (":detach x", "':detach' leaves the program, and takes no tensor. In Python: x.detach()"),
         (":op 3 4", "'op' does not know what to do with '4'. Write: op N"),
         (":load nope.py", "there is no script 'nope.py'. Check the path; ':examples' lists"),
         (":restart 'a", "the arguments cannot be read: No closing quotation. Close the quotes."),
@@ -312,8 +327,9 @@ def test_every_command_is_whole():
         assert each.summary.endswith("."), each.name
         assert len(each.summary) < 100, each.name
         assert each.usage.startswith(each.name)
-    keys = [each.key for each in COMMANDS.values() if each.key]
+    keys = [name for each in COMMANDS.values() if each.key for name in each.key.keys.split(",")]
     assert sorted(set(keys)) == sorted(keys)
+    assert len(keys) > 20
     count = sum(len(each.words) for each in COMMANDS.values())
     assert count == len(WORDS)
 
@@ -337,7 +353,7 @@ def test_help_lists_every_command_and_explains_one():
     assert [name for name in COMMANDS if f"  {name}" not in overview] == []
     assert (one.title, one.body) == (
         "clear [N...]",
-        "Take away breakpoints N..., or all.\nalso: cl",
+        "Delete breakpoints N..., or all.\nalso: cl",
     )
 
 
@@ -425,8 +441,8 @@ def test_a_killed_debuggee_is_told_and_can_be_restarted():
 
     assert play(scene) == (
         ["gone, killed by SIGKILL",
-         "! the debuggee is gone. ':restart' starts a new one, 'q' leaves.",
-         "! the debuggee is gone. ':restart' starts a new one, 'q' leaves.",
+         "! the program is gone. ':restart' starts a new one, 'q' leaves.",
+         "! the program is gone. ':restart' starts a new one, 'q' leaves.",
          "Text", "- Starting a new session again.", "2"],
         "idle",
     )  # fmt: skip

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from data_samples import BATCH, LOADER, SAMPLE
 
-from gradrepl import draw, model
-from gradrepl.cli import parse
+from gradrepl import arguments, draw, model
 from gradrepl.draw import Look
 from gradrepl.errors import UsageError
 from gradrepl.launch import Options
@@ -105,12 +104,12 @@ def test_a_text_corpus(tmp_path: Path) -> None:
     ("line", "message"),
     [
         (":batch", "there is no DataLoader in reach."),
-        (":batch x", "'x' is no number of a batch."),
+        (":batch x", "'x' is not a batch number."),
         (":loader 5", "'5' is a int, not a DataLoader."),
         (":sample", "'sample' needs I."),
         (":to cpu", "'to' needs EXPR."),
         (":to toaster torch", "'toaster' is no device."),
-        (":epoch x", "'x' is no number of an epoch."),
+        (":epoch x", "'x' is not an epoch number."),
         (":epoch 3", "there is no DataLoader in reach."),
         (":synthetic off", "there is no DataLoader in reach."),
     ],
@@ -190,8 +189,9 @@ def test_the_device_of_the_command_line_is_what_to_takes() -> None:
 @pytest.mark.parametrize("words", [["--device"], ["--device", "toaster"], ["--device=x.py"]])
 def test_a_device_that_is_none_is_refused(words: list[str]) -> None:
     with pytest.raises(UsageError, match="device"):
-        parse(words)
-    assert parse(["--device", "cuda:1", "a.py", "--device"]).device == "cuda:1"
+        arguments.read(words)
+    _, asked = arguments.read(["--device", "cuda:1", "a.py", "--device"])
+    assert arguments.options(asked).device == "cuda:1"
 
 
 def shown(plain: bool, json: bool, terminal: bool, capsys: pytest.CaptureFixture[str]) -> str:

@@ -20,8 +20,13 @@ PLUGIN_API = (
     "gradrepl.commands.registry",
     "gradrepl.conditions",
     "gradrepl.draw",
+    "gradrepl.engine.code",
+    "gradrepl.engine.data",
+    "gradrepl.engine.explain.loader_errors",
+    "gradrepl.engine.tensor",
     "gradrepl.errors",
     "gradrepl.export",
+    "gradrepl.hookspecs",
     "gradrepl.model",
     "gradrepl.plugins",
     "gradrepl.protocol",
@@ -31,7 +36,10 @@ PLUGIN_API = (
     "gradrepl.tui.panels.base",
     "gradrepl.tui.views",
 )
-"""What a plugin may import of ours besides ``gradrepl`` itself; each is documented as a door."""
+"""What a plugin may import of ours besides ``gradrepl`` itself.
+
+Of the engine: what iterates copies of a loader without a trace in the program, and looks at data.
+"""
 SCREEN = {"textual", "prompt_toolkit", "rich"}
 
 

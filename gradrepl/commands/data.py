@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from gradrepl import protocol
 from gradrepl.commands.expressions import is_expression
-from gradrepl.commands.registry import Argument, Expression, command
+from gradrepl.commands.registry import Argument, command
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 from gradrepl.launch import is_device
@@ -48,14 +48,14 @@ async def batch(talk: Talk, number: Number = "") -> Answer:
     it, its samples are fetched here; the program's random numbers are left as they were.
     """
     if number and not number.lstrip("#").isdecimal():
-        raise UsageError(f"'{number}' is no number of a batch.", "Write: batch 7")
+        raise UsageError(f"'{number}' is not a batch number.", "Write: batch 7")
     wanted = int(number.lstrip("#")) if number else None
     return await talk.ask(protocol.AskBatch(number=wanted))
 
 
 @command("sample", group=GROUP)
 async def sample(talk: Talk, index: Index) -> Answer:
-    """Show dataset[I]: figures, a small picture, and how long each transform took.
+    """Show dataset[I]: statistics, a small picture, and how long each transform took.
 
     It is fetched here, with its worker's seed; the program's random numbers are left as they were.
     """
@@ -69,13 +69,7 @@ async def fetch(talk: Talk, index: Index) -> Answer:
     return None
 
 
-@command("tune", group=GROUP)
-async def tune(talk: Talk, expression: Expression = "") -> Answer:
-    """Measure a copy of the loader with 0, 1, 2, 4 workers, two seconds each; Ctrl-C stops it."""
-    return await talk.ask(protocol.TuneLoader(expression=expression))
-
-
-Which = Annotated[str, Argument("N|run", rest=True)]
+Which = Annotated[str, Argument("N", rest=True)]
 
 
 @command("epoch", group=GROUP)
@@ -83,31 +77,10 @@ async def epoch(talk: Talk, which: Which = "") -> Answer:
     """Show what of this epoch the program has got, and what is left: visits, repeats, labels.
 
     ``epoch N`` is one that the program has begun while its loops are watched (``loader watch``).
-    ``epoch run`` iterates a copy of the loader to its end, in workers of its own, and says which
-    batch raises first; Ctrl-C stops it. The program's random numbers are left as they were.
     """
-    if which == "run":
-        return await talk.ask(protocol.RunEpoch())
     if which and not which.isdecimal():
-        raise UsageError(f"'{which}' is no number of an epoch.", "Write: epoch 1, or epoch run")
+        raise UsageError(f"'{which}' is not an epoch number.", "Write: epoch 1")
     return await talk.ask(protocol.AskEpoch(number=int(which) if which else None))
-
-
-Swap = Annotated[str, Argument("EXPR|on|off", complete="python", rest=True)]
-
-
-@command("synthetic", group=GROUP)
-async def synthetic(talk: Talk, what: Swap = "") -> Answer:
-    """Measure a loader against one batch from memory, to prove that it holds the program up.
-
-    ``synthetic on`` gives the program's own loops over the loader that one batch, again and again:
-    that changes the program, until ``synthetic off``. ``synthetic`` then compares its steps.
-    """
-    word, chosen = what.strip(), talk.options.device
-    if word in ("on", "off") and not await _bound(talk, word):
-        action: Literal["on", "off"] = "on" if word == "on" else "off"
-        return await talk.ask(protocol.AskSynthetic(action=action, chosen=chosen))
-    return await talk.ask(protocol.AskSynthetic(expression=what, chosen=chosen))
 
 
 Device = Annotated[str, Argument("cpu|cuda[:N]|auto")]

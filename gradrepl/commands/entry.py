@@ -24,7 +24,7 @@ from gradrepl.commands.registry import (
     WORDS,
     Argument,
     Command,
-    find,
+    find_whole,
     nearest,
     split_word,
     unknown,
@@ -216,7 +216,7 @@ def _command(text: str) -> Call:
         word, _, rest = text.partition("\n")
     if found := re.match(r"(\w+|\?)(.*)", word, re.S):
         word, rest = found[1], f"{found[2]} {rest}" if found[2] else rest
-    return Call(find(word), rest.strip("\n") if "\n" in rest else rest.strip())
+    return Call(*find_whole(word, rest.strip("\n") if "\n" in rest else rest.strip()))
 
 
 # -- what Tab offers -----------------------------------------------------------------------------
@@ -252,7 +252,7 @@ async def complete(talk: Talk, text: str) -> list[str]:
 def _files(rest: str, line: str) -> list[str]:
     """Return kinds of files at first, and paths."""
     last = rest.split()[-1] if rest and not line[-1].isspace() else ""
-    kinds = [word for word in ["on", "off", *door.words()] if word.startswith(last)]
+    kinds = [word for word in door.words() if word.startswith(last)]
     return (kinds if len(rest.split()) - bool(last) < 2 and "/" not in last else []) + _paths(last)
 
 

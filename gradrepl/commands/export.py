@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from gradrepl import model, protocol
-from gradrepl.commands.registry import GONE, WAITING, Argument, command
+from gradrepl.commands.registry import GONE, WAITING, Argument, Press, command
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import GradreplError, StateError, UsageError
 
@@ -21,19 +21,23 @@ PART = 2_000
 SLOW = 0.5
 """Seconds after which it is told how far it is, and between two tellings."""
 
-What = Annotated[str, Argument("[KIND] FILE [EXPR]|on|off", complete="export", rest=True)]
+What = Annotated[str, Argument("[KIND] FILE [EXPR]", complete="export", rest=True)]
 
 
-@command("export", group="Session", states=(*WAITING, GONE))
+@command(
+    "export",
+    group="Session",
+    states=(*WAITING, GONE),
+    key=Press("x", "Export the graph, a pass, times, the screen to a file", begins=True),
+)
 async def export(talk: Talk, what: What = "") -> Answer:
     """Write FILE: a graph, a pass, ops, times or the screen; its ending says which kind of file.
 
     ``export net.svg loss`` draws the graph of loss; without EXPR that of this backward, or of the
     last recorded one. KIND says what to write where the ending does not: ``export pass run.csv``,
     ``export ops ops.json``, ``export time trace.json``, ``export screen now.svg``, ``export
-    mermaid graph.md``. ``export! ...`` writes over a file that is there. ``export on`` records
-    from now on the ops, and of the last 16 backwards the norm and time of every node, for ``pass``
-    and ``time``; ``export off`` ends it. Alone: what can be written.
+    mermaid graph.md``. ``export! ...`` writes over a file that is there. ``pass`` and ``time``
+    are of what is recorded: ``record on``. Alone: what can be written.
     """
     from gradrepl import export as door
 
@@ -44,7 +48,7 @@ async def export(talk: Talk, what: What = "") -> Answer:
         )
         return model.Exporters(rows=tuple(rows))
     if what.strip() in ("on", "off"):
-        return await talk.ask(protocol.RecordPasses(off=what.strip() == "off"))
+        raise UsageError("':export' writes a file.", f"Write: record {what.strip()}")
     wanted = read(what)
     chosen = door.choose(list(wanted.kinds), wanted.path)
     if wanted.expression and chosen.of != "graph":
@@ -53,6 +57,21 @@ async def export(talk: Talk, what: What = "") -> Answer:
             f"Write: export {chosen.of} {wanted.path}",
         )
     return await _Export(talk, chosen, wanted).run()
+
+
+def _on(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise UsageError(f"'{text}' is neither on nor off.")
+    return text == "on"
+
+
+Switch = Annotated[bool, Argument("on|off", read=_on)]
+
+
+@command("record", group="Session")
+async def record(talk: Talk, on: Switch) -> Answer:
+    """Record ops, and of the last 16 backwards each node's norm and time, for ':export'."""
+    return await talk.ask(protocol.RecordPasses(off=not on))
 
 
 class Wanted(NamedTuple):
@@ -78,21 +97,20 @@ def read(text: str) -> Wanted:
     overwrite = text.lstrip().startswith("!")
     rest = text.lstrip().removeprefix("!")
     known, kinds = set(words()), []
-    while found := _WORD.match(rest):
-        if found[1] not in known:
+    while word := _WORD.match(rest):
+        if word[1] not in known:
             break
-        kinds.append(found[1])
-        rest = rest[found.end() :]
-    found = _WORD.match(rest)
-    if found is None:
+        kinds.append(word[1])
+        rest = rest[word.end() :]
+    if word is None:
         kind = " ".join(kinds)
         raise UsageError(
             f"'export {kind}' needs a FILE.".replace(" '", "'"), f"Write: export {kind} FILE"
         )
-    path = found[1]
+    path = word[1]
     if path[0] in "\"'":
         path = path[1:-1]
-    return Wanted(tuple(kinds), path, rest[found.end() :].strip(), overwrite)
+    return Wanted(tuple(kinds), path, rest[word.end() :].strip(), overwrite)
 
 
 class _Export:
@@ -230,7 +248,7 @@ def _screen(talk: Talk) -> Any:
     """Return the screen.
 
     Raises:
-        StateError: this face has none.
+        StateError: this client has none.
     """
     if talk.on_shot is None:
         raise StateError(
@@ -242,4 +260,4 @@ def _screen(talk: Talk) -> Any:
 
 def _strange(record: model.Record | None) -> model.Error:
     kind = type(record).__name__
-    return model.Error(message=f"the debuggee has answered with {kind}.", kind="LinkError")
+    return model.Error(message=f"the program has answered with {kind}.", kind="LinkError")

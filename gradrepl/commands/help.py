@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from gradrepl import model
 from gradrepl.commands.registry import (
     ANY,
     COMMANDS,
     WORDS,
+    Argument,
     Command,
-    Word,
     by_group,
     command,
     nearest,
@@ -48,8 +50,11 @@ def topic(word: str) -> tuple[str, str] | None:
     return (word, "\n".join(parts)) if parts else None
 
 
-@command("help", "h", "?", group="Session", states=ANY, key="?")
-async def help_(talk: Talk, word: Word = "") -> Answer:
+Topic = Annotated[str, Argument("WORD", complete="command", rest=True)]
+
+
+@command("help", "h", "?", group="Session", states=ANY)
+async def help_(talk: Talk, word: Topic = "") -> Answer:
     """List the commands, or explain one; also a kind of breakpoint, or a name like $gin."""
     if not word:
         return model.Text(title="commands", body="\n".join(_overview()))
@@ -60,7 +65,7 @@ async def help_(talk: Talk, word: Word = "") -> Answer:
     if about is not None:
         return model.Text(title=about[0], body=about[1])
     for each in COMMANDS.values():
-        if each.key == word:
+        if each.key is not None and word in each.key.keys.split(","):
             return _explained(each, None)
     names = [*NAMES, *(f"${name}" for name in NAMES if name.isalpha()), *LONG]
     like = nearest(word, [*WORDS, *KINDS, *names])
@@ -70,7 +75,9 @@ async def help_(talk: Talk, word: Word = "") -> Answer:
 
 def _explained(found: Command, about: tuple[str, str] | None) -> model.Text:
     """Return the help of a command, and what else its word means."""
-    others = f"\nalso: {', '.join(found.aliases)}" if found.aliases else ""
+    longer = [name for name in COMMANDS if name.startswith(f"{found.name} ")]
+    also = [*found.aliases, *longer]
+    others = f"\nalso: {', '.join(also)}" if also else ""
     if about is None and any(each.complete == "condition" for each in found.arguments):
         about = topic("condition")
     more = f"\n\n{about[1]}" if about else ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.engine import current
-from gradrepl.engine.code import frames, stdio
+from gradrepl.engine.code import fork_warning, frames, stdio
 from gradrepl.engine.forward import compiled
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place, Quitting
@@ -43,6 +43,7 @@ def main() -> int:
     )
     link.on_broken = lambda: _face_gone(session, interrupts, setup, "it is closed")
     os.register_at_fork(after_in_child=lambda: _forked(session, link))
+    fork_warning.keep_to_itself()
     reader.start()
     if setup.get("eager"):
         compiled.force_eager()

@@ -167,7 +167,12 @@ class Session:
     def _torch_arrived(self) -> None:
         import torch
 
-        self.stepper.torch_arrived()
+        try:
+            self.stepper.torch_arrived()
+        except Exception as error:  # ours: it must not reach the program's own import
+            self.stepper.torch_here = False
+            self.tell(_stranger(torch.__version__, error))
+            return
         self.ready = protocol.Ready(torch=str(torch.__version__), device=device())
         self.send(self.ready)
 
@@ -346,6 +351,16 @@ class Session:
         near = os.path.dirname(os.path.abspath(self.script)) if self.script else os.getcwd()
         places = [os.path.abspath(file), os.path.join(near, file)]
         return next((path for path in places if os.path.isfile(path)), "")
+
+
+def _stranger(version: str, error: Exception) -> Error:
+    """Return what is told where we cannot work with this torch."""
+    return Error(
+        message=f"gradrepl cannot work with torch {version} ({type(error).__name__}: {error}): the"
+        " program continues, and nothing of torch is seen.",
+        hint="'gradrepl doctor' tells what this torch lacks; please report it with its output.",
+        kind="StateError",
+    )
 
 
 def _unsendable(message: protocol.Message, error: Exception) -> protocol.Message:

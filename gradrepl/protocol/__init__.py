@@ -115,17 +115,12 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Messages)
 
 
-_OURS = frozenset((*kinds_of(Request), *kinds_of(model.Record)))
-
-
 def encode(message: Message) -> bytes:
     """Return the whole frame of ``message``, its length in front."""
     match message:
-        case Ask(request=request) if type(request) not in _OURS:
+        case Ask(request=request) if not _ours(request):
             message = replace(message, request=AskPlugin(**_packed(request)))
-        case Answer(record=record) | Tell(record=record) if not (
-            record is None or type(record) in _OURS
-        ):
+        case Answer(record=record) | Tell(record=record) if not _ours(record):
             message = replace(message, record=model.Brought(**_packed(record)))
     body = _encoder.encode(message)
     return len(body).to_bytes(4, "big") + body
@@ -143,6 +138,10 @@ def decode(body: bytes) -> Messages:
         case Answer(record=model.Brought() as record) | Tell(record=model.Brought() as record):
             message = replace(message, record=unpacked(record, model.Record) or record)
     return message
+
+
+def _ours(value: Any) -> bool:
+    return value is None or type(value).__module__.startswith("gradrepl.")
 
 
 def _name(kind: type) -> str:

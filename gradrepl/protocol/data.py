@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gradrepl.protocol.running import Request
 
 
@@ -52,15 +50,6 @@ class CheckLoader(Request, frozen=True, kw_only=True):
     """Time for looking at samples."""
 
 
-class TuneLoader(Request, frozen=True, kw_only=True):
-    """``:tune EXPR``: measure a copy of the loader with 0, 1, 2, 4... workers."""
-
-    expression: str = ""
-    seconds: float = 2.0
-    workers: tuple[int, ...] = ()
-    """Empty: 0, 1, 2, 4 as far as there are cores, and what the loader has."""
-
-
 class AskEpoch(Request, frozen=True, kw_only=True):
     """``:epoch N``: what of an epoch the program has got, and what is left."""
 
@@ -69,23 +58,6 @@ class AskEpoch(Request, frozen=True, kw_only=True):
     expression: str = ""
     seconds: float = 1.0
     """Time for reading labels."""
-
-
-class RunEpoch(Request, frozen=True, kw_only=True):
-    """``:epoch run``: iterate a copy of the loader to its end, with ``Progress`` records."""
-
-    expression: str = ""
-
-
-class AskSynthetic(Request, frozen=True, kw_only=True):
-    """``:synthetic``: measure a loader against one batch from memory; or put that in its place."""
-
-    action: Literal["measure", "on", "off"] = "measure"
-    expression: str = ""
-    seconds: float = 2.0
-    """Time for the copy of the loader; memory gets a quarter of it."""
-    chosen: str = ""
-    """What the command line chose (``--device``)."""
 
 
 class AskDevices(Request, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from textual.app import App
 from textual.theme import BUILTIN_THEMES, Theme
@@ -33,7 +34,7 @@ def _themes() -> Iterator[Theme]:
     """Make the themes of the table; a warning is an accent, a surface the background."""
     names, *rows = (line.split() for line in TABLE.strip().splitlines())
     for column, name in enumerate(names, 1):
-        colours = {row[0]: row[column] for row in rows}
+        colours: dict[str, Any] = {row[0]: row[column] for row in rows}
         own = {row[0]: colours.pop(row[0]) for row in rows[-OWN:]}
         ansi = name == "ansi"  # the sixteen colours as the terminal has them
         yield Theme(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -212,3 +214,63 @@ def test_a_link_that_breaks_in_the_middle_of_a_frame(home, write, junk):
     assert outcome.stderr.startswith("gradrepl: the client is gone (")
     assert outcome.stderr.endswith("): the program continues, with no stop.\n")
     assert outcome.stderr.count("\n") == 1
+
+
+FORKS = """\
+import os, sys, threading, time, warnings
+warnings.simplefilter("{action}")
+if {threads}:
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+for turn in range(2):
+    try:
+        child = os.fork()
+    except DeprecationWarning as warning:
+        print(warning.args[0].replace(str(os.getpid()), "PID"))
+        continue
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+warnings.warn("a last one", DeprecationWarning)
+"""
+
+
+@pytest.mark.parametrize("action", ["always", "default", "error", "ignore"])
+@pytest.mark.parametrize("threads", [0, 1])
+def test_a_fork_warns_of_threads_exactly_where_it_does_alone(home, write, action, threads):
+    path = write(FORKS.format(action=action, threads=threads))
+    child, left = home.fork("alone", (path,))
+    outcome, _ = home.debugged(path, go=lambda d: d.cont())
+    assert outcome.code == child.wait()
+
+    def text(raw: str) -> str:
+        return re.sub(r"pid=\d+", "pid=PID", raw)
+
+    assert text(outcome.stdout) == text((left / "out").read_text())
+    assert text(outcome.stderr) == text((left / "err").read_text())
+
+
+BROKEN = """\
+import sys
+ours = sys.modules.get("gradrepl.engine.stopping.stepper")
+if ours is not None:
+    ours.Stepper.torch_arrived = lambda self: self.no_such_thing
+import torch
+from torch import nn
+torch.manual_seed(0)
+net = nn.Linear(2, 1)
+net(torch.ones(1, 2)).sum().backward()
+print(net.weight.grad, torch.rand(1))
+"""
+
+
+def test_a_torch_that_we_cannot_work_with_is_imported_all_the_same(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(BROKEN)
+    ours = [sys.executable, "-m", "gradrepl", "--plain", "-c", "s", "-c", "c"]
+    for argv, told in ((ours, 1), ([sys.executable], 0)):
+        run = subprocess.run([*argv, path], capture_output=True, text=True, timeout=100)
+        text = run.stdout + run.stderr
+        assert run.returncode == 0
+        assert "tensor([[1., 1.]]) tensor([0." in run.stdout
+        assert text.count("gradrepl cannot work with torch") == told
+        assert "Traceback" not in text

@@ -10,6 +10,7 @@ from debuggee import Debuggee
 
 from gradrepl import model
 from gradrepl import protocol as p
+from gradrepl_loader_lab.records import AskSynthetic
 
 GPU = pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no CUDA here")
 TWO = pytest.mark.skipif("__import__('torch').cuda.device_count() < 2", reason="no two GPUs here")
@@ -91,7 +92,7 @@ def test_batches_to_the_gpu_pinned_and_not(d: Debuggee) -> None:
     pageable = d.look(p.MoveTo(device="cuda", expression="plain", non_blocking=True))
     assert (pageable.moved, pageable.pinned) == (1, 0)
     assert "non_blocking has no effect" in pageable.notes[0]
-    told = d.look(p.AskSynthetic(expression="loader", seconds=0.3, chosen="cuda"))
+    told = d.look(AskSynthetic(expression="loader", seconds=0.3, chosen="cuda"))
     assert told.device == "cuda:0"
     assert told.to_device > 0
 

@@ -9,6 +9,7 @@ from debuggee import Debuggee
 
 from gradrepl import model, protocol
 from gradrepl import protocol as p
+from gradrepl_loader_lab.records import TuneLoader, Tuning
 
 LOADER = """
 import time
@@ -26,8 +27,8 @@ NO_CUDA = pytest.mark.skipif("__import__('torch').cuda.is_available()", reason="
 
 def test_workers_that_wait_are_worth_it(d: Debuggee) -> None:
     d.type(LOADER)
-    found = d.look(p.TuneLoader(expression="loader", seconds=0.6, workers=(0, 2)))
-    assert isinstance(found, model.Tuning), found
+    found = d.look(TuneLoader(expression="loader", seconds=0.6, workers=(0, 2)))
+    assert isinstance(found, Tuning), found
     none, two = found.rows
     assert two.samples_per_second > none.samples_per_second
     assert 20 < none.samples_per_second < 51  # 50 a second at most, as each sleeps for 20 ms
@@ -37,15 +38,15 @@ def test_workers_that_wait_are_worth_it(d: Debuggee) -> None:
 
 def test_a_dataset_that_cannot_be_measured(d: Debuggee) -> None:
     d.type(LOADER.replace("time.sleep(0.02)", "raise ValueError(index)"))
-    found = d.look(p.TuneLoader(expression="loader", seconds=0.2, workers=(0, 1)))
-    assert isinstance(found, model.Tuning), found
+    found = d.look(TuneLoader(expression="loader", seconds=0.2, workers=(0, 1)))
+    assert isinstance(found, Tuning), found
     assert [bool(row.failed) for row in found.rows] == [True, True]
     assert found.verdict == "nothing could be measured."
 
 
 def test_tuning_can_be_stopped(d: Debuggee) -> None:
     d.type(LOADER)
-    number = d.send(p.TuneLoader(expression="loader", seconds=1, workers=(0, 1, 2)))
+    number = d.send(TuneLoader(expression="loader", seconds=1, workers=(0, 1, 2)))
     while True:
         message = d.link.receive()
         assert message is not None
@@ -53,7 +54,7 @@ def test_tuning_can_be_stopped(d: Debuggee) -> None:
             d.process.send_signal(signal.SIGINT)
         if isinstance(message, protocol.Answer) and message.id == number:
             break
-    assert isinstance(message.record, model.Tuning), message.record
+    assert isinstance(message.record, Tuning), message.record
     assert message.record.stopped
     assert len(message.record.rows) < 3
     assert d.value("5") == "5"

@@ -17,6 +17,7 @@ from gradrepl import model, protocol
 from gradrepl import protocol as p
 from gradrepl.engine.data import pace
 from gradrepl.engine.progress import PATIENT
+from gradrepl_loader_lab.records import AskSynthetic, EpochRun, RunEpoch, Synthetic
 
 NUMBERED = """
 import time, random
@@ -49,9 +50,9 @@ def epoch(d: Debuggee, number: int | None = None) -> model.Epoch:
     return found
 
 
-def run(d: Debuggee) -> model.EpochRun:
-    found = d.look(p.RunEpoch(expression="loader"))
-    assert isinstance(found, model.EpochRun), found
+def run(d: Debuggee) -> EpochRun:
+    found = d.look(RunEpoch(expression="loader"))
+    assert isinstance(found, EpochRun), found
     return found
 
 
@@ -61,9 +62,9 @@ def loader(d: Debuggee) -> model.Loader:
     return found
 
 
-def synthetic(d: Debuggee, action: Any, seconds: float = 0.2) -> model.Synthetic:
-    found = d.look(p.AskSynthetic(action=action, seconds=seconds))
-    assert isinstance(found, model.Synthetic), found
+def synthetic(d: Debuggee, action: Any, seconds: float = 0.2) -> Synthetic:
+    found = d.look(AskSynthetic(action=action, seconds=seconds))
+    assert isinstance(found, Synthetic), found
     return found
 
 
@@ -226,7 +227,7 @@ class Once(IterableDataset):
     def __iter__(self): return self
     def __next__(self): return next(self.rest)
 loader = DataLoader(Once(), 2)""")
-    error = d.look(p.RunEpoch(expression="loader"))
+    error = d.look(RunEpoch(expression="loader"))
     assert isinstance(error, model.Error)
     assert error.message.startswith("the dataset Once is its own iterator")
     assert value(d, "[each.tolist() for each in loader]")[-1] == [8, 9]
@@ -260,8 +261,8 @@ def test_progress_is_told_and_ctrl_c_ends_a_run(d: Debuggee, workers: int) -> No
     made(d, "num_workers=0")
     d.type(f"{SLOW}\nloader = DataLoader(Slow(), 2, num_workers={workers})")
     children = value(d, CHILDREN)
-    answer, told = asked(d, p.RunEpoch(expression="loader"), interrupt=True)
-    assert isinstance(answer, model.EpochRun), answer
+    answer, told = asked(d, RunEpoch(expression="loader"), interrupt=True)
+    assert isinstance(answer, EpochRun), answer
     assert answer.stopped
     assert answer.batches < 200
     assert all(isinstance(each, model.Progress) for each in told)
@@ -277,14 +278,14 @@ def test_a_worker_that_hangs_does_not_hold_a_run(d: Debuggee) -> None:
     made(d, "num_workers=0")
     d.type(f"{SLOW}\nloader = DataLoader(Slow(), 2, sampler=[1, 2, 300, 301], num_workers=1)")
     children = value(d, CHILDREN)
-    answer, _ = asked(d, p.RunEpoch(expression="loader"), interrupt=True)
+    answer, _ = asked(d, RunEpoch(expression="loader"), interrupt=True)
     assert (answer.stopped, answer.batches) == (True, 1)
     assert set(value(d, CHILDREN)) <= set(children)
 
 
 def test_what_is_quick_tells_nothing_of_its_progress(d: Debuggee) -> None:
     made(d, "num_workers=0")
-    answer, told = asked(d, p.RunEpoch(expression="loader"), interrupt=False)
+    answer, told = asked(d, RunEpoch(expression="loader"), interrupt=False)
     assert answer.batches == 10
     assert [each for each in told if each.seconds < PATIENT] == []
 
@@ -300,7 +301,7 @@ def test_one_batch_from_memory_in_the_programs_own_loop(d: Debuggee, arguments: 
     told = synthetic(d, "on")
     assert told.on
     assert told.batch == "(4, 2) float32, (4,) int64"
-    assert told.notes[0].startswith("the program gets this one batch again and again")
+    assert told.notes[0].startswith("the program's batches are replaced: it gets")
     assert d.value(DIGEST) == before
     assert loader(d).synthetic
     d.type("a += [next(it) for _ in range(8)]\nb = [each for each in loader]; rest = list(it)")
@@ -314,7 +315,7 @@ def test_one_batch_from_memory_in_the_programs_own_loop(d: Debuggee, arguments: 
     assert value(d, "[len(c), len({id(each) for each in c})]") == [10, 10]
     assert sorted(value(d, "[i for x, y in c for i in y.tolist()]")) == sorted([0, 1, 2, 3] * 10)
     assert not loader(d).synthetic
-    error = d.look(p.AskSynthetic(action="off"))
+    error = d.look(AskSynthetic(action="off"))
     assert error.message == "no loader is replaced."
     d.look(p.WatchLoaders(off=True))
     assert d.value(

@@ -10,6 +10,7 @@ from debuggee import Debuggee, debuggee
 
 from gradrepl import model
 from gradrepl import protocol as p
+from gradrepl_loader_lab.records import TuneLoader
 
 HEAD = """
 import os, random, numpy, signal
@@ -98,7 +99,7 @@ def test_trying_it_leaves_no_trace(d: Debuggee) -> None:
     d.look(p.CheckLoader(expression="loader"))
     before = d.value(state, full=True)
     d.look(p.CheckLoader(expression="loader"))
-    d.look(p.TuneLoader(expression="loader", seconds=0.2, workers=(0, 1)))
+    d.look(TuneLoader(expression="loader", seconds=0.2, workers=(0, 1)))
     assert d.value(state, full=True) == before
 
 

@@ -15,6 +15,7 @@ from debuggee import ROOT, Debuggee, debuggee
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl import protocol as p
+from gradrepl_loader_lab.records import AskSynthetic, RunEpoch, TuneLoader
 
 LOADER = """
 import torch
@@ -67,11 +68,11 @@ def test_other_ways_to_start_workers_are_watched_unseen(
 def test_what_is_asked_leaves_nothing_open(d: Debuggee) -> None:
     d.type(LOADER.partition("if __name__")[0])
     d.type("loader = DataLoader(Numbered(), 4, num_workers=2)")
-    d.look(p.RunEpoch(expression="loader"))  # what is imported then is imported
+    d.look(RunEpoch(expression="loader"))  # what is imported then is imported
     before = d.value(HELD)
     for request in (
-        p.RunEpoch(), p.TuneLoader(seconds=0.1, workers=(0, 1)), p.CheckLoader(samples=8),
-        p.AskSynthetic(seconds=0.1), p.AskEpoch(), p.AskBatch(number=3), p.AskSample(index="3"),
+        RunEpoch(), TuneLoader(seconds=0.1, workers=(0, 1)), p.CheckLoader(samples=8),
+        AskSynthetic(seconds=0.1), p.AskEpoch(), p.AskBatch(number=3), p.AskSample(index="3"),
     ):  # fmt: skip
         answer = d.look(request)
         assert not isinstance(answer, model.Error), answer

@@ -38,13 +38,14 @@ from gradrepl.launch import Options
 from gradrepl.tui import keys, literal, views
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.panels import data, data_loader, data_time
+from gradrepl_loader_lab.records import RunEpoch, TuneLoader
 
 MINE = replace(LOADER, name="loader", others=("valid", "test"))
 BAD = ODD_ROW
 ROWS = (BAD, ROW, *(replace(ROW, place=place, index=str(place * 7)) for place in (1, 2, 4)))
 WHOLE = replace(BATCH, rows=ROWS)
 FETCHES = (protocol.AskBatch, protocol.AskSample, protocol.FetchSample, protocol.CheckLoader,
-           protocol.TuneLoader, protocol.AskEpoch, protocol.RunEpoch)  # fmt: skip
+           TuneLoader, protocol.AskEpoch, RunEpoch)  # fmt: skip
 """Requests that run the dataset's code."""
 
 
@@ -503,9 +504,9 @@ def test_no_local_key_covers_a_general_one_that_must_stay() -> None:
     view = views.BY_NAME["data"]
     mine = {key for each in view.keys for key in each.keys.split(",")}
     assert mine & set("qRxbcsr") == set()
-    general = {key for each in keys.KEYS for key in each.keys.split(",")}
+    general = {key for each in keys.everywhere() for key in each.keys.split(",")}
     assert {"n", "f", "t", "A"} <= mine & general  # so they are shown in the footer
-    assert {foot.keys for foot in view.feet} >= {"n", "f", "t", "A", "C", "enter"}
+    assert {foot.shown for foot in view.feet} >= {"n", "f", "t", "A", "C", "enter"}
 
 
 SCRIPT = """\

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from screens import Seen, on_screen
 
-from gradrepl.tui import keymaps, themes
+from gradrepl.tui import keymaps, keys, themes
 from gradrepl.tui.key import NOW
+from gradrepl.tui.views import VIEWS, View
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +63,11 @@ def test_an_unknown_theme_is_the_dark_one() -> None:
         assert any("dark, light, contrast, ansi" in str(n.message) for n in seen.app._notifications)
 
     on_screen(body, theme="nosuch")
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_no_key_of_a_page_begins_a_text_elsewhere(view: View) -> None:
+    keyed = [key for key in keys.everywhere() if key.binding.priority]
+    first = {name for key in keyed for name in key.keys.split(",")}
+    assert "colon" in first
+    assert not first & {name for key in view.keys for name in key.keys.split(",")}

@@ -32,7 +32,7 @@ _OURS_AND_THE_FRAMES = 3
 """References to a snapshot that nobody else holds: the frame's, a variable's and a call's."""
 _HIDING = {"__tracebackhide__", "__debuggerskip__"}
 plugins: set[str] = set()
-"""Files of the plugins that are loaded: their code counts as ours."""
+"""Files and folders of the plugins that are loaded: their code counts as ours."""
 _kinds: dict[int, tuple[str, CodeType]] = {}
 _marked: list[CodeType] = []
 _sites: dict[tuple[int, int], Site] = {}
@@ -51,7 +51,7 @@ def _kind(code: CodeType) -> str:
     name = code.co_filename
     if name.startswith(_EXAMPLES):
         return USER
-    if name.startswith(_OURS) or name in plugins:
+    if name.startswith((_OURS, *plugins)):
         return OURS
     torch_dir = _torch_directory()
     if torch_dir and name.startswith(torch_dir):

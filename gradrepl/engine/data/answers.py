@@ -13,8 +13,6 @@ from gradrepl.engine.data import (
     loaders,
     room,
     samples,
-    synthetic,
-    tune,
 )
 from gradrepl.engine.data.watch import watch_of
 from gradrepl.engine.session import Session
@@ -77,34 +75,11 @@ def _(request: p.CheckLoader, session: Session, place: Place) -> Answer:
         return faults.check(loader, name, session, place, request.samples, request.seconds)
 
 
-@on(p.TuneLoader)
-def _(request: p.TuneLoader, session: Session, place: Place) -> Answer:
-    loader, name = room.meant(request.expression, session, place)
-    return tune.measure(loader, name, session, request.seconds, request.workers)
-
-
 @on(p.AskEpoch)
 def _(request: p.AskEpoch, session: Session, place: Place) -> Answer:
     loader, name = room.meant(request.expression, session, place)
     with session.grad_as_typed(place):
         return epochs.describe(loader, name, session, request.number, request.seconds)
-
-
-@on(p.RunEpoch)
-def _(request: p.RunEpoch, session: Session, place: Place) -> Answer:
-    loader, name = room.meant(request.expression, session, place)
-    with session.grad_as_typed(place):
-        return epochs.run(loader, name, session)
-
-
-@on(p.AskSynthetic)
-def _(request: p.AskSynthetic, session: Session, place: Place) -> Answer:
-    loader, name = room.meant(request.expression, session, place)
-    with session.grad_as_typed(place):
-        if request.action != "measure":
-            return synthetic.switched(loader, name, session, request.action == "on")
-        where = devices.meant(session, "", request.chosen)
-        return synthetic.measure(loader, name, session, request.seconds, where)
 
 
 @on(p.AskDevices)

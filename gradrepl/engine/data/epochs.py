@@ -1,27 +1,23 @@
-"""One epoch: what of it the program has got; and a copy of it, iterated to its end on request."""
+"""One epoch: what of it the program has got, and what is left."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
-from gradrepl.engine.code import evaluate
-from gradrepl.engine.data import batches, copies, fetching, generators, loaders, order, pace, parts
+from gradrepl.engine.data import batches, fetching, generators, loaders, order, pace, parts
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.room import room_of
 from gradrepl.engine.data.seen import Seen
-from gradrepl.engine.data.tune import size
 from gradrepl.engine.data.watch import watch_of
-from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError, UsageError
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
-LABELS, INDICES, SLOWEST = 32, 64, 3
+LABELS = 32
 AGAIN = 100_000
 """Batches of an epoch that are rebuilt where the loader does not say how many it has."""
 
@@ -42,7 +38,7 @@ def describe(
     if seen is None:
         return _unwatched(loader, name, session, seconds)
     counts = seen.visits()
-    whole = _whole(loader, seen.begun) if seen.agrees(loader) else None
+    whole = whole_of(loader, seen.begun) if seen.agrees(loader) else None
     return _record(
         loader, name, counts, whole, seconds, number=seen.epoch, ended=seen.ended,
         left_off=seen.left_off(),
@@ -73,14 +69,14 @@ def _unwatched(loader: Any, name: str, session: Session, seconds: float) -> mode
             )  # fmt: skip
     mine = room_of(session)
     begun = mine.epoch if mine.epoch is not None and mine.loader is loader else Epoch(loader)
-    whole = _whole(loader, begun)
+    whole = whole_of(loader, begun)
     return _record(
         loader, name, None, whole, seconds, notes=_notes(loader, None, whole),
         how="the program has begun none that was seen; ':loader watch' notes the next ones",
     )  # fmt: skip
 
 
-def _whole(loader: Any, begun: Epoch) -> list[list[Any]] | None:
+def whole_of(loader: Any, begun: Epoch) -> list[list[Any]] | None:
     """Return all batches of an epoch, by indices, or None where they cannot be known."""
     if batches.is_iterable(loader):
         return None
@@ -142,116 +138,3 @@ def _notes(loader: Any, counts: Any, whole: Any) -> tuple[str, ...]:
     if whole is None:
         notes.append("the sampler cannot be asked again: what is left of the epoch is not known.")
     return tuple(notes)
-
-
-# -- to the end, on request --------------------------------------------------------------------
-
-
-def run(loader: Any, name: str, session: Session) -> model.EpochRun:
-    """Iterate a copy of the loader to its end, or to the first batch that raises.
-
-    It is the epoch that the program is in, where that was seen to begin, else the one that would
-    begin now. All generators are as they were afterwards.
-
-    Raises:
-        StateError: iterating would use up what the program has.
-    """
-    if batches.is_iterable(loader) and not loader.num_workers and _used_up(loader.dataset):
-        raise StateError(
-            f"the dataset {type(loader.dataset).__name__} is its own iterator: a pass over it here "
-            "would use it up for the program.",
-            "With num_workers=1 the pass is in a process of its own.",
-        )
-    watch = watch_of(session.stepper)
-    seen = watch.of(loader) if watch is not None else None
-    here = seen is not None and not seen.ended and not seen.left_off()
-    begun = seen.begun if seen is not None and here else Epoch(loader)
-    whole = _whole(loader, begun)
-    total = len(whole) if whole is not None else batches.total_of(loader)
-    taken = _Taken(loader)
-    with begun.before(loader), Telling(session, f"epoch of {name}", total) as telling:
-        taken.take(_copy(loader, begun, whole), telling)
-    which = f"epoch {seen.epoch}, which the program is in" if seen is not None and here else (
-        "the epoch that would begin now"
-    )  # fmt: skip
-    return _told(loader, name, session, taken, whole, which, total, telling.interrupted)
-
-
-def _used_up(dataset: Any) -> bool:
-    return hasattr(type(dataset), "__next__")
-
-
-def _copy(loader: Any, begun: Epoch, whole: list[list[Any]] | None) -> Any:
-    """Return what gives the batches of the epoch, in their order."""
-    if begun.again and whole is not None and loader.batch_sampler is not None:
-        return copies.copy_of(loader, loader.num_workers, batch_sampler=whole)
-    return copies.exact_copy(loader)
-
-
-class _Taken:
-    """What came of a copy."""
-
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-        self.batches = self.samples = 0
-        self.first = self.seconds = 0.0
-        self.labels: Counter[str] = Counter()
-        self.waits: list[tuple[float, int]] = []
-        self.raised: Exception | None = None
-        self.iterator: Any = None
-
-    def take(self, copy: Any, telling: Telling) -> None:
-        """Take batch after batch."""
-        begun = time.perf_counter()
-        try:
-            with copies.running(copy, self._loader) as iterator:
-                self.iterator = iterator
-                asked = begun
-                while not telling.stopped:
-                    batch = copies.after(iterator)
-                    if batch is copies.END:
-                        break
-                    self._took(batch, time.perf_counter() - asked)
-                    rate = self.samples / (time.perf_counter() - begun)
-                    telling.at(self.batches, f"{self.samples} samples, {rate:.0f}/s")
-                    asked = time.perf_counter()
-        except Exception as problem:  # the user's dataset, here or in a worker
-            self.raised = problem
-        finally:
-            self.seconds = time.perf_counter() - begun
-
-    def _took(self, batch: Any, waited: float) -> None:
-        if not self.batches:
-            self.first = waited
-        else:
-            self.waits = sorted([*self.waits, (waited, self.batches)], reverse=True)[:SLOWEST]
-        self.batches += 1
-        self.samples += size(batch, self._loader)
-        self.labels.update(parts.labels_of(batch))
-
-
-def _told(
-    loader: Any, name: str, session: Session, taken: _Taken, whole: list[list[Any]] | None,
-    which: str, total: int | None, stopped: bool,
-) -> model.EpochRun:  # fmt: skip
-    failed, hint, error = None, "", ""
-    if taken.raised is not None:
-        from gradrepl.engine.explain.loader_errors import name_the_sample
-
-        failed = taken.batches
-        tasks = dict(enumerate(whole or ()))
-        seen = SimpleNamespace(tasks=tasks, since={}) if whole is not None else None
-        record = evaluate.error(taken.raised)
-        hint = name_the_sample(record, taken.raised, session, seen).hint
-        error = batches.said(taken.raised)
-    indices = whole[failed] if failed is not None and whole and failed < len(whole) else []
-    held = [each.name for each in generators.of_loader(loader)]
-    return model.EpochRun(
-        loader=name, batches=taken.batches, total=total, samples=taken.samples,
-        seconds=taken.seconds, workers=loader.num_workers, first=taken.first,
-        slowest=tuple((number, waited) for waited, number in taken.waits),
-        labels=tuple(taken.labels.most_common(LABELS)), stopped=stopped, failed=failed,
-        indices=tuple(repr(index)[:60] for index in indices[:INDICES]), error=error, hint=hint,
-        notes=(which, f"no generator of the program was touched: {', '.join(held)} are as they "
-               "were"),
-    )  # fmt: skip

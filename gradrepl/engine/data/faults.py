@@ -13,7 +13,7 @@ from torch.utils.data import Subset
 from torch.utils.data import sampler as samplers
 
 from gradrepl import model
-from gradrepl.engine.data import batches, fetching, generators, loaders, odd, probe, room, streams
+from gradrepl.engine.data import batches, fetching, generators, loaders, odd, room, streams
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
@@ -77,10 +77,10 @@ def _look(
     looked.append(told)
     if telling.stopped:
         return
-    telling.at(len(rows), "random numbers of two workers")
-    workers, told = _workers(loader, site)
-    found += workers
-    looked.append(told)
+    given = {"loader": loader, "site": site, "say": lambda what: telling.at(len(rows), what)}
+    for _, (more, told) in session.observers.plugins.call("gradrepl_loader_check", **given):
+        found += more
+        looked.append(told)
     telling.at(len(rows), "visits of one epoch")
     models = [(prefix.strip("."), root) for prefix, root in session.names(place.frame).roots]
     others = room.loaders(session, place)
@@ -130,9 +130,6 @@ def _stream(
     return batches.rows_of(fetched, None), f"the first {len(fetched)} samples of the stream"
 
 
-# -- workers and random numbers ----------------------------------------------------------------
-
-
 def _random(loader: Any) -> bool:
     """Is a sample another when it is fetched again?"""
     if batches.is_iterable(loader) or not loaders.length(loader):
@@ -145,57 +142,6 @@ def _random(loader: Any) -> bool:
         fetching.one(loader.dataset, 0)
         return bool(before.changed())
 
-
-def _workers(loader: Any, site: Site | None) -> tuple[list[Finding], str]:
-    """Try in two real workers whether they draw the same random numbers."""
-    if not loader.num_workers or batches.is_iterable(loader) or not loaders.length(loader):
-        return [], ""
-    try:
-        answer = probe.ask(loader, 0)
-    except Exception as problem:  # the user's dataset, in a worker
-        return [], f"the workers' random numbers could not be tried: {batches.said(problem)}"
-    told = "dataset[0], twice in each of two workers and two epochs"
-    if not answer.random:
-        return [], f"{told}: no random numbers in it"
-    blame = [{"python": "random"}.get(each, each) for each in answer.blame]
-    blame += [each.name for each in generators.held_by(("dataset", loader.dataset))]
-    whose = f" ({', '.join(blame)})" if blame else ""
-    where = _function_site(loader.worker_init_fn) or site
-    found = []
-    if answer.alike and loader.num_workers > 1:
-        found.append(
-            Finding(
-                severity="error", site=where,
-                what=f"the workers draw the same random numbers{whose}: augmentation repeats "
-                f"itself {loader.num_workers} times.",
-                why="dataset[0] came out the same in workers 0 and 1, and another when it was "
-                "fetched a second time.",
-                do="Seed each worker by itself: worker_init_fn=lambda _: "
-                "numpy.random.seed(torch.initial_seed() % 2**32), and make a generator that the "
-                "dataset holds there, too.",
-            )
-        )  # fmt: skip
-    if answer.again and not loader.persistent_workers:
-        found.append(
-            Finding(
-                severity="error", site=where,
-                what=f"each epoch draws the same random numbers again{whose}.",
-                why="two epochs that began with different seeds made the same samples.",
-                do="Workers start anew in each epoch with a copy of the dataset: seed from "
-                "torch.initial_seed(), which differs, and not with a constant.",
-            )
-        )  # fmt: skip
-    return found, told
-
-
-def _function_site(function: Any) -> Site | None:
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return None
-    import linecache
-
-    text = linecache.getline(code.co_filename, code.co_firstlineno).strip()
-    return Site(code.co_filename, code.co_firstlineno, code.co_name, text)
 
 
 def _shared(looked: Looked) -> Iterator[Finding]:

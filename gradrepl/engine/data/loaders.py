@@ -53,7 +53,9 @@ def describe(loader: Any, name: str, session: Session, place: Place) -> model.Lo
         seen=() if watch is None else watch.seen_batches(loader),
         ready=None if iterator is None else pace.ready(vars(iterator)),
         pace=_pace(loader, session, watch), timing=_timing(session),
-        synthetic=watch is not None and watch.swap is not None and watch.swap.loader() is loader,
+        synthetic=watch is not None
+        and watch.replacement is not None
+        and watch.replacement.loader() is loader,
         notes=() if not loader.num_workers or pace.can_tell() else
         ("how busy a worker is is read from /proc, which this machine does not have.",),
         shm_total=shm[0], shm_free=shm[1], site=site_of(name, session, place),

@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import model
 from gradrepl.engine import torch_private
@@ -25,12 +25,30 @@ from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.seen import Seen
 
 if TYPE_CHECKING:
-    from gradrepl.engine.data.synthetic import Swap
     from gradrepl.engine.stopping.stepper import Stepper
 
 LOADERS = 32
 """Epochs that are remembered."""
 now = time.perf_counter
+
+
+class Replacement(Protocol):
+    """Gives the program's own loops over a loader other batches than the loader's."""
+
+    def loader(self) -> Any:
+        """Return the loader, or None when it is gone."""
+
+    def serves(self, iterator: Any) -> bool:
+        """Is this an iterator of that loader?"""
+
+    def instead(self, yielded: int) -> Any:
+        """Return what comes after ``yielded`` batches of an epoch, or raise StopIteration."""
+
+    def restart(self) -> None:
+        """Somebody stops here: the step that is running says nothing."""
+
+    def off(self) -> None:
+        """Let the loader do its work again."""
 
 
 class DataWatch:
@@ -44,8 +62,8 @@ class DataWatch:
         """By id: the epoch that an iterator is in; a freed one's id may come back."""
         self._told: frozenset[int] | None = frozenset()
         """Numbers of the only batches that a breakpoint or a plugin waits for; None: any."""
-        self.swap: Swap | None = None
-        """One batch from memory in the place of a loader, where that was asked for."""
+        self.replacement: Replacement | None = None
+        """What the program's loops get instead of a loader's batches, where that was asked for."""
         self.epochs = self._forgotten = 0
         """Epochs that began, and batches of those that are not remembered any more."""
         base, many = torch_private.LoaderIterator, torch_private.WorkersIterator
@@ -85,9 +103,9 @@ class DataWatch:
         self.on = on
         for patch in self._patches if on else reversed(self._patches):
             patch.install() if on else patch.remove()
-        if not on and self.swap is not None:
-            self.swap.off()
-            self.swap = None
+        if not on and self.replacement is not None:
+            self.replacement.off()
+            self.replacement = None
         if on:
             self._seen.clear()
             self._by_iterator.clear()
@@ -97,8 +115,8 @@ class DataWatch:
         """Somebody stops here: the steps that are running say nothing."""
         for each in self._seen:
             each.restart()
-        if self.swap is not None:
-            self.swap.restart()
+        if self.replacement is not None:
+            self.replacement.restart()
 
     def of(self, loader: Any) -> Seen | None:
         """Return the last epoch seen of a loader, or None."""
@@ -191,8 +209,8 @@ class DataWatch:
         def stand_in(iterator: Any) -> Any:
             if not sees():
                 return patch.kept(iterator)
-            if self.swap is not None and self.swap.serves(iterator):
-                return self.swap.instead(iterator._num_yielded)
+            if self.replacement is not None and self.replacement.serves(iterator):
+                return self.replacement.instead(iterator._num_yielded)
             seen = of(iterator)
             if seen is None:
                 return patch.kept(iterator)

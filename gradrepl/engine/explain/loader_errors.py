@@ -8,14 +8,15 @@ fetching them here.
 from __future__ import annotations
 
 import contextlib
+import dis
 import io
 import os
 import re
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from types import FrameType, SimpleNamespace
+from collections.abc import Iterable, Iterator, Mapping
+from types import CodeType, FrameType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -106,7 +107,7 @@ def _of_sample(raised: BaseException) -> str:
             if data is not None:
                 indices = frame.f_locals.get("possibly_batched_index")
                 return _uncollated(data, indices, fetcher, batches.said(raised))  # type: ignore[arg-type]
-            return _index_of(found[place : place + 2], batches.said(raised))  # type: ignore[arg-type]
+            return _index_of(found[place : place + 2])
     return ""
 
 
@@ -147,16 +148,44 @@ def _some(indices: list[str], most: int = 6) -> str:
     return ", ".join(indices[:most]) + more
 
 
-def _index_of(found: list[FrameType], error: str) -> str:
+def _index_of(found: list[FrameType]) -> str:
     """Name the index that the fetcher was asking for."""
-    for frame in reversed(found):
-        if "idx" in frame.f_locals and _inside(frame, "_utils/fetch"):
-            index = frame.f_locals["idx"]
-            return f"dataset[{index!r}] raises it. ':fetch {index!r}' steps through it."
-    index = found[0].f_locals.get("possibly_batched_index")
-    if not isinstance(index, (list, tuple)) and index is not None:
-        return f"dataset[{index!r}] raises it. ':fetch {index!r}' steps through it."
-    return ""
+    indices = found[0].f_locals.get("possibly_batched_index")
+    known = [frame.f_locals["idx"] for frame in found if "idx" in _of_fetcher(frame)]
+    if not known and isinstance(indices, (list, tuple)):
+        known = [given for given in _given(found[-1]) if given in indices]
+    if not known and indices is not None and not isinstance(indices, (list, tuple)):
+        known = [indices]
+    if not known:
+        return ""
+    return f"dataset[{known[-1]!r}] raises it. ':fetch {known[-1]!r}' steps through it."
+
+
+def _of_fetcher(frame: FrameType) -> Mapping[str, Any]:
+    return frame.f_locals if _inside(frame, "_utils/fetch") else {}
+
+
+def _given(frame: FrameType) -> list[Any]:
+    """Return the index that a ``__getitem__`` was called with, unless it may have changed it.
+
+    Since Python 3.12 the fetcher's own loop variable is gone once the exception has left its loop.
+    """
+    code = frame.f_code
+    if code.co_name != "__getitem__" or code.co_argcount < 2:
+        return []
+    name = code.co_varnames[1]
+    changes = ("STORE", "DELETE")
+    if any(each.opname.startswith(changes) and each.argval == name for each in _steps(code)):
+        return []
+    return [frame.f_locals[name]] if isinstance(frame.f_locals.get(name), int) else []
+
+
+def _steps(code: CodeType) -> Iterator[dis.Instruction]:
+    """Yield the instructions of a function and of those in it: one of them may bind its names."""
+    yield from dis.get_instructions(code)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _steps(inner)
 
 
 # -- with workers ------------------------------------------------------------------------------

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, answer, on
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.plugged.here import Here
 from gradrepl.engine.plugged.observers import OWN
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
@@ -18,32 +17,6 @@ SEVERITY = ("error", "warning", "note")
 MOST = 64
 """Findings in one answer."""
 LOOKED_AT = ("memory in reach", "modules and optimizers in reach", "watched gradients")
-
-
-class Here:
-    """Where the program is parked, for the plugin that answers there."""
-
-    def __init__(self, session: Session, place: Place) -> None:
-        self.session = session
-        """The engine's own; its inside may change between versions."""
-        self.place = place
-
-    @property
-    def names(self) -> dict[str, Any]:
-        """The variables in scope, the innermost winning."""
-        return names(self.session, self.place)
-
-    def evaluate(self, expression: str) -> Any:
-        """Return the value of an expression of the user's.
-
-        Raises:
-            UsageError: it has none.
-        """
-        return value_of(self.session, self.place, expression)
-
-    def ask(self, request: p.Request) -> Answer:
-        """Return the record that answers a request."""
-        return answer(request, self.session, self.place)
 
 
 @on(p.AskPlugin)
@@ -76,21 +49,3 @@ def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
 
 def _says(plugin: str) -> str:
     return "" if plugin == OWN else f"says the plugin '{plugin}'"
-
-
-def value_of(session: Session, place: Place, expression: str) -> Any:
-    """Return the value of an expression of the user's.
-
-    Raises:
-        UsageError: it has none.
-    """
-    try:
-        return session.evaluate(expression, place)
-    except Exception as error:  # the user's expression
-        raise UsageError(f"{expression}: {type(error).__name__}: {error}") from None
-
-
-def names(session: Session, place: Place) -> dict[str, Any]:
-    """Return the variables in reach, the innermost winning."""
-    with session.scope(place) as (space, local):
-        return {**space, **local}

@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
 
 from gradrepl import model, protocol
 from gradrepl.draw.numbers import count, seconds
 from gradrepl.errors import LinkError
-from gradrepl.tui.pages.page import Ask, Page, bindings
+from gradrepl.tui.pages.page import Ask, Page
 from gradrepl.tui.panels.data import BatchList
 from gradrepl.tui.panels.data_loader import LoaderPane
 from gradrepl.tui.panels.data_sample import SamplePane
@@ -29,12 +28,11 @@ class DataPage(Page):
     """Batches, samples, the loader, and time."""
 
     VIEW: ClassVar[str] = "data"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(VIEW)
 
     def __init__(self) -> None:
         super().__init__()
-        self.samples = BatchList("batch")
-        self.near = SamplePane("sample")
+        self.list = self.samples = BatchList("batch")
+        self.details = self.near = SamplePane("sample")
         self.loader = LoaderPane("loader")
         self.times = TimePane("times")
         self._looked: dict[str, model.Sample] = {}
@@ -55,16 +53,6 @@ class DataPage(Page):
         """Name the panels that have nothing to show so far."""
         for panel in (self.samples, self.near, self.loader, self.times):
             panel.caption(panel.NAME)
-
-    @property
-    def list(self) -> BatchList:
-        """The samples of the batch."""
-        return self.samples
-
-    @property
-    def details(self) -> SamplePane:
-        """The selected sample."""
-        return self.near
 
     # -- being fed ----------------------------------------------------------------------------
 

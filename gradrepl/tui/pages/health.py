@@ -11,14 +11,12 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal
 
 from gradrepl import model, protocol
 from gradrepl.errors import LinkError
 from gradrepl.model.health import PROBLEMS
-from gradrepl.tui.pages.page import Ask, Page, bindings
-from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.pages.page import Ask, Page
 from gradrepl.tui.panels.health import HealthLine, HealthList, Summary
 from gradrepl.tui.panels.health_pictures import Curves, Depths, Details
 
@@ -38,15 +36,14 @@ class HealthPage(Page):
     """Every parameter's gradient, by verdict, by depth, over time."""
 
     VIEW: ClassVar[str] = "health"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(VIEW)
 
     def __init__(self) -> None:
         super().__init__()
-        self.gradients = HealthList("gradients")
+        self.list = self.gradients = HealthList("gradients")
         self.summary = Summary("health-sum")
         self.depths = Depths("health-depths")
         self.curves = Curves("health-curves")
-        self.near = Details("health-near")
+        self.details = self.near = Details("health-near")
         self._asking = False
         self._due = 0.0
 
@@ -64,16 +61,6 @@ class HealthPage(Page):
         """Look again and again while the program runs."""
         self.gradients.show(None)
         self.set_interval(OFTEN, self._tick)
-
-    @property
-    def list(self) -> HealthList:
-        """The parameters."""
-        return self.gradients
-
-    @property
-    def details(self) -> Panel:
-        """The selected parameter."""
-        return self.near
 
     # -- being fed ----------------------------------------------------------------------------
 

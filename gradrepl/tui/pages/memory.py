@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.app import ComposeResult
-
 from gradrepl import model, protocol
 from gradrepl.tui.pages.page import Ask, Page
 from gradrepl.tui.panels.memory import MemoryList, MemoryMap
@@ -18,23 +16,8 @@ class MemoryPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self.storages = MemoryList("memory")
-        self.map = MemoryMap("map")
-
-    def compose(self) -> ComposeResult:
-        """Lay out the list over the bytes of what is selected."""
-        yield self.storages
-        yield self.map
-
-    @property
-    def list(self) -> MemoryList:
-        """The tensors."""
-        return self.storages
-
-    @property
-    def details(self) -> MemoryMap:
-        """The bytes of the selected storage."""
-        return self.map
+        self.list = self.storages = MemoryList("memory")
+        self.details = self.map = MemoryMap("map")
 
     async def renew(self, ask: Ask) -> None:
         """Show the tensors in reach."""

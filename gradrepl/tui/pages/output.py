@@ -16,7 +16,7 @@ class OutputPage(PaperPage):
 
     def __init__(self) -> None:
         super().__init__()
-        self.paper = LogPane(self.VIEW)
+        self.list = self.details = self.paper = LogPane(self.VIEW)
 
     def on_mount(self) -> None:
         """Show what has been printed so far."""

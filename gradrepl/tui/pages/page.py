@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
 from textual import on
 from textual.app import ComposeResult, SuspendNotSupported
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
@@ -92,14 +91,6 @@ class Stage(Protocol):
         """Write a sentence into the transcript."""
 
 
-def bindings(view: str) -> list[BindingType]:
-    """Return the bindings of the keys that only ``view`` has.
-
-    Their actions are the page's own (``action_...``); those of the app are ``app.send('batch')``.
-    """
-    return [key.binding for key in BY_NAME[view].keys]
-
-
 def make(view: View) -> Page:
     """Import the page of ``view``, and return a new one."""
     if not isinstance(view.page, str):
@@ -111,13 +102,29 @@ def make(view: View) -> Page:
 class Page(Vertical):
     """What is shown between header and dock while its view is open.
 
-    Its widgets are made in ``compose``; it is styled in ``styles.tcss`` or by ``DEFAULT_CSS``.
+    A subclass names its view, makes its panels in ``__init__`` and fills them in ``renew``; the
+    keys of its row in the table of views do its actions (``action_...``). It is styled in
+    ``styles.tcss`` or by ``DEFAULT_CSS``.
     """
 
     VIEW: ClassVar[str]
+    list: RowList[Any] | Paper
+    """What rows, pages and finding move in; it has the focus when the page is opened."""
+    details: Panel
+    """What Enter gives all the room."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        view = BY_NAME.get(cls.__dict__.get("VIEW", ""))
+        if view is not None:
+            cls.BINDINGS = [key.binding for key in view.keys]
+        super().__init_subclass__(**options)
 
     def __init__(self) -> None:
         super().__init__(id=f"page-{self.VIEW}", classes="page")
+
+    def compose(self) -> ComposeResult:
+        """Lay out the list over the details."""
+        yield from dict.fromkeys((self.list, self.details))
 
     @property
     def host(self) -> Host:
@@ -130,16 +137,6 @@ class Page(Vertical):
         return cast("Stage", self.screen)
 
     # -- what it shows ------------------------------------------------------------------------
-
-    @property
-    def list(self) -> RowList[Any] | Paper:
-        """What rows, pages and finding move in: a long list, or a text."""
-        raise NotImplementedError
-
-    @property
-    def details(self) -> Panel:
-        """The panel that Enter gives all the room."""
-        raise NotImplementedError
 
     async def renew(self, ask: Ask) -> None:
         """Ask for what is shown, and show it; at every stop while it is open."""
@@ -322,18 +319,4 @@ class PaperPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self.paper = Paper(self.VIEW)
-
-    def compose(self) -> ComposeResult:
-        """Lay out the text."""
-        yield self.paper
-
-    @property
-    def list(self) -> Paper:
-        """The text."""
-        return self.paper
-
-    @property
-    def details(self) -> Paper:
-        """The text."""
-        return self.paper
+        self.list = self.details = self.paper = Paper(self.VIEW)

@@ -23,9 +23,9 @@ class StepPage(Page):
 
     def __init__(self, steps: RowList[Any]) -> None:
         super().__init__()
-        self.steps = steps
+        self.list = self.steps = steps
         steps.add_class("steps")
-        self.inspector = Inspector("inspect")
+        self.details = self.inspector = Inspector("inspect")
         self.source = SourcePane("source")
         self._stop: model.Stop | None = None
         """Where the program stood when this was shown last."""
@@ -59,16 +59,6 @@ class StepPage(Page):
         """Name the panels that have nothing to show so far."""
         for panel in (self.steps, self.inspector, self.source):
             panel.caption(panel.NAME)
-
-    @property
-    def list(self) -> RowList[Any]:
-        """The steps."""
-        return self.steps
-
-    @property
-    def details(self) -> Inspector:
-        """Everything about the selected step."""
-        return self.inspector
 
     # -- being fed ----------------------------------------------------------------------------
 

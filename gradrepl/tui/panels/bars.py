@@ -63,9 +63,9 @@ class Bar(Widget):
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
     def _style(self, role: ink.Role) -> Style:
-        if not role or isinstance(role, Style):
-            return role or Style.null()
-        return self.get_component_rich_style(role, partial=True)
+        if isinstance(role, Style):
+            return role
+        return self.get_component_rich_style(str(role), partial=True) if role else Style.null()
 
     def on_click(self, event: events.Click) -> None:
         """Run the action under the mouse."""

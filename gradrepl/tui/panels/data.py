@@ -87,9 +87,8 @@ class BatchList(RowList[SampleRow]):
     def show(self, batch: model.Batch) -> None:
         """Show a batch, the cursor on its first row."""
         self.record = batch
-        self.renew()
         self.resized()
-        self.supply(batch.rows, 0, len(batch.rows))
+        self.fill(batch.rows)
         of = "" if batch.total is None else f" of {batch.total}"
         epoch = "" if batch.epoch is None else f"  epoch {batch.epoch}"
         more = f"{len(batch.rows)} of " if len(batch.rows) < batch.size else ""

@@ -57,8 +57,7 @@ class HealthList(RowList[HealthLine]):
         for row in found.rows if found is not None else ():
             for tied in ("", *row.also):
                 rows.append(HealthLine(len(rows), row, tied))
-        self.renew()
-        self.supply(rows, 0, len(rows))
+        self.fill(rows)
         if not rows:
             self.clear()
         same = (line.id for line in rows if was is not None and line.name == was.name)

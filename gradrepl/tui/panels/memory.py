@@ -58,8 +58,7 @@ class MemoryList(RowList[MemoryRow]):
         was = self.rows.get(self.cursor)
         self.found = found
         rows = rows_of(found) if found else []
-        self.renew()
-        self.supply(rows, 0, len(rows))
+        self.fill(rows)
         if found is not None:
             shown = len(found.storages)
             of = f" of {found.total}" if found.total > shown else ""

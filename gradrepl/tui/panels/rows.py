@@ -109,6 +109,11 @@ class RowList(Panel, Generic[Row]):
         if self._untold:
             self.tell()
 
+    def fill(self, rows: Sequence[Row]) -> None:
+        """Show ``rows``, which are all there are."""
+        self.renew()
+        self.supply(rows, 0, len(rows))
+
     def clear(self) -> None:
         """Show no rows."""
         self.rows, self._stale = {}, False

@@ -5,29 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from gradrepl import model
 from gradrepl.engine.data import batches, copies, parts
-from gradrepl.engine.progress import Telling
-from gradrepl.model import TuneRow
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
+from gradrepl.hookspecs import Here
+from gradrepl_loader_lab.records import TuneRow, Tuning
 
 TRIED = (0, 1, 2, 4, 8)
 WORTH = 1.1
 """More workers are worth it where they are so many times as fast."""
 
 
-def measure(
-    loader: Any, name: str, session: Session, seconds: float, wanted: tuple[int, ...]
-) -> model.Tuning:
+def measure(loader: Any, name: str, here: Here, seconds: float, wanted: tuple[int, ...]) -> Tuning:
     """Iterate over a copy with each number of workers; Ctrl-C ends it with what there is."""
     cores = _cores()
     numbers = wanted or tuple(sorted({n for n in TRIED if n <= 2 * cores} | {loader.num_workers}))
     rows: list[TuneRow] = []
-    with Telling(session, f"tune {name}", len(numbers), "numbers of workers") as telling:
+    with here.progress(f"tune {name}", len(numbers), "numbers of workers") as telling:
         for place, workers in enumerate(numbers):
             if telling.stopped:
                 break
@@ -39,11 +33,15 @@ def measure(
             said = found.failed or f"{rows[-1].samples_per_second:.0f} samples/s"
             telling.at(place + 1, f"num_workers={workers}: {said}")
     best = _best(rows)
-    return model.Tuning(
-        name=name, rows=tuple(rows), now=loader.num_workers,
-        best=loader.num_workers if best is None else best.workers, stopped=telling.interrupted,
-        verdict=_verdict(rows, best, loader.num_workers), cores=cores,
-    )  # fmt: skip
+    return Tuning(
+        name=name,
+        rows=tuple(rows),
+        now=loader.num_workers,
+        best=loader.num_workers if best is None else best.workers,
+        stopped=telling.interrupted,
+        verdict=_verdict(rows, best, loader.num_workers),
+        cores=cores,
+    )
 
 
 def _cores() -> int:
@@ -78,9 +76,12 @@ class Timed(NamedTuple):
 
 
 def timed(
-    loader: Any, workers: int, seconds: float, telling: Telling,
+    loader: Any,
+    workers: int,
+    seconds: float,
+    telling: Any,
     got: Callable[[int], None] = lambda taken: None,
-) -> Timed:  # fmt: skip
+) -> Timed:
     """Iterate over a copy for some time after its first batch, in as many epochs as that takes.
 
     At Ctrl-C it returns what there is.
@@ -118,9 +119,12 @@ def _row(workers: int, found: Timed) -> TuneRow:
         return TuneRow(workers=workers, failed=found.failed)
     rate = found.samples / found.spent if found.batches > 1 else 0.0
     return TuneRow(
-        workers=workers, samples_per_second=rate, batches=found.batches, first=found.first,
+        workers=workers,
+        samples_per_second=rate,
+        batches=found.batches,
+        first=found.first,
         seconds=found.seconds,
-    )  # fmt: skip
+    )
 
 
 def size(batch: Any, loader: Any) -> int:

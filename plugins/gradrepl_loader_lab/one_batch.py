@@ -9,30 +9,30 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from gradrepl import model
 from gradrepl.engine.code.patches import Patch, passes
-from gradrepl.engine.data import batches, copies, devices, generators, pace, parts, tune
+from gradrepl.engine.data import batches, copies, devices, generators, pace, parts
 from gradrepl.engine.data.watch import DataWatch, watch_of
-from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
+from gradrepl.hookspecs import Here
+from gradrepl_loader_lab import tuning
+from gradrepl_loader_lab.records import Synthetic
 
 KEPT = 120
 COPIES = 10
 """Copies to the device that are timed."""
 SHARE = 4
 """Memory is measured for this part of the time."""
-NOW = (
-    "the program gets this one batch again and again: what it computes is not what it was, nor "
-    "are its random numbers; ':synthetic off' ends it."
+REPLACED = (
+    "the program's batches are replaced: it gets this one batch again and again, so that neither "
+    "what it computes nor its random numbers are what they were; ':synthetic off' ends it."
 )
+COPIED = "measured on copies, with nothing else running; the program is as it was."
 now = time.perf_counter
 
 
@@ -119,37 +119,49 @@ class Again:
         return batch
 
 
-def switched(loader: Any, name: str, session: Session, on: bool) -> model.Synthetic:
+def switched(loader: Any, name: str, here: Here, on: bool) -> Synthetic:
     """Put one batch in the place of ``loader`` in the program's loops, or take it away.
 
     Raises:
         StateError: there is nothing to take away.
     """
-    watch = watch_of(session.stepper)
-    before = watch.swap if watch is not None else None
     if not on:
-        if watch is None or before is None:
-            raise StateError("no loader is replaced.", "':synthetic on' puts memory in its place.")
-        before.off()
-        watch.swap = None
-        notes: tuple[str, ...] = ("the loader gives the program its batches again, from here on; "
-                                  "':restart' runs it as if nothing had been.",)  # fmt: skip
-        return _compared(loader, name, session, before, notes)
+        return _off(loader, name, here)
     batch = _one(loader)
-    session.stepper.watch_loaders = True
-    session.stepper.rearm()
-    watch = watch_of(session.stepper)
+    here.session.stepper.watch_loaders = True
+    here.session.stepper.rearm()
+    watch = watch_of(here.session.stepper)
     if watch is None:
         raise StateError("loaders cannot be watched here.")
-    if watch.swap is not None:
-        watch.swap.off()
-    watch.swap = Swap(watch, loader, batch)
-    total = watch.swap.total
-    endless = () if total is not None else (
-        "the loader does not say how many batches it has: an epoch does not end meanwhile.",
-    )  # fmt: skip
-    notes = (NOW, "breakpoints on batches do not hold meanwhile.", *endless)
-    return _compared(loader, name, session, watch.swap, notes)
+    if watch.replacement is not None:
+        watch.replacement.off()
+    watch.replacement = swap = Swap(watch, loader, batch)
+    notes = [REPLACED, "breakpoints on batches do not hold meanwhile."]
+    if swap.total is None:
+        notes.append(
+            "the loader does not say how many batches it has: an epoch does not end meanwhile."
+        )
+    return _compared(loader, name, here, swap, *notes)
+
+
+def _off(loader: Any, name: str, here: Here) -> Synthetic:
+    watch, swap = watch_of(here.session.stepper), _swap(here)
+    if watch is None or swap is None:
+        raise StateError("no loader is replaced.", "':synthetic on' puts memory in its place.")
+    swap.off()
+    watch.replacement = None
+    again = (
+        "the loader gives the program its batches again, from here on; "
+        "':restart' runs it as if nothing had been."
+    )
+    return _compared(loader, name, here, swap, again)
+
+
+def _swap(here: Here) -> Swap | None:
+    """Return what replaces a loader now."""
+    watch = watch_of(here.session.stepper)
+    swap = watch.replacement if watch is not None else None
+    return swap if isinstance(swap, Swap) else None
 
 
 def _one(loader: Any) -> Any:
@@ -162,9 +174,9 @@ def _one(loader: Any) -> Any:
     return batch
 
 
-def _paces(loader: Any, session: Session, swap: Swap | None) -> list[model.Pace | None]:
+def _paces(loader: Any, here: Here, swap: Swap | None) -> list[model.Pace | None]:
     """Return the program's own pace with the loader, and with memory."""
-    watch, limit = watch_of(session.stepper), session.stepper.limits.loader
+    watch, limit = watch_of(here.session.stepper), here.session.stepper.limits.loader
     steps = [] if watch is None else [s for seen in watch.epochs_of(loader) for s in seen.steps()]
     mine = swap is not None and swap.loader() is loader
     return [
@@ -173,14 +185,18 @@ def _paces(loader: Any, session: Session, swap: Swap | None) -> list[model.Pace 
     ]
 
 
-def _compared(
-    loader: Any, name: str, session: Session, swap: Swap, notes: tuple[str, ...]
-) -> model.Synthetic:
-    real, memory = _paces(loader, session, swap)
-    return model.Synthetic(
-        loader=name, on=swap.on, workers=loader.num_workers, batch=_said(swap.batch),
-        with_loader=real, with_memory=memory, verdict=_verdict(real, memory), notes=notes,
-    )  # fmt: skip
+def _compared(loader: Any, name: str, here: Here, swap: Swap, *notes: str) -> Synthetic:
+    real, memory = _paces(loader, here, swap)
+    return Synthetic(
+        loader=name,
+        on=swap.on,
+        workers=loader.num_workers,
+        batch=_said(swap.batch),
+        with_loader=real,
+        with_memory=memory,
+        verdict=_verdict(real, memory),
+        notes=notes,
+    )
 
 
 def _said(batch: Any) -> str:
@@ -207,30 +223,31 @@ def _verdict(real: model.Pace | None, memory: model.Pace | None) -> str:
     )
 
 
-def measure(
-    loader: Any, name: str, session: Session, seconds: float, device: torch.device
-) -> model.Synthetic:
+def measure(loader: Any, name: str, here: Here, seconds: float, device: torch.device) -> Synthetic:
     """Measure a copy of the loader, and one batch from memory; Ctrl-C ends it."""
-    watch = watch_of(session.stepper)
-    swap = watch.swap if watch is not None else None
-    real, memory = _paces(loader, session, swap)
+    swap = _swap(here)
+    on = swap is not None and swap.loader() is loader
+    real, memory = _paces(loader, here, swap)
     found: dict[str, Any] = {}
-    with Telling(session, f"{name} against memory", None) as telling:
-        timed = tune.timed(loader, loader.num_workers, seconds, telling, telling.at)
+    with here.progress(f"{name} against memory", None) as telling:
+        timed = tuning.timed(loader, loader.num_workers, seconds, telling, telling.at)
         found = {"real": timed.each, "real_batches": timed.batches, "batch": _said(timed.last)}
         if timed.last is not None and not telling.stopped:
             found |= _memory(timed.last, seconds / SHARE)
             if device.type == "cuda":
                 found |= {"to_device": _copied(timed.last, device), "device": str(device)}
     failed = timed.failed if found else ""
-    return model.Synthetic(
-        loader=name, workers=loader.num_workers, with_loader=real, with_memory=memory,
-        on=swap is not None and swap.loader() is loader, stopped=telling.interrupted,
+    return Synthetic(
+        loader=name,
+        workers=loader.num_workers,
+        with_loader=real,
+        with_memory=memory,
+        on=on,
+        stopped=telling.interrupted,
         verdict=f"it cannot be measured: {failed}." if failed else _verdict(real, memory),
-        notes=(NOW,) if swap is not None and swap.loader() is loader else
-        ("measured on copies, with nothing else running; the program is as it was.",),
+        notes=(REPLACED if on else COPIED,),
         **found,
-    )  # fmt: skip
+    )
 
 
 class _Same(torch.utils.data.Dataset[Any]):

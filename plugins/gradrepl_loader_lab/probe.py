@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import linecache
 import random
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import get_worker_info
 
-from gradrepl.engine.data import copies, parts
+from gradrepl.engine.data import batches, copies, generators, loaders, parts
 from gradrepl.engine.tensor import figures
+from gradrepl.model import Finding, Site
 
 PATIENCE = 20
 """Seconds that a sample may take."""
@@ -91,8 +94,66 @@ def _epoch(loader: Any, index: Any, seed: int) -> list[Drawn]:
     own = torch.Generator()
     own.manual_seed(seed)
     copy = copies.copy_of(
-        loader, 2, batch_sampler=[[index]] * 4, collate_fn=digests, generator=own,
-        timeout=PATIENCE, pin_memory=False,
-    )  # fmt: skip
+        loader,
+        2,
+        batch_sampler=[[index]] * 4,
+        collate_fn=digests,
+        generator=own,
+        timeout=PATIENCE,
+        pin_memory=False,
+    )
     with copies.running(copy, loader) as batches:
         return list(batches)
+
+
+def check(loader: Any, site: Site | None, say: Callable[[str], None]) -> tuple[list[Finding], str]:
+    """Try in two real workers whether they draw the same random numbers."""
+    if not loader.num_workers or batches.is_iterable(loader) or not loaders.length(loader):
+        return [], ""
+    say("random numbers of two workers")
+    try:
+        answer = ask(loader, 0)
+    except Exception as problem:  # the user's dataset, in a worker
+        return [], f"the workers' random numbers could not be tried: {batches.said(problem)}"
+    told = "dataset[0], twice in each of two workers and two epochs"
+    if not answer.random:
+        return [], f"{told}: no random numbers in it"
+    blame = [{"python": "random"}.get(each, each) for each in answer.blame]
+    blame += [each.name for each in generators.held_by(("dataset", loader.dataset))]
+    whose = f" ({', '.join(blame)})" if blame else ""
+    where = _function_site(loader.worker_init_fn) or site
+    findings = []
+    if answer.alike and loader.num_workers > 1:
+        findings.append(
+            Finding(
+                severity="error",
+                site=where,
+                what=f"the workers draw the same random numbers{whose}: augmentation repeats "
+                f"itself {loader.num_workers} times.",
+                why="dataset[0] came out the same in workers 0 and 1, and another when it was "
+                "fetched a second time.",
+                do="Seed each worker by itself: worker_init_fn=lambda _: "
+                "numpy.random.seed(torch.initial_seed() % 2**32), and make a generator that the "
+                "dataset holds there, too.",
+            )
+        )
+    if answer.again and not loader.persistent_workers:
+        findings.append(
+            Finding(
+                severity="error",
+                site=where,
+                what=f"each epoch draws the same random numbers again{whose}.",
+                why="two epochs that began with different seeds made the same samples.",
+                do="Workers start anew in each epoch with a copy of the dataset: seed from "
+                "torch.initial_seed(), which differs, and not with a constant.",
+            )
+        )
+    return findings, told
+
+
+def _function_site(function: Any) -> Site | None:
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
+    text = linecache.getline(code.co_filename, code.co_firstlineno).strip()
+    return Site(code.co_filename, code.co_firstlineno, code.co_name, text)

@@ -1,0 +1,131 @@
+"""``:epoch run``: a copy of an epoch, iterated to its end or to the first batch that raises."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+from gradrepl.engine.code import evaluate
+from gradrepl.engine.data import batches, copies, epochs, generators, parts
+from gradrepl.engine.data.order import Epoch
+from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.explain.loader_errors import name_the_sample
+from gradrepl.errors import StateError
+from gradrepl.hookspecs import Here
+from gradrepl_loader_lab.records import EpochRun
+from gradrepl_loader_lab.tuning import size
+
+LABELS, INDICES, SLOWEST = 32, 64, 3
+
+
+def run(loader: Any, name: str, here: Here) -> EpochRun:
+    """Iterate a copy of the loader to its end, or to the first batch that raises.
+
+    It is the epoch that the program is in, where that was seen to begin, else the one that would
+    begin now. All generators are as they were afterwards.
+
+    Raises:
+        StateError: iterating would use up what the program has.
+    """
+    if batches.is_iterable(loader) and not loader.num_workers and _used_up(loader.dataset):
+        raise StateError(
+            f"the dataset {type(loader.dataset).__name__} is its own iterator: a pass over it here "
+            "would use it up for the program.",
+            "With num_workers=1 the pass is in a process of its own.",
+        )
+    watch = watch_of(here.session.stepper)
+    seen = watch.of(loader) if watch is not None else None
+    if seen is not None and not seen.ended and not seen.left_off():
+        begun, which = seen.begun, f"epoch {seen.epoch}, which the program is in"
+    else:
+        begun, which = Epoch(loader), "the epoch that would begin now"
+    whole = epochs.whole_of(loader, begun)
+    total = len(whole) if whole is not None else batches.total_of(loader)
+    taken = _Taken(loader)
+    with begun.before(loader), here.progress(f"epoch of {name}", total) as telling:
+        taken.take(_copy(loader, begun, whole), telling)
+    failed, indices, hint, error = None, [], "", ""
+    if taken.raised is not None:
+        failed = taken.batches
+        indices = whole[failed] if whole and failed < len(whole) else []
+        hint = _hint(taken.raised, whole, here)
+        error = batches.said(taken.raised)
+    held = ", ".join(each.name for each in generators.of_loader(loader))
+    return EpochRun(
+        loader=name,
+        batches=taken.batches,
+        total=total,
+        samples=taken.samples,
+        seconds=taken.seconds,
+        workers=loader.num_workers,
+        first=taken.first,
+        slowest=tuple((number, waited) for waited, number in taken.waits),
+        labels=tuple(taken.labels.most_common(LABELS)),
+        stopped=telling.interrupted,
+        failed=failed,
+        indices=tuple(repr(index)[:60] for index in indices[:INDICES]),
+        error=error,
+        hint=hint,
+        notes=(which, f"no generator of the program was touched: {held} are as they were"),
+    )
+
+
+def _hint(raised: Exception, whole: list[list[Any]] | None, here: Here) -> str:
+    """Say which sample it was, as far as the indices of the batches are known."""
+    seen = SimpleNamespace(tasks=dict(enumerate(whole)), since={}) if whole is not None else None
+    return name_the_sample(evaluate.error(raised), raised, here.session, seen).hint
+
+
+def _used_up(dataset: Any) -> bool:
+    return hasattr(type(dataset), "__next__")
+
+
+def _copy(loader: Any, begun: Epoch, whole: list[list[Any]] | None) -> Any:
+    """Return what gives the batches of the epoch, in their order."""
+    if begun.again and whole is not None and loader.batch_sampler is not None:
+        return copies.copy_of(loader, loader.num_workers, batch_sampler=whole)
+    return copies.exact_copy(loader)
+
+
+class _Taken:
+    """What came of a copy."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+        self.batches = self.samples = 0
+        self.first = self.seconds = 0.0
+        self.labels: Counter[str] = Counter()
+        self.waits: list[tuple[float, int]] = []
+        self.raised: Exception | None = None
+        self.iterator: Any = None
+
+    def take(self, copy: Any, telling: Any) -> None:
+        """Take batch after batch."""
+        begun = time.perf_counter()
+        try:
+            with copies.running(copy, self._loader) as iterator:
+                self.iterator = iterator
+                asked = begun
+                while not telling.stopped:
+                    batch = copies.after(iterator)
+                    if batch is copies.END:
+                        break
+                    self._took(batch, time.perf_counter() - asked)
+                    rate = self.samples / (time.perf_counter() - begun)
+                    telling.at(self.batches, f"{self.samples} samples, {rate:.0f}/s")
+                    asked = time.perf_counter()
+        except Exception as problem:  # the user's dataset, here or in a worker
+            self.raised = problem
+        finally:
+            self.seconds = time.perf_counter() - begun
+
+    def _took(self, batch: Any, waited: float) -> None:
+        if not self.batches:
+            self.first = waited
+        else:
+            self.waits = sorted([*self.waits, (waited, self.batches)], reverse=True)[:SLOWEST]
+        self.batches += 1
+        self.samples += size(batch, self._loader)
+        self.labels.update(parts.labels_of(batch))
