@@ -59,8 +59,10 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.model, gradrepl.protocol, gradrepl.conditions", {"torch", *SCREEN}),
         ("gradrepl.commands", {"torch", *SCREEN}),
         ("gradrepl.commands.conversation", {"torch", *SCREEN}),
-        (", ".join(f"gradrepl.draw.{file.stem}" for file in (PACKAGE / "draw").glob("*.py")),
-         {"torch", *SCREEN}),
+        (
+            ", ".join(f"gradrepl.draw.{file.stem}" for file in (PACKAGE / "draw").glob("*.py")),
+            {"torch", *SCREEN},
+        ),
         ("gradrepl.repl.prompt, gradrepl.repl.batch", {"torch", "textual"}),
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),
         ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),

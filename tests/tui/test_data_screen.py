@@ -169,9 +169,7 @@ def test_a_loader_says_what_has_no_effect_and_which_line_to_change(width: int) -
 
 def test_classes_are_bars_in_the_order_of_their_names() -> None:
     counts = (("10", 2), ("9", 4), ("2", 1))
-    assert shown(samples.classes(counts, 20)) == (
-        "  2 ▇▇▇▇ 1\n  9 ▇▇▇▇▇▇▇▇▇▇▇▇▇▇ 4\n 10 ▇▇▇▇▇▇▇ 2"
-    )
+    assert shown(samples.classes(counts, 20)) == ("  2 ▇▇▇▇ 1\n  9 ▇▇▇▇▇▇▇▇▇▇▇▇▇▇ 4\n 10 ▇▇▇▇▇▇▇ 2")
     large = shown(samples.classes((("a", 90), ("b", 10)), 60, shares=True))
     assert "90.0%" in large
     assert "10.0%!" in large  # less than half of an even share
