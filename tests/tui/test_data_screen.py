@@ -290,7 +290,7 @@ class Loads(FakeConversation):
     async def ask(self, request: protocol.Request) -> model.Record | None:
         if isinstance(request, protocol.AskLoader):
             self.asked.append(request)
-            return self.loader or model.Error(message="there is no DataLoader in reach.")
+            return self.loader or model.Error(message="No DataLoader found in the current scope.")
         return await super().ask(request)
 
     async def enter(self, text: str) -> None:
@@ -456,7 +456,7 @@ def test_while_the_program_runs_it_waits() -> None:
 def test_without_a_loader_it_says_how_to_begin() -> None:
     async def body(seen: Seen) -> None:
         await seen.press("escape", "4")
-        assert "there is no DataLoader in reach." in seen.text
+        assert "No DataLoader found in the current scope." in seen.text
         assert ":loader dl" in seen.text
         assert "loader_digits" in seen.text
         await seen.press("enter", "f")
