@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import FrameType
 from typing import Any, Protocol
 
-from gradrepl import model, protocol
+from gradrepl import draw, model, protocol
 from gradrepl.commands.registry import Command, split_word
 from gradrepl.commands.table import WORDS
 from gradrepl.engine.code import frames
@@ -17,7 +17,6 @@ from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import GradreplError, StateError
 from gradrepl.guest import api
 from gradrepl.guest.host import Host
-from gradrepl.render import Look, printed
 
 GROUPS = ("Looking", "Memory", "Modules", "Chain rule")
 """Words that only look."""
@@ -25,8 +24,6 @@ OURS_ONLY = {"where", "up", "down", "list", "longlist", "display", "undisplay", 
 """Of these, the ones whose prompt has them itself, or that make sense at our own stops only."""
 ALONE = ("bw",)
 """Words that bring the client to this terminal."""
-WIDTH = 100
-"""Columns of an answer."""
 
 
 def known() -> dict[str, Command]:
@@ -83,7 +80,7 @@ def say(line: str, stack: list[FrameType], space: dict[str, Any] | None = None) 
     finally:
         host.session.space = before
         frames.release(stack)
-    return printed(record, Look(), WIDTH)
+    return draw.text(record)
 
 
 def _done(line: str, stack: list[FrameType]) -> model.Record:

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
+from gradrepl.draw.numbers import describe_exit
 from gradrepl.engine.data import order, pace
 from gradrepl.engine.data.epoch_log import EpochLog, now
 from gradrepl.engine.data.order import shown
 from gradrepl.model import WorkerState
-from gradrepl.phrases import describe_exit
 
 SHM = "/dev/shm"
 

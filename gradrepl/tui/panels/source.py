@@ -7,39 +7,8 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from gradrepl import model
-from gradrepl.draw import ink
-from gradrepl.draw.ink import Line, span
-from gradrepl.draw.python import part_of_file
+from gradrepl.draw.looking import source
 from gradrepl.tui.panels.base import Paper
-
-
-def draw_line(line: model.SourceLine, code: Line, width: int, digits: int) -> Line:
-    """Return one line of source: mark, number, its ``code``, and what ran on it."""
-    mark, role = ("▶", "here") if line.here else ("◆", "bad") if line.breakpoint else (" ", "")
-    left = [
-        (mark, role),
-        (ink.right(str(line.line), digits + 1) + "  ", "here" if line.here else "dim"),
-        *code,
-    ]
-    if not line.note:
-        return left
-    room = width - ink.width(left) - 4
-    if room < 6:
-        return left
-    column = max(44, ink.width(left) + 2) if width >= 60 else ink.width(left) + 2
-    column = min(column, width - ink.width([span(line.note)]) - 2)
-    gap = max(2, column - ink.width(left))
-    return [*left, (" " * gap, ""), span("# " + ink.clip(line.note, room), "comment")]
-
-
-def draw(source: model.Source, width: int) -> list[Line]:
-    """Return the lines of ``source``."""
-    digits = max((len(str(line.line)) for line in source.lines), default=1)
-    texts = [line.text.rstrip("\n") for line in source.lines]
-    first = source.lines[0].line if source.lines else 1
-    coloured = part_of_file(source.file, first, texts)
-    pairs = zip(source.lines, coloured, strict=True)
-    return [draw_line(line, code, width, digits) for line, code in pairs]
 
 
 def around(site: model.Site, context: int) -> model.Source | None:
@@ -69,21 +38,21 @@ class SourcePane(Paper):
     )
     record: model.Source | None = None
 
-    def show(self, source: model.Source | None, note: str = "") -> None:
-        """Show ``source`` with its line in view."""
-        self.record = source
-        if source is None:
+    def show(self, found: model.Source | None, note: str = "") -> None:
+        """Show ``found`` with its line in view."""
+        self.record = found
+        if found is None:
             self.caption("Source", note)
             self.write([])
             return
-        self.caption(source.file.rsplit("/", 1)[-1] or "Source", note or source.function)
+        self.caption(found.file.rsplit("/", 1)[-1] or "Source", note or found.function)
         self.resized()
 
     def resized(self) -> None:
         """Draw for this width, the line of the stop in the middle."""
         if self.record is None:
             return
-        self.write(draw(self.record, self.room))
+        self.write(source(self.record, self.room))
         here = next((i for i, line in enumerate(self.record.lines) if line.here), 0)
         height = max(1, self.size.height)
         self.scroll_to(0, max(0, here - height // 2), animate=False, immediate=True, force=True)
@@ -94,7 +63,7 @@ class SourcePane(Paper):
             lines = tuple(replace(line, here=False) for line in self.record.lines)
             top = self.scroll_offset.y
             self.record = replace(self.record, lines=lines)
-            self.write(draw(self.record, self.room))
+            self.write(source(self.record, self.room))
             self.scroll_to(0, top, animate=False, immediate=True, force=True)
 
     def line_number(self) -> int:
