@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
-from gradrepl.draw.ink import Line, Row, Span
-from gradrepl.draw.python import part_of_file
+from gradrepl.draw.ink import Line, Row
 from gradrepl.draw.lists import node_table, op_table
 from gradrepl.draw.numbers import count, dtype, times
+from gradrepl.draw.python import part_of_file
 from gradrepl.draw.tables import facts, more, table, window
 from gradrepl.draw.tensors import statistics, tensor_facts
 
