@@ -32,7 +32,7 @@ def stepped(t):
     t.enter("b node AddmmBackward*", "Breakpoint 1")
     t.enter("s", "MeanBackward0")
     t.enter("c", "AddmmBackward0")
-    t.enter("cl 1", "hit 1 times")
+    t.enter("cl 1", "hit once")
     t.screen.reset()  # what is typed before the next client has the terminal is lost
     t.enter("c", "set_trace()")
     t.wait("(grad)")

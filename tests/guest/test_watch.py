@@ -175,11 +175,11 @@ def test_a_model_is_not_kept_alive():
 
 
 STOPS = {
-    "nan": ("log  x = ", "(grad) "),
+    "nan": ("log  (2, 3) f32  nan 6 !", "(grad) "),
     "verdict nan": ("verdict nan: fc1.weight NaN @4", "(grad:bw) "),
     "verdict bad": ("verdict bad: fc1.weight NaN @4", "(grad:bw) "),
     "norm > 1e3": ("AddmmBackward0", "(grad:bw) "),
-    "leaf fc1.weight, turn == 2": ("AccumulateGrad  model.fc1.weight", "(grad:bw) "),
+    "leaf fc1.weight, turn == 2": ("AccumulateGrad model.fc1.weight", "(grad:bw) "),
     "none": ("extra", "(grad:bw) "),
 }
 
@@ -288,7 +288,7 @@ def test_it_shows_itself_and_takes_names_as_they_are():
     assert html.count("<table>") == 1
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(w)
-    assert "! [red]<b>&.weight" in console.export_text()
+    assert "!  [red]<b>&.weight" in console.export_text()
     assert repr(w) == (
         "<gradrepl.watch (closed): 2 parameters, 1 backwards, 2 with a problem; "
         "[red]<b>&.weight NaN @1, [red]<b>&.bias NaN @1>"

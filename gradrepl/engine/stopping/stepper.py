@@ -260,8 +260,8 @@ class Stepper:
             "watches": watches,
             "position": self.recorder.last_id,
         } | event.told(hit.reason)
-        if "site" not in fields and place.frames:
-            fields["site"] = frames.site(place.frames[0])
+        if "site" not in fields:
+            fields["site"] = frames.site(place.frames[0]) if place.frames else None
         return Stop(**fields)
 
     def _unseen(self) -> Any:
