@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import FrameType
 from typing import Any, Protocol
 
-from gradrepl import model, protocol
+from gradrepl import draw, model, protocol
 from gradrepl.commands.registry import split_word
 from gradrepl.commands.table import WORDS
 from gradrepl.engine import answers
@@ -18,7 +18,6 @@ from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import GradreplError, StateError
 from gradrepl.guest import api
 from gradrepl.guest.host import Host
-from gradrepl.render import Look, printed
 
 GROUPS = ("Looking", "Memory", "Modules", "Chain rule")
 """Words that only look."""
@@ -96,11 +95,6 @@ def say(line: str, found: list[FrameType], space: dict[str, Any] | None = None) 
         frames.release(found)
 
 
-def text_of(record: model.Record, width: int = 100) -> str:
-    """Return the record as text, without colour."""
-    return printed(record, Look(), width)
-
-
 # -- IPython ------------------------------------------------------------------------------------
 
 
@@ -155,4 +149,4 @@ class Magics:
         if not line.strip():
             print("%gradrepl WORD ARGS, with a WORD of: " + ", ".join(known()))
             return
-        print(text_of(say(line, [], self._shell.user_ns)), end="")
+        print(draw.text(say(line, [], self._shell.user_ns)), end="")

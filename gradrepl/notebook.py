@@ -14,7 +14,7 @@ import socket
 import threading
 from typing import Any
 
-from gradrepl import model
+from gradrepl import draw, model
 from gradrepl.commands.attach import converse
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.registry import PROMPTS
@@ -23,7 +23,6 @@ from gradrepl.engine.stopping.gate import Gate
 from gradrepl.errors import LinkError
 from gradrepl.launch import Options
 from gradrepl.link import leave_signals
-from gradrepl.render import Look, printed
 
 PATIENCE = 5.0
 """Seconds that the conversation gets to end."""
@@ -116,7 +115,7 @@ class Cell:
     # -- what is shown -------------------------------------------------------------------------
 
     def _show(self, record: model.Record) -> None:
-        self._unprinted.append(printed(record, Look()))
+        self._unprinted.append(draw.text(record))
         if not self._gate.places:  # nobody will come by to print it
             self._print()
 

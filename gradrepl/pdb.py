@@ -43,7 +43,8 @@ class Pdb(pdb.Pdb):
         return line
 
     def _say(self, word: str, arg: str) -> None:
-        from gradrepl.line_commands import say, text_of
+        from gradrepl import draw
+        from gradrepl.line_commands import say
 
         frame = self.curframe
         if frame is None:
@@ -52,7 +53,7 @@ class Pdb(pdb.Pdb):
         found: list[FrameType] = [frame]
         while (frame := frame.f_back) is not None:
             found.append(frame)
-        self.message(text_of(say(f"{word} {arg}", found)).rstrip("\n"))
+        self.message(draw.text(say(f"{word} {arg}", found)).rstrip("\n"))
 
 
 def _word(word: str, text: str) -> Any:

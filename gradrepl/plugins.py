@@ -23,7 +23,7 @@ import msgspec
 import platformdirs
 import pluggy
 
-from gradrepl import hookspecs
+from gradrepl import draw, hookspecs
 from gradrepl.draw.ink import Line
 from gradrepl.errors import GradreplError, PluginError
 from gradrepl.model import PluginInfo, Record
@@ -146,11 +146,11 @@ class Plugins:
     def drawn(self, record: Record, width: int | None) -> list[Line] | None:
         """Return ``record`` as lines of (text, role), if a plugin brings its drawing."""
         for name, drawings in self.call("gradrepl_drawings"):
-            draw = drawings.get(type(record))
-            if draw is None:
+            found = drawings.get(type(record))
+            if found is None:
                 continue
             try:
-                return list(draw(record, width))
+                return list(found(record, width))
             except Exception as error:  # a stranger's code
                 self.disable(name, error, f"the drawing of {type(record).__name__}")
         return None
@@ -263,3 +263,10 @@ def here(side: str = "face") -> Plugins:
     if _here is None:
         _here = Plugins(side)
     return _here
+
+
+def _drawn(record: Record, width: int | None) -> list[Line] | None:
+    return here().drawn(record, width)
+
+
+draw.others.append(_drawn)

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from chain_samples import PATH, SAMPLES
 
+from gradrepl import draw
 from gradrepl.commands.chain import ends_of_paths, two_expressions
+from gradrepl.draw import Look
 from gradrepl.errors import UsageError
-from gradrepl.render import Look, printed
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_all_asks_for_the_steps_of_every_path(text, wanted):
 
 
 def lines(record):
-    return printed(record, Look()).splitlines()
+    return draw.text(record, Look()).splitlines()
 
 
 def test_paths():

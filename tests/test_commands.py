@@ -18,9 +18,9 @@ from gradrepl.commands.history import History
 from gradrepl.commands.registry import command, find, find_whole, split_word
 from gradrepl.commands.session import example_files
 from gradrepl.commands.table import COMMANDS, WORDS
+from gradrepl.draw.numbers import describe_exit
 from gradrepl.errors import GradreplError, TargetError, UsageError
 from gradrepl.launch import Options, check_target
-from gradrepl.phrases import describe_exit
 
 FAKE = str(Path(__file__).with_name("fake_debuggee.py"))
 SECONDS = 20

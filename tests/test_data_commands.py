@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from data_samples import BATCH, LOADER, SAMPLE
 
-from gradrepl import arguments, model
+from gradrepl import arguments, draw, model
+from gradrepl.draw import Look
 from gradrepl.errors import UsageError
 from gradrepl.launch import Options
-from gradrepl.render import Look, printed
 from gradrepl.repl.output import Output
 
 IMAGES = """
@@ -129,25 +129,28 @@ def test_watch_and_off_are_words_unless_they_are_names() -> None:
 
 
 def test_a_batch_in_text() -> None:
-    assert printed(BATCH).splitlines()[:5] == [
-        "batch 7 of 29  loader  64 samples  worker 1  fetched in 10 ms  as the program's loop got "
-        "it",
+    assert draw.text(BATCH).splitlines()[:9] == [
+        "batch 7 of 29  loader  64 samples",
         "! dataset[9921] part '0' has shape (1, 8, 7), 63 others (1, 8, 8): they cannot be made "
         "into one batch.",
-        "  #   index  label  shape          range  took",
-        "  !3  9921   0      (1, 8, 7) f32  0..1   2 ms  other shape",
-        "  0   40512  3      (1, 8, 8) f32  0..1   2 ms",
+        " i  index  worker  ms  label  shape      dtype  range  odd",
+        "!3   9921       1   2  0      (1, 8, 7)  f32    0..1   other shape",
+        " 0  40512       1   2  3      (1, 8, 8)  f32    0..1",
+        "  and 62 more",
+        "! dataset[9921] part '0' has shape (1, 8, 7), 63 others (1, 8, 8).",
+        "fetched here in 10 ms, for worker 1, the program waited 30 ms",
+        "as the program's loop got it",
     ]
 
 
 def test_a_sample_and_a_loader_in_text() -> None:
-    text = printed(SAMPLE)
-    assert "  log   1 ms  (1, 8, 8) f32  0..1   first NaN !" in text
-    assert "    ▁!█" in text
-    plain = printed(SAMPLE, Look(plain=True))
+    text = draw.text(SAMPLE)
+    assert "  log        1 ms  (1, 8, 8) f32  0..1   first 3 nan !" in text
+    assert "!!!!⠉⠉⠉⠉" in text
+    plain = draw.text(SAMPLE, Look(plain=True))
     assert "█" not in plain
-    assert "worker 0 (pid 101) is at batch 8 for 3.2 s, indices 12, 40…" in printed(LOADER)
-    assert "worker 1 (pid 102) killed by SIGKILL" in printed(LOADER)
+    assert "is at batch 8 for 3.2 s, 256.0 MiB, seed 7, indices 12, 40…" in draw.text(LOADER)
+    assert "worker 1 (pid 102) ! killed by SIGKILL" in draw.text(LOADER)
 
 
 def test_epochs_and_memory_as_they_are_typed() -> None:
@@ -210,6 +213,6 @@ def test_progress_is_one_line_that_goes(capsys: pytest.CaptureFixture[str]) -> N
     assert shown(False, False, False, capsys) == "done\n"
     assert shown(False, True, True, capsys).count("\n") == 1
     assert shown(True, False, True, capsys).splitlines() == [
-        "epoch of x: 2 of 2 batches  0 ms",
+        "epoch of x: 2 of 2 batches  0 s",
         "done",
     ]

@@ -15,14 +15,14 @@ import pytest
 from export_samples import graph, nodes
 from fake_talk import Talking
 
-from gradrepl import model, plugins
+from gradrepl import draw, model, plugins
 from gradrepl.commands import table  # noqa: F401
 from gradrepl.commands.entry import complete
 from gradrepl.commands.export import Wanted, export, read
+from gradrepl.draw.numbers import size
 from gradrepl.errors import GradreplError, StateError, TargetError, UsageError
 from gradrepl.export.records import Screen
 from gradrepl.export.writing import written
-from gradrepl.render import printed
 
 plugins.here().load()
 
@@ -82,7 +82,7 @@ def test_refusals_are_one_sentence(text: str, message: str) -> None:
 
 
 def test_alone_it_lists_the_kinds() -> None:
-    shown = printed(do(Talking(), ""))
+    shown = draw.text(do(Talking(), ""))
     assert "export graph FILE.svg   svg" in shown
     assert "export time FILE.json" in shown
 
@@ -95,10 +95,8 @@ def test_a_file_is_written_and_told() -> None:
     assert len(json.loads(Path("out.json").read_text())["nodes"]) == 3
     assert found.nbytes == Path("out.json").stat().st_size
     assert talk.asked[0].expression == "loss"
-    assert printed(found) == (
-        f"wrote out.json: the graph of loss as json, 3 rows, {found.nbytes} bytes.\n"
-        if found.nbytes < 1000
-        else f"wrote out.json: the graph of loss as json, 3 rows, {found.nbytes / 1000:.1f} KB.\n"
+    assert draw.text(found) == (
+        f"wrote out.json: the graph of loss as json, 3 rows, {size(found.nbytes)}.\n"
     )
 
 

@@ -12,19 +12,20 @@ import msgspec
 import pytest
 from health_samples import ENC, FINE, HEALTH, NODES, WATCHING
 
-from gradrepl import model, protocol
+from gradrepl import draw, model, protocol
 from gradrepl.commands.health import _watched
 from gradrepl.commands.session_state import SessionState
 from gradrepl.conditions import parse
+from gradrepl.draw import Look
+from gradrepl.draw.charts import sparkline
+from gradrepl.draw.health import LIMITS
 from gradrepl.errors import ConditionError, UsageError
-from gradrepl.render import Look, printed
-from gradrepl.render.health import LIMITS, sparkline
 
 Ask = protocol.WatchHealth
 
 
 def lines(record: Any, **look: bool) -> list[str]:
-    return printed(record, Look(**look)).splitlines()
+    return draw.text(record, Look(**look)).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -64,14 +65,19 @@ def test_a_verdict_that_there_is_not() -> None:
 
 def test_the_table() -> None:
     assert lines(HEALTH) == [
-        "    parameter     |g|      |g|/|w|  upd/w     zero  12 looks      verdict",
-        "  ! head.weight   nan      nan      2.5e-03   0%    ▁▃▆█!         NaN @118",
-        "  ! enc.weight    3.1e-09  1.9e-10  ~4.0e-09  2%    █▆▃▁          vanishing",
-        "    dec.weight                                                    tied to enc.weight",
-        "  ! enc.bias[/b]  -        -        -         -                   no grad",
-        "    mid.weight    2.2e-02  -        -         1%    ▄▁▅           ok",
-        "backward 118  total norm 4.1e-02  loss 2.3  clip 1.0 hit 3 of 117"
-        "  scale 65536 taken out, 2 steps skipped  AdamW lr 0.0003  3 of 4 with a problem",
+        "   parameter     shape       |g|     max|g|  |g|/|w|  update/weight  zero  nan"
+        "  last 13 steps  verdict",
+        "!  head.weight   (10, 64)    nan     nan     nan      0.0025         0%    640"
+        "  ▁▃▆█!          NaN @118",
+        "!  enc.weight    (512, 784)  3.1e-9  1e-9    1.9e-10  ~4e-9          2%    0"
+        "    █▆▃▁           vanishing",
+        f"   dec.weight{' ' * 82}tied to enc.weight",
+        "!  enc.bias[/b]  (512,)      None    -       -        -              -     -"
+        "    ··             no grad",
+        "   mid.weight    (64, 64)    0.022   -       -        -              1%    0"
+        "    ▄▁▅            ok",
+        "backward 118  total norm 0.041  loss 2.3  clip 1.0 hit 3 of 117"
+        "  GradScaler 65536, 2 steps skipped  AdamW lr 0.0003  3 of 4 with a problem",
         "a step takes 100 ms: data 71%, forward and the rest 10%, backward 12%, optimizer 6%,"
         " watching 1%; the optimizer's has its closure's forward in it",
         "loader-bound: 71% of the step is waiting for data.",
@@ -83,22 +89,28 @@ def test_one_parameter_says_which_number_crossed_which_limit() -> None:
     assert lines(one) == [
         "parameter: enc.weight (512, 784)",
         "also: dec.weight",
-        "verdict: vanishing since backward 7",
+        "verdict: ! vanishing since backward 7",
         "why: |g| 3.1e-09 is below health.vanishing 1e-07.",
         "where: Most at #12 SigmoidBackward0 between enc and mid.",
-        "gradient: norm 3.1e-09",
-        "gradient over weight: 1.9e-10",
-        "update over weight: 4e-09 (a sample: 4,100 of 401,408 elements)",
-        "figures after backward 118: [-1e-09, 1e-09], 8028 of 401408 zero (2%)",
-        "last reached by backward: 118",
-        "elements by log10 |g|: -12:3 -11:9",
-        "norms, the last 6: 1.0e-03 1.0e-05 1.0e-07 3.1e-09",
+        "gradient: norm 3.1e-9",
+        "gradient/weight: 1.9e-10",
+        "update/weight: 4e-9 (a sample: 4,100 of 401,408 elements)",
+        "range: min -1e-9, max 1e-9",
+        "zero: 8028 of 401,408 elements (2%)",
+        "statistics: from backward 118",
+        "last updated: in backward 118",
+        "norms: 0.001  1e-5  1e-7  3.1e-9",
+        "elements by log10 |g|",
+        f"-11 {'▇' * 54} 9",
+        f"-12 {'▇' * 18} 3",
     ]
 
 
 def test_plain_has_one_fact_a_line() -> None:
     found = lines(HEALTH, plain=True)
-    assert found[:2] == ["parameter: head.weight (10, 64)", "verdict: NaN @118 since backward 118"]
+    assert found[:2] == [
+        "parameter: head.weight (10, 64)", "verdict: ! NaN @118 since backward 118",
+    ]  # fmt: skip
     assert sum(line.startswith("parameter: ") for line in found) == 4
     assert not any("▁" in line for line in found)
 
@@ -107,12 +119,15 @@ def test_norms_by_depth_are_drawn() -> None:
     depths = tuple(model.Depth(name=f"l{depth}", norm=10.0**-depth) for depth in range(4))
     rows = (FINE,) * 4
     record = model.Health(watching=WATCHING, rows=rows, total=4, depths=depths)
-    assert lines(record)[-5:] == [
-        "log10 |g| by depth, from the loss to the input",
-        "  +0 ●",
-        "  -1   ●",
-        "  -2     ●",
-        "  -3       ●",
+    assert lines(record)[-8:] == [
+        "|g| by depth  from the loss to the input",
+        "     1 ┤●",
+        "       │",
+        "  1e-1 ┤            ●",
+        "  1e-2 ┤                        ●",
+        "       │",
+        "  1e-3 ┤                                    ●",
+        "        loss side                  input side",
     ]
 
 
@@ -120,7 +135,7 @@ def test_norms_by_depth_are_drawn() -> None:
     ("history", "curve"),
     [
         ((), ""), ((1.0,), "▅"), ((1.0, 1.0), "▅▅"), ((1e-4, 1e-2, 1.0), "▁▅█"),
-        ((1.0, None, float("nan"), float("inf"), 0.0), "▅ !!▁"), ((1.0,) * 20, "▅" * 12),
+        ((1.0, None, float("nan"), float("inf"), 0.0), "▅·!!▁"), ((1.0,) * 20, "▅" * 12),
     ],
 )  # fmt: skip
 def test_sparklines(history: tuple[float | None, ...], curve: str) -> None:
@@ -130,9 +145,9 @@ def test_sparklines(history: tuple[float | None, ...], curve: str) -> None:
 def test_nodes() -> None:
     assert lines(NODES) == [
         "first not finite: what arrives at #2 AccumulateGrad head.bias",
-        "    node                             |g|      min      max      verdict",
-        "    #1    DivBackward0               1.0e+00  1.0e+00  1.0e+00  ok",
-        "  ! #2    AccumulateGrad  head.bias  inf      0.0e+00  inf      inf 4 Inf",
+        "       node                       |g|  min  max  verdict",
+        "   #1  DivBackward0               1    1    1    ok",
+        "!  #2  AccumulateGrad  head.bias  inf  0    inf  inf 4 Inf",
         "1-2 of 9 nodes",
         "backward 118",
     ]

@@ -30,7 +30,6 @@ PLUGIN_API = (
     "gradrepl.model",
     "gradrepl.plugins",
     "gradrepl.protocol",
-    "gradrepl.render",
     "gradrepl.traced",
     "gradrepl.tui.key",
     "gradrepl.tui.pages.page",
@@ -60,8 +59,8 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.model, gradrepl.protocol, gradrepl.conditions", {"torch", *SCREEN}),
         ("gradrepl.commands", {"torch", *SCREEN}),
         ("gradrepl.commands.conversation", {"torch", *SCREEN}),
-        ("gradrepl.draw.ink, gradrepl.draw.charts", {"torch", *SCREEN}),
-        ("gradrepl.render", {"torch", "textual", "prompt_toolkit"}),
+        (", ".join(f"gradrepl.draw.{file.stem}" for file in (PACKAGE / "draw").glob("*.py")),
+         {"torch", *SCREEN}),
         ("gradrepl.repl.prompt, gradrepl.repl.batch", {"torch", "textual"}),
         ("gradrepl.tui.app", {"torch", "prompt_toolkit"}),
         ("gradrepl.engine.session, gradrepl.engine.answers", {"torch", *SCREEN}),
@@ -96,9 +95,9 @@ def imports_of(file: Path) -> set[str]:
     return named
 
 
-BELOW = ("model", "protocol", "conditions", "event", "errors")
+BELOW = ("model", "protocol", "conditions", "draw", "event", "errors")
 """What both wings import, and what imports neither of them."""
-FACES = ("tui", "repl", "commands", "render")
+FACES = ("tui", "repl", "commands")
 MAY_NOT = {
     **dict.fromkeys(BELOW, ("engine", "guest", *FACES, "cli", "link", "config")),
     "engine": FACES,

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from memory_samples import ALONE, BYTES, COPIES, SHARED, STALE, STORAGES, VERSIONS, member
 
+from gradrepl import draw
 from gradrepl.commands.expressions import expressions
+from gradrepl.draw import Look
+from gradrepl.draw.bytemaps import byte_map
 from gradrepl.errors import UsageError
-from gradrepl.render import Look, printed
-from gradrepl.render.memory import bar
 
 
 @pytest.mark.parametrize(
@@ -38,23 +39,23 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
 
 
 def lines(record: Any, **look: bool) -> list[str]:
-    return printed(record, Look(**look)).splitlines()
+    return draw.text(record, Look(**look)).splitlines()
 
 
 def test_storages_are_drawn_to_scale() -> None:
     assert lines(msgspec.structs.replace(STORAGES, storages=(SHARED,), total=1, cut=())) == [
         "@1  200 B  cpu  shared file  6 names",
-        "  w                  base         (5, 10)  0   v2              leaf, grad",
-        "  wd                 detach of w  (5, 10)  0   v2",
-        "  row                view of w    (10,)    40  v2              SelectBackward0",
-        "  n                  numpy of w   (5, 10)  0",
-        "  PowBackward0.self  alias of w   (5, 10)  0   saved v1 STALE  train.py:36",
+        "  w                  base              (5, 10)  leaf, grad       v2",
+        "  wd                 detach of w       (5, 10)                   v2",
+        "  row                view of w         (10,)    SelectBackward0  v2",
+        "  n                  numpy of w        (5, 10)",
+        "  PowBackward0.self  saved at v1 of w  (5, 10)  train.py:36      v2 stale",
         "  and 1 more",
-        "  w                  ████████████████████████████████████████████████",
-        "  wd                 ████████████████████████████████████████████████",
-        "  row                ---------▒█████████▒----------------------------",
-        "  n                  ████████████████████████████████████████████████",
-        "  PowBackward0.self  ████████████████████████████████████████████████",
+        "  w                  ████████████████████████████████████████████████ 200 B",
+        "  wd                 ████████████████████████████████████████████████ 200 B",
+        "  row                ─────────▒█████████▒──────────────────────────── 40 B at 40",
+        "  n                  ████████████████████████████████████████████████ 200 B",
+        "  PowBackward0.self  ████████████████████████████████████████████████ 200 B",
         "! PowBackward0 saved w at version 1, it is now at 2: backward will raise.",
         "12 tensors in 1 storage, 4.2 KiB",
     ]
@@ -69,7 +70,7 @@ def test_storages_in_plain_words() -> None:
         "wd: detach of w, bytes 0 to 200, shape (5, 10), v2",
         "row: view of w, bytes 40 to 80, shape (10,), v2, SelectBackward0",
         "n: numpy of w, bytes 0 to 200, shape (5, 10)",
-        "PowBackward0.self: alias of w, bytes 0 to 200, shape (5, 10), saved v1 STALE, train.py:36",
+        "PowBackward0.self: saved at v1 of w, bytes 0 to 200, shape (5, 10), v2 stale, train.py:36",
         "with one name",
         "  @2  4.0 KiB  [/b]h  (1024,)  variable  v2",
         "  and 7 more storages",
@@ -89,7 +90,7 @@ def test_storages_in_plain_words() -> None:
 )  # fmt: skip
 def test_a_bar_shows_which_bytes(ranges: Any, density: float, drawn: str) -> None:
     made = member("x", "base", "", ranges=ranges, density=density)
-    assert bar(made, 100, ascii_only=True, cells=10) == drawn
+    assert byte_map(made, 100, cells=10, ascii=True) == drawn
 
 
 def test_copies_versions_and_bytes() -> None:
@@ -107,7 +108,7 @@ def test_copies_versions_and_bytes() -> None:
         "w  @1  version 2",
         "  3 earlier ones are not shown",
         "  v0 -> v1     not recorded",
-        "  saved at v1  PowBackward0.self  of w           %3  train.py:36  STALE",
+        "  saved at v1  PowBackward0.self  of w           %3  train.py:36  stale",
         "  v1 -> v2     zero_              via wd         %5  train.py:36",
         "  v0 -> v1     mul_               via its .data  %7  train.py:36  own counter",
         "  still v2     changed unseen",
@@ -129,7 +130,7 @@ def test_copies_versions_and_bytes() -> None:
 
 def test_nothing_to_show() -> None:
     empty = msgspec.structs.replace(STORAGES, storages=(), total=0, tensors=0, stale=(), cut=())
-    assert lines(empty) == ["there is no tensor in reach."]
+    assert lines(empty) == ["No tensors in the current scope."]
     alone = msgspec.structs.replace(
         STORAGES, storages=(ALONE,), total=1, tensors=1, stale=(), cut=()
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 from modules_samples import FUNCTION, GRAPH, MODULES, TENSOR
 
-from gradrepl import model
-from gradrepl.render import Look, printed
+from gradrepl import draw, model
+from gradrepl.draw import Look
 
 
 def lines(record: model.Record, look: Look = Look()) -> list[str]:  # noqa: B008
-    return printed(record, look).splitlines()
+    return draw.text(record, look).splitlines()
 
 
 def test_a_tensor() -> None:
@@ -25,9 +25,9 @@ def test_a_tensor() -> None:
         "  input 0: AddmmBackward0  z",
         "version: 0",
         "layout: strided, stride (128, 1), offset 0, contiguous",
-        "storage: @3, 32.0 KiB, with d",
-        "figures: [0, 3.12]  mean 0.41  norm 28.5  zero 4194",
-        "spread: 0 |█▄▁ | 3.12  (13 of 8,192 elements looked at)",
+        "storage: @3, 32.0 KiB, shared with d",
+        "statistics: min 0  max 3.12  mean 0.41  norm 28.5  zero 51.2%",
+        "histogram: 0 |█▄▁ | 3.12  (13 of 8,192 elements)",
         "grad: none: not a leaf, and ':retain h' keeps this one.",
         "made by: %4 relu  in act  train.py:27  h = self.act(z)",
         "hook: clip  train.py:3",
@@ -36,16 +36,19 @@ def test_a_tensor() -> None:
     ]
 
 
-def test_the_spread_in_other_looks() -> None:
-    (plain,) = [line for line in lines(TENSOR, Look(plain=True)) if line.startswith("spread")]
-    assert plain == "spread: from 0 to 3.12: 8 4 1 0  (13 of 8,192 elements looked at)"
-    (ascii_only,) = [line for line in lines(TENSOR, Look(ascii=True)) if line.startswith("spread")]
-    assert ascii_only == "spread: 0 |@=. | 3.12  (13 of 8,192 elements looked at)"
+def test_the_histogram_in_other_looks() -> None:
+    def drawn(look: Look) -> str:
+        return next(line for line in lines(TENSOR, look) if line.startswith("histogram"))
+
+    plain = drawn(Look(plain=True))
+    assert plain == "histogram: from 0 to 3.12: 8 4 1 0  (13 of 8,192 elements)"
+    ascii_only = drawn(Look(ascii=True))
+    assert ascii_only == "histogram: 0 |#=_ | 3.12  (13 of 8,192 elements)"
 
 
 def test_modules() -> None:
     assert lines(MODULES) == [
-        "  MLP             MLP                      100,480  grad none",
+        "  MLP             MLP                      100,480  no grad",
         "    forward hook  [/b]log  train.py:3",
         "    fc1           Linear(in_features=784)  100,480  grad ok            "
         "eval, no op yet, 2 modules folded",
@@ -58,7 +61,7 @@ def test_modules() -> None:
         "1-3 of 5 modules",
         "100,480 parameters in 2 tensors, 128 of them frozen",
         "not in opt: fc1.weight",
-        "opt has 1 tensor that nothing in reach has",
+        "opt has 1 tensor that nothing in scope has",
         "layers[0].weight (3,) is in no module: in a plain list of MLP",
         "which modules have run is not known: no op of theirs was recorded",
     ]
@@ -77,7 +80,7 @@ def test_a_function_beside_its_module() -> None:
         "fc1 is a Module: it keeps weights",
         "  weight  (128, 784) f32  grad ok  tied to head.weight, in no optimizer",
         "its call made these Functions: they keep none",
-        "  TBackward0    %4 linear  train.py:27",
+        "  TBackward0  %4 linear  train.py:27",
         "forward",
         "  def forward(ctx, x):",
         "      return x",

@@ -18,9 +18,9 @@ from gradrepl.commands.peer import Peer
 from gradrepl.commands.registry import RUNNING, Command
 from gradrepl.commands.session_state import SessionState
 from gradrepl.commands.talk import Talk, busy, gone_error, refusal
+from gradrepl.draw.numbers import describe_exit
 from gradrepl.errors import GradreplError, LinkError, StateError
 from gradrepl.launch import Options
-from gradrepl.phrases import describe_exit
 
 
 class Conversation(Talk):

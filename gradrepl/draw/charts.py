@@ -1,131 +1,173 @@
-"""Images and sequences in the cells of a terminal: every face draws them from the same numbers.
-
-An image is rows of brightness, 0..255. In half blocks a cell is two dots, one above the other; the
-ramp has one character for them, for where there is no colour.
-"""
+"""Bars, histograms, sparklines, and plots with an axis of powers of ten."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-Rows = Sequence[Sequence[int]]
-Run = tuple[str, tuple[int, int] | None]
-"""Characters, and the brightness of their upper and lower half; None: in the text's own colour."""
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, Role, Row
+from gradrepl.draw.numbers import number
+from gradrepl.draw.pictures import curve
 
-HALF = "▀"
-RAMP = " .:-=+*#%@"
-LEAST = 4
-"""Cells in which nothing can be recognised any more."""
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-"""Of a braille cell, by row and column."""
+EIGHTHS, ASCII_EIGHTHS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
+AXIS = 7
+"""Cells left of a plot, its axis not counted."""
 
 
-def scaled(rows: Rows, wide: int, high: int) -> list[list[int]]:
-    """Return ``rows`` with at most ``wide`` x ``high`` dots, as large as whole dots allow."""
-    if not rows or not rows[0]:
-        return []
-    height, width = len(rows), len(rows[0])
-    times = min(max(LEAST, wide) // width, max(LEAST, high) // height)
-    if times >= 1:
-        wider = [[value for value in row for _ in range(times)] for row in rows]
-        return [row for row in wider for _ in range(times)]
-    shrink = min(max(LEAST, wide) / width, max(LEAST, high) / height)
-    columns, lines = max(1, int(width * shrink)), max(1, int(height * shrink))
-    return [
-        [_mean(rows, (line, lines), (column, columns)) for column in range(columns)]
-        for line in range(lines)
-    ]
+def _blocks(ascii: bool) -> str:
+    return ASCII_EIGHTHS if ascii else EIGHTHS
 
 
-def _mean(rows: Rows, line: tuple[int, int], column: tuple[int, int]) -> int:
-    """Return the mean of the dots that fall into one of fewer lines and columns."""
-    height, width = len(rows), len(rows[0])
-    top, bottom = line[0] * height // line[1], -(-(line[0] + 1) * height // line[1])
-    left, right = column[0] * width // column[1], -(-(column[0] + 1) * width // column[1])
-    found = [value for row in rows[top:bottom] for value in row[left:right]]
-    return round(sum(found) / len(found))
-
-
-def halves(rows: Rows) -> list[list[Run]]:
-    """Return two rows of dots a line, dots alike side by side as one run."""
-    lines: list[list[Run]] = []
-    for at in range(0, len(rows), 2):
-        upper = rows[at]
-        lower = rows[at + 1] if at + 1 < len(rows) else None
-        runs: list[Run] = []
-        for column, above in enumerate(upper):
-            pair = above, above if lower is None else lower[column]
-            if runs and runs[-1][1] == pair:
-                runs[-1] = runs[-1][0] + HALF, pair
-            else:
-                runs.append((HALF, pair))
-        lines.append(runs)
-    return lines
-
-
-def ramp(rows: Rows) -> list[str]:
-    """Return two rows of dots a line, as characters that are darker or lighter."""
-    lines = []
-    for at in range(0, len(rows), 2):
-        lower = rows[at + 1] if at + 1 < len(rows) else rows[at]
-        mean = [(above + below) // 2 for above, below in zip(rows[at], lower, strict=True)]
-        lines.append("".join(RAMP[value * (len(RAMP) - 1) // 255] for value in mean))
-    return lines
-
-
-def levels(values: Sequence[float], columns: int) -> list[tuple[float, float] | None]:
-    """Return the lowest and highest of the values in each column; None where one is not finite."""
-    found: list[tuple[float, float] | None] = []
-    for column in range(columns):
-        first, last = column * len(values) // columns, -(-(column + 1) * len(values) // columns)
-        part = values[first:last]
-        whole = all(math.isfinite(value) for value in part)
-        found.append((min(part), max(part)) if whole else None)
-    return found
-
-
-def curve(values: Sequence[float], width: int, height: int, ascii: bool) -> list[str]:
-    """Return a plot of ``values`` in ``height`` lines; a column with NaN or Inf is marked '!'."""
-    fine = 1 if ascii else 2
-    steps = (1 if ascii else 4) * height - 1
-    known = [value for value in values if math.isfinite(value)]
-    low, high = (min(known), max(known)) if known else (0.0, 0.0)
-    size = high - low
-    found = levels(values, width * fine)
-    cells = [[0] * -(-len(found) // fine) for _ in range(height)]
-    bad: set[int] = set()
-    before: tuple[int, int] | None = None
-    for column, part in enumerate(found):
-        if part is None:
-            bad.add(column // fine)
-            before = None
-            continue
-        share = [(end - low) / size if 0 < size < math.inf else 0.5 for end in part]
-        bottom, top = ends = round(share[0] * steps), round(share[1] * steps)
-        if before is not None:  # join it with its neighbour
-            bottom, top = min(bottom, before[1] + 1), max(top, before[0] - 1)
-        before = ends
-        for level in range(bottom, top + 1):
-            line, dot = divmod(steps - level, 1 if ascii else 4)
-            cells[line][column // fine] |= 1 if ascii else _DOTS[dot][column % fine]
-    return [_marked(row, bad, line == 0, ascii) for line, row in enumerate(cells)]
-
-
-def _marked(row: list[int], bad: set[int], first: bool, ascii: bool) -> str:
-    marks = ["*" if dots and ascii else chr(0x2800 + dots) if dots else " " for dots in row]
-    return "".join("!" if first and at in bad else mark for at, mark in enumerate(marks))
+# -- in a line -----------------------------------------------------------------------------------
 
 
 def bar(value: float, most: float, cells: int) -> str:
-    """Return a bar of at most ``cells`` cells; what is there is never invisible."""
-    if value <= 0 or most <= 0:
+    """Return a bar of at most ``cells`` cells; what is there is never invisible.
+
+    >>> bar(1, 4, 8), bar(0.001, 4, 8), bar(0, 4, 8)
+    ('▇▇', '▇', '')
+    """
+    if not (value > 0 and most > 0):
         return ""
     return "▇" * max(1, min(cells, round(value / most * cells)))
 
 
-def strip(values: Sequence[float], cells: int) -> str:
+def progress(done: int, total: int, cells: int, ascii: bool = False) -> str:
+    """Return how far something is: full cells, then empty ones."""
+    full = min(cells, cells * done // total)
+    return "#" * full + "." * (cells - full) if ascii else "█" * full + "░" * (cells - full)
+
+
+def histogram(counts: Sequence[int], ascii: bool = False) -> str:
+    """Return the counts as columns, the tallest one full; only a count of 0 is empty.
+
+    >>> histogram((8, 4, 1, 0))
+    '█▄▁ '
+    """
+    blocks, top = " " + _blocks(ascii), max(counts, default=0)
+    return "".join(blocks[-(-count * 8 // top)] if top else " " for count in counts)
+
+
+def strip(values: Sequence[float], cells: int, ascii: bool = False) -> str:
     """Return the last ``cells`` values as columns of eighths, from zero on."""
-    shown = list(values)[-cells:]
+    shown, blocks = list(values)[-cells:], _blocks(ascii)
     most = max(shown, default=0.0)
-    return "".join("▁▂▃▄▅▆▇█"[min(7, int(value / most * 8)) if most > 0 else 0] for value in shown)
+    return "".join(blocks[min(7, int(value / most * 8)) if most > 0 else 0] for value in shown)
+
+
+def spark(values: Sequence[float], ascii: bool = False) -> str:
+    """Return values as columns between the least and the most of them; '!' not finite."""
+    blocks, finite = _blocks(ascii), [value for value in values if math.isfinite(value)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    scale = 7 / (high - low) if high > low else 0.0
+    return "".join(blocks[int((v - low) * scale)] if math.isfinite(v) else "!" for v in values)
+
+
+def sparkline(history: Sequence[float | None], width: int, ascii: bool = False) -> str:
+    """Return the last norms as a curve of their logarithm; '!' not finite, '·' none."""
+    shown, blocks = history[-width:], _blocks(ascii)
+    logs = [math.log10(x) for x in shown if x is not None and 0 < x < math.inf]
+    low, high = (min(logs), max(logs)) if logs else (0.0, 0.0)
+    decades = max(high - low, 1.0)  # less than one decade is no mountain
+    middle = (low + high) / 2
+
+    def block(value: float | None) -> str:
+        if value is None:
+            return "." if ascii else "·"
+        if not math.isfinite(value):
+            return "!"
+        share = 0.5 + (math.log10(value) - middle) / decades if value > 0 else 0.0
+        return blocks[min(7, max(0, int(share * 8)))]
+
+    return "".join(map(block, shown))
+
+
+# -- below one another ---------------------------------------------------------------------------
+
+
+def bars(rows: Iterable[tuple[str, int]], width: int) -> list[Line]:
+    """Return a bar for each count, as long as there is room."""
+    rows = list(rows)
+    most = max((count for _, count in rows), default=0)
+    names = max((len(name) for name, _ in rows), default=0)
+    cells = max(4, width - names - 2 - len(str(most)))
+    return [
+        Row([(f"{name.rjust(names)} ", "dim"), (bar(count, most, cells), "number"),
+             (f" {count}", "dim")])
+        for name, count in rows
+    ]  # fmt: skip
+
+
+def decades(norms: Iterable[float | None], least: int = 1) -> tuple[int, int]:
+    """Return the powers of ten between which all norms lie, at least so many apart."""
+    logs = [math.log10(norm) for norm in norms if norm and 0 < norm < math.inf]
+    low, high = (math.floor(min(logs)), math.ceil(max(logs))) if logs else (-1, 0)
+    return min(low, high - least), high
+
+
+def decade_rows(
+    columns: Sequence[tuple[int, float | None, str, Role]], cells: int, height: int, least: int = 1
+) -> list[Line]:
+    """Return marks at (column, norm) on a logarithmic scale, each line with its power of ten.
+
+    What is not finite stands in the first line, zero and nothing in the last.
+    """
+    low, high = decades((norm for _, norm, _, _ in columns), least)
+    step = (high - low) / max(1, height - 1)
+    grid: list[dict[int, tuple[str, Role]]] = [{} for _ in range(height)]
+    for column, norm, mark, role in columns:
+        row = height - 1
+        if norm is not None and not math.isfinite(norm):
+            row = 0
+        elif norm:
+            row = min(height - 1, max(0, round((high - math.log10(norm)) / step)))
+        grid[row][column] = mark, role
+    labels = {round((high - power) / step): power for power in range(low, high + 1)}
+    lines: list[Line] = []
+    for at, marks in enumerate(grid):
+        power = labels.get(at)
+        label = "" if power is None else f"1e{power:+d}" if power else "1"
+        line = Row([(ink.right(label, AXIS - 1) + (" ┤" if label else " │"), "dim")])
+        end = 0
+        for column, mark in sorted(marks.items()):
+            line += [(" " * (column - end), ""), mark] if column > end else [mark]
+            end = column + 1
+        lines.append(line)
+    return lines
+
+
+def curve_rows(
+    values: Sequence[float | None], name: str, role: Role, width: int, height: int, ascii: bool
+) -> list[Line]:
+    """Return one curve with the values of its edges; logarithmic where all are above zero."""
+    known = [value for value in values if value is not None]
+    finite = [value for value in known if math.isfinite(value)]
+    logarithmic = all(value > 0 for value in finite)
+    scaled = [math.log10(v) if logarithmic and 0 < v < math.inf else v for v in known]
+    room = max(4, width - AXIS - 2)
+    rows = curve(_stretched(scaled or [math.nan], room * (1 if ascii else 2)), room, height, ascii)
+    edges = {0: number(max(finite)), height - 1: number(min(finite))} if finite else {}
+    if height > 2:
+        edges.setdefault(height // 2, name)
+    return [
+        Row([(f"{edges.get(at, ''):>{AXIS + 1}}┤", "dim"), *ink.runs(row, {"!": "bad"}, role)])
+        for at, row in enumerate(rows)
+    ]
+
+
+def _stretched(values: Sequence[float], columns: int) -> list[float]:
+    """Return few values stretched to the whole width, joined by straight lines."""
+    count = len(values)
+    if count >= columns or count < 2:
+        return list(values) * (columns if count == 1 else 1)
+    stretched = []
+    for column in range(columns):
+        place = column * (count - 1) / (columns - 1)
+        low = min(int(place), count - 2)
+        share = place - low
+        if share in (0, 1):  # beside an infinity nothing is multiplied by zero
+            stretched.append(values[low + int(share)])
+        else:
+            stretched.append(values[low] * (1 - share) + values[low + 1] * share)
+    return stretched

@@ -83,20 +83,6 @@ def _head(text: str, cells: int) -> str:
     return text
 
 
-def _chopped(text: str, cells: int) -> list[str]:
-    """Return ``text`` in pieces of at most ``cells`` cells."""
-    if cell_len(text) <= cells:
-        return [text]
-    if text.isascii():
-        return [text[at : at + cells] for at in range(0, len(text), cells)]
-    pieces = []
-    while text:
-        piece = _head(text, cells) or text[0]
-        pieces.append(piece)
-        text = text[len(piece) :]
-    return pieces
-
-
 def clip(text: str, cells: int) -> str:
     """Return ``text`` in at most ``cells`` cells, an ellipsis where something was cut.
 
@@ -115,6 +101,17 @@ def tail(text: str, cells: int) -> str:
     while cell_len(text) > cells and "." in text:
         text = "…" + text.removeprefix("…").partition(".")[2]
     return clip(text, cells)
+
+
+def first_words(text: str, cells: int) -> str:
+    """Return as many words of ``text`` as fit in ``cells`` cells.
+
+    >>> first_words("saved at v0 of w", 12)
+    'saved at v0'
+    """
+    while cell_len(text) > cells and " " in text:
+        text = text.rpartition(" ")[0]
+    return text.removesuffix(" of").removesuffix(",")
 
 
 def pad(text: str, cells: int) -> str:
@@ -219,35 +216,62 @@ def runs(text: str, role_of: dict[str, Role], role: Role = "") -> Line:
 
 
 def wrap(line: Sequence[Span], cells: int | None, indent: int = 0) -> list[Line]:
-    """Return ``line`` as lines of at most ``cells`` cells, broken at spaces where possible."""
+    """Return ``line`` as lines of at most ``cells`` cells.
+
+    It is broken at a gap of two spaces if there is one not too far from the edge, else at a space,
+    else anywhere.
+
+    >>> [plain(part) for part in wrap([("min 0  max 3.12  ", ""), ("mean 0.4", "number")], 20, 2)]
+    ['min 0  max 3.12', '  mean 0.4']
+    """
     if cells is None or cells < 4 or width(line) <= cells:
         return [list(line)]
-    lines: list[Line] = [[]]
-    room = cells
-    for text, role in line:
-        for piece in _pieces(text, max(1, cells - indent)):
-            size = cell_len(piece)
-            if size > room and piece.strip():
-                lines.append([(" " * indent, "")] if indent else [])
-                room, piece = cells - indent, piece.lstrip()
-                size = cell_len(piece)
-            elif size > room:
-                continue
-            lines[-1].append((piece, role))
-            room -= size
+    text = plain(line)
+    lines: list[Line] = []
+    start, room, lead = 0, cells, ""
+    spans = _Cut(line)
+    while start < len(text):
+        end = start + _breaking(text[start : start + 4 * cells], room)
+        part = spans.take(start, end)
+        lines.append([(lead, ""), *part] if lead else part)
+        start = end
+        while text[start : start + 1] == " ":
+            start += 1
+        room, lead = max(1, cells - indent), " " * indent
     return lines
 
 
-def _pieces(text: str, cells: int) -> list[str]:
-    """Return words with the spaces before them, none wider than ``cells``."""
-    words: list[str] = []
-    start = 0
-    for index in range(1, len(text)):
-        if text[index] == " " and text[index - 1] != " ":
-            words.append(text[start:index])
-            start = index
-    words.append(text[start:])
-    return [piece for word in words for piece in _chopped(word, cells)]
+def _breaking(text: str, cells: int) -> int:
+    """Return how many characters of ``text`` stand on a line of so many cells."""
+    fitting = len(_head(text, cells))
+    if fitting >= len(text):
+        return len(text)
+    gap = text.rfind("  ", cells // 3, fitting + 1)
+    space = text.rfind(" ", 1, fitting + 1)
+    at = gap if gap > 0 else space
+    begun = len(text) - len(text.lstrip(" "))
+    return at if at > begun else max(1, fitting)
+
+
+class _Cut:
+    """Cuts the spans of a line at characters that come one behind the other."""
+
+    def __init__(self, line: Sequence[Span]) -> None:
+        self._spans, self._at, self._first = line, 0, 0
+
+    def take(self, start: int, end: int) -> Line:
+        """Return what stands from ``start`` to ``end``."""
+        part: Line = []
+        while self._at < len(self._spans):
+            text, role = self._spans[self._at]
+            cut = text[max(0, start - self._first) : max(0, end - self._first)]
+            if cut:
+                part.append((cut, role))
+            if self._first + len(text) > end:
+                break
+            self._first += len(text)
+            self._at += 1
+        return part
 
 
 def pack(parts: Sequence[Line], cells: int | None, gap: int = 2) -> list[Line]:

@@ -7,10 +7,11 @@ import sys
 
 from rich.console import Console
 
-from gradrepl import model
+from gradrepl import draw, model
+from gradrepl.draw import ink
+from gradrepl.draw.epochs import progress
 from gradrepl.launch import Options
-from gradrepl.render import Look, show
-from gradrepl.render.epochs import progress
+from gradrepl.repl.paint import painted
 
 
 class Output:
@@ -18,7 +19,7 @@ class Output:
 
     def __init__(self, options: Options) -> None:
         self._json = options.json
-        self._look = Look(plain=options.plain, ascii=options.ascii)
+        self._look = draw.Look(plain=options.plain, ascii=options.ascii)
         self._drawn = False
         """The cursor is at the end of a line about progress."""
         forced = bool(os.environ.get("FORCE_COLOR")) and options.color
@@ -48,10 +49,15 @@ class Output:
                 sys.stdout.write(model.to_json(record) + "\n")
                 sys.stdout.flush()
             else:
-                show(self._console, record, self._look)
+                self._draw(record)
                 sys.stdout.flush()
         except BrokenPipeError:
             self._end()
+
+    def _draw(self, record: model.Record) -> None:
+        """Print its lines; long ones are left to the terminal, so that they can be copied."""
+        text = painted(draw.lines(record, self._look), colour=not self._look.plain)
+        self._console.print(text, soft_wrap=True, end="")
 
     def _progress(self, record: model.Progress) -> None:
         """Draw one line that the next one replaces; where there is no terminal, nothing.
@@ -61,12 +67,12 @@ class Output:
         try:
             if self._look.plain and not self._json:
                 if record.over:
-                    show(self._console, record, self._look)
+                    self._draw(record)
             elif self._moves and not self._json:
                 self._wipe()
                 if not record.over:
-                    text = progress(record, self._look)[: self._console.width - 3]
-                    sys.stdout.write(text)
+                    room = draw.Look(width=self._console.width - 3, ascii=self._look.ascii)
+                    sys.stdout.write(ink.plain(progress(record, room)))
                     self._drawn = True
             sys.stdout.flush()
         except BrokenPipeError:

@@ -37,7 +37,6 @@ from gradrepl.commands.entry import fragment
 from gradrepl.commands.history import History
 from gradrepl.commands.registry import PROMPTS
 from gradrepl.launch import Options
-from gradrepl.phrases import place
 from gradrepl.repl.batch import pass_signals
 from gradrepl.repl.output import Output
 
@@ -246,7 +245,7 @@ def toolbar(talk: Conversation) -> str:
         what = f"PAUSED fw op {stop.op.id}"
     else:
         what = f"PAUSED {stop.phase}"
-    return " | ".join(filter(None, (what, place(stop.site))))
+    return " | ".join(filter(None, (what, stop.site.place if stop.site else "")))
 
 
 class SharedHistory(PromptHistory):

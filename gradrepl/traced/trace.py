@@ -126,9 +126,10 @@ class Trace:
         return f"<gradrepl.trace: {self.summary}>"
 
     def __rich__(self) -> RenderableType:
-        from gradrepl.traced import text
+        from gradrepl.draw import traced
+        from gradrepl.repl.paint import painted
 
-        return text.trace(self)
+        return painted(traced.trace(self.summary, self.ops, self.passes, self.graph))
 
     def _repr_html_(self) -> str | None:
         from gradrepl.traced import html

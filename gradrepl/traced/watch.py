@@ -131,9 +131,10 @@ class Watch:
         )
 
     def __rich__(self) -> RenderableType:
-        from gradrepl.render import Look, render
+        from gradrepl import draw
+        from gradrepl.repl.paint import painted
 
-        return render(self.health(), Look())
+        return painted(draw.lines(self.health()))
 
     def _repr_html_(self) -> str | None:
         from gradrepl.traced import html

@@ -110,10 +110,10 @@ class Main(Panes):
         """Say in the dock's caption how far something is; what comes next takes it away."""
         line = ""
         if isinstance(record, model.Progress) and not record.over:
-            from gradrepl.render.epochs import progress
-            from gradrepl.render.pieces import Look
+            from gradrepl.draw import Look, ink
+            from gradrepl.draw.epochs import progress
 
-            line = progress(record, Look(ascii=Panel.ascii))
+            line = ink.plain(progress(record, Look(ascii=Panel.ascii)))
         if line != self.dock.progress:
             self.dock.progress = line
             self.host.paint_state()

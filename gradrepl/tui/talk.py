@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gradrepl import model
-from gradrepl.phrases import place
 
 if TYPE_CHECKING:
     from gradrepl.commands.talk import Talk
@@ -44,4 +43,4 @@ def place_of(talk: Talk) -> list[str]:
         parts.append(f"{stop.position}/{stop.total}" if stop.total else f"node {stop.position}")
     elif stop.op is not None:
         parts.append(f"op {stop.op.id}")
-    return [*parts, device, place(stop.site), stop.module]
+    return [*parts, device, stop.site.place if stop.site else "", stop.module]

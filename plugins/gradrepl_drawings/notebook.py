@@ -6,17 +6,18 @@ its weight and a word, too. Everything of the user's is escaped.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
+from gradrepl.draw import ink
+from gradrepl.draw.charts import sparkline
+from gradrepl.draw.health import foot
+from gradrepl.draw.numbers import number
+from gradrepl.draw.traced import in_a_line
 from gradrepl.model.running import NodeRow, OpRow, Shape
 from gradrepl.model.traced import TracedPass
-from gradrepl.render import Look
-from gradrepl.render.health import _foot, short, sparkline
-from gradrepl.traced.text import told
 
 if TYPE_CHECKING:
     from gradrepl.traced.trace import Trace
@@ -52,7 +53,7 @@ def health(record: model.Health) -> str:
     heads = ("parameter", "shape", "|g|", "|g|/|w|", "upd/w", "zero", "looks", "verdict")
     rows = [_health_row(row) for row in record.rows[:ROWS]]
     more = _more(len(record.rows), "parameters")
-    below = "<br>".join(_text(line.plain) for line in _foot(record, Look()))
+    below = "<br>".join(_text(ink.plain(line)) for line in foot(record))
     return _box(_table(heads, rows), more, f'<div class="dim">{below}</div>')
 
 
@@ -62,9 +63,9 @@ def _health_row(row: model.HealthRow) -> str:
     cells = [
         _cell(row.name + also),
         _cell(_shape(row.shape)),
-        _cell(short(row.norm), "n"),
-        _cell(short(row.ratio), "n"),
-        _cell(short(row.update), "n"),
+        _cell(number(row.norm), "n"),
+        _cell(number(row.ratio), "n"),
+        _cell(number(row.update), "n"),
         _cell(zero, "n"),
         _cell(sparkline(row.history, LOOKS)),
         _cell(row.label or row.verdict, "word", row.why),
@@ -84,7 +85,7 @@ def trace(found: Trace) -> str:
         parts.append(_more(len(ops), "ops"))
     passes = found.passes
     for each in passes[:ROWS]:
-        parts.append(_details("", told(each), _nodes(each), shown=each is passes[-1]))
+        parts.append(_details("", in_a_line(each), _nodes(each), shown=each is passes[-1]))
     parts.append(_more(len(passes), "passes"))
     return _box(*parts)
 
@@ -123,12 +124,13 @@ def _op_row(op: OpRow) -> str:
     went = ", ".join(map(_shape, op.inputs))
     came = ", ".join(map(_shape, op.outputs))
     note = ", ".join(filter(None, (op.mode, *op.changed)))
+    place = op.site.place if op.site else ""
     cells = [
         _cell(f"%{op.id}", "n"),
         _cell("  " * op.depth + op.name),
         _cell(f"{went} → {came}"),
         _cell(op.dtype),
-        _cell(_place(op.site), "", op.site.text if op.site else ""),
+        _cell(place, "", op.site.text if op.site else ""),
         _cell(note),
     ]
     return _row(cells)
@@ -141,7 +143,7 @@ def _nodes(each: TracedPass) -> str:
 
 
 def _node_row(node: NodeRow) -> str:
-    norm = short(node.norm) if node.ran else "did not run"
+    norm = number(node.norm) if node.ran else "did not run"
     made = f"%{node.op} " if node.op is not None else ""
     to = " ".join(f"#{each}" for each in node.to)
     cells = [
@@ -150,7 +152,7 @@ def _node_row(node: NodeRow) -> str:
         _cell(node.label or node.module),
         _cell(norm, "n word"),
         _cell("" if node.shape is None else _shape(node.shape)),
-        _cell(made + _place(node.site)),
+        _cell(made + (node.site.place if node.site else "")),
         _cell(to),
     ]
     return _row(cells, node.norm is not None and node.norm - node.norm != 0.0)
@@ -198,7 +200,3 @@ def _text(value: Any) -> str:
 
 def _shape(shape: Shape) -> str:
     return "×".join(map(str, shape)) or "scalar"
-
-
-def _place(site: model.Site | None) -> str:
-    return "" if site is None else f"{os.path.basename(site.file)}:{site.line}"

@@ -27,18 +27,17 @@ from data_samples import (
 )  # fmt: skip
 from hand_made import FakeConversation, op_stop
 from msgspec.structs import replace
-from rich.style import Style
 from screens import Seen, on_screen
 from test_live import until
 
-from gradrepl import model, protocol
+from gradrepl import draw, model, protocol
 from gradrepl.commands.conversation import Conversation
-from gradrepl.draw import charts as pictures
-from gradrepl.draw import ink
+from gradrepl.draw import Look, charts, ink, pictures, samples, times
+from gradrepl.draw.epochs import progress
 from gradrepl.launch import Options
 from gradrepl.tui import keys, literal, views
 from gradrepl.tui.app import GradreplApp
-from gradrepl.tui.panels import data, data_loader, data_sample, data_time
+from gradrepl.tui.panels import data, data_loader, data_time
 from gradrepl_loader_lab.records import RunEpoch, TuneLoader
 
 MINE = replace(LOADER, name="loader", others=("valid", "test"))
@@ -77,10 +76,11 @@ def test_half_blocks_have_two_dots_a_cell_and_runs_of_what_is_alike() -> None:
 
 def test_a_picture_has_its_greys_and_without_colour_characters() -> None:
     dots = ((0, 255, 0, 0), (255, 255, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0))
-    (first, _) = data_sample.picture(dots, 4, 4, colour=True)
+    part = model.Part(kind="tensor", lines=dots)
+    (first, _) = samples._picture(part, 4, 4, Look(width=4, colour=True))
     assert [text for text, _ in first] == ["▀", "▀", "▀▀"]
-    assert first[0][1] == Style(color="rgb(0,0,0)", bgcolor="rgb(255,255,255)")
-    assert shown(data_sample.picture(dots, 4, 4, colour=False)) == "=@\n"  # the rest is dark
+    assert first[0][1] == (0, 255)  # the brightness of both halves
+    assert shown(samples._picture(part, 4, 4, Look(width=4))) == "=@\n"  # the rest is dark
 
 
 def test_a_curve_goes_from_the_lowest_to_the_highest_and_marks_nan() -> None:
@@ -98,8 +98,8 @@ def test_a_curve_goes_from_the_lowest_to_the_highest_and_marks_nan() -> None:
 
 
 def test_bars_are_to_scale_and_what_is_there_is_seen() -> None:
-    assert [pictures.bar(n, 100, 10) for n in (100, 50, 1, 0)] == ["▇" * 10, "▇" * 5, "▇", ""]
-    assert pictures.strip([0.0, 1.0, 2.0, 4.0], 3) == "▃▅█"
+    assert [charts.bar(n, 100, 10) for n in (100, 50, 1, 0)] == ["▇" * 10, "▇" * 5, "▇", ""]
+    assert charts.strip([0.0, 1.0, 2.0, 4.0], 3) == "▃▅█"
 
 
 # -- the list ----------------------------------------------------------------------------------
@@ -107,8 +107,9 @@ def test_bars_are_to_scale_and_what_is_there_is_seen() -> None:
 
 @pytest.mark.parametrize("width", [30, 40, 42, 56, 76, 110, 158])
 def test_rows_fit_and_what_is_odd_has_a_glyph_and_a_word(width: int) -> None:
-    columns = data.columns(ROWS, width)
-    lines = [data.head(columns, width), *(data.draw(row, columns, width) for row in ROWS)]
+    columns = samples.columns(ROWS, width)
+    rows = (samples.line(row, columns, width) for row in ROWS)
+    lines = [samples.head(columns, width), *rows]
     assert fits(lines, width)
     texts = [ink.plain(line) for line in lines]
     assert texts[1].startswith("!")
@@ -121,15 +122,15 @@ def test_rows_fit_and_what_is_odd_has_a_glyph_and_a_word(width: int) -> None:
 
 def test_only_columns_that_say_something() -> None:
     row = model.SampleRow(place=0, shape=(5,), dtype="str", label="cat[/b]", error="KeyError: 'x'")
-    columns = data.columns((row,), 100)
+    columns = samples.columns((row,), 100)
     assert [column.name for column in columns] == ["place", "label", "shape", "dtype"]
-    assert "KeyError: 'x'" in ink.plain(data.draw(row, columns, 100))
-    assert "cat[/b]" in ink.plain(data.draw(row, columns, 100))
+    assert "KeyError: 'x'" in ink.plain(samples.line(row, columns, 100))
+    assert "cat[/b]" in ink.plain(samples.line(row, columns, 100))
 
 
 def test_a_shape_that_is_odd_is_marked_where_it_stands() -> None:
-    columns = data.columns(ROWS, 110)
-    roles = {text.strip(): role for text, role in data.draw(BAD, columns, 110)}
+    columns = samples.columns(ROWS, 110)
+    roles = {text.strip(): role for text, role in samples.line(BAD, columns, 110)}
     assert roles["(1, 8, 7)"] == "bad"
     assert roles["f32"] != "bad"
 
@@ -144,7 +145,7 @@ def test_the_problem_stands_above_in_as_many_lines_as_there_are() -> None:
 
 
 def test_milliseconds() -> None:
-    assert [data.milliseconds(s) for s in (None, 1e-6, 2.6e-5, 0.0031, 0.041, 1.4)] == [
+    assert [samples._milliseconds(s) for s in (None, 1e-6, 2.6e-5, 0.0031, 0.041, 1.4)] == [
         "", "<0.01", "0.026", "3.1", "41", "1400",
     ]  # fmt: skip
 
@@ -155,28 +156,28 @@ def test_milliseconds() -> None:
 @pytest.mark.parametrize("width", [32, 40, 78])
 def test_a_loader_says_what_has_no_effect_and_which_line_to_change(width: int) -> None:
     classes = data_loader.classes_of(WHOLE)
-    lines = data_loader.draw(MINE, WHOLE, CHECK, classes, width)
+    lines = data_loader.drawn(MINE, WHOLE, CHECK, classes, Look(width=width))
     text = " ".join(shown(lines).split())
     assert fits(lines, width)
-    assert "yes (no effect)" in text
+    assert "pin_memory: True no effect: there is no accelerator here" in text
     assert "! workers 0 and 1 draw the same random numbers." in text
     assert "worker_init_fn" in text
     assert "train.py:30" in text
-    assert "worker 1 ! killed by SIGKILL" in text
+    assert "worker 1 (pid 102) ! killed by SIGKILL" in text
     assert "fetched here in" in text
 
 
 def test_classes_are_bars_in_the_order_of_their_names() -> None:
     counts = (("10", 2), ("9", 4), ("2", 1))
-    assert shown(data_loader.bars(counts, 20)) == (
+    assert shown(samples.classes(counts, 20)) == (
         "  2 ▇▇▇▇ 1\n  9 ▇▇▇▇▇▇▇▇▇▇▇▇▇▇ 4\n 10 ▇▇▇▇▇▇▇ 2"
     )
-    large = shown(data_loader.bars((("a", 90), ("b", 10)), 60, shares=True))
+    large = shown(samples.classes((("a", 90), ("b", 10)), 60, shares=True))
     assert "90.0%" in large
     assert "10.0%!" in large  # less than half of an even share
     many = tuple((str(n), n + 1) for n in range(10))
-    assert len(data_loader.bars(many, 32)) == 5  # two side by side
-    assert fits(data_loader.bars(many, 32), 32)
+    assert len(samples.classes(many, 32)) == 5  # two side by side
+    assert fits(samples.classes(many, 32), 32)
 
 
 def test_what_classes_were_counted_in() -> None:
@@ -191,7 +192,9 @@ def test_what_classes_were_counted_in() -> None:
 
 @pytest.mark.parametrize("width", [30, 42, 78])
 def test_a_sample_has_picture_curve_text_and_steps(width: int) -> None:
-    lines = data_sample.draw(SAMPLE, width, 20, colour=True, ascii=False)
+    look = Look(width=width, colour=True)
+    drawn = samples.sample(SAMPLE, look, 20)
+    lines = [part for line in drawn for part in draw.broken(line, width)]
     text = shown(lines)
     assert fits(lines, width)
     assert "▀" in text
@@ -206,17 +209,25 @@ def test_a_sample_has_picture_curve_text_and_steps(width: int) -> None:
 
 
 def test_a_sample_in_ascii_has_nothing_else() -> None:
-    lines = data_sample.draw(SAMPLE, 42, 20, colour=False, ascii=True)
+    lines = samples.sample(SAMPLE, Look(width=42, ascii=True), 20)
     assert ink.ascii_only(shown(lines)).isascii()
 
 
 def test_before_it_is_looked_at_the_batch_says_what_it_knows() -> None:
-    text = shown(data_sample.draw_row(BAD, 42))
+    text = shown(samples.row_details(BAD, 42))
     assert "! other shape" in text
-    assert "enter" in text
     assert "▀" not in text
-    without = replace(BAD, index="", odd=())  # of an iterable dataset
-    assert "enter" not in shown(data_sample.draw_row(without, 42))
+
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "4")
+        pane = seen.app.page.near
+        pane.show(BAD)
+        assert "enter" in pane.text()
+        pane.show(replace(BAD, index="", odd=()))  # of an iterable dataset
+        assert "enter" not in pane.text()
+
+    on_screen(body, size=(160, 45), make=Loads)
 
 
 # -- time --------------------------------------------------------------------------------------
@@ -226,7 +237,7 @@ def test_before_it_is_looked_at_the_batch_says_what_it_knows() -> None:
 def test_costs_are_to_one_scale(width: int) -> None:
     busy = replace(MINE.processes[0], busy=0.96)
     loader = replace(MINE, timing=TIMING, pace=PACE, processes=(busy,), ready=0)
-    lines = data_time.draw(loader, None, None, width, 6)
+    lines = data_time.drawn(loader, None, None, Look(width=width), 6)
     text = shown(lines)
     assert fits(lines, width)
     assert "w0 busy 96%" in text
@@ -237,37 +248,37 @@ def test_costs_are_to_one_scale(width: int) -> None:
         for (text, _), (bar, _) in itertools.pairwise(line)
         if set(bar) == {"█"}
     }
-    names = ("wait for batch", "backward") if width >= data_time.WIDE else ("wait", "bwd")
+    names = ("wait for batch", "backward") if width >= times.WIDE else ("wait", "bwd")
     wait, backward = (cells[name] for name in names)
     assert wait / backward == pytest.approx(34.1 / 6.3, rel=0.4)
-    assert data_time.verdict(loader) == "loader-bound: 73% of the step is waiting for data"
+    assert times.verdict(loader) == "loader-bound: 73% of the step is waiting for data"
 
 
 def test_without_gradients_watched_waiting_is_still_known() -> None:
-    text = shown(data_time.draw(replace(MINE, pace=PACE), None, None, 78, 6))
+    text = shown(data_time.drawn(replace(MINE, pace=PACE), None, None, Look(width=78), 6))
     assert "34.1 ms" in text
     assert "rest" in text
     assert ":watch grads" in text
 
 
 def test_what_was_measured_and_how_far_it_is() -> None:
-    text = shown(data_time.draw(MINE, TUNING, SYNTHETIC, 100, 10))
+    text = shown(data_time.drawn(MINE, TUNING, SYNTHETIC, Look(width=100), 10))
     assert "2 workers are 1.9 times as fast as none." in text
     assert "! RuntimeError: no" in text
     assert "▇" in text
-    tight = shown(data_time.draw(MINE, TUNING, None, 100, 4))
+    tight = shown(data_time.drawn(MINE, TUNING, None, Look(width=100), 4))
     assert "2 workers 1700/s best" in tight
     assert "▇" not in tight
     assert "3.4 times as fast." in text
-    halfway = data_time.progress(PROGRESS, 100)
-    assert ink.plain(halfway[0]) == "█" * 25 + "─" * 25
-    assert "Ctrl+C stops it." in shown(halfway)
+    halfway = ink.plain(progress(PROGRESS, Look(width=120)))
+    assert halfway.startswith("█" * 10 + "░" * 10)
+    assert "Ctrl+C stops it." in halfway
 
 
 def test_nothing_measured_says_how_to() -> None:
     bare = replace(MINE, seen=(), processes=())
-    assert ":loader watch" in shown(data_time.draw(bare, None, None, 78, 3))
-    assert "Nothing is measured yet." in shown(data_time.draw(bare, None, None, 78, 6))
+    assert ":loader watch" in shown(data_time.drawn(bare, None, None, Look(width=78), 3))
+    assert "Nothing is measured yet." in shown(data_time.drawn(bare, None, None, Look(width=78), 6))
 
 
 # -- the screen --------------------------------------------------------------------------------
@@ -348,7 +359,7 @@ def test_its_keys() -> None:
         assert "[4 Data]" in seen.text
         await seen.press("t")
         assert seen.talk.entered[-1] == ":tune"
-        assert "samples/s" in seen.text  # the table has the height until it is read
+        assert "1700/s  best" in seen.text  # the table has the height until it is read
         await seen.press("escape", "C")
         assert seen.talk.entered[-1] == ":epoch"
         assert "512 samples of epoch 0" in seen.text
@@ -481,7 +492,7 @@ def test_progress_stands_where_the_time_is() -> None:
         await seen.press("escape", "4")
         seen.app.show(PROGRESS)
         await seen.settle()
-        assert "tune loader  2 of 4 numbers of workers" in seen.text
+        assert "tune loader: 2 of 4 numbers of workers" in seen.text
         seen.app.show(replace(PROGRESS, over=True))
         await seen.settle()
         assert "2 of 4" not in seen.text

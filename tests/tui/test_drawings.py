@@ -6,31 +6,19 @@ import math
 
 import hand_made as fake
 import msgspec
-import pytest
-from chain_samples import SAMPLES as CHAIN
-from data_samples import SAMPLES as DATA
-from health_samples import SAMPLES as HEALTH
 from modules_samples import MODULES as SAMPLE_TREE
-from modules_samples import SAMPLES as MODULES
 from modules_samples import WEIGHT
-from rich.style import Style
-from rich.text import Text
+from test_render import RECORDS
 
-from gradrepl import model, render
-from gradrepl.draw import ink
-from gradrepl.tui import figures, reply
-from gradrepl.tui.panels import (
-    flow,
-    inspector,
-    nodes,
-    ops,
-    side,
-    source,
-    tensor_lines,
-    tree,
-    watches,
-)  # fmt: skip
+from gradrepl import draw, model
+from gradrepl.draw import Look, depths, ink, lists, looking, modules, tensors
+from gradrepl.draw.numbers import dtype, number, percent, shape
+from gradrepl.tui.panels import side
 from gradrepl.tui.panels.log import decode
+
+
+def lines(record: model.Record, width: int) -> list[ink.Line]:
+    return draw.lines(record, Look(width=width, brief=True))
 
 
 def shown(lines: list[ink.Line]) -> str:
@@ -38,15 +26,14 @@ def shown(lines: list[ink.Line]) -> str:
 
 
 def test_figures_are_short() -> None:
-    assert [figures.norm(v) for v in (None, 0.0, 0.1402, 1.0, math.nan, math.inf, 3.1e-9)] == [
-        "-", "0", "1.4e-1", "1.0e+0", "nan", "inf", "3.1e-9",
+    assert [number(v) for v in (None, 0.0, 0.1402, 1.0, math.nan, math.inf, 3.1e-9)] == [
+        "-", "0", "0.1402", "1", "nan", "inf", "3.1e-9",
     ]  # fmt: skip
-    assert [figures.number(v) for v in (0.412, 3.12, 1234.0, 1e9, -0.0031)] == [
-        "0.412", "3.12", "1234", "1.0e+9", "-0.0031",
+    assert [number(v) for v in (0.412, 3.12, 1234.0, 1e9, -0.0031)] == [
+        "0.412", "3.12", "1234", "1e9", "-0.0031",
     ]  # fmt: skip
-    assert figures.shape((64,)) == "(64,)"
-    assert figures.tight((64, 128)) == "(64,128)"
-    assert figures.share(4194, (64, 128)) == "51.2%"
+    assert (shape((64,)), shape(None), dtype("torch.float32")) == ("(64,)", "", "f32")
+    assert percent(4194 / (64 * 128)) == "51.2%"
 
 
 def test_ops() -> None:
@@ -54,8 +41,8 @@ def test_ops() -> None:
     rows = [model.OpRow(id=1, name="linear", module="fc1", site=fake.site(26), **common),
             model.OpRow(id=2, name="relu", module="act", site=fake.site(27), mode="nan 3 !",
                         depth=1, **common)]  # fmt: skip
-    drawn = [ops.draw(row, row.id == 2, "after", 56) for row in rows]
-    assert shown([ops.head(56), *drawn]) == (
+    drawn = [lists.op_row(row, row.id == 2, "after", 56) for row in rows]
+    assert shown([lists.op_head(56), *drawn]) == (
         "    # op            out           module            line\n"
         "✓   1 linear        (64, 128)     fc1                 26\n"
         "●   2   relu        (64, 128)     act nan 3 !         27"
@@ -64,21 +51,21 @@ def test_ops() -> None:
 
 def test_an_op_that_is_next_has_no_shape_yet() -> None:
     row = model.OpRow(id=3, name="relu", site=fake.site(27))
-    assert "about to run" in ink.plain(ops.draw(row, True, "before", 56))
+    assert "about to run" in ink.plain(lists.op_row(row, True, "before", 56))
 
 
 def test_nodes_in_a_narrow_and_a_wide_list() -> None:
     rows = fake.node_rows(3)
-    narrow = [nodes.head(46, 7), *(nodes.draw(row, 46, 7) for row in rows[:5])]
+    narrow = [lists.node_head(46, 7), *(lists.node_row(row, 46, 7) for row in rows[:5])]
     assert shown(narrow) == (
         "    # lanes   node                      |grad|\n"
-        "✓   1 ○       NllLossBackward0          1.0e+0\n"
-        "✓   2 ○       LogSoftmaxBackward0       1.6e-2\n"
-        "●   3 ◉─┬─╮   AddmmBackward0 fc2        1.4e-1\n"
+        "✓   1 ○       NllLossBackward0               1\n"
+        "✓   2 ○       LogSoftmaxBackward0        0.016\n"
+        "●   3 ◉─┬─╮   AddmmBackward0 fc2          0.14\n"
         "·   4 ◇ │ │   fc2.bias AccumulateGrad        -\n"
         "·   5   │ ○   TBackward0 fc2                 -"
     )
-    wide = ink.plain(nodes.draw(rows[3], 80, 7))
+    wide = ink.plain(lists.node_row(rows[3], 80, 7))
     assert wide.split() == ["·", "4", "◇", "│", "│", "AccumulateGrad", "fc2.bias", "(10,)", "-"]
 
 
@@ -86,87 +73,71 @@ def test_a_breakpoint_and_a_nan_are_marked() -> None:
     row = model.NodeRow(
         id=7, name="ReluBackward0", label="act", state="predicted", lanes="○", breakpoint=True
     )
-    assert ink.plain(nodes.draw(row, 46, 3)).startswith("◆")
+    assert ink.plain(lists.node_row(row, 46, 3)).startswith("◆")
     bad = model.NodeRow(
         id=8, name="DivBackward0", state="done", norm=math.nan, shape=(3,), lanes="○"
     )
-    assert ink.plain(nodes.draw(bad, 46, 3)).endswith("nan !")
+    assert ink.plain(lists.node_row(bad, 46, 3)).endswith("nan !")
 
 
-def test_inspector_of_an_op() -> None:
-    assert shown(inspector.draw_op(fake.op(3), 30)) == (
-        "h = self.act(z)\n"
-        "train.py:27\n"
-        "(64, 128) f32 cpu     32.0 KiB\n"
-        "min 0  max 3.12  mean 0.412\n"
-        "norm 5.4e+1  zero 51.2%  nan 0\n"
-        "inf 0\n"
-        "grad_fn ReluBackward0\n"
-        "requires_grad yes  leaf no\n"
-        "version 0\n"
-        "\n"
-        "values\n"
-        "[[0, 0.31, 0, 0.7, 0, 1.2, …\n"
-        "\n"
-        "inputs\n"
-        " 0 z (64, 128) f32  |x| 5.4e+1\n"
-        "\n"
-        "graph nodes made\n"
-        " ReluBackward0\n"
-        "\n"
-        "module act ReLU  took 31 µs"
+def test_an_op_in_a_narrow_column() -> None:
+    assert shown(lines(fake.op(3), 30)) == (
+        "op: %3 relu\n"
+        "line: train.py:27\n"
+        "  h = self.act(z)\n"
+        "output 0: h  (64, 128) f32\n"
+        "  min 0  max 3.12  mean 0.412\n"
+        "  norm 54.2  zero 51.2%\n"
+        "values: [[0, 0.31, 0, 0.7, 0,\n"
+        "  1.2, …\n"
+        "autograd: ReluBackward0,\n"
+        "  version 0\n"
+        "memory: 32.0 KiB on cpu\n"
+        "input 0: z  (64, 128) f32\n"
+        "  norm 54.2\n"
+        "created: ReluBackward0\n"
+        "module: act ReLU\n"
+        "took: 31 µs"
     )
 
 
-def test_inspector_of_a_node() -> None:
-    assert shown(inspector.draw_node(fake.node(3), 40)) == (
-        "return self.fc2(h)\n"
-        "made at train.py:28 MLP.forward\n"
-        "rule y = beta * b + alpha * (h @ Wt)\n"
-        "IN                           grad_output\n"
-        " 0 (64, 10) f32               |g| 1.4e-1\n"
-        "OUT                  not computed yet: s\n"
-        " 0 → fc2.bias\n"
-        " 1 → #7 ReluBackward0\n"
-        " 2 no gradient needed\n"
-        "SAVED\n"
-        " mat1 (64, 128) f32 v0                ok\n"
-        " mat2 (128,10) f32 v2 ! changed in place"
+def test_a_node() -> None:
+    assert shown(lines(fake.node(3), 52)) == (
+        "node: #3 AddmmBackward0  fc2\n"
+        "made by: train.py:28  return self.fc2(h)\n"
+        "rule: y = beta * b + alpha * (h @ Wt)\n"
+        "grad_in[0]: (64, 10) f32  norm 0.14\n"
+        "grad_out[0]: to fc2.bias\n"
+        "grad_out[1]: to #7 ReluBackward0\n"
+        "grad_out[2]: no gradient needed\n"
+        "saved mat1: h  (64, 128) f32  version 0\n"
+        "saved mat2: (128, 10) f32  version 2\n"
+        "  ! changed in place\n"
+        "module: fc2"
     )
 
 
 def test_a_node_away_from_its_stop_says_where_its_gradients_are_known() -> None:
     node = msgspec.structs.replace(fake.node(3), grad_in=(), saved=())
-    assert shown(inspector.draw_node(node, 40)[3:5]) == (
-        "IN                     known at its stop\nOUT                    known at its stop"
-    )
-
-
-def test_a_record_without_a_drawing_of_its_own_is_drawn_as_in_the_prompt(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    drawn = Text("one [/b]\ntwo", style="bold")
-    monkeypatch.setattr(render, "render", lambda record, look: drawn)
-    lines = reply.lines(model.Record(), 40)
-    assert shown(lines) == "one [/b]\ntwo"
-    assert isinstance(lines[0][0][1], Style)
+    assert shown(lines(node, 40)[3:4]) == "grad_in: known at its stop"
 
 
 def test_an_exception_says_the_place_before_the_words() -> None:
     stop = model.Stop(
         phase="exception", reason="", site=fake.site(27), exception="ValueError: " + "long " * 40
     )
-    (line,) = reply.lines(stop, 60)
+    (line,) = lines(stop, 60)
+    assert ink.width(line) <= 60
     assert ink.plain(line).startswith("! train.py:27  ValueError: long long")
 
 
 def test_values_are_wrapped_and_a_single_number_is_said_once() -> None:
     info = fake.info("x", (9,), values="[" + ", ".join(f"0.{n}" for n in range(11, 20)) + "]")
-    text = shown(tensor_lines.whole(info, 30))
-    assert "values\n[0.11, 0.12, 0.13, 0.14, 0.15,\n 0.16" in text
+    text = shown(lines(info, 30))
+    assert "values: [0.11, 0.12, 0.13,\n  0.14, 0.15, 0.16" in text
     assert "0.19]" in text
     one = fake.info("L", (), values="24", stats=model.Stats(mean=24.0))
-    assert shown(tensor_lines.whole(one, 30)).count("24") == 1
+    assert ink.plain(tensors.named(one)) == "L  () f32  = 24"
 
 
 def test_source_marks_the_line_and_the_breakpoint() -> None:
@@ -175,7 +146,7 @@ def test_source_marks_the_line_and_the_breakpoint() -> None:
         model.SourceLine(10, "y = relu(x)", here=True, note="y (3,)"),
         model.SourceLine(11, "return y", breakpoint=True),
     ))  # fmt: skip
-    assert shown(source.draw(record, 40)) == (
+    assert shown(looking.source(record, 40)) == (
         "   9  x = 1\n▶ 10  y = relu(x)  # y (3,)\n◆ 11  return y"
     )
 
@@ -187,13 +158,13 @@ def test_side_sections() -> None:
         model.BreakpointInfo(id=1, text="/home/me/train.py:27", hits=3),
         model.BreakpointInfo(id=2, text="nan", enabled=False),
     ))  # fmt: skip
-    assert shown(side.draw_breakpoints(points, 24)) == (
-        "◆ 1 train.py:27       3×\n○ 2 nan off           0×"
+    assert shown([*looking.breakpoints(points.rows, 30)]) == (
+        "◆ 1 train.py:27  (hit 3 times)\n○ 2 nan  (disabled)"
     )
 
 
 def test_the_tree_of_modules_says_what_each_keeps() -> None:
-    assert shown(tree.draw_tree(SAMPLE_TREE, "fc1", 34)) == (
+    assert shown(modules.tree(SAMPLE_TREE, "fc1", 34)) == (
         " ✓ MLP MLP                 100,480\n"
         " ●   fc1 Linear eval       100,480\n"
         "       weight (128,784) = head.we…\n"
@@ -208,39 +179,41 @@ def test_the_tree_of_modules_says_what_each_keeps() -> None:
         one = msgspec.structs.replace(WEIGHT, grad=state, tied=(), optimized="")
         row = msgspec.structs.replace(SAMPLE_TREE.rows[1], parameters=(one,))
         found = model.Modules(rows=(row,), total=1)
-        assert shown(tree.draw_tree(found, "", 34)).split("\n")[1].endswith(words or "784)")
+        assert shown(modules.tree(found, "", 34)).split("\n")[1].endswith(words or "784)")
 
 
 def test_watches_say_what_was() -> None:
-    lines = watches.draw([model.Watch("z.mean()", "-0.0031", "-0.0029")], 44)
+    lines = looking.displays([model.Watch("z.mean()", "-0.0031", "-0.0029")], 44)
     assert shown(lines) == " z.mean()  -0.0031               was -0.0029"
 
 
 def test_flow_has_a_mark_for_nan_and_for_zero() -> None:
-    lines = shown(flow.draw([1.0, 0.01, math.nan, 0.0, None], 1, 30, 6)).split("\n")
+    lines = shown(depths.flow([1.0, 0.01, math.nan, 0.0, None], 1, 30, 6)).split("\n")
     assert lines == [
-        "     1 │● !",
-        "  1e-1 │",
-        "  1e-2 │ ●",
-        "  1e-3 │   0",
+        "     1 ┤● !",
+        "  1e-1 ┤",
+        "  1e-2 ┤ ●",
+        "  1e-3 ┤   0",
         "       └──────────────────────",
         "        #1 .. #5 in run order",
     ]
 
 
 def test_stops_in_the_transcript_are_one_line() -> None:
-    assert shown(reply.lines(fake.node_stop(3), 80)) == "● #3/11 AddmmBackward0 fc2  in |g| 1.4e-1"
-    first = shown(reply.lines(fake.op_stop(3), 80)).split("\n")
+    assert shown(lines(fake.node_stop(3), 80)) == (
+        "● #3/11 AddmmBackward0 fc2  in |g| 0.14  train.py:28"
+    )
+    first = shown(lines(fake.op_stop(3), 80)).split("\n")
     assert first == [
-        "● %3 relu  (64, 128) f32  train.py:27  h = self.act(z)",
-        "  z.mean() = -0.0031",
+        "● %3 relu  h  (64, 128) f32  train.py:27  h = self.act(z)  min 0  max 3.12  mea…",
+        "  z.mean() = -0.0031  (was -0.0029)",
     ]
 
 
 def test_every_record_can_be_shown() -> None:
     info = fake.info("x", (3,))
     records = [
-        *CHAIN, *DATA, *HEALTH, *MODULES,
+        *RECORDS,
         info, fake.op(1), fake.node(1), fake.op_stop(1), fake.node_stop(1),
         model.Pass(outcome="finished", nodes_run=3, total=3), model.Value(text="3"),
         model.Frames(frames=(), path=("loss", "x")), model.Source(file="a", function="f", lines=()),
@@ -251,9 +224,9 @@ def test_every_record_can_be_shown() -> None:
         model.Gone(how="killed by SIGKILL", code=-9),
     ]  # fmt: skip
     own = {type(record) for record in records}
-    assert set(reply.lines.registry) - {object} <= own
+    assert set(draw.drawing.registry) - {object, model.Record} <= own
     for record in records:
-        text = shown(reply.lines(record, 60))
+        text = shown(lines(record, 60))
         assert text or isinstance(record, model.Source)
         assert text != type(record).__name__
 
@@ -262,7 +235,7 @@ def test_names_are_text_and_not_markup() -> None:
     row = model.OpRow(
         id=1, name="[/b]", outputs=((3,),), dtype="float32", module="[bold]", site=fake.site(1)
     )
-    assert "[/b]" in ink.plain(ops.draw(row, False, "after", 60))
+    assert "[/b]" in ink.plain(lists.op_row(row, False, "after", 60))
     assert ink.plain([ink.span("a\x1b[31m\n\tb\u202e")]) == "a␛[31m·    b·"
 
 
@@ -280,7 +253,7 @@ def test_wrap_breaks_at_spaces() -> None:
 
 def test_ascii_has_no_glyph_left() -> None:
     for row in fake.node_rows(3):
-        text = ink.ascii_only(ink.plain(nodes.draw(row, 46, 7)))
+        text = ink.ascii_only(ink.plain(lists.node_row(row, 46, 7)))
         assert text.isascii(), text
 
 

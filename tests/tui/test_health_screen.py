@@ -12,17 +12,13 @@ from msgspec.structs import replace
 from screens import Seen, on_screen
 
 from gradrepl import model, protocol
-from gradrepl.draw import ink
+from gradrepl.draw import Look, depths, ink
+from gradrepl.draw.charts import _stretched, bars
+from gradrepl.draw.health import curve, details, head, line, summary
 from gradrepl.errors import LinkError
 from gradrepl.tui.pages.health import verdicts
-from gradrepl.tui.panels.health import HealthLine, curve, draw, head, summary
-from gradrepl.tui.panels.health_pictures import (
-    _filled,
-    draw_curves,
-    draw_depths,
-    draw_details,
-    draw_spread,
-)
+from gradrepl.tui.panels.health import HealthLine
+from gradrepl.tui.panels.health_pictures import _todo
 
 NAN = float("nan")
 RISING = replace(FINE, name="rise", verdict="rising", label="rising", history=(1e-3, 1e-2, 0.1))
@@ -59,25 +55,25 @@ def test_every_line_fits_and_says_the_verdict(width: int) -> None:
             ((HEAD, ""), (ENC, ""), (ENC, "dec.weight"), (BIAS, ""), (RISING, ""))
         )
     ]
-    drawn = [ink.plain(draw(line, width)) for line in lines]
-    assert all(ink.width([(line, "")]) <= width for line in [*drawn, ink.plain(head(width))])
-    assert [line[0] for line in drawn] == ["!", "!", " ", "!", "↑"]
-    for line, word in zip(drawn, ("NaN @118", "vanishing", "tied to", "no grad", "rising"),
+    drawn = [ink.plain(line(each.row, each.tied, width)) for each in lines]
+    assert all(ink.width([(each, "")]) <= width for each in [*drawn, ink.plain(head(width))])
+    assert [each[0] for each in drawn] == ["!", "!", " ", "!", "↑"]
+    for each, word in zip(drawn, ("NaN @118", "vanishing", "tied to", "no grad", "rising"),
                           strict=True):  # fmt: skip
-        assert word in line
+        assert word in each
     assert ink.plain(head(width)).rstrip().endswith("verdict")
     assert ink.plain(head(width)).index("verdict") == drawn[0].index("NaN @118")
 
 
 def test_the_list_at_two_widths() -> None:
-    assert text([head(78), draw(HealthLine(0, ENC), 78)]) == [
-        "  parameter            |g|     |g|/|w| upd/w    zero 12 looks      verdict",
-        "! enc.weight           3.1e-9  1.9e-10 ~4.0e-9  2%   █▆▃▁          vanishing",
+    assert text([head(78), line(ENC, "", 78)]) == [
+        "  parameter        |g|      |g|/|w|  update/weight zero steps       verdict",
+        "! enc.weight       3.1e-9   1.9e-10  ~4e-9         2%   █▆▃▁        vanishing",
     ]
-    assert text([head(116), draw(HealthLine(0, HEAD), 116)]) == [
-        "  parameter          shape         |g|     max|g|  |g|/|w| upd/w    zero nan  "
-        "24 looks                  verdict",
-        "! head.weight        (10, 64)      nan     nan     nan     2.5e-3   0%   640  "
+    assert text([head(116), line(HEAD, "", 116)]) == [
+        "  parameter     shape        |g|      max|g|   |g|/|w|  update/weight zero nan  "
+        "last 24 steps             verdict",
+        "! head.weight   (10, 64)     nan      nan      nan      0.0025        0%   640  "
         "▁▃▆█!                     NaN @118",
     ]
 
@@ -90,87 +86,89 @@ def test_nan_is_marked_and_no_gap() -> None:
 
 
 def test_the_summary() -> None:
-    assert ink.plain(summary(SCREEN, 120)) == (
-        " total norm nan   loss 0.5   clip 1.0 hit 3 of 120   scaler 65536, 2 skipped"
-        "   AdamW lr 0.0003"
+    assert ink.plain(summary(SCREEN)) == (
+        "backward 30  total norm nan  loss 0.5  clip 1.0 hit 3 of 120"
+        "  GradScaler 65536, 2 steps skipped  AdamW lr 0.0003  3 of 5 with a problem"
     )
-    assert ink.plain(summary(SCREEN, 40)).endswith("…")
     unscaled = model.Clipping(how="value", limit=0.5, calls=7, hit=0, scaled=True)
-    found = ink.plain(summary(replace(HEALTH, points=(), clipping=(unscaled,)), 99))
-    assert found.startswith(" clip value 0.5 not hit in 7 (not unscaled!)")
+    found = ink.plain(summary(replace(HEALTH, points=(), clipping=(unscaled,))))
+    assert found.startswith("clip value 0.5 not hit in 7 (not unscaled!)")
 
 
 def test_norms_by_depth() -> None:
-    assert text(draw_depths(DEPTHS, "enc.weight", 56, 6)) == [
-        "  +0 ┤!         ●",
-        "  -2 ┤                    ●",
-        "  -4 ┤",
-        "  -6 ┤",
-        "  -8 ┤                             ◉         ·         0",
-        "      loss side                    enc.weight input side",
+    assert text(depths.depth_plot(DEPTHS, "enc.weight", 56, 6)) == [
+        "     1 ┤!        ●",
+        "  1e-2 ┤                   ●",
+        "  1e-4 ┤",
+        "  1e-6 ┤",
+        "  1e-8 ┤                            ◉         ·        0",
+        "        loss side                   enc.weight",
     ]
-    assert "×" in text(draw_depths(DEPTHS, "", 56, 6))[4]  # a problem, not by its colour alone
-    assert text(draw_depths(DEPTHS, "", 120, 6))[-1].split() == ["loss", "side", "input", "side"]
-    assert text(draw_depths(DEPTHS[1:2], "head.bias", 40, 3)) == [
-        "  +1 ┤", "  +0 ┤◉", "      head.bias",
+    narrow, wide = (text(depths.depth_plot(DEPTHS, "", cells, 6)) for cells in (56, 120))
+    assert "×" in narrow[4]  # a problem, not by its colour alone
+    assert wide[-1].split() == ["loss", "side", "input", "side"]
+    assert text(depths.depth_plot(DEPTHS[1:2], "head.bias", 40, 3)) == [
+        "     1 ┤◉", "  1e-1 ┤", "        head.bias",
     ]  # fmt: skip
 
 
 def test_many_depths_keep_the_chosen_and_the_ends() -> None:
     many = tuple(model.Depth(name=f"l{n}", norm=10.0 ** -(n % 5)) for n in range(500))
-    lines = text(draw_depths(many, "l123", 66, 6))
+    lines = text(depths.depth_plot(many, "l123", 66, 6))
     assert all(len(line) <= 66 for line in lines)
     assert sum(line.count("◉") for line in lines) == 1
-    assert sum(line.count("●") for line in lines) == 59
+    assert sum(line.count("●") for line in lines) == 57
     assert "l123" in lines[-1]
 
 
 def test_nothing_to_draw_yet() -> None:
-    assert text(draw_depths((), "", 60, 6)) == [" Known after the first watched backward."]
-    assert text(draw_curves((), 60, 6, False)) == [" Known after the first watched backward."]
+    assert depths.depth_plot((), "", 60, 6) == []  # the panel says when it is known
+    assert depths.curves((), 60, 6, False) == []
 
 
 def test_curves_have_labels_and_a_mark_for_nan() -> None:
-    lines = text(draw_curves(POINTS, 48, 7, False))
-    assert lines[0].startswith("    0.1┤")
+    lines = text(depths.curves(POINTS, 48, 7, False))
+    assert lines[0].startswith("     0.1┤")
     assert lines[0].endswith("!")
-    assert lines[2].startswith("1.0e-29┤")
-    assert lines[1].startswith("    |g|┤")
-    assert [line[:8] for line in lines[3:6]] == ["   1.95┤", "   loss┤", "    0.5┤"]
+    assert lines[2].startswith("   1e-29┤")
+    assert lines[1].startswith("     |g|┤")
+    assert [each[:9] for each in lines[3:6]] == ["    1.95┤", "    loss┤", "     0.5┤"]
     assert lines[6].split() == ["1", "30"]
-    plain = text(draw_curves(POINTS, 48, 7, True))
-    assert set("".join(line[8:] for line in plain[:6])) <= set("*! ")
+    plain = text(depths.curves(POINTS, 48, 7, True))
+    assert set("".join(each[9:] for each in plain[:6])) <= set("*! ")
 
 
 def test_a_loss_below_zero_has_a_plain_scale() -> None:
     points = tuple(
         model.HealthPoint(backward=n, total=1.0, loss=float(-n)) for n in range(1, 9)
     )  # fmt: skip
-    lines = text(draw_curves(points, 40, 5, False))
-    assert lines[2].startswith("     -1┤")
-    assert lines[3].startswith("     -8┤")
+    lines = text(depths.curves(points, 40, 5, False))
+    assert lines[2].startswith("      -1┤")
+    assert lines[3].startswith("      -8┤")
 
 
 def test_few_values_are_joined_over_the_width_and_nan_stays() -> None:
-    assert _filled([1.0, 3.0], 5) == [1.0, 1.5, 2.0, 2.5, 3.0]
-    assert _filled([2.0], 3) == [2.0] * 3
-    assert math.isnan(_filled([1.0, NAN], 4)[-1])
-    assert _filled([1.0, 2.0, 3.0], 2) == [1.0, 2.0, 3.0]
+    assert _stretched([1.0, 3.0], 5) == [1.0, 1.5, 2.0, 2.5, 3.0]
+    assert _stretched([2.0], 3) == [2.0] * 3
+    assert math.isnan(_stretched([1.0, NAN], 4)[-1])
+    assert _stretched([1.0, 2.0, 3.0], 2) == [1.0, 2.0, 3.0]
 
 
 def test_details_say_which_number_crossed_which_limit() -> None:
     row = replace(ENC, where=("Most at #12 SigmoidBackward0.",), spread=((-12.0, 3), (-11.0, 9)))
-    lines = text(draw_details(row, SCREEN, 42))
-    assert lines[:4] == [
-        "also dec.weight", "! vanishing since backward 7", "|g| 3.1e-09 is below health.vanishing",
-        "1e-07.",
+    lines = text(details(row, Look(width=42)))
+    assert lines[1:5] == [
+        "also: dec.weight", "verdict: ! vanishing since backward 7",
+        "why: |g| 3.1e-09 is below health.vanishing 1e-07.", "where: Most at #12 SigmoidBackward0.",
     ]  # fmt: skip
-    assert "Most at #12 SigmoidBackward0." in lines
-    assert "b break at the verdict vanishing" in lines
-    assert text(draw_spread(row.spread, 19)) == [" -11 ▇▇▇▇▇▇▇▇▇▇▇▇ 9", " -12 ▇▇▇▇ 3"]
-    lines = text(draw_details(HEAD, SCREEN, 42))
-    assert "not finite 640 NaN of 640" in lines
-    assert "|g| before 1.0e-2, 1.0e-1, 1.0e+0" in lines
+    assert "-11 ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇ 9" in lines
+    assert text([*_todo(row)]) == [
+        "b break at the verdict vanishing", "w: explain this verdict",
+    ]  # fmt: skip
+    assert text(bars([("-11", 9), ("-12", 3)], 18)) == ["-11 ▇▇▇▇▇▇▇▇▇▇▇▇ 9", "-12 ▇▇▇▇ 3"]
+    lines = text(details(HEAD, Look(width=42)))
+    assert "not finite: 640 NaN of 640 elements" in lines
+    assert "norms: 0.001  0.01  0.1  1  nan" in lines
 
 
 def test_new_verdicts_are_one_line() -> None:
@@ -267,7 +265,7 @@ def test_at_every_size(size: tuple[int, int], ascii: bool) -> None:
         assert "NaN @118" in seen.text
         assert all(len(line) <= size[0] for line in seen.lines)
         if size[1] >= 24:
-            assert "log10 |g| by depth" in seen.text
+            assert "|g| by depth" in seen.text
             assert "clip 1.0 hit 3 of 120" in seen.text
         if size[0] == 160:
             assert "640 NaN of 640 elements" in seen.text

@@ -108,7 +108,7 @@ def test_a_node_that_we_stopped_at_keeps_its_gradients_in_view() -> None:
         await seen.type("bw loss")
         await seen.press("escape", "s", "s", "k")
         assert "#2 LogSoftmaxBackward0" in seen.text
-        assert "|g| 1.6e-2" in seen.text
+        assert "norm 0.016" in seen.text
         await seen.press("G")
         assert "known at its stop" in seen.text
         await seen.stop_at(node_stop(1))  # another backward

@@ -8,9 +8,10 @@ from modules_samples import TENSOR
 from screens import Seen, on_screen
 
 from gradrepl import model, protocol
-from gradrepl.draw import ink
+from gradrepl.draw import Look, ink, memory
+from gradrepl.draw.bytemaps import byte_map
 from gradrepl.model.memory import Member, Stale, Storage
-from gradrepl.tui.panels.memory import bar, draw, draw_map, head, rows_of
+from gradrepl.tui.panels.memory import MemoryRow, rows_of
 
 W = Member(
     name="w", kind="base", nbytes=200, version=1, shape=(5, 10), requires_grad=True,
@@ -49,19 +50,28 @@ class Shares(FakeConversation):
         return await super().ask(request)
 
 
-def test_a_bar_is_to_scale() -> None:
-    assert bar(ROW, ONE, 10) == "──██──────"
-    assert bar(W, ONE, 10) == "█" * 10
+def test_a_byte_map_is_to_scale() -> None:
+    assert byte_map(ROW, 200, 10) == "──██──────"
+    assert byte_map(W, 200, 10) == "█" * 10
     tiny = Member(name="t", kind="view", ranges=((199, 200),))
-    assert bar(tiny, ONE, 10) == "─" * 9 + "█"  # what is there is never invisible
+    assert byte_map(tiny, 200, 10) == "─" * 9 + "▒"  # what is there is never invisible
+    strided = Member(name="s", kind="view", ranges=((0, 200),), density=0.1, exact=False)
+    assert byte_map(strided, 200, 10) == "▒" * 10  # and what is used in part is never full
+
+
+def draw(row: MemoryRow, width: int) -> ink.Line:
+    if row.member is None:
+        return memory.storage_head(row.storage, width, row.bad)
+    return memory.member_row(row.member, width)
 
 
 @pytest.mark.parametrize("width", [40, 78, 158])
 def test_every_row_fits_and_says_how(width: int) -> None:
     rows = rows_of(FOUND)
     lines = [ink.plain(draw(row, width)) for row in rows]
-    assert all(ink.width([(line, "")]) <= width for line in [ink.plain(head(width)), *lines])
-    assert "@1 200 B" in lines[0]
+    head = ink.plain(memory.member_head(width))
+    assert all(ink.width([(line, "")]) <= width for line in [head, *lines])
+    assert "@1  200 B" in lines[0]
     assert lines[0].endswith("! stale" if width < 60 else "! saved value changed")
     assert "view of w" in lines[2]
     assert "saved at v0" in lines[3]
@@ -70,9 +80,11 @@ def test_every_row_fits_and_says_how(width: int) -> None:
 
 
 def test_the_map_says_what_was_changed_first() -> None:
-    lines = [ink.plain(line) for line in draw_map(ONE, "w", (STALE,), 78)]
+    maps = memory.byte_maps(ONE, Look(width=78), "w")
+    lines = [ink.plain(line) for line in [*memory.stale((STALE,)), *maps]]
     assert lines[0].startswith("! PowBackward0 saved w at version 0")
-    assert any("row[/b]" in line and "40 B  view of w" in line for line in lines)
+    assert any("row[/b]" in line and line.endswith("─ 40 B") for line in lines)
+    assert all(len(line) <= 78 for line in lines)
 
 
 def test_the_screen_asks_only_when_it_is_open() -> None:
@@ -100,7 +112,7 @@ def test_the_screen_asks_only_when_it_is_open() -> None:
 def test_at_every_size(size: tuple[int, int]) -> None:
     async def body(seen: Seen) -> None:
         await seen.press("escape", "3")
-        assert "@1 200 B" in seen.text
+        assert "@1  200 B" in seen.text
         assert all(len(line) <= size[0] for line in seen.lines)
 
     on_screen(body, size=size, make=Shares)

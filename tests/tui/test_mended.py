@@ -196,10 +196,10 @@ def test_nothing_that_the_first_frame_does_not_need_is_imported_before_it() -> N
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.split())
-    late = {"gradrepl.protocol", "gradrepl.commands", "gradrepl.link", "gradrepl.render",
+    late = {"gradrepl.protocol", "gradrepl.commands", "gradrepl.link", "gradrepl.draw.memory",
             "gradrepl.tui.pages.health", "gradrepl.tui.dialogs", "gradrepl.tui.palette",
-            "rich.ansi", "rich.markdown", "tree_sitter", "pygments.lexers", "gradrepl.draw.charts",
-            "gradrepl.tui.pages.data"}  # fmt: skip
+            "rich.ansi", "rich.markdown", "tree_sitter", "pygments.lexers", "gradrepl.draw.data",
+            "gradrepl.draw.chain", "gradrepl.tui.pages.data"}  # fmt: skip
     assert not late & loaded
 
 

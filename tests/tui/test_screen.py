@@ -9,13 +9,12 @@ import pytest
 from hand_made import NODES, FakeConversation, node_stop, op_stop
 from screens import Seen, on_screen, screen
 
-from gradrepl import model, protocol
-from gradrepl.draw import ink
+from gradrepl import draw, model, protocol
+from gradrepl.draw import ink, running
 from gradrepl.launch import Options
-from gradrepl.tui import keys, reply
+from gradrepl.tui import keys
 from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.key import key_name
-from gradrepl.tui.panels.inspector import draw_exception
 
 SIZES = [(60, 15), (80, 24), (100, 30), (119, 33), (140, 40), (160, 45), (200, 60), (40, 10)]
 
@@ -138,9 +137,9 @@ def test_restarting_asks_first_while_the_code_runs_and_where_something_was_typed
 
 
 def test_the_raised_pane_shows_what_is_known_of_it() -> None:
-    lines = draw_exception(
+    lines = running.exception(
         model.Stop(phase="exception", reason="x", site=None, exception="RuntimeError: no",
-                   notes=("written by mul_ (a.py:3)",)), 60
+                   notes=("written by mul_ (a.py:3)",))
     )  # fmt: skip
     assert [ink.plain(line) for line in lines][:2] == [
         "RuntimeError: no", "written by mul_ (a.py:3)"
@@ -149,12 +148,12 @@ def test_the_raised_pane_shows_what_is_known_of_it() -> None:
 
 def test_why_it_stopped_is_not_cut_off() -> None:
     stop = model.Stop(
-        phase="forward", reason="breakpoint", breakpoints=(1,), when="before",
+        phase="forward", reason="breakpoint 1: op linear", breakpoints=(1,), when="before",
         op=model.Op(id=7, name="linear", site=None),
         site=model.Site("/a/train.py", 3, "f", "x" * 99),
     )  # fmt: skip
-    shown = ink.plain(reply.lines(stop, 60)[0])
-    assert shown.startswith("● %7 linear  not run yet  train.py:3  breakpoint 1  xxx")
+    shown = ink.plain(draw.lines(stop, draw.Look(width=60))[0])
+    assert shown.startswith("● %7 linear  not run yet  breakpoint 1: op linear  train")
 
 
 def test_a_million_rows() -> None:

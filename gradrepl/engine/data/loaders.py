@@ -16,12 +16,12 @@ from torch.utils.data import Subset
 from torch.utils.data import sampler as samplers
 
 from gradrepl import model
+from gradrepl.draw.numbers import describe_exit
 from gradrepl.engine.code.torch_import import device
 from gradrepl.engine.data import batches, generators, order, pace, room
 from gradrepl.engine.data.seen import Seen
 from gradrepl.engine.data.watch import DataWatch, now, watch_of
 from gradrepl.model import Finding, Setting, Site, WorkerState
-from gradrepl.phrases import describe_exit
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session

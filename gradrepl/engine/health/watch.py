@@ -31,7 +31,6 @@ from gradrepl.engine.health.telling import Telling
 from gradrepl.engine.health.tracked import KEPT, LOST, Tracked
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import health as h
-from gradrepl.phrases import place
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
@@ -240,7 +239,8 @@ class HealthWatch:
         call = self.stepper.recorder.op_of(node._sequence_nr()) if self.stepper.records else None
         if call is None or call.site is None:
             return ""
-        return ", ".join(part for part in (call.module, place(call.site)) if part)
+        place = call.site.place if call.site else ""
+        return ", ".join(part for part in (call.module, place) if part)
 
     def _scaled(self, norm: float) -> bool:
         """Is a total norm that is clipped nearer to that of the scaled gradients?"""

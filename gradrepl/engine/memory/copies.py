@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
+from gradrepl.draw.numbers import size
 from gradrepl.engine.memory import relations
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Copies, CopyWay
-from gradrepl.phrases import size
 
 LIMIT = 1 << 20
 """Bytes up to which a tensor is copied to try it; a larger one has a stand-in."""

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
+from gradrepl.draw.numbers import size
 from gradrepl.engine.memory import layout, relations, storages
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import GRADIENT, PARAMETER
 from gradrepl.engine.memory.survey import Survey, in_brackets
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Sharing
-from gradrepl.phrases import size
 
 ELSEWHERE, CLONE, COMPUTED, SEPARATE = "same storage, other bytes", "clone", "computed", "separate"
 EQUAL = 1 << 20

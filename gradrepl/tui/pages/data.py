@@ -12,8 +12,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from gradrepl import model, protocol
+from gradrepl.draw.numbers import count, seconds
 from gradrepl.errors import LinkError
-from gradrepl.tui import figures
 from gradrepl.tui.pages.page import Ask, Page
 from gradrepl.tui.panels.data import BatchList
 from gradrepl.tui.panels.data_loader import LoaderPane
@@ -114,8 +114,9 @@ class DataPage(Page):
         self.loader.show(self.loader.loader, batch)
         odd = sum(bool(row.odd or row.error) for row in batch.rows)
         marked = f", {odd} odd" if odd else ""
-        took = figures.seconds(batch.seconds)
-        return f"batch {batch.number}: {batch.size} samples{marked}, fetched here in {took}"
+        took = seconds(batch.seconds)
+        samples = count(batch.size, "sample")
+        return f"batch {batch.number}: {samples}{marked}, fetched here in {took}"
 
     def _sample(self, sample: model.Sample) -> str | None:
         while len(self._looked) >= REMEMBERED:
@@ -129,7 +130,7 @@ class DataPage(Page):
             return None
         self._wanted = ""
         odd = f": {sample.odd[0]}" if sample.odd else ""
-        return f"{sample.dataset}[{sample.index}], made in {figures.seconds(sample.seconds)}{odd}"
+        return f"{sample.dataset}[{sample.index}], made in {seconds(sample.seconds)}{odd}"
 
     def _counted(self, record: model.LoaderCheck | model.Epoch | model.EpochRun) -> str | None:
         if isinstance(record, model.LoaderCheck):

@@ -18,7 +18,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from gradrepl.draw import ink
+from gradrepl.draw import Look, ink
 from gradrepl.draw.ink import Line
 from gradrepl.tui import messages
 
@@ -148,6 +148,16 @@ class Panel(ScrollView, can_focus=True):
         if column and strip.cell_length > column:
             parts = [cut, parts[0].crop(1), *parts[1:]]
         return Strip.join(parts).extend_cell_length(self.size.width, self.ground(row))
+
+    @property
+    def colour(self) -> bool:
+        """Can a cell be shown as any colour?"""
+        return not (self.ascii or self.app.no_color)
+
+    @property
+    def look(self) -> Look:
+        """How a record looks in this panel."""
+        return Look(width=self.room, ascii=self.ascii, colour=self.colour)
 
     @property
     def room(self) -> int:

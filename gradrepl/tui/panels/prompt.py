@@ -10,9 +10,9 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
+from gradrepl.draw.looking import python
 from gradrepl.tui import messages
 from gradrepl.tui.panels.base import ink_of
-from gradrepl.tui.panels.source import python
 
 
 class Store(Protocol):

@@ -6,15 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from gradrepl import model
-from gradrepl.draw import ink
+from gradrepl.draw import looking, modules
 from gradrepl.draw.ink import Line, span
-from gradrepl.tui import figures
 from gradrepl.tui.panels.base import Paper
-from gradrepl.tui.panels.tree import draw_tree
-
-TENSORS = ("Tensor", "Parameter", "tensor")
-PLUMBING = ("module", "function", "type", "builtin_function_or_method", "ABCMeta")
-"""Kinds of names that are shown last: what was imported and defined."""
 
 
 def draw_modules(paths: Sequence[str], here: str) -> list[Line]:
@@ -22,12 +16,10 @@ def draw_modules(paths: Sequence[str], here: str) -> list[Line]:
     known = sorted({part for path in (*paths, here) for part in _above(path)}, key=_order(paths))
     lines: list[Line] = []
     for path in known:
-        at = path == here
-        inside = here.startswith(path + ".")
-        mark, role = ("●", "here") if at else ("▼", "here") if inside else ("✓", "done")
-        name = path.rsplit(".", 1)[-1]
-        indent = "  " * path.count(".")
-        lines.append([(f" {mark} ", role), span(indent + name, "here" if at else "module")])
+        glyph, role = modules.mark(path, here, ("✓", "done"))
+        indent, name = "  " * path.count("."), path.rsplit(".", 1)[-1]
+        named = span(indent + name, "here" if path == here else "module")
+        lines.append([(f" {glyph} ", role), named])
     return lines
 
 
@@ -48,55 +40,6 @@ def _order(paths: Sequence[str]):  # type: ignore[no-untyped-def]
         return [(first.get(part, last), part) for part in _above(path)]
 
     return key
-
-
-def draw_frames(frames: model.Frames, width: int) -> list[Line]:
-    """Return the user's frames, outermost first as in a traceback."""
-    lines: list[Line] = []
-    for frame in reversed(frames.frames):
-        mark = ("▶ ", "here") if frame.selected else ("  ", "")
-        left = [mark, (f"{frame.index} ", "dim"), span(figures.place(frame.site))]
-        lines.append(ink.between(left, [span(frame.site.function, "name")], width))
-    return lines
-
-
-def draw_breakpoints(points: model.Breakpoints, width: int) -> list[Line]:
-    """Return the breakpoints with their hits."""
-    lines: list[Line] = []
-    for point in points.rows:
-        mark = ("◆", "bad") if point.enabled else ("○", "dim")
-        once = " once" if point.temporary else ""
-        off = "" if point.enabled else " off"
-        left = [mark, (f"{point.id:>2} ", "dim"), span(_short(point.text) + once + off)]
-        lines.append(ink.between(left, [(f"{point.hits}×", "dim")], width))
-    return lines
-
-
-def _brief(text: str) -> str:
-    """Return a name's value with short dtypes."""
-    first = text.partition(") ")[2].partition(" ")[0]
-    return text.replace(f") {first}", f") {figures.dtype(first)}", 1) if first else text
-
-
-def _short(text: str) -> str:
-    """Return a breakpoint's text, its file without folders."""
-    return text.rpartition("/")[2] if text.startswith("/") else text
-
-
-def draw_names(names: model.Variables, width: int) -> list[Line]:
-    """Return the names that can be typed here."""
-    rows = sorted(names.rows, key=lambda row: row.kind in PLUMBING)
-    rows.sort(key=lambda row: row.kind not in TENSORS)
-    longest = min(12, max((len(row.name) for row in rows), default=0))
-    lines = [
-        ink.fit(
-            [span("  " + ink.pad(row.name, longest) + " ", "name"), span(_brief(row.text), "dim")],
-            width,
-        )
-        for row in rows
-    ]
-    more = names.total - len(names.rows)
-    return [*lines, [(f"  and {more} more", "dim")]] if more > 0 else lines
 
 
 class Side(Paper):
@@ -120,7 +63,7 @@ class Side(Paper):
 
     def _modules(self, width: int) -> list[Line]:
         if self.record is not None and self.record.rows:
-            return draw_tree(self.record, self.here, width)
+            return modules.tree(self.record, self.here, width)
         return draw_modules(self.modules, self.here)
 
     def resized(self) -> None:
@@ -128,9 +71,9 @@ class Side(Paper):
         width = self.room
         sections: list[tuple[str, list[Line]]] = [
             ("Modules", self._modules(width)),
-            ("Frames", draw_frames(self.frames, width) if self.frames else []),
-            ("Breakpoints", draw_breakpoints(self.points, width) if self.points else []),
-            ("Names", draw_names(self.names, width) if self.names else []),
+            ("Frames", looking.frames(self.frames, width) if self.frames else []),
+            ("Breakpoints", [*looking.breakpoints(self.points.rows, width)] if self.points else []),
+            ("Names", looking.names(self.names, width) if self.names else []),
         ]
         lines: list[Line] = []
         for title, content in sections:

@@ -2,62 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import ClassVar
 
 from msgspec.structs import replace
 
 from gradrepl import model
-from gradrepl.draw import ink
-from gradrepl.draw.ink import Line, span
+from gradrepl.draw.looking import source
 from gradrepl.tui.panels.base import Paper
-
-
-@lru_cache(maxsize=2048)
-def python(text: str) -> tuple[ink.Span, ...]:
-    """Return one line of Python as spans with roles."""
-    if not text.strip():
-        return (span(text),)
-    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
-    from pygments.token import (  # type: ignore[import-untyped]
-        Comment,
-        Keyword,
-        Number,
-        String,
-    )
-
-    roles = ((Comment, "comment"), (String, "string"), (Keyword, "keyword"), (Number, "number"))
-    spans: Line = []
-    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(text):
-        role = next((role for token, role in roles if kind in token), "")
-        if value:
-            spans.append(span(value, role))
-    return tuple(spans)
-
-
-def draw_line(line: model.SourceLine, width: int, digits: int) -> Line:
-    """Return one line of source: mark, number, text, and what ran on it."""
-    mark, role = ("▶", "here") if line.here else ("◆", "bad") if line.breakpoint else (" ", "")
-    left = [
-        (mark, role),
-        (ink.right(str(line.line), digits + 1) + "  ", "here" if line.here else "dim"),
-        *python(line.text.rstrip("\n")),
-    ]
-    if not line.note:
-        return left
-    room = width - ink.width(left) - 4
-    if room < 6:
-        return left
-    column = max(44, ink.width(left) + 2) if width >= 60 else ink.width(left) + 2
-    column = min(column, width - ink.width([span(line.note)]) - 2)
-    gap = max(2, column - ink.width(left))
-    return [*left, (" " * gap, ""), span("# " + ink.clip(line.note, room), "comment")]
-
-
-def draw(source: model.Source, width: int) -> list[Line]:
-    """Return the lines of ``source``."""
-    digits = max((len(str(line.line)) for line in source.lines), default=1)
-    return [draw_line(line, width, digits) for line in source.lines]
 
 
 def around(site: model.Site, context: int) -> model.Source | None:
@@ -87,21 +38,21 @@ class SourcePane(Paper):
     )
     record: model.Source | None = None
 
-    def show(self, source: model.Source | None, note: str = "") -> None:
-        """Show ``source`` with its line in view."""
-        self.record = source
-        if source is None:
+    def show(self, found: model.Source | None, note: str = "") -> None:
+        """Show ``found`` with its line in view."""
+        self.record = found
+        if found is None:
             self.caption("Source", note)
             self.write([])
             return
-        self.caption(source.file.rsplit("/", 1)[-1] or "Source", note or source.function)
+        self.caption(found.file.rsplit("/", 1)[-1] or "Source", note or found.function)
         self.resized()
 
     def resized(self) -> None:
         """Draw for this width, the line of the stop in the middle."""
         if self.record is None:
             return
-        self.write(draw(self.record, self.room))
+        self.write(source(self.record, self.room))
         here = next((i for i, line in enumerate(self.record.lines) if line.here), 0)
         height = max(1, self.size.height)
         self.scroll_to(0, max(0, here - height // 2), animate=False, immediate=True, force=True)
@@ -112,7 +63,7 @@ class SourcePane(Paper):
             lines = tuple(replace(line, here=False) for line in self.record.lines)
             top = self.scroll_offset.y
             self.record = replace(self.record, lines=lines)
-            self.write(draw(self.record, self.room))
+            self.write(source(self.record, self.room))
             self.scroll_to(0, top, animate=False, immediate=True, force=True)
 
     def line_number(self) -> int:

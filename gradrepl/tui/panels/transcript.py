@@ -8,13 +8,12 @@ from typing import ClassVar
 
 from textual.strip import Strip
 
-from gradrepl import model
+from gradrepl import draw, model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
-from gradrepl.tui import reply
+from gradrepl.draw.looking import python
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.log import decode
-from gradrepl.tui.panels.source import python
 from gradrepl.tui.ring import Printed, Ring
 
 Draw = Callable[[int], list[Line]]
@@ -86,7 +85,11 @@ class Transcript(Paper, can_focus=False):
         """Add a record; rows of a table are not broken: they scroll sideways."""
         self.renew()
         self._printout = None
-        self._append(lambda width: reply.whole(record, width))
+        self._append(lambda width: draw.lines(record, self.brief_look(width)))
+
+    def brief_look(self, width: int) -> draw.Look:
+        """Return how records look here: what panels show is left to them."""
+        return draw.Look(width=width, ascii=self.ascii, colour=self.colour, brief=True)
 
     def take(self, stream: str, data: bytes) -> None:
         """Add what the program printed to the output that is open at the end."""

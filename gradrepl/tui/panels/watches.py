@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from gradrepl import model
-from gradrepl.draw import ink
-from gradrepl.draw.ink import Line, span
+from gradrepl.draw.ink import Line
+from gradrepl.draw.looking import displays
 from gradrepl.tui.panels.base import Paper
 
-
-def draw(watches: Sequence[model.Watch], width: int) -> list[Line]:
-    """Return one line for each expression."""
-    if not watches:
-        return [[(" D ", "key"), ("shows an expression here at every stop", "dim")]]
-    longest = min(max(len(watch.expression) for watch in watches), width * 45 // 100)
-    lines: list[Line] = []
-    for watch in watches:
-        left: Line = [
-            span(" " + ink.pad(watch.expression, longest) + "  ", "name"),
-            span(watch.text, "here" if watch.was is not None else ""),
-        ]
-        end: Line = [] if watch.was is None else [span(f"was {watch.was}", "dim")]
-        lines.append(ink.between(left, end, width))
-    return lines
+EMPTY: Line = [(" D ", "key"), ("shows an expression here at every stop", "dim")]
 
 
 class Watches(Paper):
@@ -45,4 +30,4 @@ class Watches(Paper):
     def resized(self) -> None:
         """Draw for this width."""
         self.caption("Watch", "D add  X remove")
-        self.write(draw(self.watches, self.room))
+        self.write(displays(self.watches, self.room) or [EMPTY])

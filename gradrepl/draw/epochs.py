@@ -1,0 +1,145 @@
+"""Epochs, a loader against one batch from memory, and how far something long is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gradrepl import model
+from gradrepl.draw import Look, charts, drawing, ink
+from gradrepl.draw.ink import Line
+from gradrepl.draw.numbers import count, number, seconds, times
+from gradrepl.draw.samples import labels
+from gradrepl.draw.tables import notes, table
+
+CELLS = 20
+"""Width of a bar."""
+FEW, SOME, INDICES = 4, 8, 16
+"""Repeated indices, missing ones, and those of a batch that are named."""
+
+
+# -- how far something is ------------------------------------------------------------------------
+
+
+@drawing.register
+def _(record: model.Progress, look: Look) -> Iterable[Line]:
+    return [progress(record, look)]
+
+
+def progress(record: model.Progress, look: Look) -> Line:
+    """Return the one line that says how far something is."""
+    of = "" if record.total is None else f" of {record.total}"
+    drawn = ""
+    if record.total and not look.plain:
+        drawn = charts.progress(record.done, record.total, CELLS, look.ascii)
+    stop = "" if record.over else record.stop
+    what = f"{record.what}: {record.done}{of} {record.unit}"
+    line = ink.join((drawn, "good"), what, seconds(record.seconds), record.more, (stop, "key"))
+    return ink.fit(line, look.width)
+
+
+# -- epochs --------------------------------------------------------------------------------------
+
+
+def _of(batches: int, total: int | None, samples: int) -> str:
+    of = "" if total is None else f" of {total}"
+    many = "batch" if batches == 1 and not of else "batches"
+    return f"{batches}{of} {many}, {count(samples, 'sample')}"
+
+
+@drawing.register
+def _(record: model.Epoch, look: Look) -> Iterable[Line]:
+    r = record
+    name = "the epoch that would begin now" if r.number is None else f"epoch {r.number}"
+    state = "over" if r.ended else "left before its end" if r.left_off else "running"
+    begun = r.batches or r.number is not None
+    yield ink.join((f"{name} of {r.loader}", "title"), state if begun else "")
+    left = "" if r.left is None else f", {count(r.left, 'sample')} left"
+    yield ink.join(f"  {_of(r.batches, r.total, r.samples)}{left}")
+    if r.so_far is not None and r.batches:
+        yield ink.join("  so far", visits(r.so_far, r.length, over=r.ended))
+    if r.whole is not None:
+        yield ink.join("  all of it", visits(r.whole, r.length, over=True))
+    if r.labels:
+        part = f"labels of {r.labels_of}" if r.labels_of < r.samples else "labels"
+        yield ink.join((f"  {part}", "dim"), labels(r.labels))
+    if len(r.known) > 1:
+        yield ink.join(("  epochs seen", "dim"), ", ".join(map(str, r.known)))
+    yield from notes(filter(None, (r.how, *r.notes)))
+
+
+def visits(seen: model.Visits, length: int | None, *, over: bool) -> str:
+    """Say how often indices come: '1797 samples, each once', or which ones do not."""
+    told = [count(seen.samples, "sample")]
+    if seen.repeated:
+        some = ", ".join(f"{index} ({times(many)})" for index, many in seen.repeats[:FEW])
+        told.append(f"{seen.repeated} more than once: {some}")
+    else:
+        told.append("none twice")
+    if seen.never and over:
+        more = "..." if seen.never > len(seen.missing[:SOME]) else ""
+        told.append(f"{seen.never} of {length} never: {', '.join(seen.missing[:SOME])}{more}")
+    elif seen.never == 0:
+        told.append(f"all {length} of the dataset")
+    return "; ".join(told)
+
+
+@drawing.register
+def _(record: model.EpochRun, look: Look) -> Iterable[Line]:
+    r = record
+    rate = f"{number(r.samples / r.seconds)} samples/s" if r.seconds else ""
+    head = (f"a copy of {r.loader}", "title")
+    yield ink.join(head, _of(r.batches, r.total, r.samples), seconds(r.seconds), rate)
+    yield from _end(record)
+    if r.slowest:
+        slow = ", ".join(f"batch {at} ({seconds(took)})" for at, took in r.slowest)
+        yield ink.join(("  waited longest for", "dim"), slow)
+    if r.labels:
+        yield ink.join(("  labels", "dim"), labels(r.labels))
+    yield from notes(r.notes)
+
+
+def _end(r: model.EpochRun) -> Iterator[Line]:
+    if r.failed is not None:
+        yield [ink.span(f"! batch {r.failed} raises {r.error}", "bad")]
+        if r.hint:
+            yield [ink.span(f"    {r.hint}")]
+        if r.indices:
+            yield ink.join(("    indices", "dim"), ", ".join(r.indices[:INDICES]))
+    elif r.stopped:
+        yield [(f"  stopped after batch {r.batches - 1}." if r.batches else "  stopped.", "")]
+    else:
+        yield [("  no batch raises.", "good")]
+
+
+# -- against memory ------------------------------------------------------------------------------
+
+
+def _pace(seen: model.Pace | None) -> tuple[str, ...]:
+    if seen is None:
+        return ()
+    ready = "" if seen.ready is None else f"{seen.ready:.1f} of {seen.room or 0} ready"
+    return seconds(seen.step), seconds(seen.wait), str(seen.batches), ready
+
+
+def _alone(took: float | None, batches: int) -> tuple[str, ...]:
+    return () if took is None else (seconds(took), seconds(took), str(batches), "")
+
+
+@drawing.register
+def _(record: model.Synthetic, look: Look) -> Iterable[Line]:
+    title = f"{record.loader} against one batch from memory"
+    yield ink.join((title, "title"), record.batch)
+    copied = () if record.to_device is None else (seconds(record.to_device), "", "", "")
+    measured = (
+        ("the loader alone", _alone(record.real, record.real_batches)),
+        ("memory alone", _alone(record.memory, record.memory_batches)),
+        (f"copied to {record.device}", copied),
+        ("your loop, loader", _pace(record.with_loader)),
+        ("your loop, memory", _pace(record.with_memory)),
+    )
+    rows = [(name, *cells) for name, cells in measured if cells]
+    if rows:
+        yield from table(rows, ("", "a batch", "waiting", "batches", ""))
+    if record.verdict:
+        yield [ink.span(record.verdict)]
+    yield from notes(record.notes)

@@ -1,0 +1,319 @@
+"""Batches and samples: a row for each sample, and one from near with its picture or curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from gradrepl import model
+from gradrepl.draw import Look, drawing, ink, pictures
+from gradrepl.draw.charts import bar
+from gradrepl.draw.ink import Line, Role, Row, Span
+from gradrepl.draw.numbers import count, dtype, seconds, shape, span
+from gradrepl.draw.tables import notes, table
+from gradrepl.draw.tensors import statistics
+from gradrepl.model.data import Part, SampleRow
+
+ROWS = 16
+"""Rows of a batch that are listed where nobody can scroll."""
+NOTE = 8
+"""Cells that the last column, what is odd, has at least; more where a word there is longer."""
+BESIDE = 68
+"""Cells from which on the picture stands beside what is said of a sample."""
+HIGH, WIDE = 36, 72
+"""Dots of a picture at the most, and cells where nobody says how many."""
+CURVE = 5
+"""Lines of a curve."""
+NARROW = 38
+"""Cells below which classes stand side by side."""
+SCARCE = 0.5
+"""A class with less than this share of what an even one would have is marked."""
+SINGLE = ("int", "float", "bool", "number", "None")
+"""Kinds of parts that are one value."""
+
+
+# -- the list of a batch -------------------------------------------------------------------------
+
+
+class Column(NamedTuple):
+    """One column of the list."""
+
+    name: str
+    title: str
+    text: Callable[[SampleRow], str]
+    role: Role = ""
+    most: int = 10
+    right: bool = False
+    concerns: tuple[str, ...] = ()
+    """What is odd in this column."""
+    cells: int = 0
+
+
+def _milliseconds(duration: float | None) -> str:
+    """Return a duration in milliseconds: '0.012', '3.1', '1400'."""
+    amount = (duration or 0.0) * 1000
+    text = f"{amount:.0f}" if amount >= 100 else f"{amount:.2g}" if amount >= 0.01 else "<0.01"
+    return "" if duration is None else text
+
+
+RANGE = Column("range", "range", lambda row: span(row.min, row.max), most=19,
+               concerns=("nan", "inf", "constant", "other range"))  # fmt: skip
+COLUMNS = (
+    Column("place", "i", lambda row: str(row.place), "dim", right=True),
+    Column("index", "index", lambda row: row.index, "number", 12, True, ("duplicate",)),
+    Column("worker", "worker", lambda row: "" if row.worker is None else str(row.worker), "dim",
+           right=True),
+    Column("took", "ms", lambda row: _milliseconds(row.seconds), "dim", right=True,
+           concerns=("slow",)),
+    Column("label", "label", lambda row: row.label, "name", 16),
+    Column("shape", "shape", lambda row: shape(row.shape), most=20, concerns=("other shape",)),
+    Column("dtype", "dtype", lambda row: dtype(row.dtype), "dim", concerns=("other dtype",)),
+    RANGE,
+)  # fmt: skip
+
+
+def columns(rows: Sequence[SampleRow], width: int | None) -> list[Column]:
+    """Return the columns that these rows need and ``width`` has room for.
+
+    The last one has what is left. It says what is odd, and where the range has no column of its
+    own, the range of the others.
+    """
+    shown = []
+    for column in COLUMNS:
+        longest = max((ink.cell_len(ink.clean(column.text(row))) for row in rows), default=0)
+        if longest:
+            cells = max(longest, len(column.title))
+            cells = cells if width is None else min(column.most, cells)
+            shown.append(column._replace(cells=cells))
+    note = max(NOTE, *(len(word) for row in rows for word in row.odd), NOTE)
+    for name in ("dtype", "took", "range", "worker", "label", "shape"):
+        if width is None or 1 + sum(column.cells + 2 for column in shown) + note <= width:
+            break
+        shown = [column for column in shown if column.name != name]
+    return shown
+
+
+def _has_range(shown: Sequence[Column]) -> bool:
+    return any(column.name == "range" for column in shown)
+
+
+def head(shown: Sequence[Column], width: int | None) -> Line:
+    """Return the titles of the columns."""
+    text = " " + "".join(_in(column, column.title) for column in shown)
+    if _has_range(shown):
+        return Row([(text + "odd", "title")])
+    fits = width is None or len(text) + len("range, odd") <= width
+    return Row([(text + ("range, odd" if fits else "range"), "title")])
+
+
+def _in(column: Column, text: str) -> str:
+    return (ink.right if column.right else ink.pad)(text, column.cells) + "  "
+
+
+def line(row: SampleRow, shown: Sequence[Column], width: int | None) -> Line:
+    """Return one sample; what is odd about it has a glyph and a word."""
+    odd = bool(row.odd or row.error)
+    made: Line = Row([("!" if odd else " ", "bad")])
+    for column in shown:
+        bad = any(word in row.odd for word in column.concerns)
+        made.append((_in(column, column.text(row)), "bad" if bad else column.role))
+    told = row.error or ", ".join(row.odd)
+    if not told and not _has_range(shown):
+        made.append(ink.span(RANGE.text(row)))
+    elif told:
+        made.append(ink.span(told, "bad"))
+    return ink.fit(made, width)
+
+
+@drawing.register
+def _(record: model.Batch, look: Look) -> Iterable[Line]:
+    of = "" if record.total is None else f" of {record.total}"
+    yield ink.join((f"batch {record.number}{of}  {record.loader}", "title"),
+                   count(record.size, "sample"))  # fmt: skip
+    if record.problem:
+        yield [ink.span(f"! {record.problem}", "bad")]
+    rows = record.rows[:ROWS]
+    if rows:
+        shown = columns(rows, look.width)
+        yield from [head(shown, look.width), *(line(row, shown, look.width) for row in rows)]
+    if record.size > len(rows):
+        yield [(f"  and {record.size - len(rows)} more", "dim")]
+    for odd in [odd for odd in record.odd if odd.what != "raises"][:ROWS]:
+        yield [ink.span(f"! {odd.sentence}", "warn")]
+    yield from about_batch(record)
+    if record.labels:
+        yield ink.join(("labels", "dim"), labels(record.labels))
+
+
+def about_batch(record: model.Batch) -> Iterator[Line]:
+    """Yield what is known of a batch beside its rows."""
+    if record.collated:
+        parts = ", ".join(f"{p.key}: {kind(p)}" if p.key else kind(p) for p in record.collated)
+        yield ink.join(("collated", "dim"), parts)
+    wait = "" if record.wait is None else f", the program waited {seconds(record.wait)}"
+    worker = "" if record.worker is None else f", for worker {record.worker}"
+    yield [ink.span(f"fetched here in {seconds(record.seconds)}{worker}{wait}", "dim")]
+    yield from notes([record.how] if record.how else [], "{}")
+    yield from notes(record.notes)
+
+
+def labels(counts: Iterable[tuple[str, int]]) -> str:
+    """Return '3: 31, 0: 30': how often each label came."""
+    return ", ".join(f"{label}: {many}" for label, many in counts)
+
+
+# -- classes -------------------------------------------------------------------------------------
+
+
+def _ordered(classes: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return classes by name; numbers as numbers."""
+
+    def key(item: tuple[str, int]) -> tuple[bool, int, str]:
+        decimal = item[0].lstrip("-").isdecimal()
+        return not decimal, int(item[0]) if decimal else 0, item[0]
+
+    return sorted(classes, key=key)
+
+
+def classes(counts: Sequence[tuple[str, int]], width: int, shares: bool = False) -> list[Line]:
+    """Return a bar for each class, side by side where names are short and there is no room.
+
+    With ``shares`` one below the other, with the share of each, what is scarce marked.
+    """
+    rows = _ordered(counts)
+    if not rows:
+        return []
+    most, total = max(many for _, many in rows), sum(many for _, many in rows)
+    name = min(width // 3, max(ink.cell_len(ink.clean(label)) for label, _ in rows))
+    digits = len(str(most))
+    across = 2 if not shares and width < NARROW and name <= 4 and len(rows) > 4 else 1
+    cell = (width - 2 * (across - 1)) // across
+    cells = max(2, cell - name - digits - 3 - (8 if shares else 0))
+    drawn: list[Line] = []
+    for label, many in rows:
+        full = bar(many, most, cells)
+        number = ink.right(str(many), digits)
+        space = " " * (cells - ink.cell_len(full))
+        each: Line = [(f" {ink.right(label, name)} ", "name"), (full, "number")]
+        each.append((f"{space} {number}" if shares else f" {many}{space}", ""))
+        if shares:
+            scarce = many * len(rows) < SCARCE * total
+            text = ink.right(f"{many / total:.1%}", 7) + ("!" if scarce else " ")
+            each.append((text, "warn" if scarce else "dim"))
+        drawn.append(each)
+    down = -(-len(drawn) // across)
+    return [
+        Row([part for each in drawn[at::down] for part in (*each, ("  ", ""))][:-1])
+        for at in range(down)
+    ]
+
+
+# -- one sample ----------------------------------------------------------------------------------
+
+
+def kind(part: Part) -> str:
+    """Return '(1, 28, 28) f32' of a part, or what else it is."""
+    return f"{shape(part.shape)} {dtype(part.dtype) or part.kind}".strip()
+
+
+@drawing.register
+def _(record: model.Sample, look: Look) -> Iterable[Line]:
+    of = "" if record.length is None else f" of {record.length}"
+    yield [ink.span(f"{record.dataset}[{record.index}]{of}", "title")]
+    yield from sample(record, look)
+
+
+def sample(record: model.Sample, look: Look, height: int = 24) -> list[Line]:
+    """Return a sample; where it is wide its picture stands beside what is said of it."""
+    image = next((part for part in record.parts if part.lines), None)
+    if image is None or look.width is None or look.width < BESIDE or look.plain:
+        return [*_parts(record, look, height), *_told(record, look)]
+    left = _picture(image, look.width // 2, max(16, 2 * height), look)
+    cells = max(map(ink.width, left), default=0) + 2
+    narrow = Look(width=look.width - cells, ascii=look.ascii, colour=look.colour)
+    rest = [*_parts(record, narrow, height, beside=image), *_told(record, narrow)]
+    rest = [part for each in rest for part in ink.wrap(each, narrow.width, 2)]
+    lines: list[Line] = []
+    for at in range(max(len(left), len(rest))):
+        begin = left[at] if at < len(left) else []
+        gap = (" " * (cells - ink.width(begin)), "")
+        lines.append(Row([*begin, gap, *(rest[at] if at < len(rest) else [])]))
+    return lines
+
+
+def _parts(
+    record: model.Sample, look: Look, height: int, beside: Part | None = None
+) -> Iterator[Line]:
+    for part in record.parts:
+        yield part_line(part)
+        if part is not beside and not look.plain:
+            yield from _shown(part, look, max(16, 2 * (height - 8)))
+
+
+def part_line(part: Part) -> Line:
+    """Return one part: its key, kind and statistics, or its value."""
+    if part.kind in SINGLE or (part.text and part.shape == ()):
+        return ink.join((part.key, "name"), (kind(part), "dim"), part.text, gap=" ")
+    text = "" if part.kind in ("str", "bytes", "list", "tensor") else part.text
+    line = ink.join((part.key, "name"), (kind(part), "number"), text, gap=" ")
+    told = statistics(part.stats, part.shape)
+    return [*line, ("  ", ""), *told] if told else line
+
+
+def _shown(part: Part, look: Look, high: int) -> list[Line]:
+    """Return what a part looks like: its picture, its curve, or its text."""
+    width = (look.width or WIDE) - 1
+    if part.lines:
+        return [Row([(" ", ""), *row]) for row in _picture(part, width, high, look)]
+    if len(part.values) > 1:
+        drawn = pictures.curve(part.values, width, CURVE, look.ascii)
+        return [Row([(" ", ""), *ink.runs(row, {"!": "bad"}, "number")]) for row in drawn]
+    if part.kind in ("str", "bytes") or (part.kind == "list" and part.text):
+        return [[(" ", ""), ink.span(part.text, "string")]]
+    return []
+
+
+def _picture(part: Part, wide: int, high: int, look: Look) -> list[Line]:
+    """Return an image in half blocks, or where there is no colour in characters."""
+    scaled = pictures.scaled(part.lines, wide, min(HIGH, high))
+    if not look.colour:
+        return [Row([(text, "")]) for text in pictures.ramp(scaled)]
+    return [Row(runs) for runs in pictures.halves(scaled)]
+
+
+def _told(record: model.Sample, look: Look) -> Iterator[Line]:
+    """Yield what is odd, how long it took, what it drew from, and where it is made."""
+    yield from ([("! ", "bad"), ink.span(text, "bad")] for text in record.odd)
+    yield from (ink.fit(line, look.width) for line in _steps(record.steps))
+    pairs = (
+        ("label", record.label),
+        ("took", seconds(record.seconds)),
+        ("draws from", ", ".join(record.random)),
+        ("as worker", "" if record.worker is None else f"{record.worker}, seed {record.seed}"),
+        ("made at", record.site.place if record.site else ""),
+    )
+    parts = [[(f"{name} ", "dim"), ink.span(text)] for name, text in pairs if text]
+    yield from ink.pack(parts, look.width)
+    yield from notes(record.notes)
+
+
+def _steps(steps: Sequence[model.TransformStep]) -> list[Line]:
+    """Return the transforms with the time of each, and the one that made the first NaN."""
+    rows = []
+    for step in steps:
+        stats, bad = step.out.stats, f"{step.nans} nan !" if step.nans else ""
+        made = f"first {bad}" if step.first_nan else bad
+        edges = span(stats.min, stats.max) if stats else ""
+        name: Span = (step.name, "bad" if step.first_nan else "name")
+        rows.append((name, (seconds(step.seconds), "dim"), kind(step.out), edges, (made, "bad")))
+    return table(rows, ("transform", "took", "made", "range", "")) if rows else []
+
+
+def row_details(row: SampleRow, width: int) -> list[Line]:
+    """Return what a batch told of a sample, before it was looked at alone."""
+    lines = [part_line(part) for part in row.parts]
+    for part in row.parts:
+        lines += _shown(part, Look(width=width), 0) if part.kind == "str" else []
+    for text in filter(None, (row.error, ", ".join(row.odd))):
+        lines.append([("! ", "bad"), ink.span(text, "bad")])
+    return [part for each in lines for part in ink.wrap(each, width, 2)]
