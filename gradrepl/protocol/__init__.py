@@ -120,7 +120,7 @@ def encode(message: Message) -> bytes:
     match message:
         case Ask(request=request) if not _ours(request):
             message = replace(message, request=AskPlugin(**_packed(request)))
-        case Answer(record=record) | Tell(record=record) if not _ours(record):
+        case Answer(record=record) | Tell(record=record) if record and not _ours(record):
             message = replace(message, record=model.Brought(**_packed(record)))
     body = _encoder.encode(message)
     return len(body).to_bytes(4, "big") + body
@@ -141,7 +141,7 @@ def decode(body: bytes) -> Messages:
 
 
 def _ours(value: Any) -> bool:
-    return value is None or type(value).__module__.startswith("gradrepl.")
+    return type(value).__module__.startswith("gradrepl.")
 
 
 def _name(kind: type) -> str:

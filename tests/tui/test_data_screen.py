@@ -30,7 +30,7 @@ from msgspec.structs import replace
 from screens import Seen, on_screen
 from test_live import until
 
-from gradrepl import draw, model, protocol
+from gradrepl import draw, model, plugins, protocol
 from gradrepl.commands.conversation import Conversation
 from gradrepl.draw import Look, charts, ink, pictures, samples, times
 from gradrepl.draw.epochs import progress
@@ -40,6 +40,7 @@ from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.panels import data, data_loader, data_time
 from gradrepl_loader_lab.records import RunEpoch, TuneLoader
 
+plugins.here().load()  # who draws what the loader laboratory measured
 MINE = replace(LOADER, name="loader", others=("valid", "test"))
 BAD = ODD_ROW
 ROWS = (BAD, ROW, *(replace(ROW, place=place, index=str(place * 7)) for place in (1, 2, 4)))
