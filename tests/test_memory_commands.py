@@ -34,7 +34,7 @@ def test_expressions_are_split_at_commas_or_spaces(text: str, found: tuple[str, 
 
 @pytest.mark.parametrize("text", ["x(", "x y)", "1 +", "x, ]"])
 def test_what_is_no_expression_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no expression"):
+    with pytest.raises(UsageError, match="is not an expression"):
         expressions(text)
 
 

@@ -16,7 +16,7 @@ import pytest
 from gradrepl import conditions, model
 from gradrepl.commands.registry import Command, by_group
 from gradrepl.commands.table import COMMANDS
-from gradrepl.tui.keys import KEYS
+from gradrepl.tui import keys as pressed
 from gradrepl.tui.views import VIEWS
 from gradrepl_loader_lab.records import EpochRun, Synthetic
 
@@ -64,12 +64,12 @@ def commands() -> str:
 
 def keys() -> str:
     lines = ["| key | what it does |", "| --- | --- |"]
-    for group in dict.fromkeys(key.group for key in KEYS):
+    for group, rows in pressed.table().items():
         lines.append(f"| **{group}** | |")
         lines += [
             f"| {' '.join(f'`{cell(k)}`' for k in key.shown.split())} | {cell(key.help)} |"
-            for key in KEYS
-            if key.group == group
+            for key in rows
+            if key not in pressed.PLUGGED
         ]
     for view in VIEWS:
         if view.keys:

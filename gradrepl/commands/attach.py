@@ -134,7 +134,9 @@ class Attached(Conversation):
         self.used = True
         if not self.child:
             name = f"{self.endpoint.name} ({self.endpoint.script})"
-            self.tell(model.Notice(message=f"attached to {name}: it stops soon; q lets it run on."))
+            self.tell(
+                model.Notice(message=f"attached to {name}: it stops soon; q lets it continue.")
+            )
         await self._waits.wait()
         if self.finished:
             return
@@ -168,7 +170,7 @@ class Attached(Conversation):
         """Leave; the program runs on at full speed, with no stop."""
         await self._leave(protocol.Detach())
         if not self.child:
-            self.tell(model.Notice(message=f"detached: {self.endpoint.name} runs on."))
+            self.tell(model.Notice(message=f"detached: {self.endpoint.name} continues."))
 
     async def _leave(self, request: protocol.Request) -> None:
         self._ending = True
@@ -208,7 +210,7 @@ class Attached(Conversation):
 
     def _lost(self, code: int) -> None:
         self.prompt, self.waiting_input = None, False
-        self.gone = model.Gone(how="it runs on, or has ended", code=0)
+        self.gone = model.Gone(how="it continues, or has ended", code=0)
         left = self._ending or self.child
         stays = self.options.client == "tui" and not left
         if not left:

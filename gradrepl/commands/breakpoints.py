@@ -10,6 +10,7 @@ from gradrepl.commands.registry import (
     ConditionText,
     Count,
     Expression,
+    Press,
     command,
 )
 from gradrepl.commands.talk import Answer, Talk
@@ -19,7 +20,7 @@ from gradrepl.errors import UsageError
 GROUP = "Breakpoints"
 
 
-@command("break", "b", group=GROUP, key="b")
+@command("break", "b", group=GROUP)
 async def break_(talk: Talk, condition: ConditionText = "") -> Answer:
     """Stop where a condition holds; without one list the breakpoints.
 
@@ -41,7 +42,7 @@ async def _set(talk: Talk, text: str, temporary: bool) -> Answer:
     return await talk.ask(request)
 
 
-@command("breakpoints", group=GROUP, key="B")
+@command("breakpoints", group=GROUP, key=Press("B", "List the breakpoints"))
 async def breakpoints(talk: Talk) -> Answer:
     """List the breakpoints."""
     return await _all(talk)
@@ -70,7 +71,7 @@ async def _change_each(talk: Talk, action: str, numbers: tuple[int, ...]) -> Ans
 
 @command("clear", "cl", group=GROUP)
 async def clear(talk: Talk, numbers: BreakpointIds = ()) -> Answer:
-    """Take away breakpoints N..., or all."""
+    """Delete breakpoints N..., or all."""
     return await _change_each(talk, "clear", numbers)
 
 
@@ -88,7 +89,7 @@ async def disable(talk: Talk, numbers: BreakpointIds = ()) -> Answer:
 
 @command("ignore", group=GROUP)
 async def ignore(talk: Talk, number: BreakpointId, count: Count = 0) -> Answer:
-    """Let breakpoint N pass COUNT times before it stops again."""
+    """Ignore breakpoint N the next COUNT times."""
     if count < 0:
         raise UsageError("the count must not be negative.")
     change = protocol.ChangeBreakpoint(id=number, action="ignore", count=count)
@@ -108,7 +109,7 @@ async def condition(talk: Talk, number: BreakpointId, expression: Expression = "
 async def commands(talk: Talk, number: BreakpointId, block: Block = "") -> Answer:
     """Give breakpoint N lines to run when it stops, up to a line 'end'.
 
-    ``silent`` as the first line hides the stop itself; a line that goes on (``c``) ends the list.
+    ``silent`` as the first line hides the stop itself; a line that continues (``c``) ends the list.
     """
     lines = tuple(
         line.strip() for line in block.split("\n") if line.strip() and line.strip() != "end"

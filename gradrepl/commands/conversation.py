@@ -125,7 +125,7 @@ class Conversation(Talk):
             StateError: it is ours.
         """
         raise StateError(
-            "gradrepl started this program and ends with it.", "'c' runs on, 'q' ends it."
+            "gradrepl started this program and ends with it.", "'c' continues, 'q' ends it."
         )
 
     async def close(self) -> None:

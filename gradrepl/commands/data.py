@@ -48,14 +48,14 @@ async def batch(talk: Talk, number: Number = "") -> Answer:
     it, its samples are fetched here; the program's random numbers are left as they were.
     """
     if number and not number.lstrip("#").isdecimal():
-        raise UsageError(f"'{number}' is no number of a batch.", "Write: batch 7")
+        raise UsageError(f"'{number}' is not a batch number.", "Write: batch 7")
     wanted = int(number.lstrip("#")) if number else None
     return await talk.ask(protocol.AskBatch(number=wanted))
 
 
 @command("sample", group=GROUP)
 async def sample(talk: Talk, index: Index) -> Answer:
-    """Show dataset[I]: figures, a small picture, and how long each transform took.
+    """Show dataset[I]: statistics, a small picture, and how long each transform took.
 
     It is fetched here, with its worker's seed; the program's random numbers are left as they were.
     """
@@ -79,7 +79,7 @@ async def epoch(talk: Talk, which: Which = "") -> Answer:
     ``epoch N`` is one that the program has begun while its loops are watched (``loader watch``).
     """
     if which and not which.isdecimal():
-        raise UsageError(f"'{which}' is no number of an epoch.", "Write: epoch 1")
+        raise UsageError(f"'{which}' is not an epoch number.", "Write: epoch 1")
     return await talk.ask(protocol.AskEpoch(number=int(which) if which else None))
 
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from gradrepl import model, protocol
-from gradrepl.commands.registry import GONE, WAITING, Argument, command
+from gradrepl.commands.registry import GONE, WAITING, Argument, Press, command
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import GradreplError, StateError, UsageError
 
@@ -24,7 +24,12 @@ SLOW = 0.5
 What = Annotated[str, Argument("[KIND] FILE [EXPR]|on|off", complete="export", rest=True)]
 
 
-@command("export", group="Session", states=(*WAITING, GONE))
+@command(
+    "export",
+    group="Session",
+    states=(*WAITING, GONE),
+    key=Press("x", "Export the graph, a pass, times, the screen to a file", begins=True),
+)
 async def export(talk: Talk, what: What = "") -> Answer:
     """Write FILE: a graph, a pass, ops, times or the screen; its ending says which kind of file.
 
@@ -78,21 +83,20 @@ def read(text: str) -> Wanted:
     overwrite = text.lstrip().startswith("!")
     rest = text.lstrip().removeprefix("!")
     known, kinds = set(words()), []
-    while found := _WORD.match(rest):
-        if found[1] not in known:
+    while word := _WORD.match(rest):
+        if word[1] not in known:
             break
-        kinds.append(found[1])
-        rest = rest[found.end() :]
-    found = _WORD.match(rest)
-    if found is None:
+        kinds.append(word[1])
+        rest = rest[word.end() :]
+    if word is None:
         kind = " ".join(kinds)
         raise UsageError(
             f"'export {kind}' needs a FILE.".replace(" '", "'"), f"Write: export {kind} FILE"
         )
-    path = found[1]
+    path = word[1]
     if path[0] in "\"'":
         path = path[1:-1]
-    return Wanted(tuple(kinds), path, rest[found.end() :].strip(), overwrite)
+    return Wanted(tuple(kinds), path, rest[word.end() :].strip(), overwrite)
 
 
 class _Export:
@@ -230,7 +234,7 @@ def _screen(talk: Talk) -> Any:
     """Return the screen.
 
     Raises:
-        StateError: this face has none.
+        StateError: this client has none.
     """
     if talk.on_shot is None:
         raise StateError(
@@ -242,4 +246,4 @@ def _screen(talk: Talk) -> Any:
 
 def _strange(record: model.Record | None) -> model.Error:
     kind = type(record).__name__
-    return model.Error(message=f"the debuggee has answered with {kind}.", kind="LinkError")
+    return model.Error(message=f"the program has answered with {kind}.", kind="LinkError")

@@ -34,7 +34,7 @@ def expressions(text: str) -> tuple[str, ...]:
     (('x', 'f(a, b)'), ('a + b', 'x[0, 1]'))
 
     Raises:
-        UsageError: a part is no expression.
+        UsageError: a part is not an expression.
     """
     commas = [found.start() for found in re.finditer(",", outside(text))]
     edges = zip([0, *(at + 1 for at in commas)], [*commas, len(text)], strict=True)
@@ -42,7 +42,7 @@ def expressions(text: str) -> tuple[str, ...]:
     parts = [part for part in parts if part] if commas else _apart(text.strip())
     for part in parts:
         if not is_expression(part):
-            raise UsageError(f"'{part}' is no expression.", "Write: x, or: x y, or: x, f(y)")
+            raise UsageError(f"'{part}' is not an expression.", "Write: x, or: x y, or: x, f(y)")
     return tuple(parts)
 
 

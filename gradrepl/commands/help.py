@@ -53,7 +53,7 @@ def topic(word: str) -> tuple[str, str] | None:
 Topic = Annotated[str, Argument("WORD", complete="command", rest=True)]
 
 
-@command("help", "h", "?", group="Session", states=ANY, key="?")
+@command("help", "h", "?", group="Session", states=ANY)
 async def help_(talk: Talk, word: Topic = "") -> Answer:
     """List the commands, or explain one; also a kind of breakpoint, or a name like $gin."""
     if not word:
@@ -65,7 +65,7 @@ async def help_(talk: Talk, word: Topic = "") -> Answer:
     if about is not None:
         return model.Text(title=about[0], body=about[1])
     for each in COMMANDS.values():
-        if each.key == word:
+        if each.key is not None and word in each.key.keys.split(","):
             return _explained(each, None)
     names = [*NAMES, *(f"${name}" for name in NAMES if name.isalpha()), *LONG]
     like = nearest(word, [*WORDS, *KINDS, *names])

@@ -10,6 +10,7 @@ from gradrepl.commands.registry import (
     Count,
     Expression,
     Number,
+    Press,
     command,
 )
 from gradrepl.commands.talk import Answer, Talk
@@ -21,13 +22,13 @@ WINDOW = 20
 """Rows that 'ops' and 'nodes' show when no count is given."""
 
 
-@command("print", "p", group=GROUP, key="p")
+@command("print", "p", group=GROUP, key=Press("p", "Print an expression"))
 async def print_(talk: Talk, expression: Expression) -> Answer:
-    """Show the value of an expression in short: of a large tensor its shape and figures."""
+    """Show the value of an expression in short: of a large tensor its shape and statistics."""
     return await talk.ask(protocol.Print(expression=expression))
 
 
-@command("pp", group=GROUP, key="P")
+@command("pp", group=GROUP, key=Press("P", "Print all of a value"))
 async def pp(talk: Talk, expression: Expression) -> Answer:
     """Show the value of an expression in full, within reason."""
     return await talk.ask(protocol.Print(expression=expression, full=True))
@@ -35,7 +36,7 @@ async def pp(talk: Talk, expression: Expression) -> Answer:
 
 @command("t", group=GROUP)
 async def tensor(talk: Talk, expression: Expression) -> Answer:
-    """Show everything about a tensor: layout, storage, version, gradient, figures."""
+    """Show everything about a tensor: layout, storage, version, gradient, statistics."""
     return await talk.ask(protocol.Describe(expression=expression))
 
 
@@ -47,7 +48,7 @@ async def whatis(talk: Talk, expression: Expression) -> Answer:
 
 @command("names", group=GROUP)
 async def names(talk: Talk, count: Count = 50) -> Answer:
-    """List the variables in reach."""
+    """List the variables in scope."""
     return await talk.ask(protocol.Names(limit=count))
 
 
@@ -59,7 +60,7 @@ async def args(talk: Talk) -> Answer:
     return await talk.ask(protocol.Arguments())
 
 
-@command("display", group=GROUP, key="D")
+@command("display", group=GROUP, key=Press("D", "Display an expression at every stop", begins=True))
 async def display(talk: Talk, expression: Expression = "") -> Answer:
     """Show EXPR at every stop, and what it was; without EXPR list what is displayed."""
     if not expression:
@@ -71,7 +72,7 @@ async def display(talk: Talk, expression: Expression = "") -> Answer:
     return record or model.Notice(message=f"'{expression}' is shown at every stop.")
 
 
-@command("undisplay", group=GROUP, key="X")
+@command("undisplay", group=GROUP, key=Press("X", "Stop displaying", begins=True))
 async def undisplay(talk: Talk, expression: Expression = "") -> Answer:
     """Stop displaying EXPR, or everything."""
     known = talk.session.displays
@@ -82,31 +83,48 @@ async def undisplay(talk: Talk, expression: Expression = "") -> Answer:
     return record or model.Notice(message=f"'{expression or 'nothing'}' is no longer displayed.")
 
 
-@command("where", "w", "bt", group=GROUP, states=PLACES, key="w")
+@command(
+    "where",
+    "w",
+    "bt",
+    group=GROUP,
+    states=PLACES,
+    key=Press("w", "Where: frames, or the path from the loss"),
+)
 async def where(talk: Talk) -> Answer:
     """Show the frames of your code; in a backward also the path from the loss to this node."""
     return await talk.ask(protocol.FrameStack())
 
 
-@command("up", "u", group=GROUP, states=PLACES, key="u")
+@command(
+    "up", "u", group=GROUP, states=PLACES, key=Press("u", "Up: the caller's frame; toward the loss")
+)
 async def up(talk: Talk, count: Count = 1) -> Answer:
     """Look from the caller's frame; in a backward, toward the loss."""
     return await talk.ask(protocol.FrameStack(move=count))
 
 
-@command("down", "d", group=GROUP, states=PLACES, key="d")
+@command(
+    "down",
+    "d",
+    group=GROUP,
+    states=PLACES,
+    key=Press("d", "Down: the callee's frame; toward the leaves"),
+)
 async def down(talk: Talk, count: Count = 1) -> Answer:
     """Look from the called frame again; in a backward, toward the leaves."""
     return await talk.ask(protocol.FrameStack(move=-count))
 
 
-@command("list", "l", group=GROUP, states=PLACES, key="l")
+@command("list", "l", group=GROUP, states=PLACES)
 async def list_(talk: Talk, line: Number = 0) -> Answer:
     """Show the source around this line, or around line N."""
     return await talk.ask(protocol.Listing(around=line or None))
 
 
-@command("longlist", "ll", group=GROUP, states=PLACES)
+@command(
+    "longlist", "ll", group=GROUP, states=PLACES, key=Press("S", "Source of the whole function")
+)
 async def longlist(talk: Talk) -> Answer:
     """Show the source of the whole function."""
     return await talk.ask(protocol.Listing(whole=True))
@@ -145,7 +163,7 @@ async def node(talk: Talk, number: Number) -> Answer:
 
 @command("retain", group=GROUP)
 async def retain(talk: Talk, expression: Expression) -> Answer:
-    """Have a tensor that is no leaf keep its gradient from now on: EXPR.retain_grad()."""
+    """Have a non-leaf tensor keep its gradient from now on: EXPR.retain_grad()."""
     return await talk.ask(protocol.Retain(expression=expression))
 
 

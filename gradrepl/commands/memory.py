@@ -6,7 +6,7 @@ from typing import Annotated
 
 from gradrepl import protocol
 from gradrepl.commands.expressions import expressions
-from gradrepl.commands.registry import Argument, Expression, command
+from gradrepl.commands.registry import Argument, Expression, Press, command
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 
@@ -20,7 +20,7 @@ Expressions = Annotated[
 async def mem(talk: Talk, names: Expressions = ()) -> Answer:
     """Show which tensors share memory, and how; of two tensors say it in one sentence.
 
-    Without EXPR all tensors in reach: variables, parameters and buffers, gradients, optimizer
+    Without EXPR all tensors in scope: variables, parameters and buffers, gradients, optimizer
     state, what the graph saved for backward, NumPy arrays that share with a tensor. 'mem x' is
     the storage of x; 'mem x y' is one sentence; of more than two, their storages.
     """
@@ -29,7 +29,7 @@ async def mem(talk: Talk, names: Expressions = ()) -> Answer:
     return await talk.ask(protocol.AskStorages(expressions=names))
 
 
-@command("compare", group=GROUP, key="=")
+@command("compare", group=GROUP, key=Press("=", "Compare two tensors"))
 async def compare(talk: Talk, names: Expressions) -> Answer:
     """Show how far two tensors are apart: 'compare x y', or 'compare x, f(y)'."""
     if len(names) != 2:
@@ -42,7 +42,7 @@ async def copies(talk: Talk, expression: Expression) -> Answer:
     """Measure what each way of copying EXPR does: bytes, version counter, gradient.
 
     It is tried on the tensor itself where that is small, without changing it, else on a small
-    stand-in of the same layout and flags; the answer says which.
+    one of the same layout and flags; the answer says which.
     """
     return await talk.ask(protocol.AskCopies(expression=expression))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from gradrepl import protocol
 from gradrepl.commands.expressions import is_expression
-from gradrepl.commands.registry import BACKWARD, Argument, Expression, command
+from gradrepl.commands.registry import BACKWARD, Argument, Expression, Press, command
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 
@@ -19,11 +19,13 @@ GraphWords = Annotated[
 Target = Annotated[str, Argument("EXPR|#N", complete="python", rest=True)]
 
 
-@command("mods", "modules", group=GROUP)
+@command(
+    "mods", "modules", group=GROUP, key=Press("M", "Modules: parameters, gradients, hooks, ties")
+)
 async def mods(talk: Talk, expression: Expression = "") -> Answer:
     """Show the tree of modules: parameters, gradients, hooks, and what no optimizer has.
 
-    Without EXPR all modules in reach. A number at the end is how deep to unfold: mods net 1.
+    Without EXPR all modules in scope. A number at the end is how deep to unfold: mods net 1.
     """
     words = expression.rsplit(None, 1)
     depth = None

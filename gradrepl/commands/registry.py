@@ -75,6 +75,17 @@ Words = Annotated[str, Argument("ARGS", complete="path", rest=True)]
 Block = Annotated[str, Argument("LINES", rest=True)]
 
 
+class Press(msgspec.Struct, frozen=True):
+    """A key that does a command in the panes of the screen."""
+
+    keys: str
+    """'s,f11': one, or several for the same."""
+    help: str
+    """What it does, in fewer words than the command's summary."""
+    begins: bool = False
+    """It begins the line even where no argument is needed: one mostly follows."""
+
+
 class Command(msgspec.Struct, frozen=True):
     """One command, whole."""
 
@@ -82,8 +93,7 @@ class Command(msgspec.Struct, frozen=True):
     aliases: tuple[str, ...]
     group: str
     states: tuple[str, ...]
-    key: str
-    """The key that runs it in the screens' pane state, or empty."""
+    key: Press | None
     repeats: bool
     """An empty line runs it again."""
     takes_block: bool
@@ -97,6 +107,12 @@ class Command(msgspec.Struct, frozen=True):
     def words(self) -> tuple[str, ...]:
         """Its name and its aliases."""
         return (self.name, *self.aliases)
+
+    @property
+    def begins(self) -> bool:
+        """Does its key begin the line, which the user completes?"""
+        needs = any(not argument.optional for argument in self.arguments)
+        return needs or (self.key is not None and self.key.begins)
 
     @property
     def usage(self) -> str:
@@ -161,7 +177,7 @@ def command(
     *aliases: str,
     group: str,
     states: tuple[str, ...] = WAITING,
-    key: str = "",
+    key: Press | None = None,
     repeats: bool = False,
     takes_block: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
@@ -223,14 +239,14 @@ def enter_all(module: ModuleType) -> None:
 def _arguments(function: Callable[..., Any]) -> tuple[Argument, ...]:
     hints = get_type_hints(function, include_extras=True)
     _, *parameters = inspect.signature(function).parameters.values()
-    found = []
+    arguments = []
     for parameter in parameters:
         hint = hints[parameter.name]
         assert get_origin(hint) is Annotated, f"{function} must annotate {parameter.name}"
         argument: Argument = get_args(hint)[1]
         optional = parameter.default is not parameter.empty
-        found.append(msgspec.structs.replace(argument, optional=optional))
-    return tuple(found)
+        arguments.append(msgspec.structs.replace(argument, optional=optional))
+    return tuple(arguments)
 
 
 def by_group() -> dict[str, list[Command]]:
@@ -284,10 +300,10 @@ def split_word(text: str) -> tuple[str, str]:
     ``step 3`` gives ('step', '3'). ``s(3)``, ``s.x``, ``s = 3`` and ``s += 1`` are Python and give
     no word.
     """
-    found = _FIRST.match(text)
-    if not found:
+    first = _FIRST.match(text)
+    if not first:
         return "", text
-    word, rest = found[0], text[found.end() :]
+    word, rest = first[0], text[first.end() :]
     if rest and not rest[0].isspace():
         return "", text
     rest = rest.strip()

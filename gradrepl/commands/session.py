@@ -14,6 +14,7 @@ from gradrepl.commands.registry import (
     GONE,
     WAITING,
     Path,
+    Press,
     Word,
     Words,
     command,
@@ -28,9 +29,9 @@ GROUP = "Session"
 @command("load", group=GROUP, states=(*WAITING, GONE))
 async def load(talk: Talk, file: Path, arguments: Words = "") -> Answer:
     """Run a script, stopped before its first op; the name of an example will do."""
-    found = _find_script(file)
-    check_target(found)
-    options = replace(talk.options, target=found, args=_split(arguments), module=False, commands=())
+    path = _find_script(file)
+    check_target(path)
+    options = replace(talk.options, target=path, args=_split(arguments), module=False, commands=())
     if talk.used or talk.state == GONE:
         await talk.restart(options)
     else:
@@ -38,7 +39,13 @@ async def load(talk: Talk, file: Path, arguments: Words = "") -> Answer:
     return None
 
 
-@command("restart", "run", group=GROUP, states=ANY, key="R")
+@command(
+    "restart",
+    "run",
+    group=GROUP,
+    states=ANY,
+    key=Press("R", "Restart; with new arguments: ':restart ARGS'"),
+)
 async def restart(talk: Talk, arguments: Words = "") -> Answer:
     """Start again in a new process, with new ARGS if given; keeps breakpoints and displays."""
     options = replace(talk.options, commands=())
@@ -58,16 +65,16 @@ def _split(arguments: str) -> tuple[str, ...]:
         raise UsageError(f"the arguments cannot be read: {error}.", "Close the quotes.") from None
 
 
-@command("quit", "q", "exit", "EOF", group=GROUP, states=ANY, key="q")
+@command("quit", "q", "exit", "EOF", group=GROUP, states=ANY)
 async def quit_(talk: Talk) -> Answer:
-    """Leave gradrepl; a script that is stopped does not go on."""
+    """Leave gradrepl; a script that is stopped does not continue."""
     await talk.quit()
     return None
 
 
 @command("detach", group=GROUP, states=ANY)
 async def detach(talk: Talk) -> Answer:
-    """Leave a program that was attached to or that called us; it runs on, with no stop."""
+    """Leave a program that was attached to or that called us; it continues, with no stop."""
     await talk.detach()
     return None
 
@@ -122,11 +129,11 @@ async def alias(talk: Talk, word: Word = "", text: Words = "") -> Answer:
 
 @command("unalias", group=GROUP, states=ANY)
 async def unalias(talk: Talk, word: Word) -> Answer:
-    """Take an alias away."""
+    """Delete an alias."""
     if word not in talk.aliases:
         raise StateError(f"there is no alias '{word}'.", "'alias' lists them.")
     del talk.aliases[word]
-    return model.Notice(message=f"'{word}' is no alias any more.")
+    return model.Notice(message=f"'{word}' is no longer an alias.")
 
 
 @command("interact", group=GROUP)

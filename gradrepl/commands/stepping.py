@@ -15,6 +15,7 @@ from gradrepl.commands.registry import (
     Count,
     Expression,
     Place,
+    Press,
     Statement,
     Words,
     command,
@@ -26,7 +27,14 @@ from gradrepl.errors import StateError, UsageError
 GROUP = "Stepping"
 
 
-@command("step", "s", group=GROUP, states=(IDLE, *STOPPED), key="s", repeats=True)
+@command(
+    "step",
+    "s",
+    group=GROUP,
+    states=(IDLE, *STOPPED),
+    key=Press("s,f11", "Step: the next op or node"),
+    repeats=True,
+)
 async def step(talk: Talk, what: Statement = "") -> Answer:
     """Go to the next op or node; COUNT times, or run STATEMENT stopped at its first event.
 
@@ -52,7 +60,14 @@ def _count(text: str) -> int:
     return count
 
 
-@command("next", "n", group=GROUP, states=STOPPED, key="n", repeats=True)
+@command(
+    "next",
+    "n",
+    group=GROUP,
+    states=STOPPED,
+    key=Press("n,f10", "Next: over child modules; over leaves and views"),
+    repeats=True,
+)
 async def next_(talk: Talk, count: Count = 1) -> Answer:
     """Go to the next op on this level: a child module is one step. COUNT times.
 
@@ -63,14 +78,28 @@ async def next_(talk: Talk, count: Count = 1) -> Answer:
     return None
 
 
-@command("return", "r", group=GROUP, states=STOPPED, key="r", repeats=True)
+@command(
+    "return",
+    "r",
+    group=GROUP,
+    states=STOPPED,
+    key=Press("r,shift+f11", "Return: to the end of the module"),
+    repeats=True,
+)
 async def return_(talk: Talk) -> Answer:
     """Go to the end of this module: its call, or in the backward its input gradients."""
     await talk.run(protocol.Resume(verb=conditions.Return()))
     return None
 
 
-@command("continue", "c", "cont", group=GROUP, states=(*STOPPED, EXCEPTION), key="c")
+@command(
+    "continue",
+    "c",
+    "cont",
+    group=GROUP,
+    states=(*STOPPED, EXCEPTION),
+    key=Press("c,f5", "Continue: to a breakpoint or the end"),
+)
 async def continue_(talk: Talk) -> Answer:
     """Go on to the next breakpoint or to the end."""
     await talk.run(protocol.Resume(verb=conditions.Continue()))
@@ -97,33 +126,51 @@ def _until(where: str) -> conditions.Verb:
     return conditions.UntilCondition(parse(where))
 
 
-@command("into", group=GROUP, states=(FORWARD,), key="I", repeats=True)
+@command(
+    "into",
+    group=GROUP,
+    states=(FORWARD,),
+    key=Press("I", "Into: the calls inside the next op"),
+    repeats=True,
+)
 async def into(talk: Talk) -> Answer:
     """Go into the next op: to the first call that it makes inside."""
     await talk.run(protocol.Resume(verb=conditions.Into()))
     return None
 
 
-@command("finish", "fin", group=GROUP, states=(BACKWARD,), key="f", repeats=True)
+@command(
+    "finish",
+    "fin",
+    group=GROUP,
+    states=(BACKWARD,),
+    key=Press("f", "Finish: let this node run, see what it made"),
+    repeats=True,
+)
 async def finish(talk: Talk) -> Answer:
-    """Let this node run, and stop behind it: its outgoing gradients are known there."""
+    """Let this node run, and stop after it: its outgoing gradients are known there.
+
+    In gdb ``finish`` returns from a frame: that is ``return`` here.
+    """
     await talk.run(protocol.Resume(verb=conditions.Finish()))
     return None
 
 
-@command("abort", group=GROUP, states=STOPPED, key="A")
+@command(
+    "abort", group=GROUP, states=STOPPED, key=Press("A", "Abort: raise out of this backward or op")
+)
 async def abort(talk: Talk) -> Answer:
-    """Raise out of this stop: ends the backward or the op, and says what had accumulated."""
+    """Raise an exception here: ends the backward or the op, and says what had accumulated."""
     await talk.run(protocol.Abort())
     return None
 
 
 @command("jump", "j", group=GROUP, states=WAITING)
 async def jump(talk: Talk, where: Words = "") -> Answer:
-    """Refused: an op cannot be un-run."""
+    """Not supported: ops cannot be undone."""
     raise StateError(
-        "an op cannot be un-run, so there is no jumping.",
-        "':restart' begins again; 'until LINE' goes forward.",
+        "ops cannot be undone, so there is no jumping.",
+        "':restart' starts again; 'until LINE' goes forward.",
     )
 
 

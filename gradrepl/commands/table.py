@@ -47,7 +47,7 @@ def use_plugins(talk: Talk) -> None:
     new = set(here.rows) - here.taken
     here.taken |= new
     doors: dict[str, Callable[[str, Any], None]] = {
-        "gradrepl_commands": lambda name, function: registry.enter(function.command, name),
+        "gradrepl_commands": lambda name, function: _enter(talk, function.command, name),
         "gradrepl_conditions": lambda name, kind: conditions.enter(kind, name),
     }
     if (take := talk.on_view) is not None:
@@ -59,6 +59,12 @@ def use_plugins(talk: Talk) -> None:
                     put(name, item)
                 except Exception as error:  # a stranger's item
                     here.disable(name, error, hook)
+
+
+def _enter(talk: Talk, command: registry.Command, plugin: str) -> None:
+    registry.enter(command, plugin)
+    if talk.on_key is not None and command.key is not None:
+        talk.on_key(command)
 
 
 def _leave(plugin: str) -> None:

@@ -54,6 +54,8 @@ class Talk(Protocol):
     on_output: Callable[[str, bytes], None]
     on_view: Callable[[Any], None] | None = None
     """Takes in a screen that a plugin brings; None in a client that has no screens."""
+    on_key: Callable[[Command], None] | None = None
+    """Binds the key of a command that a plugin brings; None in a client that has no panes."""
     on_shot: Callable[[], Any] | None = None
     """Returns the screen, for a file; None in a client that has none."""
 
@@ -144,7 +146,7 @@ class Talk(Protocol):
 
 def gone_error() -> LinkError:
     """Return what is said to whoever asks a debuggee that is no more."""
-    return LinkError("the debuggee is gone.", "':restart' starts a new one, 'q' leaves.")
+    return LinkError("the program is gone.", "':restart' starts a new one, 'q' leaves.")
 
 
 def busy() -> StateError:

@@ -274,7 +274,7 @@ class BatchIs(Kind, frozen=True):
     def read(cls, text: str) -> Self:
         """Read the number of a batch."""
         if not text.isdecimal():
-            raise ConditionError(f"'batch {text}' is no number of a batch.", "Write: b batch 7")
+            raise ConditionError(f"'batch {text}' is not a batch number.", "Write: b batch 7")
         return cls(int(text))
 
     def matches(self, event: Event) -> bool:

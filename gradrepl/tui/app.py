@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from rich.text import Text
 from textual import on
 from textual.actions import ActionParseResult
-from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.timer import Timer
@@ -22,7 +21,7 @@ from textual.timer import Timer
 from gradrepl import model
 from gradrepl.tui import crash, keys, messages, themes, views
 from gradrepl.tui.entries import Entries
-from gradrepl.tui.key import NOW
+from gradrepl.tui.keymaps import Keyed
 from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.talk import Make
@@ -47,11 +46,10 @@ def _everything() -> Any:
     return Everything
 
 
-class GradreplApp(Themed):
+class GradreplApp(Themed, Keyed):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*keys.PRIORITY, *(key.binding for key in keys.KEYS)]
     COMMANDS: ClassVar[Any] = {_everything}
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = True
@@ -79,9 +77,7 @@ class GradreplApp(Themed):
         """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
         """Counts down to showing that code runs."""
-        if keymap:
-            NOW.update(keymap)
-            self.set_keymap(dict(keymap))
+        self.rebind(keymap or {})
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -110,12 +106,14 @@ class GradreplApp(Themed):
         self.talk = self._make(self.show)
         self.talk.on_change = self.changed
         self.talk.on_view = self.add_view
+        self.talk.on_key = self.add_key
         self.talk.on_shot = self.shot
         self.talk.on_output = self.main.printed
         self.dock.prompt.needs_more = self.talk.needs_more
         self.dock.prompt.past.keep_in(History())
         self.entries.talk = self.talk
         self._started = True
+        self.bind_commands()
         self.begin("serve", self._serve)
 
     async def _serve(self) -> None:
@@ -390,9 +388,3 @@ class GradreplApp(Themed):
         if view.digit:
             self.bind(view.digit, view.key.action, description=view.help, show=False)
         self.main.header.refresh()
-
-    def registry(self) -> list[Any]:
-        """Return the commands, in the order of the help."""
-        from gradrepl.commands.table import COMMANDS
-
-        return list(COMMANDS.values())

@@ -34,10 +34,7 @@ def foot(state: str) -> Footer:
 def key_tables() -> list[tuple[str, Rows]]:
     """Return the keys by group, as the help shows them."""
     groups: dict[str, Sequence[Key]] = {
-        "Step": keys.STEPPING,
-        "Look": keys.LOOKING,
-        "Screens": (*keys.SCREENS, *keys.PLUGGED),
-        "Move": keys.MOVING,
+        **keys.table(),
         **{f"On {view.digit} {view.title}": view.keys for view in VIEWS if view.keys},
     }
     tables: list[tuple[str, Rows]] = [

@@ -13,7 +13,7 @@ from gradrepl.tui.views import BY_NAME
 if TYPE_CHECKING:
     from gradrepl.tui.panes import Panes
 
-MORE = {"open_here": "Details of the selected row, in full height", "leave": "Go back"}
+MORE = {"open_here": "Details of the selected row, in full height"}
 """Actions of the footer that are in no table of keys."""
 
 
@@ -39,19 +39,16 @@ def about(main: Panes, mode: str) -> About:
 
 def _footed(feet: Sequence[Foot]) -> Iterator[tuple[str, str]]:
     """Yield key and meaning of each entry of the footer, taken apart where it names several."""
-    tables: dict[str, Key] = {key.id: key for key in every()}
-    actions = {key.action.removeprefix("app."): key for key in reversed(every())}
     for foot in feet:
-        for id in foot.ids:
-            yield tables[id].shown, tables[id].help
-        if not foot.ids:
-            found = actions.get(foot.action)
-            yield foot.shown, found.help if found else MORE.get(foot.action, foot.label)
+        if len(foot.ids) > 1:
+            yield from ((key.shown, key.help) for key in foot.rows)
+        else:
+            yield foot.shown, foot.rows[0].help if foot.ids else MORE.get(foot.does, foot.label)
 
 
 def every() -> list[Key]:
     """Return every key, those of single screens too."""
-    return [*keys.KEYS, *keys.PLUGGED, *(key for view in BY_NAME.values() for key in view.keys)]
+    return [*keys.everywhere(), *(key for view in BY_NAME.values() for key in view.keys)]
 
 
 def explained(word: str) -> model.Text | None:

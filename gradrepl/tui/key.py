@@ -8,8 +8,8 @@ from textual.binding import Binding
 
 NOW: dict[str, str] = {}
 """By id: keys that are others than those in the tables, by a preset or the user's own."""
-_BY_ACTION: dict[str, str] = {}
-"""Id of the key that does an action."""
+BY_ID: dict[str, Key] = {}
+"""Every key that there is: those of commands, of the screen, of single pages."""
 OPENING = ("type(", "prefill(", "find", "keep", "change")
 """Actions that move the focus to a text: they must be done before the next key is given out."""
 
@@ -27,7 +27,7 @@ class Key:
     group: str
 
     def __post_init__(self) -> None:
-        _BY_ACTION.setdefault(self.action.removeprefix("app."), self.id)
+        BY_ID[self.id] = self
 
     @property
     def binding(self) -> Binding:
@@ -47,12 +47,28 @@ class Key:
 
 
 _NAMES = {
-    "question_mark": "?", "colon": ":", "exclamation_mark": "!", "slash": "/", "full_stop": ".",
-    "comma": ",", "left_square_bracket": "[", "right_square_bracket": "]",
-    "left_curly_bracket": "{", "right_curly_bracket": "}", "equals_sign": "=",
-    "pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "home": "Home", "end": "End",
-    "space": "Space", "left": "←", "right": "→", "up": "↑", "down": "↓",
-}  # fmt: skip
+    "question_mark": "?",
+    "colon": ":",
+    "exclamation_mark": "!",
+    "slash": "/",
+    "full_stop": ".",
+    "comma": ",",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "equals_sign": "=",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "escape": "Esc",
+    "home": "Home",
+    "end": "End",
+    "space": "Space",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+}
 
 
 def pretty(key: str) -> str:
@@ -72,45 +88,49 @@ def key_name(character: str) -> str:
 
 @dataclass(frozen=True)
 class Foot:
-    """One entry of the footer."""
+    """One entry of the footer: keys of the table, by id, or one that is in no table."""
 
-    keys: str
     label: str
-    action: str
     ids: tuple[str, ...] = ()
-    """Ids of the keys that it names, where it names several."""
+    keys: str = ""
+    """What is shown while they are bound as in the table, or where they are in none."""
+    does: str = ""
+    """The action of a key that is in no table."""
+
+    @property
+    def rows(self) -> list[Key]:
+        """The keys that it names."""
+        return [BY_ID[id] for id in self.ids]
+
+    @property
+    def action(self) -> str:
+        """What a click on it does."""
+        return self.rows[0].action if self.ids else self.does
 
     @property
     def shown(self) -> str:
         """Its keys as they are bound now."""
-        if not self.ids:
-            new = NOW.get(_BY_ACTION.get(self.action, ""), "").partition(",")[0]
-            return pretty(new) if new else self.keys
-        if not any(id in NOW for id in self.ids):
+        if self.keys and not any(id in NOW for id in self.ids):
             return self.keys
-        pairs = zip(self.ids, self.keys, strict=True)
-        shown = [pretty(NOW.get(id, key).partition(",")[0]) for id, key in pairs]
+        shown = [pretty(key.now.partition(",")[0]) for key in self.rows]
         return ("" if all(len(key) == 1 for key in shown) else " ").join(shown)
 
 
-STEP = Foot(
-    "snrc", "step", "send('step')",
-    ids=("command.step", "command.next", "command.return", "command.continue"),
-)  # fmt: skip
-MOVE = Foot("ud", "Move", "send('up')", ids=("command.up", "command.down"))
-BREAK = Foot("b", "Break", "breakpoint")
-WATCH = Foot("D", "Watch", "prefill('display')")
-FINISH = Foot("f", "Finish", "send('finish')")
-FIND = Foot("/", "Find", "find")
-COMMAND = Foot(":", "Cmd", "type(':')")
-HELP = Foot("?", "Help", "keys")
-QUIT = Foot("q", "Quit", "ask_quit")
-TYPE = Foot("i", "Type", "type('')")
-MAXIMISE = Foot("m", "Maximise", "maximise")
-COPY = Foot("y", "Copy", "copy_pane")
-PALETTE = Foot("^p", "palette", "command_palette")
-VERSIONS = Foot("v", "Versions", "versions_here")
-LEAVE = Foot("esc", "Leave", "leave")
-LIVE = Foot("L", "Live", "live")
-KEEP = Foot("K", "Keep", "keep")
-TO_CURSOR = Foot("t", "Run to it", "run_to_cursor")
+STEP = Foot("step", ("command.step", "command.next", "command.return", "command.continue"))
+MOVE = Foot("Move", ("command.up", "command.down"))
+BREAK = Foot("Break", ("step.breakpoint",))
+WATCH = Foot("Watch", ("command.display",))
+FINISH = Foot("Finish", ("command.finish",))
+FIND = Foot("Find", ("look.find",))
+COMMAND = Foot("Cmd", ("screen.command",))
+HELP = Foot("Help", ("screen.keys",))
+QUIT = Foot("Quit", ("screen.quit",))
+TYPE = Foot("Type", ("screen.type",))
+MAXIMISE = Foot("Maximise", ("screen.maximise",))
+COPY = Foot("Copy", ("look.copy",))
+PALETTE = Foot("palette", keys="^p", does="command_palette")
+VERSIONS = Foot("Versions", ("look.versions",))
+LEAVE = Foot("Leave", ("screen.leave",), "esc")
+LIVE = Foot("Live", ("move.live",))
+KEEP = Foot("Keep", ("look.keep",))
+TO_CURSOR = Foot("Run to it", ("step.cursor",))

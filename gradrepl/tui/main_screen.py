@@ -160,8 +160,10 @@ class Main(Panes):
 
     def _key_word(self, word: str) -> bool:
         """Do what the key does whose word this is; those of commands are the conversation's."""
+        from gradrepl.commands.table import COMMANDS
+
         key = BY_WORD.get(word)
-        if key is None or key.word in ("until", "break", "quit", "restart"):
+        if key is None or word in COMMANDS:
             return False
         self.call_next(self.app.run_action, key.action)
         return True

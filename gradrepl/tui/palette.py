@@ -14,26 +14,22 @@ from gradrepl.tui.views import BY_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ASKING = ("quit", "restart")
-"""Words that are commands, too, and whose keys ask first."""
-
 
 def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
     """Yield name, help and what it does."""
-    bound = {key.word: key.shown for key in keys.KEYS}
-    for command in app.registry():
+    from gradrepl.commands.table import COMMANDS
+
+    bound = {key.word: key.shown for key in keys.everywhere()}
+    for command in COMMANDS.values():
         key = bound.get(command.name)
-        needs = any(not argument.optional for argument in command.arguments)
-        action = f"prefill('{command.name}')" if needs else f"send('{command.name}')"
-        action = {"quit": "ask_quit", "restart": "restart"}.get(command.name, action)
         name = f":{command.usage}" + (f"   [{key}]" if key else "")
-        yield name, command.summary, partial(app.run_action, action)
-    for entry in (*keys.SCREENS, *keys.PLUGGED, *keys.LOOKING, *keys.MOVING, *keys.STEPPING):
-        if not entry.action.startswith(("send(", "prefill(")) and entry.word not in ASKING:
+        yield name, command.summary, partial(app.run_action, keys.action_of(command))
+    for entry in (*keys.OWN, *keys.PLUGGED):
+        if entry.word not in keys.INSTEAD:
             name = f"{entry.help}   [{entry.shown}]"
             yield name, f":{entry.word}", partial(app.run_action, entry.action)
     for entry in BY_NAME[app.main.view].keys:
-        if entry.word not in {command.name for command in app.registry()}:
+        if entry.word not in COMMANDS:
             name = f"{entry.help}   [{entry.shown}]"
             act = partial(app.run_action, entry.action, app.main.page)
             yield name, f"On {app.main.view}: {entry.word}", act

@@ -27,7 +27,7 @@ from gradrepl.tui.key import (
     WATCH,
     Foot,
     Key,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ class View:
         return self.name in _OURS
 
 
+def _enter(label: str) -> Foot:
+    return Foot(label, keys="enter", does="open_here")
+
+
 DATA = (
     Key(
         "data.next", "n,f10", "next", "batch", "Fetch the batch at hand here, then the next", "Data"
@@ -77,39 +81,113 @@ DATA = (
     Key("data.another", "N", "another", "loader", "Look at another loader", "Data"),
 )
 HEALTH = (
-    Key("health.why", "w", "why", "health-why", "Why this verdict, in a sentence",
-        "Health"),
-    Key("health.grads", "W", "app.send('watch grads')", "watch grads",
-        "Watch every parameter's gradient", "Health"),
-    Key("health.nodes", "N", "app.send('watch nodes')", "watch nodes",
-        "Watch the gradient at every node, too", "Health"),
-    Key("health.turn", "t", "turn", "health-turn", "The other picture: by depth, over time",
-        "Health"),
-)  # fmt: skip
+    Key("health.why", "w", "why", "health-why", "Why this verdict, in a sentence", "Health"),
+    Key(
+        "health.grads",
+        "W",
+        "app.send('watch grads')",
+        "watch grads",
+        "Watch every parameter's gradient",
+        "Health",
+    ),
+    Key(
+        "health.nodes",
+        "N",
+        "app.send('watch nodes')",
+        "watch nodes",
+        "Watch the gradient at every node, too",
+        "Health",
+    ),
+    Key(
+        "health.turn",
+        "t",
+        "turn",
+        "health-turn",
+        "The other picture: by depth, over time",
+        "Health",
+    ),
+)
 VIEWS: list[View] = [
-    View("fwd", "1", "Fwd", "Forward ops", "fwd",
-         (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT),
-         page="gradrepl.tui.pages.forward:ForwardPage", phase="forward"),
-    View("bwd", "2", "Bwd", "Backward graph", "bwd",
-         (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT),
-         page="gradrepl.tui.pages.backward:BackwardPage", phase="backward"),
-    View("mem", "3", "Mem", "Tensors by the memory they share", "mem-screen",
-         (Foot("enter", "Map", "open_here"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
-         page="gradrepl.tui.pages.memory:MemoryPage"),
-    View("data", "4", "Data", "Batches, samples, loaders, and where the time goes", "data-screen",
-         (Foot("n", "Next batch", "next"), Foot("enter", "Sample", "open_here"),
-          Foot("f", "Fetch here", "fetch_here"), Foot("t", "Tune", "send('tune')"),
-          Foot("C", "Classes", "classes"), Foot("A", "Again", "again"), FIND, COMMAND, HELP, QUIT),
-         DATA, page="gradrepl.tui.pages.data:DataPage"),
-    View("health", "5", "Health", "Gradients while a training runs", "health-screen",
-         (Foot("enter", "Open", "open_here"), Foot("w", "Why", "why"), BREAK,
-          Foot("W", "Watch", "send('watch grads')"), Foot("t", "Picture", "turn"), FIND, COMMAND,
-          HELP, QUIT),
-         HEALTH, page="gradrepl.tui.pages.health:HealthPage"),
-    View("log", "6", "Log", "Program output", "log",
-         (Foot("o", "Back", "output"), FIND, COPY, COMMAND, HELP, QUIT),
-         page="gradrepl.tui.pages.output:OutputPage"),
-]  # fmt: skip
+    View(
+        "fwd",
+        "1",
+        "Fwd",
+        "Forward ops",
+        "fwd",
+        (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT),
+        page="gradrepl.tui.pages.forward:ForwardPage",
+        phase="forward",
+    ),
+    View(
+        "bwd",
+        "2",
+        "Bwd",
+        "Backward graph",
+        "bwd",
+        (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT),
+        page="gradrepl.tui.pages.backward:BackwardPage",
+        phase="backward",
+    ),
+    View(
+        "mem",
+        "3",
+        "Mem",
+        "Tensors by the memory they share",
+        "mem-screen",
+        (_enter("Map"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
+        page="gradrepl.tui.pages.memory:MemoryPage",
+    ),
+    View(
+        "data",
+        "4",
+        "Data",
+        "Batches, samples, loaders, and where the time goes",
+        "data-screen",
+        (
+            Foot("Next batch", ("data.next",)),
+            _enter("Sample"),
+            Foot("Fetch here", ("data.fetch",)),
+            Foot("Tune", ("data.tune",)),
+            Foot("Classes", ("data.classes",)),
+            Foot("Again", ("data.again",)),
+            FIND,
+            COMMAND,
+            HELP,
+            QUIT,
+        ),
+        DATA,
+        page="gradrepl.tui.pages.data:DataPage",
+    ),
+    View(
+        "health",
+        "5",
+        "Health",
+        "Gradients while a training runs",
+        "health-screen",
+        (
+            _enter("Open"),
+            Foot("Why", ("health.why",)),
+            BREAK,
+            Foot("Watch", ("health.grads",)),
+            Foot("Picture", ("health.turn",)),
+            FIND,
+            COMMAND,
+            HELP,
+            QUIT,
+        ),
+        HEALTH,
+        page="gradrepl.tui.pages.health:HealthPage",
+    ),
+    View(
+        "log",
+        "6",
+        "Log",
+        "Program output",
+        "log",
+        (Foot("Back", ("screen.output",)), FIND, COPY, COMMAND, HELP, QUIT),
+        page="gradrepl.tui.pages.output:OutputPage",
+    ),
+]
 BY_NAME = {view.name: view for view in VIEWS}
 _OURS = frozenset(BY_NAME)
 

@@ -505,9 +505,9 @@ def test_no_local_key_covers_a_general_one_that_must_stay() -> None:
     view = views.BY_NAME["data"]
     mine = {key for each in view.keys for key in each.keys.split(",")}
     assert mine & set("qRxbcsr") == set()
-    general = {key for each in keys.KEYS for key in each.keys.split(",")}
+    general = {key for each in keys.everywhere() for key in each.keys.split(",")}
     assert {"n", "f", "t", "A"} <= mine & general  # so they are shown in the footer
-    assert {foot.keys for foot in view.feet} >= {"n", "f", "t", "A", "C", "enter"}
+    assert {foot.shown for foot in view.feet} >= {"n", "f", "t", "A", "C", "enter"}
 
 
 SCRIPT = """\

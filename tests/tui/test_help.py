@@ -86,7 +86,7 @@ def test_help_of_each_screen_has_its_own_keys(view: object) -> None:
 def test_the_palette_has_every_command_with_its_key() -> None:
     async def body(seen: Seen) -> None:
         names = [name for name, _, _ in offers(seen.app)]
-        bound = {key.word: key.shown for key in keys.KEYS}
+        bound = {key.word: key.shown for key in keys.everywhere()}
         for command in COMMANDS.values():
             (name,) = [n for n in names if n.startswith(f":{command.usage}")
                        and n[len(command.usage) + 1 :][:1] in ("", " ")]  # fmt: skip

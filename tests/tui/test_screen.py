@@ -10,10 +10,14 @@ from hand_made import NODES, FakeConversation, node_stop, op_stop
 from screens import Seen, on_screen, screen
 
 from gradrepl import draw, model, protocol
+from gradrepl.commands import registry
+from gradrepl.commands.table import COMMANDS, WORDS
 from gradrepl.draw import ink, running
+from gradrepl.errors import ConfigError
 from gradrepl.launch import Options
 from gradrepl.tui import keys
 from gradrepl.tui.app import GradreplApp
+from gradrepl.tui.help import every
 from gradrepl.tui.key import key_name
 
 SIZES = [(60, 15), (80, 24), (100, 30), (119, 33), (140, 40), (160, 45), (200, 60), (40, 10)]
@@ -244,39 +248,80 @@ def test_help_and_palette_name_everything() -> None:
         await seen.press("escape", "question_mark")
         assert "Keys and commands" in seen.text
         text = seen.app.screen.query_one("#help").text()  # type: ignore[attr-defined]
-        for key in keys.KEYS:
+        for key in keys.everywhere():
             assert key.help in text
-        for command in seen.app.registry():
+        for command in COMMANDS.values():
             assert command.usage[:22] in text
         await seen.press("escape")
         assert "Keys and commands" not in seen.text
         from gradrepl.tui.palette import offers
 
         offered = " ".join(f"{name} {help}" for name, help, _ in offers(seen.app))
-        assert all(command.usage in offered for command in seen.app.registry())
-        assert all(key.help in offered or f":{key.word}" in offered for key in keys.KEYS)
+        assert all(command.usage in offered for command in COMMANDS.values())
+        assert all(key.help in offered or f":{key.word}" in offered for key in keys.everywhere())
 
     on_screen(body, size=(160, 45))
 
 
 def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
-    from gradrepl.commands.table import COMMANDS, WORDS
-
     seen: dict[str, str] = {}
-    for key in keys.KEYS:
+    for key in keys.everywhere():
         for name in key.keys.split(","):
             assert seen.setdefault(name, key.id) == key.id, name
         if key.action.startswith(("send(", "prefill(")):
             assert key.word in COMMANDS
-        else:
+        elif key.word != "restart":
             first = key.word.partition(" ")[0]
-            assert first not in WORDS or first in ("until", "break", "quit", "restart"), first
-    assert len({key.id for key in keys.KEYS}) == len(keys.KEYS)
-    bound = {name: key.word for key in keys.KEYS for name in key.keys.split(",")}
+            assert first not in WORDS or first in ("until", "break", "quit"), first
+    assert len({key.id for key in keys.everywhere()}) == len(keys.everywhere())
     for command in COMMANDS.values():
-        # In the panes l moves right, and q and ? ask and show the same as a dialog.
-        if command.key and command.name not in ("list", "quit", "help"):
-            assert bound.get(key_name(command.key)) == command.name, command.key
+        for name in command.key.keys.split(",") if command.key is not None else ():
+            assert seen[key_name(name)] == f"command.{command.name}"
+
+
+def test_every_entry_of_every_footer_names_keys_that_there_are() -> None:
+    known = {key.id for key in every()}
+    assert [foot for feet in keys.FEET.values() for foot in feet if {*foot.ids} - known] == []
+
+
+def test_the_key_of_a_plugins_command_is_bound_and_may_not_be_anothers() -> None:
+    @registry.command("heat", group="Looking", key=registry.Press("ctrl+t", "Heat: how hot it is"))
+    async def heat(talk: Any) -> None:
+        """Show how hot it is."""
+
+    @registry.command("cold", group="Looking", key=registry.Press("j", "Cold"))
+    async def cold(talk: Any) -> None:
+        """Show how cold it is."""
+
+    async def body(seen: Seen) -> None:
+        await seen.stop_at(op_stop(2))
+        registry.enter(heat.command, "a plugin")  # type: ignore[attr-defined]
+        seen.app.add_key(heat.command)  # type: ignore[attr-defined]
+        await seen.press("escape", "ctrl+t")
+        assert seen.talk.entered[-1] == ":heat"
+        registry.enter(cold.command, "a plugin")  # type: ignore[attr-defined]
+        with pytest.raises(ConfigError, match="'j' would be both"):
+            seen.app.add_key(cold.command)  # type: ignore[attr-defined]
+
+    try:
+        on_screen(body)
+    finally:
+        registry.leave("a plugin")
+
+
+def test_keys_that_come_before_the_commands_are_done_when_these_are_there() -> None:
+    async def run() -> None:
+        app = GradreplApp(FakeConversation, typing=False)
+        begin, app._begin = app._begin, lambda: None  # type: ignore[method-assign]
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("s", "f2", "n")
+            assert app.main.has_class("-nodock")  # the screen's own are done at once
+            begin()
+            seen = Seen(app, pilot, app.talk)  # type: ignore[arg-type]
+            await seen.settle()
+            assert seen.talk.entered == [":step", ":next"]
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("size", SIZES)
