@@ -207,7 +207,7 @@ def test_each_of_their_records_crosses_the_link_and_is_drawn(record: Any) -> Non
     plugins.here().load()
     message = protocol.Answer(id=1, record=record)
     assert protocol.decode(protocol.encode(message)[4:]) == message
-    for look in (Look(), Look(width=60), Look(plain=True), Look(width=60, brief=True)):
+    for look in (Look(), Look(width=60), Look(plain=True), Look(width=60, height=1)):
         text = draw.text(record, look)
         assert text.strip()
         assert not text.startswith("type:")  # it has a form of its own

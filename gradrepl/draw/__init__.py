@@ -32,6 +32,8 @@ class Look(msgspec.Struct, frozen=True):
     """Pictures may be drawn by the colour of their cells."""
     brief: bool = False
     """Of a stop or a backward only what is new: panels show the rest."""
+    height: int | None = None
+    """Lines that there is room for; None: as many as it takes."""
 
 
 others: list[Callable[[model.Record, Look], Iterable[Line] | None]] = []

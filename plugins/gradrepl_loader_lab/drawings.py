@@ -18,11 +18,11 @@ INDICES = 16
 
 
 def tuning(record: Tuning, look: Look) -> list[Line]:
-    """Return the verdict and what was measured, as bars; in short, packed into few lines."""
+    """Return the verdict and what was measured, as bars; packed where there is little room."""
     lines: list[Line] = [ink.join(("try ", "title"), (record.verdict, "good"), gap="")]
     if record.stopped:
         lines.append([("stopped: the other numbers were not measured.", "dim")])
-    if look.brief:
+    if look.height is not None and look.height < len(lines) + len(record.rows):
         packed = ink.pack([_brief(row, record) for row in record.rows], look.width, 3)
         return [*lines, *(ink.fit(line, look.width) for line in packed)]
     most = max((row.samples_per_second for row in record.rows), default=0.0)
@@ -86,11 +86,16 @@ def _end(r: EpochRun) -> Iterator[Line]:
         yield [("  no batch raises.", "good")]
 
 
-def against_memory(record: Synthetic, look: Look) -> Iterator[Line]:
-    """Yield the loader beside memory; first of all, whether the program's batches are replaced."""
-    if look.brief:
-        yield [("synthetic ", "title"), ink.span(record.verdict)]
-        return
+def against_memory(record: Synthetic, look: Look) -> list[Line]:
+    """Return the loader beside memory; the verdict alone where there is little room."""
+    lines = list(_compared(record))
+    if look.height is not None and look.height < len(lines):
+        return [[("synthetic ", "title"), ink.span(record.verdict)]]
+    return lines
+
+
+def _compared(record: Synthetic) -> Iterator[Line]:
+    """Yield first of all whether the program's batches are replaced."""
     if record.on:
         yield [("! the program's batches are replaced by one batch from memory.", "warn")]
     title = f"{record.loader} against one batch from memory"

@@ -31,9 +31,7 @@ def drawn(
     """Return all that is known about the time; without anything, how to come to know it."""
     lines = times.step(loader, look, height)
     for record in measured:
-        whole = draw.lines(record, look)
-        fits = len(lines) + len(whole) <= height
-        lines += whole if fits else draw.lines(record, replace(look, brief=True))
+        lines += draw.lines(record, replace(look, height=height - len(lines)))
     if not lines:
         return nothing(look, height)
     missing = loader.timing is None and loader.pace is not None and len(lines) < height
