@@ -142,6 +142,9 @@ def alive(pid: int) -> bool:
 def tcp(address: str) -> tuple[str, int] | None:
     """Return host and port of 'tcp://HOST:PORT', None for a path.
 
+    >>> tcp("tcp://[::1]:5000"), tcp("/run/user/1000/socket")
+    (('::1', 5000), None)
+
     Raises:
         TargetError: it is malformed.
     """

@@ -65,11 +65,12 @@ def _word(word: str, text: str) -> Any:
 
 
 def _add_words() -> None:
-    from gradrepl.line_commands import known
+    from gradrepl.line_commands import WORDS, known
 
     for word, text in known().items():
         if word.isidentifier() and not hasattr(pdb.Pdb, f"do_{word}"):
-            setattr(Pdb, f"do_{word}", _word(word, text))
+            # As pdb's own: Python 3.13 shows what stands before the empty line as the usage.
+            setattr(Pdb, f"do_{word}", _word(word, f"{WORDS[word].usage}\n\n{text}"))
 
 
 _add_words()

@@ -161,6 +161,15 @@ saved_hooks: Callable[[bool], Any] = _part(
     _nothing,
     "saved_tensors_hooks of the program are not told of.",
 )
+tells_packed = (
+    _part(
+        "torch._C._autograd.SavedTensor.unpack_hook",
+        None,
+        "Values saved for the backward are not read: hooks of the program may have packed them.",
+    )
+    is not None
+)
+"""Does a saved value tell whether it was packed by ``saved_tensors_hooks``?"""
 set_version_counter: Callable[..., Any] | None = _part(
     "torch._C._autograd._unsafe_set_version_counter",
     None,

@@ -180,7 +180,7 @@ def test_storages_of_random_programs(program: Program) -> None:
             if made.counter is not None:
                 assert member.version == program.written[made.counter]
             counted[member.counter].add(made.counter)
-            check_bytes(member, made.value, record)
+            check_bytes(member, made.value, record, begin(program, made.memory))
         assert all(len(truth) == 1 for truth in counted.values())
         assert len(counted) == len({by_name[m.name].counter for m in record.members})
 
@@ -189,23 +189,32 @@ def versions(program: Program) -> list[int]:
     return [m.value._version for m in program.made if isinstance(m.value, torch.Tensor)]
 
 
-def check_bytes(member: Any, value: Any, record: Any) -> None:
+def begin(program: Program, memory: int) -> int:
+    """The address at which a memory begins: an array's storage is only a part of it."""
+    values = [each.value for each in program.made if each.memory == memory]
+    tensors = [each for each in values if isinstance(each, torch.Tensor)]
+    return min(each.untyped_storage().data_ptr() for each in tensors)
+
+
+def check_bytes(member: Any, value: Any, record: Any, first_byte: int) -> None:
     used = {byte for first, last in member.ranges for byte in range(first, last)}
     if isinstance(value, torch.Tensor):
         assert member.exact
-        assert used == bytes_of(value)
+        assert used == bytes_of(value, first_byte)
         assert member.nbytes == value.nbytes
-        assert member.offset == value.storage_offset() * 4
+        assert member.offset == value.data_ptr() - first_byte
     assert max(used, default=0) < record.nbytes
 
 
-def bytes_of(value: torch.Tensor) -> set[int]:
-    """The bytes that a tensor uses, from torch's own indexing."""
+def bytes_of(value: torch.Tensor, first_byte: int) -> set[int]:
+    """The bytes that a tensor uses, from torch's own indexing, counted from an address."""
     size, item = value.untyped_storage().nbytes(), value.element_size()
     places = torch.arange(size // item).as_strided(
         value.shape, value.stride(), value.storage_offset()
     )
-    return {place * item + byte for place in places.flatten().tolist() for byte in range(item)}
+    start = value.untyped_storage().data_ptr() - first_byte
+    starts = [start + place * item for place in places.flatten().tolist()]
+    return {begin + byte for begin in starts for byte in range(item)}
 
 
 @quickly
@@ -227,7 +236,7 @@ def test_pairs_of_random_programs(program: Program) -> None:
             assert record.same_counter is None
             continue
         assert record.same_counter == (one.counter == other.counter)
-        common = bytes_of(one.value) & bytes_of(other.value) if record.same_storage else set()
+        common = bytes_of(one.value, 0) & bytes_of(other.value, 0)
         assert record.overlap == len(common)
         assert (record.gradient != "") == (values[0] is not values[1] and flows(*values))
         if common:

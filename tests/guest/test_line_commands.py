@@ -29,9 +29,10 @@ UNDER_PDB = (
 
 def test_pdb_has_our_words(env, tmp_path):
     (tmp_path / "program.py").write_text(UNDER_PDB)
+    at_the_call = sys.version_info >= (3, 13)  # pdb stops there, no longer a line later
     lines = [
         "grad a", "mem a b", "fn loss", "t", ":t b", "grad = 5", "p grad", "fn nosuch", "words",
-        "help mem", "n", ":grad a", "w", "c",
+        "help mem", *["n"] * (1 + at_the_call), ":grad a", "w", "c",
     ]  # fmt: skip
     result = subprocess.run(
         [sys.executable, "program.py"], input="\n".join(lines), text=True, env=env, cwd=tmp_path,
@@ -47,10 +48,13 @@ def test_pdb_has_our_words(env, tmp_path):
     assert "NameError: name 'nosuch' is not defined" in answers[8]
     assert "grad" in answers[9]
     assert "bw" in answers[9]
-    assert answers[10].startswith("Show which tensors share memory")
-    assert "[3, 0]" in answers[12]
-    assert "gradrepl/line_commands.py" not in answers[13]
-    assert "after [3.0, 0.0]" in answers[14]
+    usage, empty, about = (line.strip() for line in answers[10].splitlines()[:3])
+    assert usage.removeprefix("Usage: ").startswith("mem ")
+    assert (empty, about[:31]) == ("", "Show which tensors share memory")
+    gradient, stack, end = answers[12 + at_the_call :]
+    assert "[3, 0]" in gradient
+    assert "gradrepl/line_commands.py" not in stack
+    assert "after [3.0, 0.0]" in end
     assert (result.returncode, result.stderr) == (0, "")
 
 

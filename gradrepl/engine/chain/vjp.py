@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.tensor import figures
@@ -47,8 +48,15 @@ class Runner:
         """Return what is to be said before these nodes run.
 
         Raises:
-            StateError: a checkpoint is among them: its forward would run again and again.
+            StateError: a checkpoint is among them: its forward would run again and again; or
+                this torch does not tell whether one is.
         """
+        if not torch_private.tells_packed:
+            raise StateError(
+                f"torch {torch.__version__} does not tell which saved values hooks of the program"
+                " have packed: a look at this graph could run them.",
+                "A newer torch does: 'gradrepl doctor' names what this one lacks.",
+            )
         packed = 0
         for place in places:
             node = self._nodes[place]

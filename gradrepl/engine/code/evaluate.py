@@ -33,7 +33,11 @@ _runner: asyncio.Runner | None = None
 
 
 def without_dollars(source: str) -> str:
-    """Replace ``$gin`` and its kind by the plain names; strings and comments stay."""
+    """Replace ``$gin`` and its kind by the plain names; strings and comments stay.
+
+    >>> without_dollars("$gin[0].norm()  # $gin")
+    'grad_in[0].norm()  # $gin'
+    """
     if "$" not in source:
         return source
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))

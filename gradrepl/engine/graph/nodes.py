@@ -37,6 +37,9 @@ def saved(node: Any) -> Iterator[tuple[str, Any, str]]:
         short = attribute.removeprefix("_saved_")
         try:
             raw = getattr(node, "_raw" + attribute, None)
+            if not torch_private.tells_packed:
+                yield short, None, "not to be read"
+                continue
             if any(getattr(each, "unpack_hook", None) for each in _several(raw)):
                 yield short, None, "packed"
                 continue
@@ -54,7 +57,9 @@ def _saved_by_function(node: Any) -> Iterator[tuple[str, Any, str]]:
     """Yield what a custom Function saved; its own attributes are the ctx of its author."""
     try:
         raw = node._raw_saved_tensors
-        if any(getattr(each, "unpack_hook", None) for each in raw):
+        if not torch_private.tells_packed:
+            yield "saved_tensors", None, "not to be read"
+        elif any(getattr(each, "unpack_hook", None) for each in raw):
             yield "saved_tensors", None, "packed"
         else:
             for place, value in enumerate(node.saved_tensors):

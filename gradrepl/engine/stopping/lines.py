@@ -95,7 +95,11 @@ class Lines:
 
 
 def same_file(path: str, wanted: str) -> bool:
-    """Is ``wanted`` this file: its path, its end, or its bare name?"""
+    """Is ``wanted`` this file: its path, its end, or its bare name?
+
+    >>> same_file("/home/me/train.py", "train.py"), same_file("/home/me/train.py", "rain.py")
+    (True, False)
+    """
     if not wanted or path == wanted:
         return path == wanted
     return os.path.abspath(path) == os.path.abspath(wanted) or path.endswith(os.sep + wanted)

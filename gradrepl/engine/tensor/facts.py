@@ -34,12 +34,20 @@ def shape(tensor: torch.Tensor) -> tuple[int, ...]:
 
 @cache
 def short(dtype: torch.dtype) -> str:
-    """Return 'float32' for ``torch.float32``."""
+    """Return the name of a type of elements.
+
+    >>> short(torch.float32)
+    'float32'
+    """
     return str(dtype).removeprefix("torch.")
 
 
 def version(tensor: torch.Tensor) -> int | None:
-    """Return ``tensor._version``; None for an inference tensor, which has no counter."""
+    """Return ``tensor._version``; None for an inference tensor, which has no counter.
+
+    >>> version(torch.zeros(2).add_(1).mul_(2))
+    2
+    """
     return None if tensor.is_inference() else int(tensor._version)
 
 
