@@ -223,7 +223,7 @@ def test_the_folder_of_the_configuration_and_blocking(work: Path) -> None:
     ("args", "said"),
     [
         (("--plugin", "nosuch.py"), "there is no file 'nosuch.py'"),
-        (("--plugin",), "there is no file ''"),
+        (("--plugin",), "'--plugin' needs a Python file"),
         (("-p", "mine"), "'-p mine' is not understood"),
     ],
 )

@@ -33,8 +33,8 @@ def classes_of(record: Any) -> Classes:
             return Classes(f"{count(many, 'sample')} of {of}", labels)
         case model.Batch(labels=labels, number=number):
             return Classes(f"batch {number}", labels)
-        case model.Record(PANE="classes"):
-            return Classes(f"{count(record.samples, 'sample')} of an epoch", record.labels)
+        case model.Record(PANE="classes", labels=labels, samples=many):  # type: ignore[misc]
+            return Classes(f"{count(many, 'sample')} of an epoch", labels)
     return Classes("", ())
 
 
