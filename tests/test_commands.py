@@ -299,6 +299,7 @@ def test_restart_keeps_breakpoints_and_displays(tmp_path):
     [
         ("p", "'print' needs EXPR. Write: print EXPR"),
         (":ignore x", "'x' is not a number. Write: ignore N [COUNT]"),
+        (":detach x", "':detach' leaves the program, and takes no tensor. In Python: x.detach()"),
         (":op 3 4", "'op' does not know what to do with '4'. Write: op N"),
         (":load nope.py", "there is no script 'nope.py'. Check the path; ':examples' lists"),
         (":restart 'a", "the arguments cannot be read: No closing quotation. Close the quotes."),

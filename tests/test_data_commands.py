@@ -145,7 +145,7 @@ def test_a_batch_in_text() -> None:
 
 def test_a_sample_and_a_loader_in_text() -> None:
     text = draw.text(SAMPLE)
-    assert "  log        1 ms  (1, 8, 8) f32  0..1   first 3 nan !" in text
+    assert "  log  1 ms  first 3 nan !  (1, 8, 8) f32  0..1" in text
     assert "!!!!⠉⠉⠉⠉" in text
     plain = draw.text(SAMPLE, Look(plain=True))
     assert "█" not in plain

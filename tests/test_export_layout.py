@@ -157,7 +157,7 @@ def test_without_recorded_ops_nothing_is_framed_or_folded():
     assert all(isinstance(child, Shape) for child in group.children)
     with pytest.raises(StateError, match="no recorded ops that tell their modules") as refused:
         drawn(found, 2, "svg")
-    assert "':export on'" in refused.value.hint
+    assert "':record on'" in refused.value.hint
 
 
 def test_many_modules_side_by_side_are_taken_in_ranges():

@@ -16,15 +16,19 @@ from export_samples import graph, nodes
 from fake_talk import Talking
 
 from gradrepl import draw, model, plugins
-from gradrepl.commands import table  # noqa: F401
 from gradrepl.commands.entry import complete
-from gradrepl.commands.export import Wanted, export, read
+from gradrepl.commands.export import Wanted, export, read, record
+from gradrepl.commands.table import COMMANDS
 from gradrepl.draw.numbers import size
 from gradrepl.errors import GradreplError, StateError, TargetError, UsageError
 from gradrepl.export.records import Screen
 from gradrepl.export.writing import written
 
 plugins.here().load()
+
+
+def switch(talk: Any, on: bool) -> Any:
+    return asyncio.run(record(talk, on))
 
 
 def do(talk: Any, text: str) -> Any:
@@ -204,9 +208,14 @@ def test_the_screen() -> None:
 
 def test_on_and_off() -> None:
     talk = Talking(error=model.Notice(message="done"))
-    do(talk, "on")
-    do(talk, "off")
+    switch(talk, True)
+    switch(talk, False)
     assert [each.off for each in talk.asked] == [False, True]
+    assert COMMANDS["record"].parse("on") == [True]
+    for command, text in (("record", "maybe"), ("export", "on")):
+        with pytest.raises(UsageError) as refused:
+            asyncio.run(export(talk, *COMMANDS[command].parse(text)))
+        assert "rite: record on" in refused.value.hint
 
 
 def test_slow_writing_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

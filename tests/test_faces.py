@@ -140,7 +140,7 @@ def _code(folder: Path) -> str:
 
 @pytest.mark.parametrize(
     ("face", "then", "stopped"),
-    [([], "c", "[2 Bwd]"), (["--repl"], "c\r", "#2  MulBackward0")],
+    [([], "c", "[2 Bwd]"), (["--repl"], "c\r", " MulBackward0")],
     ids=["screen", "prompt"],
 )
 def test_a_killed_face_lets_the_script_run_on(

@@ -252,7 +252,7 @@ async def complete(talk: Talk, text: str) -> list[str]:
 def _files(rest: str, line: str) -> list[str]:
     """Return kinds of files at first, and paths."""
     last = rest.split()[-1] if rest and not line[-1].isspace() else ""
-    kinds = [word for word in ["on", "off", *door.words()] if word.startswith(last)]
+    kinds = [word for word in door.words() if word.startswith(last)]
     return (kinds if len(rest.split()) - bool(last) < 2 and "/" not in last else []) + _paths(last)
 
 

@@ -21,7 +21,7 @@ PART = 2_000
 SLOW = 0.5
 """Seconds after which it is told how far it is, and between two tellings."""
 
-What = Annotated[str, Argument("[KIND] FILE [EXPR]|on|off", complete="export", rest=True)]
+What = Annotated[str, Argument("[KIND] FILE [EXPR]", complete="export", rest=True)]
 
 
 @command(
@@ -36,9 +36,8 @@ async def export(talk: Talk, what: What = "") -> Answer:
     ``export net.svg loss`` draws the graph of loss; without EXPR that of this backward, or of the
     last recorded one. KIND says what to write where the ending does not: ``export pass run.csv``,
     ``export ops ops.json``, ``export time trace.json``, ``export screen now.svg``, ``export
-    mermaid graph.md``. ``export! ...`` writes over a file that is there. ``export on`` records
-    from now on the ops, and of the last 16 backwards the norm and time of every node, for ``pass``
-    and ``time``; ``export off`` ends it. Alone: what can be written.
+    mermaid graph.md``. ``export! ...`` writes over a file that is there. ``pass`` and ``time``
+    are of what is recorded: ``record on``. Alone: what can be written.
     """
     from gradrepl import export as door
 
@@ -49,7 +48,7 @@ async def export(talk: Talk, what: What = "") -> Answer:
         )
         return model.Exporters(rows=tuple(rows))
     if what.strip() in ("on", "off"):
-        return await talk.ask(protocol.RecordPasses(off=what.strip() == "off"))
+        raise UsageError("':export' writes a file.", f"Write: record {what.strip()}")
     wanted = read(what)
     chosen = door.choose(list(wanted.kinds), wanted.path)
     if wanted.expression and chosen.of != "graph":
@@ -58,6 +57,21 @@ async def export(talk: Talk, what: What = "") -> Answer:
             f"Write: export {chosen.of} {wanted.path}",
         )
     return await _Export(talk, chosen, wanted).run()
+
+
+def _on(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise UsageError(f"'{text}' is neither on nor off.")
+    return text == "on"
+
+
+Switch = Annotated[bool, Argument("on|off", read=_on)]
+
+
+@command("record", group="Session")
+async def record(talk: Talk, on: Switch) -> Answer:
+    """Record ops, and of the last 16 backwards each node's norm and time, for ':export'."""
+    return await talk.ask(protocol.RecordPasses(off=not on))
 
 
 class Wanted(NamedTuple):

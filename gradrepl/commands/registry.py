@@ -39,6 +39,7 @@ class Argument(msgspec.Struct, frozen=True):
     """What one argument is: how it is written, read and completed."""
 
     metavar: str
+    """How it is written; '' for one that is read only to be refused."""
     complete: str = ""
     """'python', 'path', 'condition', 'command', 'breakpoint', 'display', or nothing."""
     rest: bool = False
@@ -117,7 +118,8 @@ class Command(msgspec.Struct, frozen=True):
     @property
     def usage(self) -> str:
         """How it is written: 'ignore N [COUNT]'."""
-        shown = [f"[{a.metavar}]" if a.optional else a.metavar for a in self.arguments]
+        named = [argument for argument in self.arguments if argument.metavar]
+        shown = [f"[{each.metavar}]" if each.optional else each.metavar for each in named]
         return " ".join([self.name, *shown])
 
     def parse(self, text: str) -> list[Any]:

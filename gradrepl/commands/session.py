@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import shlex
 from pathlib import Path as FilePath
+from typing import Annotated
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from gradrepl.commands.registry import (
     ANY,
     GONE,
     WAITING,
+    Argument,
     Path,
     Press,
     Word,
@@ -72,9 +74,17 @@ async def quit_(talk: Talk) -> Answer:
     return None
 
 
+Refused = Annotated[str, Argument("", rest=True)]
+
+
 @command("detach", group=GROUP, states=ANY)
-async def detach(talk: Talk) -> Answer:
+async def detach(talk: Talk, tensor: Refused = "") -> Answer:
     """Leave a program that was attached to or that called us; it continues, with no stop."""
+    if tensor:
+        raise UsageError(
+            "':detach' leaves the program, and takes no tensor.",
+            f"In Python: {tensor}.detach(); ':t {tensor}' shows what it is.",
+        )
     await talk.detach()
     return None
 

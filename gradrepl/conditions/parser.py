@@ -184,7 +184,7 @@ def _read(kind: type[Kind], word: str, text: str) -> Condition:
         raise
     except Exception as error:  # the kind may be a plugin's
         raise ConditionError(
-            f"'{word} {text}' is not understood: {type(error).__name__}: {error}.",
+            f"'{word} {text}' is not understood: {error or type(error).__name__}.",
             f"Write: b {kind.usage}",
         ) from error
     if word not in _PLUGINS:

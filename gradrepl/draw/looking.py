@@ -58,7 +58,7 @@ def frames(record: model.Frames, width: int | None) -> list[Line]:
     shown = record.frames[::-1]
     here = next((at for at, frame in enumerate(shown) if frame.selected), None)
     cells = [
-        ((str(f.index), "dim"), f.site.place, (f.site.function, "name"), (f.module, "module"),
+        (f.site.place, (f.site.function, "name"), (f.module, "module"),
          (f.site.text.strip(), "code"))
         for f in shown
     ]  # fmt: skip

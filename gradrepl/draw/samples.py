@@ -305,8 +305,8 @@ def _steps(steps: Sequence[model.TransformStep]) -> list[Line]:
         made = f"first {bad}" if step.first_nan else bad
         edges = span(stats.min, stats.max) if stats else ""
         name: Span = (step.name, "bad" if step.first_nan else "name")
-        rows.append((name, (seconds(step.seconds), "dim"), kind(step.out), edges, (made, "bad")))
-    return table(rows, ("transform", "took", "made", "range", "")) if rows else []
+        rows.append((name, (seconds(step.seconds), "dim"), (made, "bad"), kind(step.out), edges))
+    return [[("transforms", "title")], *table(rows)] if rows else []
 
 
 def row_details(row: SampleRow, width: int) -> list[Line]:

@@ -18,7 +18,7 @@ SUBJECTS = {
     GRAPH: "the graph of EXPR, of this backward, or of the last recorded one",
     PASS: "this backward, or the last recorded one, node by node",
     OPS: "the recorded ops of the forward",
-    TIME: "when ops and nodes of recorded backwards ran (':export on' before)",
+    TIME: "when ops and nodes of recorded backwards ran (':record on' before)",
     SCREEN: "the screen as it is",
 }
 """What a file may show."""
@@ -117,7 +117,7 @@ def words() -> list[str]:
 def too_many(total: int, name: str, recorded: bool) -> StateError:
     """Return the refusal of a picture that nobody could read."""
     why = "too few modules" if recorded else "no recorded ops that tell their modules"
-    hint = "" if recorded else "After ':export on' the next forward is recorded. "
+    hint = "" if recorded else "After ':record on' the next forward is recorded. "
     return StateError(
         f"{total:,} nodes are too many for {name}, and there are {why} to fold them by.",
         f"{hint}.dot, .json and .csv take graphs of any size.",

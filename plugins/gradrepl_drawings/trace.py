@@ -51,7 +51,7 @@ def trace(record: Time, file: TextIO) -> str | None:
             _flow(file, made_by, node, flows, zero, track)
     file.write("\n]}\n")
     if not len(record.nodes):
-        return "it has no node: ':export on' records the backwards that come after it."
+        return "it has no node: ':record on' records the backwards that come after it."
     return None
 
 

@@ -20,7 +20,7 @@ from debuggee import Debuggee, debuggee
 from table import Row, Section, in_child
 
 from gradrepl import model, plugins
-from gradrepl.commands.export import export
+from gradrepl.commands.export import export, record
 from gradrepl.errors import StateError
 
 plugins.here().load()
@@ -70,7 +70,7 @@ def written(nodes: int) -> dict[str, float | None]:
         talk: Any = Talk(d)
         large = nodes > DEEP
         if not large:
-            asyncio.run(export(talk, "on"))
+            asyncio.run(record(talk, True))
         source = CHAIN.format(count=nodes) if large else NET.format(count=nodes // 52)
         assert d.type(source) is None
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

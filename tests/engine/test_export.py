@@ -23,6 +23,7 @@ from hypothesis import given, settings
 
 from gradrepl import model, plugins, protocol
 from gradrepl.commands.export import export
+from gradrepl.commands.export import record as switching
 from gradrepl.export.records import Graph as GraphRecord
 from gradrepl.export.records import Rows
 from gradrepl.export.tables import graph_json
@@ -216,6 +217,10 @@ class Talk:
         self.told.append(record)
 
 
+def switch(d: Debuggee, on: bool) -> Any:
+    return asyncio.run(switching(Talk(d), on))
+
+
 def do(d: Debuggee, text: str) -> Any:
     return asyncio.run(export(Talk(d), text))
 
@@ -241,11 +246,11 @@ def test_a_graph_knows_ops_lines_and_modules(d: Debuggee, here: Path) -> None:
 
 def test_what_has_no_graph(d: Debuggee, here: Path) -> None:
     d.type("x = torch.ones(3)")
-    do(d, "on")  # forgets what was recorded before
-    do(d, "off")
+    switch(d, True)  # forgets what was recorded before
+    switch(d, False)
     assert "'x' has no graph" in do(d, "x.svg x").message
     assert "none was recorded" in do(d, "x.svg").message
-    assert "':export on'" in do(d, "pass x.csv").hint
+    assert "':record on'" in do(d, "pass x.csv").hint
     d.type("1 + 1")
     assert list(here.iterdir()) == []
 
@@ -294,12 +299,12 @@ def hooked(end):
 def test_a_recorded_backward_is_what_plain_hooks_see(d: Debuggee, here: Path) -> None:
     d.type(NET)
     d.type(HOOKED)
-    do(d, "on")
+    switch(d, True)
     wanted = ast.literal_eval(d.value("hooked(loss)", full=True))  # at a prompt nothing is kept
     assert "none was recorded" in do(d, "pass p.csv").message
     d.type("net.zero_grad()")
     d.type("loss.backward(retain_graph=True)")
-    do(d, "off")
+    switch(d, False)
     assert do(d, "pass p.json").of == "backward 1"
     found = json.loads((here / "p.json").read_text())
     assert found["outcome"] == "finished"
@@ -321,18 +326,18 @@ def test_recording_changes_nothing(d: Debuggee) -> None:
     d.type(NET)
     d.type(run)
     d.type("first = run()")
-    do(d, "on")
+    switch(d, True)
     d.type("second = run()")
-    do(d, "off")
+    switch(d, False)
     assert d.value("first == second") == "True"
     assert d.value("torch.autograd._engine_run_backward.__module__") == "'torch.autograd.graph'"
 
 
 def test_a_backward_that_raises_is_kept_with_its_end(d: Debuggee, here: Path) -> None:
     d.type("a = torch.ones(2, requires_grad=True); b = a.exp(); c = b.sum(); b.add_(1)")
-    do(d, "on")
+    switch(d, True)
     d.type("c.backward()")
-    do(d, "off")
+    switch(d, False)
     do(d, "pass p.json")
     found = json.loads((here / "p.json").read_text())
     assert found["outcome"] == "raised RuntimeError"
@@ -342,10 +347,10 @@ def test_a_backward_that_raises_is_kept_with_its_end(d: Debuggee, here: Path) ->
 
 
 def test_time_leads_from_each_op_to_its_nodes(d: Debuggee, here: Path) -> None:
-    do(d, "on")
+    switch(d, True)
     d.type(NET)
     d.type("loss.backward()")
-    do(d, "off")
+    switch(d, False)
     assert do(d, "time t.json").note == ""
     do(d, "ops o.json")
     do(d, "pass p.json")

@@ -36,11 +36,11 @@ def test_a_cell_is_debugged_with_our_words(kernel, capsys):
     x.exp().mul(2).backward()
     assert kernel.asked == ["(grad) "] * 3 + ["... "] * 2 + ["(grad) "] + ["(grad:bw) "] * 4
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("set_trace()  test_notebook.py:")
+    assert lines[0].startswith("● set_trace()  test_notebook.py:")
     assert lines[1] == "tensor(2., grad_fn=<AddBackward0>)"
-    assert lines[2].startswith("Breakpoint ")
+    assert lines[2].startswith("◆ Breakpoint ")
     assert lines[3:5] == ["in 0", "in 1"]
-    assert lines[5].startswith("#2  ExpBackward0")
+    assert lines[5].startswith("● #2/3 ExpBackward0")
     assert "2.0" in lines
 
 

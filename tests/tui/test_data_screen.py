@@ -222,7 +222,7 @@ def test_before_it_is_looked_at_the_batch_says_what_it_knows() -> None:
     async def body(seen: Seen) -> None:
         await seen.type(":load train.py")
         await seen.press("escape", "4")
-        pane = seen.app.page.near
+        pane: Any = seen.app.main.page.near
         pane.show(BAD)
         assert "enter" in pane.text()
         pane.show(replace(BAD, index="", odd=()))  # of an iterable dataset

@@ -51,7 +51,7 @@ def _(request: p.Take, session: Session, place: Place) -> Answer:
         if not len(ops):
             raise StateError(
                 "no op has been recorded.",
-                "Ops are recorded while you step, or after ':export on'.",
+                "Ops are recorded while you step, or after ':record on'.",
             )
         _hold(serial, ops)
         return ops.head(serial)
@@ -92,7 +92,7 @@ def _last(serial: int, what: str, session: Session, place: Place) -> model.Taken
         also = "':export FILE EXPR' takes the graph of a tensor; " if what == "graph" else ""
         raise StateError(
             "no backward is paused here, and none was recorded.",
-            f"{also}':export on' records each backward from now on.",
+            f"{also}':record on' records each backward from now on.",
         )
     taken = kept[-1].snapshot
     _hold(serial, Ran(taken) if what == "pass" else taken)
@@ -136,6 +136,6 @@ def _(request: p.RecordPasses, session: Session, place: Place) -> Answer:
     else:
         said = (
             "ops and backwards are recorded for ':export' from now on: the last 16 backwards with "
-            "the norm and the time of each node; ':export off' ends it."
+            "the norm and the time of each node; ':record off' ends it."
         )
     return model.Notice(message=said)

@@ -1,6 +1,6 @@
 """Backwards that are kept for a file: which nodes ran when, and what arrived at them.
 
-In place only after ``:export on``. Each node then has one hook before it runs, gone with the pass;
+In place only after ``:record on``. Each node then has one hook before it runs, gone with the pass;
 a node lasts until the next one of its thread begins. Nothing of the user's is kept: a pass becomes
 plain rows as soon as it is over.
 """
