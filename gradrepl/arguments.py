@@ -81,14 +81,10 @@ def options(asked: dict[str, Any]) -> Options:
         ConfigError: a setting cannot be understood.
     """
     settings = config.options()
-    added = {
-        name: (*getattr(settings, name), *asked[name])
-        for name in ("commands", "plugins", "blocked")
-        if name in asked
-    }
-    if "address" in asked:
-        added["listens"] = True
-    return replace(settings, **{**asked, **added})
+    chosen = {**asked}
+    for name in ("commands", "plugins", "blocked"):
+        chosen[name] = (*getattr(settings, name), *asked.get(name, ()))
+    return replace(settings, listens="address" in asked, **chosen)
 
 
 def _divided(argv: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -166,7 +166,11 @@ def _checked(where: str, name: str, value: Any) -> Any:
 
 
 def described(kind: Any) -> str:
-    """Say in words what a setting of this type is."""
+    """Say in words what a setting of this type is.
+
+    >>> described(tuple[str, ...])
+    'a list of texts'
+    """
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(get_args(kind))
     if get_origin(kind) is tuple:

@@ -82,7 +82,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_device(name: str) -> bool:
-    """Is this how a device is written?"""
+    """Is this how a device is written?
+
+    >>> [is_device(name) for name in ("cpu", "cuda:1", "auto", "gpu")]
+    [True, True, True, False]
+    """
     return re.fullmatch(r"cpu|meta|auto|cuda(:\d+)?", name) is not None
 
 
@@ -138,12 +142,12 @@ def exec_listening(options: Options) -> None:
     }
     code = options.engine[1].replace("engine.__main__", "guest.__main__")
     environment = {**os.environ, "GRADREPL_LISTEN": json.dumps(setup)}
-    with _large_stack():
+    with large_stack():
         os.execve(options.python, [options.python, "-c", code], environment)
 
 
 @contextmanager
-def _large_stack() -> Iterator[None]:
+def large_stack() -> Iterator[None]:
     """Give the process started inside a large stack; the limit is read when it starts."""
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
     want = STACK if hard == resource.RLIM_INFINITY else min(STACK, hard)
@@ -280,7 +284,7 @@ class Debuggee:
             "eager": options.eager,
         }
         try:
-            with _large_stack():
+            with large_stack():
                 return subprocess.Popen(
                     [options.python, *options.engine],
                     stdin=streams[0],

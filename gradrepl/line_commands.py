@@ -10,9 +10,8 @@ from types import FrameType
 from typing import Any, Protocol
 
 from gradrepl import draw, model, protocol
-from gradrepl.commands.registry import split_word
+from gradrepl.commands.registry import Command, split_word
 from gradrepl.commands.table import WORDS
-from gradrepl.engine import answers
 from gradrepl.engine.code import frames
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import GradreplError, StateError
@@ -27,10 +26,10 @@ ALONE = ("bw",)
 """Words that bring the client to this terminal."""
 
 
-def known() -> dict[str, str]:
-    """Return the words that can be said, each with its help."""
+def known() -> dict[str, Command]:
+    """Return the words that can be said, each with its command."""
     return {
-        word: command.help
+        word: command
         for word, command in WORDS.items()
         if (command.name not in OURS_ONLY and command.group in GROUPS) or command.name in ALONE
     }
@@ -62,37 +61,41 @@ class Caller:
         host = self._host
         host.wake()
         with host.session.gate.masked(masked):
-            return answers.answer(request, host.session, self._place)
+            return host.session.answer(request, self._place)
 
 
-def say(line: str, found: list[FrameType], space: dict[str, Any] | None = None) -> model.Record:
-    """Return the answer to ``line``, seen from the first of the frames ``found``.
+def say(line: str, stack: list[FrameType], space: dict[str, Any] | None = None) -> str:
+    """Return the answer to ``line`` as text, seen from the first frame of ``stack``.
 
-    Without frames the names are those of ``space``. An error of the user's is a record too.
+    Without frames the names are those of ``space``. An error of the user's is an answer, too.
     """
     host = Host.get()
     before = host.session.space
     if space is not None:
         host.session.space = space
     try:
-        word, rest = split_word(line.strip().lstrip(":%"))
-        if word not in known():
-            raise StateError(f"'{word}' cannot be said here.", "Say it at a stop of gradrepl's.")
-        command = WORDS[word]
-        caller = Caller(Place("forward" if found else "idle", found))
-        work = command.function(caller, *command.parse(rest))
-        try:
-            work.send(None)
-        except StopIteration as done:
-            record: model.Record | None = done.value
-        else:
-            raise StateError(f"'{word}' cannot be said here.")
-        return record or model.Notice(message="done.")
+        record = _done(line, stack)
     except GradreplError as error:
-        return error.record()
+        record = error.record()
     finally:
         host.session.space = before
-        frames.release(found)
+        frames.release(stack)
+    return draw.text(record)
+
+
+def _done(line: str, stack: list[FrameType]) -> model.Record:
+    word, rest = split_word(line.strip().lstrip(":%"))
+    command = known().get(word)
+    if command is None:
+        raise StateError(f"'{word}' cannot be said here.", "Say it at a stop of gradrepl's.")
+    caller = Caller(Place("forward" if stack else "idle", stack))
+    work = command.function(caller, *command.parse(rest))
+    try:
+        work.send(None)
+    except StopIteration as done:
+        record: model.Record | None = done.value
+        return record or model.Notice(message="done.")
+    raise StateError(f"'{word}' cannot be said here.")
 
 
 # -- IPython ------------------------------------------------------------------------------------
@@ -149,4 +152,4 @@ class Magics:
         if not line.strip():
             print("%gradrepl WORD ARGS, with a WORD of: " + ", ".join(known()))
             return
-        print(draw.text(say(line, [], self._shell.user_ns)), end="")
+        print(say(line, [], self._shell.user_ns), end="")

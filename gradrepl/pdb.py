@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from gradrepl.commands.registry import split_word
+from gradrepl.line_commands import known, say
 
 
 class Pdb(pdb.Pdb):
@@ -22,8 +23,6 @@ class Pdb(pdb.Pdb):
 
         List the words that gradrepl adds.
         """
-        from gradrepl.line_commands import known
-
         mine = [word for word in known() if hasattr(self, f"do_{word}")]
         self.message("gradrepl adds: " + ", ".join(mine))
         self.message("A word that names a variable here is Python; ':word' is always the word.")
@@ -43,17 +42,14 @@ class Pdb(pdb.Pdb):
         return line
 
     def _say(self, word: str, arg: str) -> None:
-        from gradrepl import draw
-        from gradrepl.line_commands import say
-
         frame = self.curframe
         if frame is None:
             self.error("there is no frame to look from.")
             return
-        found: list[FrameType] = [frame]
+        stack: list[FrameType] = [frame]
         while (frame := frame.f_back) is not None:
-            found.append(frame)
-        self.message(draw.text(say(f"{word} {arg}", found)).rstrip("\n"))
+            stack.append(frame)
+        self.message(say(f"{word} {arg}", stack).rstrip("\n"))
 
 
 def _word(word: str, text: str) -> Any:
@@ -64,16 +60,10 @@ def _word(word: str, text: str) -> Any:
     return do
 
 
-def _add_words() -> None:
-    from gradrepl.line_commands import WORDS, known
-
-    for word, text in known().items():
-        if word.isidentifier() and not hasattr(pdb.Pdb, f"do_{word}"):
-            # As pdb's own: Python 3.13 shows what stands before the empty line as the usage.
-            setattr(Pdb, f"do_{word}", _word(word, f"{WORDS[word].usage}\n\n{text}"))
-
-
-_add_words()
+for _name, _command in known().items():
+    if _name.isidentifier() and not hasattr(pdb.Pdb, f"do_{_name}"):
+        # As pdb's own: Python 3.13 shows what stands before the empty line as the usage.
+        setattr(Pdb, f"do_{_name}", _word(_name, f"{_command.usage}\n\n{_command.help}"))
 
 
 def set_trace(*, header: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import select
@@ -122,11 +123,8 @@ def _init() -> None:
         raise ConfigError(f"'{file}' exists already.", "'gradrepl config show' tells what it says.")
     lines = ["# Settings of gradrepl. What is commented out is the default.", ""]
     for each in fields(config.Config):
-        lines += [
-            f"# {config.HELP[each.name]}",
-            f"# {each.name} = {written(default(each.name))}",
-            "",
-        ]
+        default = written(getattr(config.Config(), each.name))
+        lines += [f"# {config.HELP[each.name]}", f"# {each.name} = {default}", ""]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("\n".join(lines))
@@ -135,27 +133,18 @@ def _init() -> None:
     print(file)
 
 
-def default(name: str) -> object:
-    """Return the default of a setting."""
-    return getattr(config.Config(), name)
-
-
 def written(value: object) -> str:
-    """Return ``value`` as TOML writes it."""
-    if isinstance(value, bool):
-        return str(value).lower()
+    """Return ``value`` as TOML writes it.
+
+    >>> written({"dead": 0.9, "names": ("a", "b")})
+    '{"dead" = 0.9, "names" = ["a", "b"]}'
+    """
     if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(map(written, value)) + "]"
+        return f"[{', '.join(map(written, value))}]"
     if isinstance(value, dict):
-        return (
-            "{"
-            + ", ".join(f"{written(key)} = {written(each)}" for key, each in value.items())
-            + "}"
-        )
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
-    return repr(value)
+        pairs = (f"{written(key)} = {written(each)}" for key, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
 
 
 def _keys() -> None:
@@ -292,7 +281,11 @@ def press_keys() -> None:
 
 
 def named(data: bytes) -> list[str]:
-    """Return the names that the screen has for the keys in ``data``."""
+    """Return the names that the screen has for the keys in ``data``.
+
+    >>> named(b"s\\x1b[A")
+    ['s', 'up']
+    """
     from textual import events
     from textual._xterm_parser import XTermParser
 

@@ -18,7 +18,7 @@ from typing import Any
 from gradrepl import conditions as c
 from gradrepl import model, protocol
 from gradrepl.conditions import parse
-from gradrepl.launch import Options, _large_stack
+from gradrepl.launch import Options, large_stack
 from gradrepl.link import BlockingLink
 
 ROOT = Path(__file__).parent.parent
@@ -188,7 +188,7 @@ def _last(found: list[Any]) -> Any:
 
 
 def _begin(about: dict[str, Any], cwd: Path | None, streams: Any) -> subprocess.Popen[str]:
-    with _large_stack():
+    with large_stack():
         return subprocess.Popen(
             [sys.executable, *Options().engine], text=True, cwd=cwd,
             env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from debuggee import ROOT, SECONDS, Debuggee, debuggee
 
-from gradrepl.launch import _large_stack
+from gradrepl.launch import large_stack
 
 SERVER = ROOT / "tests" / "_fork_server.py"
 
@@ -66,7 +66,7 @@ class Nursery:
         self._bare: dict[tuple[str, ...], tuple[Child, Path]] = {}
         self._outcomes: dict[tuple[str, ...], Outcome] = {}
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        with _large_stack():
+        with large_stack():
             self._server = subprocess.Popen(
                 [sys.executable, SERVER], env=environment, stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -103,15 +103,15 @@ def test_a_text_corpus(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (":batch", "there is no DataLoader in reach."),
+        (":batch", "No DataLoader found in the current scope."),
         (":batch x", "'x' is not a batch number."),
         (":loader 5", "'5' is a int, not a DataLoader."),
         (":sample", "'sample' needs I."),
         (":to cpu", "'to' needs EXPR."),
         (":to toaster torch", "'toaster' is no device."),
         (":epoch x", "'x' is not an epoch number."),
-        (":epoch 3", "there is no DataLoader in reach."),
-        (":synthetic off", "there is no DataLoader in reach."),
+        (":epoch 3", "No DataLoader found in the current scope."),
+        (":synthetic off", "No DataLoader found in the current scope."),
     ],
 )
 def test_bad_input_gets_one_sentence(line: str, message: str) -> None:

@@ -63,7 +63,7 @@ class AttachedPeer(Peer):
         self.leave()
 
     def leave(self) -> None:
-        """End the link; the program sees it and runs on."""
+        """End the link; the program sees it and continues."""
         if self._link is not None:
             self._link.close()
 
@@ -73,7 +73,7 @@ class AttachedPeer(Peer):
             self._streams.feed(data)
 
     async def end(self) -> bool:
-        """Wait until the debuggee has ended the link; it is never forced."""
+        """Wait until the program has ended the link; it is never forced."""
         if self._serving is not None:
             await self._serving
         return False
@@ -105,7 +105,7 @@ class AttachedPeer(Peer):
 
 
 class Attached(Conversation):
-    """What is typed at a debuggee of somebody else's; the end of the link ends it."""
+    """What is typed at a program of somebody else's; the end of the link ends it."""
 
     ours = False
 
@@ -126,7 +126,7 @@ class Attached(Conversation):
         return 0
 
     async def start(self) -> None:
-        """Meet the debuggee; when it waits, run the breakpoint's and the ``-c`` commands."""
+        """Meet the program; when it waits, run the breakpoint's and the ``-c`` commands."""
         peer = AttachedPeer(self.endpoint, self._heard, self._lost)
         self._peer = peer
         await peer.start(self.options, self.on_output)
@@ -167,7 +167,7 @@ class Attached(Conversation):
             await self.detach()
 
     async def detach(self) -> None:
-        """Leave; the program runs on at full speed, with no stop."""
+        """Leave; the program continues at full speed, with no stop."""
         await self._leave(protocol.Detach())
         if not self.child:
             self.tell(model.Notice(message=f"detached: {self.endpoint.name} continues."))

@@ -1,4 +1,4 @@
-"""One debuggee as a face has it: process, link, and the answers still to come."""
+"""One debuggee as a client has it: process, link, and the answers still to come."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Peer:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if meeting.done():
                 self._link, _ = meeting.result()
-                listener.close()  # now, so that a face that is killed leaves no folder behind
+                listener.close()  # now, so that a client that is killed leaves no folder behind
                 await self._converse(self._link, process)
             code = await asyncio.shield(process.ended)
         finally:

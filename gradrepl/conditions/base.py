@@ -7,16 +7,22 @@ an op's outputs.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Self
 
 import msgspec
 
 from gradrepl.event import Event
 
-__all__ = ["BATCH", "BOTH", "LINE", "NODE", "OP", "PASS", "WATCH", "Base", "Kind"]
+__all__ = [
+    "BATCH", "BOTH", "LINE", "NEVER_QUIET", "NODE", "OP", "PASS", "WATCH", "Base", "Kind", "Norms",
+]  # fmt: skip
 
 OP, NODE, PASS, LINE, WATCH, BATCH = "op", "node", "pass", "line", "watch", "batch"
 BOTH = frozenset({OP, NODE})
+Norms = tuple[float, float]
+"""The smallest and the largest of a range."""
+NEVER_QUIET: Norms = (math.inf, -math.inf)
 
 
 class Base(msgspec.Struct, frozen=True, tag_field="type", tag=True):
@@ -68,6 +74,17 @@ class Base(msgspec.Struct, frozen=True, tag_field="type", tag=True):
     def only_leaves(self) -> bool:
         """Can it hold at leaves only?"""
         return False
+
+    def only_roots(self, when: str) -> bool:
+        """Can it hold at this side of nodes only where a backward begins?"""
+        return False
+
+    def quiet(self) -> Norms:
+        """Return the norms at which it cannot hold at a node, if those of all gradients are such.
+
+        A hook asks it only beyond them: what it waits for costs no more than a comparison.
+        """
+        return NEVER_QUIET
 
     def parts(self) -> list[Base]:
         """Return the simple conditions that it is made of."""

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, Union
 
-from gradrepl.conditions.base import BATCH, BOTH, LINE, NODE, OP, PASS, WATCH, Base
+from gradrepl.conditions.base import (
+    BATCH,
+    BOTH,
+    LINE,
+    NEVER_QUIET,
+    NODE,
+    OP,
+    PASS,
+    WATCH,
+    Base,
+    Norms,
+)
 from gradrepl.conditions.kinds import OURS
 from gradrepl.event import Event
 
@@ -75,6 +86,14 @@ class Both(Pair, frozen=True):
         """Does one hold at leaves only?"""
         return self.left.only_leaves() or self.right.only_leaves()
 
+    def only_roots(self, when: str) -> bool:
+        """Does one hold only where a backward begins?"""
+        return self.left.only_roots(when) or self.right.only_roots(when)
+
+    def quiet(self) -> Norms:
+        """Return the norms at which one cannot hold."""
+        return self.right.quiet() if self.left.quiet() == NEVER_QUIET else self.left.quiet()
+
 
 class Either(Pair, frozen=True):
     """One of two conditions."""
@@ -106,6 +125,15 @@ class Either(Pair, frozen=True):
     def only_leaves(self) -> bool:
         """Do both hold at leaves only?"""
         return self.left.only_leaves() and self.right.only_leaves()
+
+    def only_roots(self, when: str) -> bool:
+        """Do both hold only where a backward begins?"""
+        return self.left.only_roots(when) and self.right.only_roots(when)
+
+    def quiet(self) -> Norms:
+        """Return the norms at which neither can hold."""
+        (a, b), (c, d) = self.left.quiet(), self.right.quiet()
+        return max(a, c), min(b, d)
 
 
 class Plugged(Base, frozen=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from fnmatch import fnmatchcase
 from typing import Self
 
-from gradrepl.conditions.base import BATCH, LINE, NODE, OP, PASS, WATCH, Kind
+from gradrepl.conditions.base import BATCH, LINE, NODE, OP, PASS, WATCH, Kind, Norms
 from gradrepl.errors import ConditionError
 from gradrepl.event import Event
 from gradrepl.model.health import NO_GRAD, PROBLEMS, VERDICTS
@@ -163,6 +165,14 @@ class NonFinite(Kind, frozen=True):
         """Was it born here?"""
         return event.born(self.what)
 
+    def only_roots(self, when: str) -> bool:
+        """Before any other node, what is not finite has come from one that ran."""
+        return when == "before"
+
+    def quiet(self) -> Norms:
+        """Return all norms that are finite."""
+        return 0.0, sys.float_info.max
+
 
 class NormIs(Kind, frozen=True):
     """A gradient (or, combined with ``op``, an output) whose L2 norm compares so."""
@@ -183,6 +193,10 @@ class NormIs(Kind, frozen=True):
         except ValueError:
             pass
         raise ConditionError(f"'norm {text}' is not a limit.", "Write: b norm > 10")
+
+    def quiet(self) -> Norms:
+        """Return the norms that are not beyond the limit."""
+        return (self.limit, math.inf) if self.below else (-math.inf, self.limit)
 
     def matches(self, event: Event) -> bool:
         """Is any norm beyond the limit? A nan is."""

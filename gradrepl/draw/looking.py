@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 
 from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
-from gradrepl.draw.ink import Line, Row, Span
+from gradrepl.draw.ink import Line, Row
 from gradrepl.draw.lists import node_table, op_table
 from gradrepl.draw.numbers import count, dtype, times
+from gradrepl.draw.python import part_of_file
 from gradrepl.draw.tables import facts, more, table, window
 from gradrepl.draw.tensors import statistics, tensor_facts
 
@@ -74,14 +74,17 @@ def _(record: model.Source, look: Look) -> Iterable[Line]:
 def source(record: model.Source, width: int | None) -> list[Line]:
     """Return lines of source, each with its mark, its number, and what ran on it."""
     digits = max((len(str(line.line)) for line in record.lines), default=1)
-    return [_source_line(line, width, digits) for line in record.lines]
+    texts = [line.text.rstrip("\n") for line in record.lines]
+    coloured = part_of_file(record.file, record.lines[0].line if texts else 1, texts)
+    pairs = zip(record.lines, coloured, strict=True)
+    return [_source_line(line, code, width, digits) for line, code in pairs]
 
 
-def _source_line(line: model.SourceLine, width: int | None, digits: int) -> Line:
+def _source_line(line: model.SourceLine, code: Line, width: int | None, digits: int) -> Line:
     mark = ("▶", "here") if line.here else ("◆", "bad") if line.breakpoint else (" ", "")
     role = "here" if line.here else "dim"
     left = Row([mark, (ink.right(str(line.line), digits + 1) + "  ", role)])
-    left += python(line.text.rstrip("\n"))
+    left += code
     room = 200 if width is None else width - ink.width(left) - 4
     if not line.note or room < 6:
         return left
@@ -92,28 +95,6 @@ def _source_line(line: model.SourceLine, width: int | None, digits: int) -> Line
         column = min(column, width - ink.cell_len(note) - 2)
     left += [(" " * max(2, column - at), ""), ("# " + note, "comment")]
     return left
-
-
-@lru_cache(maxsize=2048)
-def python(text: str) -> tuple[Span, ...]:
-    """Return one line of Python as spans with roles."""
-    if not text.strip():
-        return (ink.span(text),)
-    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
-    from pygments.token import (  # type: ignore[import-untyped]
-        Comment,
-        Keyword,
-        Number,
-        String,
-    )
-
-    roles = ((Comment, "comment"), (String, "string"), (Keyword, "keyword"), (Number, "number"))
-    tokens = PythonLexer(stripnl=False, ensurenl=False).get_tokens(text)
-    return tuple(
-        ink.span(value, next((role for token, role in roles if kind in token), ""))
-        for kind, value in tokens
-        if value
-    )
 
 
 # -- lists ---------------------------------------------------------------------------------------

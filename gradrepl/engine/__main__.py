@@ -1,18 +1,16 @@
-"""The debuggee's start: connect to the face, then serve at the bottom of the main thread."""
+"""The debuggee's start: connect to the client, then serve at the bottom of the main thread."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
 import threading
-from types import ModuleType
 from typing import Any
 
 from gradrepl import protocol
-from gradrepl.engine import current
-from gradrepl.engine.code import fork_warning, frames, stdio
+from gradrepl.engine import current, debuggee
+from gradrepl.engine.code import fork_warning, script, stdio
 from gradrepl.engine.forward import compiled
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place, Quitting
@@ -21,20 +19,15 @@ from gradrepl.errors import LinkError
 from gradrepl.link import BlockingLink, leave_signals
 
 _gone = threading.Lock()
-"""Taken, for good, when the face is gone."""
+"""Taken, for good, when the client is gone."""
 
 
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
-    frames.mark_ours(sys._getframe(1).f_code)
-    setup = json.loads(os.environ.pop("GRADREPL_DEBUGGEE"))
-    sys.path.insert(0, "")
-    sys.argv[:] = [""]
-    namespace = ModuleType("__main__")
-    sys.modules["__main__"] = namespace
-    namespace.__dict__["__builtins__"] = sys.modules["builtins"]
+    setup = script.begin("GRADREPL_DEBUGGEE")
     link = BlockingLink.connect(setup["socket"], setup["token"], platform.python_version())
-    session = current.session = Session(link)
+    session = current.session = debuggee.begin(link)
+    session.from_command_line = True
     interrupts = Interrupts(session)
     interrupts.install()
     _share_streams(session, setup)
@@ -86,7 +79,7 @@ def _listen(
         if isinstance(message.request, protocol.Pause):
             interrupts.pause()
             session.send(protocol.Answer(id=message.id))
-        elif (record := session.at_once(message.request)) is not None:
+        elif (record := debuggee.at_once(message.request, session)) is not None:
             session.send(protocol.Answer(id=message.id, record=record))  # type: ignore[arg-type]
         else:
             leaving = leaving or isinstance(message.request, protocol.Quit)

@@ -12,9 +12,11 @@ from msgspec import structs
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on, tensor_at
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.breaking import broken_lines
 from gradrepl.engine.code import complete, evaluate
 from gradrepl.engine.code.torch_import import torch_module
+from gradrepl.engine.plugged.observers import Plugged
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
@@ -23,17 +25,17 @@ from gradrepl.errors import StateError, UsageError
 @on(p.Describe)
 def describe(request: p.Describe, session: Session, place: Place) -> Answer:
     """Answer ``:t EXPR``."""
-    tensor = tensor_at(request.expression, session, place)
+    tensor = session.tensor(request.expression, place)
     from gradrepl.engine.tensor import report
 
     record = report.everything(tensor, request.expression, session, place)
-    more = session.observers.facts(tensor, request.expression)
+    more = session.state(Plugged).facts(tensor, request.expression)
     return structs.replace(record, more=more) if more else record
 
 
 @on(p.Compare)
 def _(request: p.Compare, session: Session, place: Place) -> Answer:
-    a, b = (tensor_at(each, session, place) for each in (request.a, request.b))
+    a, b = (session.tensor(each, place) for each in (request.a, request.b))
     from gradrepl.engine.tensor import compare
 
     return compare.between(a, b, (request.a, request.b))
@@ -101,7 +103,9 @@ def _walk(place: Place, move: int) -> Answer:
             "'u' goes toward the loss, 'd' toward the leaves.",
         )
     place.looking = target
-    return backward.view.node(target, place.event if target == place.event.node else None)
+    event = place.event if target == place.event.node else None
+    shown: model.Node = backward.view.node(target, event)
+    return shown
 
 
 def _path(place: Place) -> tuple[str, ...]:
@@ -151,14 +155,17 @@ def _(request: p.Listing, session: Session, place: Place) -> Answer:
         first, last = max(1, at - request.context), at + request.context
     lines = linecache.getlines(code.co_filename, frame.f_globals)
     notes = session.line_notes(code.co_filename)
-    broken = session.broken_lines(code.co_filename)
+    broken = broken_lines(session, code.co_filename)
     rows = tuple(
         model.SourceLine(
-            number, lines[number - 1].rstrip("\n"), number == here,
-            notes.get(number, ""), number in broken,
+            number,
+            lines[number - 1].rstrip("\n"),
+            number == here,
+            notes.get(number, ""),
+            number in broken,
         )
         for number in range(first, min(last, len(lines)) + 1)
-    )  # fmt: skip
+    )
     return model.Source(file=code.co_filename, function=code.co_name, lines=rows)
 
 

@@ -51,9 +51,11 @@ class Telling:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         tb: TracebackType | None,
-    ) -> bool:  # fmt: skip
+    ) -> bool:
         self._over.set()
         self._thread.join()
         asked = isinstance(error, KeyboardInterrupt)
@@ -73,6 +75,11 @@ class Telling:
     def _record(self, over: bool = False) -> model.Progress:
         done, more = self._at
         return model.Progress(
-            what=self._what, done=done, total=self._total, unit=self._unit,
-            seconds=time.monotonic() - self._begun, more=more, over=over,
-        )  # fmt: skip
+            what=self._what,
+            done=done,
+            total=self._total,
+            unit=self._unit,
+            seconds=time.monotonic() - self._begun,
+            more=more,
+            over=over,
+        )

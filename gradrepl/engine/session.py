@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import builtins
-import linecache
-import os
-import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cached_property
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.torch_import import Watch as TorchWatch
 from gradrepl.engine.code.torch_import import device, torch_module
-from gradrepl.engine.explain import errors
 from gradrepl.engine.stopping.gate import Gate, Place
-from gradrepl.engine.stopping.lines import doubts, same_file
 from gradrepl.engine.stopping.stepper import Stepper
-from gradrepl.errors import ConditionError, LinkError, StateError
-from gradrepl.model import BreakpointInfo, Error, Notice, Record, Watch
+from gradrepl.errors import LinkError, StateError, UsageError
+from gradrepl.model import Error, Notice, Record, Watch
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.calls import Call
+    from gradrepl.engine.forward.recorder import Recorder
     from gradrepl.engine.graph.backward import Pass
-    from gradrepl.engine.plugged.observers import Observers
-    from gradrepl.engine.stopping.events import _Event
+    from gradrepl.engine.stopping.events import Event
     from gradrepl.engine.tensor.names import Names
 
 
-WATCH = "':watch grads' watches them from now on; Ctrl-C pauses the program for it."
-Scope = tuple[dict[str, Any], dict[str, Any]]
+T = TypeVar("T")
+Scope = tuple[dict[str, Any], MutableMapping[str, Any]]
 """(globals, locals)"""
 
 
@@ -46,27 +39,26 @@ class Link(Protocol):
         """Send, or raise LinkError."""
 
 
+Answerer = Callable[[Any, "Session", Place], Record | None]
+"""Returns the record that answers a request at a place."""
+
+
 class Session:
     """One debuggee."""
 
-    def __init__(self, link: Link) -> None:
-        # looking and wanted register answers of their own
-        from gradrepl.engine import answers, looking  # noqa: F401
-        from gradrepl.engine.health import wanted  # noqa: F401
-        from gradrepl.engine.plugged import wanted as plugged  # noqa: F401
+    recorder: Recorder
+    """What records ops; there once torch is."""
 
+    def __init__(self, link: Link, answer: Answerer) -> None:
         self.link = link
-        self.gate = Gate(self.send, lambda request, place: answers.answer(request, self, place))
-        self.gate.struck = lambda error, place: errors.about(
-            evaluate.error(error), error, self, place
-        )
+        self._answer = answer
+        self._states: dict[Any, Any] = {}
+        self.gate = Gate(self.send, self.answer)
         self.stepper = Stepper(self, self.gate)
         self.space: dict[str, Any] = sys.modules["__main__"].__dict__
         """The name space of the idle prompt: that of ``__main__``."""
         self.shown: dict[str, str | None] = {}
         """Displayed expressions, with their text at the last stop."""
-        self.looks: dict[str, Callable[[Session, Place], list[Watch]]] = {}
-        """By who asked: what else looks at every stop, and says what is new."""
         self.exit_code = 0
         self.script = ""
         """Path of the script that is running or was run."""
@@ -76,9 +68,24 @@ class Session:
         """Called around each stop in the thread that parks, before anything is told of it."""
         self.ready: protocol.Ready | None = None
         """What was told of torch when it came."""
+        self.from_command_line = False
+        """Did ``gradrepl script.py`` start this process?"""
         self._torch_watch = TorchWatch(self._torch_arrived)
-        self.watch_for_torch()
         self._warming: threading.Thread | None = None
+
+    def answer(self, request: Any, place: Place) -> Record | None:
+        """Answer a request of the client, or one that another answer asks."""
+        return self._answer(request, self, place)
+
+    def state(self, kind: Callable[[Session], T]) -> T:
+        """Return what ``kind`` keeps of this session; it is made when first asked for.
+
+        >>> session.state(Journal).passes  # doctest: +SKIP
+        """
+        found: T | None = self._states.get(kind)
+        if found is None:
+            found = self._states[kind] = kind(self)
+        return found
 
     # -- talking -----------------------------------------------------------------------------
 
@@ -101,20 +108,6 @@ class Session:
             return Notice(message=f"waiting at the {self.gate.places[-1].state} prompt.")
         return Notice(message="running.")
 
-    def at_once(self, request: protocol.Request) -> Record | None:
-        """Answer what can be while the program runs, in the link's thread; None: it must wait."""
-        if isinstance(request, protocol.Status):
-            return self.status()
-        if isinstance(request, protocol.AskHealth | protocol.AskHealthNodes) and request.running:
-            if self.stepper.health is None and not self.stepper.observers:
-                return Error(
-                    message="no gradients have been watched.", hint=WATCH, kind="StateError"
-                )
-            from gradrepl.engine.health.answers import at_once
-
-            return at_once(request, self)
-        return None
-
     def face_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
         self.rest()
@@ -135,13 +128,6 @@ class Session:
 
             with quiet():
                 yield
-
-    @cached_property
-    def observers(self) -> Observers:
-        """What plugins see of the run."""
-        from gradrepl.engine.plugged.observers import Observers
-
-        return Observers(self)
 
     @contextmanager
     def stop(self) -> Iterator[None]:
@@ -168,7 +154,11 @@ class Session:
         import torch
 
         try:
-            self.stepper.torch_arrived()
+            from gradrepl.engine.forward.recorder import Recorder
+            from gradrepl.engine.graph.watcher import Watcher
+
+            self.recorder = Recorder(self.stepper)
+            self.stepper.torch_arrived(self.recorder, Watcher(self.stepper))
         except Exception as error:  # ours: it must not reach the program's own import
             self.stepper.torch_here = False
             self.tell(_stranger(torch.__version__, error))
@@ -220,6 +210,21 @@ class Session:
         with self.grad_as_typed(place), self.scope(place) as (space, local):
             return evaluate.run(codes, space, local)
 
+    def tensor(self, expression: str, place: Place) -> Any:
+        """Return the tensor that ``expression`` is at ``place``.
+
+        Raises:
+            UsageError: it is something else.
+        """
+        value = self.evaluate(expression, place)
+        torch = torch_module()
+        if torch is None or not isinstance(value, torch.Tensor):
+            raise UsageError(
+                f"'{expression}' is a {type(value).__name__}, not a tensor.",
+                "Name a tensor; ':names' lists what is in reach.",
+            )
+        return value
+
     def scope(self, place: Place) -> AbstractContextManager[Scope]:
         """Return the (globals, locals) that typed code has at ``place``."""
         return evaluate.scope(place.frame, self.space, place.extra)
@@ -236,7 +241,7 @@ class Session:
         """Remember the last result as ``_``, as Python's own prompt does."""
         vars(builtins)["_"] = value
 
-    def truth(self, expression: str, event: _Event) -> bool:
+    def truth(self, expression: str, event: Event) -> bool:
         """Return the truth of a breakpoint's condition; one that raises is true, as in pdb."""
         place = Place("forward", frames.user_frames(event.frame), extras=event.extra_quietly)
         with self.gate.masked():
@@ -261,8 +266,8 @@ class Session:
 
     def news(self, place: Place) -> tuple[Watch, ...]:
         """Return what a stop tells besides where it is: the displays, and what others look for."""
-        looked = (line for look in self.looks.values() for line in look(self, place))
-        return (*self.watches(place), *looked)
+        observed = (line for each in self.stepper.observers for line in each.news(place))
+        return (*self.watches(place), *observed)
 
     # -- what was recorded -------------------------------------------------------------------
 
@@ -270,7 +275,7 @@ class Session:
         """Return the recorded ops, the running one included."""
         if not self.stepper.torch_here:
             return []
-        recorder = self.stepper.recorder
+        recorder = self.recorder
         running = [call for call in recorder.current if call not in recorder.ops[-8:]]
         return recorder.ops + running if running else recorder.ops
 
@@ -280,7 +285,7 @@ class Session:
         Raises:
             StateError: there is none.
         """
-        backward = getattr(place.event, "backward", None)
+        backward: Any = getattr(place.event, "backward", None)
         if backward is None and self.stepper.passes:
             backward = self.stepper.passes[-1]
         if backward is None:
@@ -295,62 +300,10 @@ class Session:
         if not self.stepper.torch_here:
             return {}
         found: dict[int, str] = {}
-        for call in self.stepper.recorder.ops[-200:]:
+        for call in self.recorder.ops[-200:]:
             if call.site is not None and call.site.file == file and call.shape is not None:
                 found[call.site.line] = f"{call.name} {call.shape}"
         return found
-
-    # -- breakpoints -------------------------------------------------------------------------
-
-    def set_breakpoint(
-        self, condition: c.Condition, text: str, temporary: bool, place: Place
-    ) -> BreakpointInfo:
-        """Set a breakpoint; a bare line is one of the current file.
-
-        Raises:
-            ConditionError: the line cannot be stopped at.
-        """
-        if c.LINE in condition.events() and self.stepper.lines.taken():
-            raise StateError(
-                "another debugger or coverage tool traces this program: lines cannot be watched.",
-                "Stop at an op, a node or a module instead.",
-            )
-        for line in _lines(condition):
-            file = line.file or self._current_file(place)
-            path = self._find(file)
-            if path:
-                _check_line(path, line.line)
-            if not line.file:
-                condition = condition.in_file(path or file)
-                shown = f"{os.path.basename(file)}:{line.line}"
-                text = re.sub(rf"(?<![\w:.]){line.line}(?!\w)", shown, text, count=1)
-        if place.state != "idle":
-            for doubt in doubts(condition, self._find):
-                self.tell(Notice(message=doubt))
-        record = self.stepper.armed.add(condition, text, temporary)
-        self.stepper.rearm()
-        return record
-
-    def broken_lines(self, file: str) -> frozenset[int]:
-        """Return the lines of ``file`` that have a breakpoint."""
-        found = self.stepper.armed.breakpoints.values()
-        lines = (line for each in found for line in _lines(each.condition))
-        return frozenset(line.line for line in lines if same_file(file, line.file))
-
-    def _current_file(self, place: Place) -> str:
-        if place.frame is not None:
-            return place.frame.f_code.co_filename
-        if self.script:
-            return os.path.abspath(self.script)
-        raise ConditionError(
-            "a line number alone needs a script.", "Write b FILE:LINE, or load a script first."
-        )
-
-    def _find(self, file: str) -> str:
-        """Return the path of ``file`` as far as it can be known, or ''."""
-        near = os.path.dirname(os.path.abspath(self.script)) if self.script else os.getcwd()
-        places = [os.path.abspath(file), os.path.join(near, file)]
-        return next((path for path in places if os.path.isfile(path)), "")
 
 
 def _stranger(version: str, error: Exception) -> Error:
@@ -366,9 +319,11 @@ def _stranger(version: str, error: Exception) -> Error:
 def _unsendable(message: protocol.Message, error: Exception) -> protocol.Message:
     record = Error(message=f"the answer cannot be sent: {error}.", hint="Ask for a part of it.")
     number = getattr(message, "id", None)
-    return protocol.Tell(record=record) if number is None else (
-        protocol.Answer(id=number, record=record)
-    )  # fmt: skip
+    return (
+        protocol.Tell(record=record)
+        if number is None
+        else (protocol.Answer(id=number, record=record))
+    )
 
 
 def _plain(code: CodeType, space: dict[str, Any]) -> bool:
@@ -377,23 +332,3 @@ def _plain(code: CodeType, space: dict[str, Any]) -> bool:
     inner = (const for const in code.co_consts if isinstance(const, CodeType))
     names = {name for name in code.co_names if name not in code.co_varnames}
     return not (names - known) and all(_plain(each, space) for each in inner)
-
-
-def _lines(condition: c.Condition) -> list[c.Line]:
-    """Return the lines that a condition is about, in part at least."""
-    return [part for part in condition.parts() if isinstance(part, c.Line)]
-
-
-def _check_line(path: str, line: int) -> None:
-    lines = linecache.getlines(path)
-    if line > len(lines) or line < 1:
-        raise ConditionError(
-            f"{os.path.basename(path)} has {len(lines)} lines, no line {line}.",
-            "':ll' shows the source.",
-        )
-    text = lines[line - 1].strip()
-    if not text or text.startswith("#"):
-        raise ConditionError(
-            f"line {line} of {os.path.basename(path)} is blank or a comment.",
-            "Nothing runs there: take the line of a statement.",
-        )

@@ -10,8 +10,8 @@ from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradrepl.engine import current
+from gradrepl.engine.stopping import processes
 from gradrepl.errors import StateError
-from gradrepl.guest import processes
 from gradrepl.guest.host import BdbQuit, Host
 from gradrepl.guest.next_line import call_in_main_thread
 
@@ -167,7 +167,7 @@ def begin(observer: Observer, *, stops: bool = False) -> Session:
     if current.session is None:
         host = Host.get()
         host.wake() if stops else host.look_on()
-    joined.stepper.observers.append(observer)
+    joined.stepper.observe(observer)
     joined.stepper.rearm()
     joined.stepper.place_recorder()
     return joined

@@ -14,11 +14,12 @@ from typing import Any, ClassVar
 
 from gradrepl import conditions as c
 from gradrepl import protocol
+from gradrepl.engine import debuggee
 from gradrepl.engine.code import fork_warning, frames
-from gradrepl.engine.session import Session
+from gradrepl.engine.stopping import processes
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.stopping.interrupts import Interrupts
-from gradrepl.guest import processes, terminal
+from gradrepl.guest import terminal
 from gradrepl.guest.clients import Client, Clients
 from gradrepl.guest.listener import Listener, own_name
 from gradrepl.guest.next_line import NextLine, call_in_main_thread, own
@@ -55,7 +56,7 @@ class Host:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.clients = Clients(self._asked, self._client_went)
-        self.session = Session(self.clients)
+        self.session = debuggee.begin(self.clients)
         self.session.gate.quitting = BdbQuit
         self.session.before_stop, self.session.after_stop = self._stops, self._continues
         self.interrupts = Interrupts(self.session)
@@ -86,7 +87,7 @@ class Host:
 
     def looked_on(self) -> None:
         """Nobody looks on any more, or one fewer: have nothing in place that is not needed."""
-        idle = not self.armed() and not self.session.stepper.observers
+        idle = not self.armed() and not self.session.stepper.added()
         if idle and not self.session.gate.places:
             self._rest()
 
@@ -262,7 +263,7 @@ class Host:
 
     def _asked(self, client: Client, ask: protocol.Ask) -> None:
         """Do or hand on what a client asks; in its own thread."""
-        record = self.session.at_once(ask.request)
+        record = debuggee.at_once(ask.request, self.session)
         if record is not None:
             self.clients.send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
             return

@@ -1,1 +1,1 @@
-"""The line face: a prompt on the terminal, and lines from standard input without one."""
+"""The line client: a prompt on the terminal, and lines from standard input without one."""

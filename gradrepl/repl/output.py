@@ -1,4 +1,4 @@
-"""Where the line faces write: Rich on standard output, or one JSON object per record."""
+"""Where the line clients write: Rich on standard output, or one JSON object per record."""
 
 from __future__ import annotations
 

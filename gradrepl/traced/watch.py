@@ -40,7 +40,7 @@ class Watch:
 
     def __init__(self, model: nn.Module, stop: str, every: int, frame: FrameType) -> None:
         _check(model, every)
-        from gradrepl.engine.observers import ModelWatch
+        from gradrepl.engine.health.model_watch import ModelWatch
         from gradrepl.guest import api
 
         condition = parse(stop) if stop else None
@@ -50,7 +50,7 @@ class Watch:
         self._breakpoint = 0
         self._session = api.session()
         self._session.watch_for_torch()
-        self._engine = ModelWatch(self._session.stepper, model, every, judged)
+        self._engine = ModelWatch(self._session, model, every, judged)
         api.begin(self._engine, stops=condition is not None)
         if condition is not None:
             try:
@@ -60,13 +60,14 @@ class Watch:
                 raise
 
     def _arm(self, condition: c.Condition, text: str, frame: FrameType) -> None:
+        from gradrepl.engine.breaking import set_breakpoint
         from gradrepl.engine.code import frames
-        from gradrepl.engine.observers import OWN, OwnCondition
+        from gradrepl.engine.health.model_watch import OWN, OwnCondition
         from gradrepl.engine.stopping.gate import Place
 
         stepper = self._session.stepper
         place = Place("forward", frames.user_frames(frame))
-        self._breakpoint = self._session.set_breakpoint(condition, text, False, place).id
+        self._breakpoint = set_breakpoint(self._session, condition, text, place).id
         if any(isinstance(part, OWN) for part in condition.parts()):
             found = stepper.armed.breakpoints[self._breakpoint]
             found.condition = OwnCondition(found.condition, self._engine)  # type: ignore[assignment]
@@ -113,7 +114,7 @@ class Watch:
         return tuple(row for row in self.rows if row.verdict in records.PROBLEMS)
 
     def _seen(self) -> records.Health:
-        from gradrepl.engine.observers import seen
+        from gradrepl.engine.health.model_watch import seen
 
         return seen(self._engine)
 

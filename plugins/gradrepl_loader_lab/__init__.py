@@ -75,10 +75,10 @@ def gradrepl_drawings():
 def gradrepl_answer(request, here):
     if not isinstance(request, TuneLoader | RunEpoch | AskSynthetic):
         return None
-    from gradrepl.engine.data import devices, room
+    from gradrepl.engine.data import current_loader, devices
     from gradrepl_loader_lab import one_batch, tuning, whole_epoch
 
-    loader, name = room.meant(request.expression, here.session, here.place)
+    loader, name = current_loader.find_loader(request.expression, here.session, here.place)
     if isinstance(request, TuneLoader):
         return tuning.measure(loader, name, here, request.seconds, request.workers)
     with here.grad_as_typed():
@@ -86,7 +86,7 @@ def gradrepl_answer(request, here):
             return whole_epoch.run(loader, name, here)
         if request.action != "measure":
             return one_batch.switched(loader, name, here, request.action == "on")
-        device = devices.meant(here.session, "", request.chosen)
+        device = devices.chosen_device(here.session, "", request.chosen)
         return one_batch.measure(loader, name, here, request.seconds, device)
 
 

@@ -16,8 +16,10 @@ from torch.utils.data import DataLoader
 
 from gradrepl import model
 from gradrepl.engine.code.patches import Patch, passes
-from gradrepl.engine.data import batches, copies, devices, generators, pace, parts
-from gradrepl.engine.data.watch import DataWatch, watch_of
+from gradrepl.engine.data import batches, devices, generators, loader_copy, pace, parts
+from gradrepl.engine.data.wanted import Loops, watch_of
+from gradrepl.engine.data.watch import DataWatch
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.errors import StateError
 from gradrepl.hookspecs import Here
 from gradrepl_loader_lab import tuning
@@ -128,9 +130,9 @@ def switched(loader: Any, name: str, here: Here, on: bool) -> Synthetic:
     if not on:
         return _off(loader, name, here)
     batch = _one(loader)
-    here.session.stepper.watch_loaders = True
+    here.session.state(Loops).asked = True
     here.session.stepper.rearm()
-    watch = watch_of(here.session.stepper)
+    watch = watch_of(here.session)
     if watch is None:
         raise StateError("loaders cannot be watched here.")
     if watch.replacement is not None:
@@ -145,7 +147,7 @@ def switched(loader: Any, name: str, here: Here, on: bool) -> Synthetic:
 
 
 def _off(loader: Any, name: str, here: Here) -> Synthetic:
-    watch, swap = watch_of(here.session.stepper), _swap(here)
+    watch, swap = watch_of(here.session), _swap(here)
     if watch is None or swap is None:
         raise StateError("no loader is replaced.", "':synthetic on' puts memory in its place.")
     swap.off()
@@ -159,24 +161,24 @@ def _off(loader: Any, name: str, here: Here) -> Synthetic:
 
 def _swap(here: Here) -> Swap | None:
     """Return what replaces a loader now."""
-    watch = watch_of(here.session.stepper)
+    watch = watch_of(here.session)
     swap = watch.replacement if watch is not None else None
     return swap if isinstance(swap, Swap) else None
 
 
 def _one(loader: Any) -> Any:
     """Return one batch of a copy, fetched here."""
-    copy = copies.copy_of(loader, 0)
-    with copies.running(copy, loader) as iterator:
-        batch = copies.after(iterator)
-    if batch is copies.END:
+    copy = loader_copy.copy_of(loader, 0)
+    with loader_copy.running(copy, loader) as iterator:
+        batch = loader_copy.next_batch(iterator)
+    if batch is loader_copy.END:
         raise StateError("the loader has no batch.")
     return batch
 
 
 def _paces(loader: Any, here: Here, swap: Swap | None) -> list[model.Pace | None]:
     """Return the program's own pace with the loader, and with memory."""
-    watch, limit = watch_of(here.session.stepper), here.session.stepper.limits.loader
+    watch, limit = watch_of(here.session), here.session.state(Gradients).limits.loader
     steps = [] if watch is None else [s for seen in watch.epochs_of(loader) for s in seen.steps()]
     mine = swap is not None and swap.loader() is loader
     return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import linecache
 import random
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import get_worker_info
 
-from gradrepl.engine.data import batches, copies, generators, loaders, parts
+from gradrepl.engine.data import batches, generators, loader_copy, loaders, parts
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Finding, Site
 
@@ -93,7 +92,7 @@ def ask(loader: Any, index: Any) -> Answer:
 def _epoch(loader: Any, index: Any, seed: int) -> list[Drawn]:
     own = torch.Generator()
     own.manual_seed(seed)
-    copy = copies.copy_of(
+    copy = loader_copy.copy_of(
         loader,
         2,
         batch_sampler=[[index]] * 4,
@@ -102,7 +101,7 @@ def _epoch(loader: Any, index: Any, seed: int) -> list[Drawn]:
         timeout=PATIENCE,
         pin_memory=False,
     )
-    with copies.running(copy, loader) as batches:
+    with loader_copy.running(copy, loader) as batches:
         return list(batches)
 
 
@@ -121,7 +120,7 @@ def check(loader: Any, site: Site | None, say: Callable[[str], None]) -> tuple[l
     blame = [{"python": "random"}.get(each, each) for each in answer.blame]
     blame += [each.name for each in generators.held_by(("dataset", loader.dataset))]
     whose = f" ({', '.join(blame)})" if blame else ""
-    where = _function_site(loader.worker_init_fn) or site
+    where = loaders.function_site(loader.worker_init_fn) or site
     findings = []
     if answer.alike and loader.num_workers > 1:
         findings.append(
@@ -144,16 +143,8 @@ def check(loader: Any, site: Site | None, say: Callable[[str], None]) -> tuple[l
                 site=where,
                 what=f"each epoch draws the same random numbers again{whose}.",
                 why="two epochs that began with different seeds made the same samples.",
-                do="Workers start anew in each epoch with a copy of the dataset: seed from "
+                do="Workers restart in each epoch with a copy of the dataset: seed from "
                 "torch.initial_seed(), which differs, and not with a constant.",
             )
         )
     return findings, told
-
-
-def _function_site(function: Any) -> Site | None:
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return None
-    text = linecache.getline(code.co_filename, code.co_firstlineno).strip()
-    return Site(code.co_filename, code.co_firstlineno, code.co_name, text)

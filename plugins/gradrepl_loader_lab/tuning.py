@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gradrepl.engine.data import batches, copies, parts
+from gradrepl.engine.data import batches, loader_copy, parts
 from gradrepl.hookspecs import Here
 from gradrepl_loader_lab.records import TuneRow, Tuning
 
@@ -93,12 +93,12 @@ def timed(
     batch: Any = None
     failed = ""
     try:
-        copy = copies.copy_of(loader, workers)
+        copy = loader_copy.copy_of(loader, workers)
         before = -1
         while taken > before and last <= end and not telling.stopped:
             before = taken
-            with copies.running(copy, loader) as iterator:
-                while (found := copies.after(iterator)) is not copies.END:
+            with loader_copy.running(copy, loader) as iterator:
+                while (found := loader_copy.next_batch(iterator)) is not loader_copy.END:
                     batch, last, taken = found, time.perf_counter(), taken + 1
                     got(taken)
                     if taken == 1:

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from gradrepl.engine.code import evaluate
-from gradrepl.engine.data import batches, copies, epochs, generators, parts
+from gradrepl.engine.data import batches, epochs, generators, loader_copy, parts
 from gradrepl.engine.data.order import Epoch
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.explain.loader_errors import name_the_sample
 from gradrepl.errors import StateError
 from gradrepl.hookspecs import Here
@@ -35,7 +35,7 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
             "would use it up for the program.",
             "With num_workers=1 the pass is in a process of its own.",
         )
-    watch = watch_of(here.session.stepper)
+    watch = watch_of(here.session)
     seen = watch.of(loader) if watch is not None else None
     if seen is not None and not seen.ended and not seen.left_off():
         begun, which = seen.begun, f"epoch {seen.epoch}, which the program is in"
@@ -85,8 +85,8 @@ def _used_up(dataset: Any) -> bool:
 def _copy(loader: Any, begun: Epoch, whole: list[list[Any]] | None) -> Any:
     """Return what gives the batches of the epoch, in their order."""
     if begun.again and whole is not None and loader.batch_sampler is not None:
-        return copies.copy_of(loader, loader.num_workers, batch_sampler=whole)
-    return copies.exact_copy(loader)
+        return loader_copy.copy_of(loader, loader.num_workers, batch_sampler=whole)
+    return loader_copy.exact_copy(loader)
 
 
 class _Taken:
@@ -105,12 +105,12 @@ class _Taken:
         """Take batch after batch."""
         begun = time.perf_counter()
         try:
-            with copies.running(copy, self._loader) as iterator:
+            with loader_copy.running(copy, self._loader) as iterator:
                 self.iterator = iterator
                 asked = begun
                 while not telling.stopped:
-                    batch = copies.after(iterator)
-                    if batch is copies.END:
+                    batch = loader_copy.next_batch(iterator)
+                    if batch is loader_copy.END:
                         break
                     self._took(batch, time.perf_counter() - asked)
                     rate = self.samples / (time.perf_counter() - begun)

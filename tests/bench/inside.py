@@ -13,6 +13,7 @@ import torch  # noqa: F401  # the session finds it here
 
 from gradrepl import protocol
 from gradrepl.conditions import parse
+from gradrepl.engine import debuggee
 from gradrepl.engine.session import Session
 
 Heard = Callable[[protocol.Message], None]
@@ -31,9 +32,7 @@ class NoLink:
 
 def session(heard: Heard = lambda message: None) -> Session:
     """Return a session of an engine that has found torch."""
-    found = Session(NoLink(heard))  # type: ignore[arg-type]
-    found.stepper.torch_arrived()
-    return found
+    return debuggee.begin(NoLink(heard))  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import torch
 from table import Row, Section, in_child
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from gradrepl.engine.data.wanted import Loops
 from gradrepl.engine.session import Session
 
 WATCH, BREAK = "loader watch", "b batch 10**9"
@@ -57,18 +58,18 @@ def loaders() -> dict[str, Callable[[], DataLoader[object]]]:
 @contextmanager
 def watched(engine: Session, how: str) -> Iterator[None]:
     """Have the loops over loaders watched."""
-    stepper = engine.stepper
+    loops = engine.state(Loops)
     if how == BREAK:
         with inside.armed(engine, "batch 1000000000", forward=False):
             yield
         return
-    stepper.watch_loaders = True
-    stepper.rearm()
+    loops.asked = True
+    engine.stepper.rearm()
     try:
         yield
     finally:
-        stepper.watch_loaders = False
-        stepper.rearm()
+        loops.asked = False
+        engine.stepper.rearm()
 
 
 class Cost(NamedTuple):

@@ -23,6 +23,7 @@ from torch import nn
 from torch.optim import optimizer as optimizers
 
 from gradrepl import model
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.session import Session
 
 GROWTH = 8.0
@@ -116,15 +117,15 @@ def hooks(programs: Programs) -> dict[str, int]:
 
 def modes_of_watching(engine: Session) -> Iterator[None]:
     """Yield for ever, watching something else each time."""
-    stepper = engine.stepper
+    gradients = engine.state(Gradients)
     while True:
         for what in (
             model.Watching(grads=True), model.Watching(grads=True, nodes=True),
             model.Watching(grads=True, nodes=True, statistics=True),
             model.Watching(grads=True, every=7), model.Watching(),
         ):  # fmt: skip
-            stepper.wanted = what
-            stepper.rearm()
+            gradients.asked = what
+            engine.stepper.rearm()
             yield
 
 

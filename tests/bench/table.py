@@ -15,7 +15,7 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from gradrepl.launch import _large_stack
+from gradrepl.launch import large_stack
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -56,7 +56,7 @@ def in_child(module: str, *arguments: str) -> Any:
     Raises:
         RuntimeError: it failed; with what it said.
     """
-    with _large_stack():
+    with large_stack():
         done = subprocess.run(
             [sys.executable, "-W", "ignore", str(HERE / f"{module}.py"), *arguments],
             capture_output=True, text=True, timeout=SECONDS, check=False, cwd=HERE,

@@ -13,6 +13,7 @@ from table import Section
 from torch.utils._debug_mode import DebugMode
 
 from gradrepl import model
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.session import Session
 
 GRADS = "watch grads: every parameter"
@@ -33,18 +34,18 @@ NOTES = {
 @contextmanager
 def watching(engine: Session, *, figures: int = 0, **what: bool | int) -> Iterator[None]:
     """Have gradients watched."""
-    stepper = engine.stepper
-    stepper.wanted = model.Watching(grads=True, **what)  # type: ignore[arg-type]
-    stepper.limits = model.HealthLimits(figures=figures)
-    stepper.rearm()
-    assert stepper.health is not None
+    gradients = engine.state(Gradients)
+    gradients.asked = model.Watching(grads=True, **what)  # type: ignore[arg-type]
+    gradients.limits = model.HealthLimits(figures=figures)
+    engine.stepper.rearm()
+    assert gradients.watch is not None
     # Names are looked up at the beginning of a run, not at that of each of these few steps.
-    stepper.health.forget = lambda: None  # type: ignore[method-assign]
+    gradients.watch.forget = lambda: None  # type: ignore[method-assign]
     try:
         yield
     finally:
-        stepper.wanted = model.Watching()
-        stepper.rearm()
+        gradients.asked = model.Watching()
+        engine.stepper.rearm()
 
 
 def variants() -> dict[str, Context]:

@@ -253,7 +253,7 @@ BROKEN = """\
 import sys
 ours = sys.modules.get("gradrepl.engine.stopping.stepper")
 if ours is not None:
-    ours.Stepper.torch_arrived = lambda self: self.no_such_thing
+    ours.Stepper.torch_arrived = lambda self, *parts: self.no_such_thing
 import torch
 from torch import nn
 torch.manual_seed(0)

@@ -107,15 +107,15 @@ def test_a_program_that_runs_cannot_be_made_eager(capsys):
     from gradrepl.cli import main
 
     assert main(["attach", "--eager", "rank0"]) == 2
-    assert "'--eager' is for a start" in capsys.readouterr().err
+    assert "'gradrepl attach' does not take '--eager'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--eager", "x.py"], ["--eager", "-m", "x"]])
 def test_the_option_is_of_the_command_line_alone(words):
-    from gradrepl.cli import parse
+    from gradrepl.arguments import options, read
 
-    assert parse(words).eager
-    assert not parse(words[1:]).eager
+    assert options(read(words)[1]).eager
+    assert not options(read(words[1:])[1]).eager
     assert not Options().eager
 
 

@@ -8,7 +8,11 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from gradrepl.engine.health import clock, measure, nodes, route
+from gradrepl.engine.graph import arrivals
+from gradrepl.engine.graph.graph import Graph
+from gradrepl.engine.graph.looks import Depth
+from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.health import clock, measure, route
 from gradrepl.engine.health.verdicts import Facts, fine, growth, judge, judge_node
 from gradrepl.model.health import HealthLimits
 
@@ -224,7 +228,7 @@ def test_a_step_in_which_somebody_stopped_does_not_count(monkeypatch):
 
 def test_a_view_has_the_figures_of_its_base_only_if_it_has_its_elements():
     base = torch.randn(200, 200)
-    watch = nodes.NodeWatch([], True, False, False, False)
+    watch = arrivals.Arrivals([], False)
     watch._read(base)
     assert watch._seen(base.t()) is not None
     assert watch._seen(base.view(-1)) is not None
@@ -325,20 +329,22 @@ def test_a_mode_that_comes_in_the_middle_of_a_backward_sees_nothing_of_ours():
     w = torch.ones(3, requires_grad=True)
     h = w * 2
     h.register_hook(lambda grad: mode.__enter__() and None)
-    large = torch.cat([h.sin()] * nodes.LARGE).cos().sum()
-    watch = nodes.NodeWatch([large.grad_fn], True, False, False, False)
+    large = torch.cat([h.sin()] * arrivals.LARGE).cos().sum()
+    watch = Recorder(Graph([large.grad_fn]), Depth.STATISTICS)
+    watch.attach()
     large.backward()  # the engine takes the mode away again at its end
     watch.remove()
     assert seen == []
-    assert len(watch.norms) == 6
+    assert len(watch.ran) == 6
 
 
 @pytest.mark.parametrize(("op", "saves"), [(torch.add, False), (torch.mul, True)])
 def test_a_graph_that_may_be_walked_again_gets_no_hooks_that_stay(op, saves):
     a = torch.ones(3, requires_grad=True)
     out = op(a, a).sum()
-    watched = nodes.NodeWatch([out.grad_fn], False, False, False, False)
+    watched = Recorder(Graph([out.grad_fn]), Depth.NORM)
+    watched.attach()
     freed_with_the_graph = 3 - len(watched._handles)
     out.backward()
-    watched.remove(True)
+    watched.remove()
     assert freed_with_the_graph == (2 if saves else 0)

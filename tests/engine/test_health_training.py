@@ -9,7 +9,7 @@ import pytest
 from test_health import d, health, limit, rows, watch  # noqa: F401  (a fixture)
 
 from gradrepl import model, protocol
-from gradrepl.engine.session import Session
+from gradrepl.engine import debuggee
 
 CLIPPED = """
 from torch.nn.utils import clip_grad_norm_ as before
@@ -304,10 +304,10 @@ def test_it_can_be_asked_while_the_program_runs(d):  # noqa: F811
 
 @pytest.mark.parametrize("ask", [protocol.AskHealth, protocol.AskHealthNodes])
 def test_that_nothing_is_watched_is_said_while_it_runs(ask):
-    session = Session(SimpleNamespace(send=lambda message: None))
-    found = session.at_once(ask(running=True))
+    session = debuggee.begin(SimpleNamespace(send=lambda message: None))
+    found = debuggee.at_once(ask(running=True), session)
     assert (found.message, found.kind) == ("no gradients have been watched.", "StateError")
-    assert session.at_once(ask()) is None  # waits for a prompt
+    assert debuggee.at_once(ask(), session) is None  # waits for a prompt
 
 
 def test_a_pause_in_the_middle_of_a_backward_meets_no_op_of_ours(d, script):  # noqa: F811

@@ -11,8 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradrepl.engine.explain.backward_start import Cuts
-from gradrepl.engine.forward.flow import Flow
+from gradrepl.engine.forward.flow import Cuts, Flow
 from gradrepl.engine.memory import relations, storages
 from gradrepl.engine.memory.layout import Layout, overlap, pieces
 from gradrepl.engine.memory.owners import VARIABLE, Owned

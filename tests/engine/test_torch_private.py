@@ -22,8 +22,7 @@ def owner_of(path: str) -> tuple[Any, str]:
 
 
 def test_the_torch_of_the_tests_has_all_that_is_used() -> None:
-    known = {"torch._C._autograd._top_saved_tensors_default_hooks"}  # not in torch 2.6
-    assert {each.part for each in torch_private.missing} <= known
+    assert torch_private.missing == []
 
 
 def test_no_part_is_named_twice() -> None:

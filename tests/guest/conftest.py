@@ -59,7 +59,7 @@ def in_place():
         "patches": len(patches._placed),
         "finders": len(sys.meta_path),
         "armed": Host.here is not None and Host.here.armed(),
-        "observers": Host.here is not None and bool(Host.here.session.stepper.observers),
+        "observers": Host.here is not None and bool(Host.here.session.stepper.added()),
     }
 
 

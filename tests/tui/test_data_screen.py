@@ -170,9 +170,7 @@ def test_a_loader_says_what_has_no_effect_and_which_line_to_change(width: int) -
 
 def test_classes_are_bars_in_the_order_of_their_names() -> None:
     counts = (("10", 2), ("9", 4), ("2", 1))
-    assert shown(samples.classes(counts, 20)) == (
-        "  2 ▇▇▇▇ 1\n  9 ▇▇▇▇▇▇▇▇▇▇▇▇▇▇ 4\n 10 ▇▇▇▇▇▇▇ 2"
-    )
+    assert shown(samples.classes(counts, 20)) == ("  2 ▇▇▇▇ 1\n  9 ▇▇▇▇▇▇▇▇▇▇▇▇▇▇ 4\n 10 ▇▇▇▇▇▇▇ 2")
     large = shown(samples.classes((("a", 90), ("b", 10)), 60, shares=True))
     assert "90.0%" in large
     assert "10.0%!" in large  # less than half of an even share
@@ -293,7 +291,7 @@ class Loads(FakeConversation):
     async def ask(self, request: protocol.Request) -> model.Record | None:
         if isinstance(request, protocol.AskLoader):
             self.asked.append(request)
-            return self.loader or model.Error(message="there is no DataLoader in reach.")
+            return self.loader or model.Error(message="No DataLoader found in the current scope.")
         return await super().ask(request)
 
     async def enter(self, text: str) -> None:
@@ -459,7 +457,7 @@ def test_while_the_program_runs_it_waits() -> None:
 def test_without_a_loader_it_says_how_to_begin() -> None:
     async def body(seen: Seen) -> None:
         await seen.press("escape", "4")
-        assert "there is no DataLoader in reach." in seen.text
+        assert "No DataLoader found in the current scope." in seen.text
         assert ":loader dl" in seen.text
         assert "loader_digits" in seen.text
         await seen.press("enter", "f")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from hand_made import op_stop
+from hand_made import node_stop, op_stop
+from msgspec.structs import replace
 from screens import Seen, on_screen
 
 from gradrepl import model
@@ -13,6 +15,8 @@ from gradrepl.draw.ink import Line, span
 from gradrepl.tui import keys, views
 from gradrepl.tui.key import COMMAND, HELP, QUIT, Key
 from gradrepl.tui.pages.page import Ask, Page, PaperPage, make
+from gradrepl.tui.pages.step import StepPage
+from gradrepl.tui.panels.base import ink_of
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.views import VIEWS, View
 
@@ -127,6 +131,29 @@ def test_a_stop_leaves_a_page_open_that_is_read(names: View) -> None:
         assert "[1 Fwd]" in seen.lines[0]
 
     on_screen(body)
+
+
+def test_source_is_in_the_colours_of_the_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "train.py"
+    file.write_text("'''Train\n" + "for all of us\n" * 40 + "'''\nfor x in y:\n    pass\n")
+    there = model.Site(str(file), 30, "step", "for all of us")
+    stop = node_stop(3)
+    assert stop.node is not None
+    stop = replace(stop, node=replace(stop.node, site=there))
+
+    async def body(seen: Seen) -> None:
+        await seen.stop_at(stop)
+        page = seen.app.main.page
+        assert isinstance(page, StepPage)
+        (line,) = (line for line in page.source.lines if line[0][0] == "▶")
+        assert line[-1] == ("for all of us", "string")
+        prompt = seen.app.dock.prompt
+        await seen.press("i")
+        prompt.put("x = '''\nfor'''")
+        string = ink_of(prompt, "ink-string")
+        assert [span.style for span in prompt.get_line(1).spans] == [string, string]
+
+    on_screen(body, size=(160, 45))
 
 
 def test_a_page_of_text_stands_for_nothing() -> None:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.answers import tensor_at
 from gradrepl.engine.chain.path_graph import Start
 from gradrepl.engine.chain.vjp import outputs_of, seed
 from gradrepl.engine.graph import nodes
@@ -53,7 +52,7 @@ def root(text: str, session: Session, place: Place) -> Root:
         return _own_root(session, place)
     if text.startswith("#"):
         return _node_root(text, session, place)
-    tensor = tensor_at(text, session, place)
+    tensor = session.tensor(text, place)
     edge = _edge(tensor, text, session)
     if tensor.numel() != 1:
         raise AutogradError(
@@ -145,14 +144,14 @@ def target(text: str, session: Session, place: Place) -> Target:
         name = backward.leaf(index) or f"{text} {backward.name(index)}"
         return Target(name, backward.graph.nodes[index], 0)
     parameter = session.names(place.frame).parameters.get(text)
-    tensor = tensor_at(text, session, place) if parameter is None else parameter
+    tensor = session.tensor(text, place) if parameter is None else parameter
     edge = _edge(tensor, text, session)
     return Target(text, edge.node, edge.output_nr)
 
 
 def _edge(tensor: Any, text: str, session: Session) -> Any:
     if not tensor.requires_grad:
-        how = session.stepper.recorder.cuts.of(tensor) if session.stepper.torch_here else ""
+        how = session.recorder.cuts.of(tensor) if session.stepper.torch_here else ""
         raise AutogradError(
             f"'{text}' does not require a gradient" + (f": {how} cut it off." if how else "."),
             "':t NAME' tells about a tensor.",
@@ -217,7 +216,7 @@ class Labels:
         number = int(node._sequence_nr())
         if number >= nodes.NO_SEQUENCE or not self._session.stepper.torch_here:
             return None
-        return self._session.stepper.recorder.op_of(number)
+        return self._session.recorder.op_of(number)
 
     def _op_name(self, node: Any) -> str:
         op = self._op(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import json
 import os
 import runpy
 import sys
@@ -19,6 +20,21 @@ from gradrepl.model import Ended, Stop
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
+
+
+def begin(variable: str) -> dict[str, Any]:
+    """Be as bare as a Python that has just started; return what was asked of us, as JSON.
+
+    The ``variable`` of the environment that says it is removed.
+    """
+    frames.mark_ours(sys._getframe(2).f_code)
+    asked: dict[str, Any] = json.loads(os.environ.pop(variable))
+    sys.path.insert(0, "")
+    sys.argv[:] = [""]
+    main = ModuleType("__main__")
+    sys.modules["__main__"] = main
+    main.__dict__["__builtins__"] = sys.modules["builtins"]
+    return asked
 
 
 def run(
@@ -73,10 +89,13 @@ def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
             f"'{target}' is not Python: {error}.", "Correct it and load again."
         ) from None
     main.__dict__.update(
-        __file__=path, __cached__=None, __spec__=None, __package__=None,
+        __file__=path,
+        __cached__=None,
+        __spec__=None,
+        __package__=None,
         __loader__=importlib.machinery.SourceFileLoader("__main__", path),
         __builtins__=sys.modules["builtins"],
-    )  # fmt: skip
+    )
     sys.argv[:] = [target, *args]
     sys.path[0] = os.path.dirname(os.path.realpath(path))
     return code
@@ -91,9 +110,13 @@ def _module(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
             f"the module '{target}' cannot be run: {error}.", "Is it on sys.path?"
         ) from None
     main.__dict__.update(
-        __file__=spec.origin, __cached__=spec.cached, __spec__=spec, __package__=spec.parent,
-        __loader__=spec.loader, __builtins__=sys.modules["builtins"],
-    )  # fmt: skip
+        __file__=spec.origin,
+        __cached__=spec.cached,
+        __spec__=spec,
+        __package__=spec.parent,
+        __loader__=spec.loader,
+        __builtins__=sys.modules["builtins"],
+    )
     sys.argv[:] = [spec.origin, *args]
     return code
 

@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from gradrepl.engine.data import fetching, generators, odd, order, parts, streams
+from gradrepl.engine.data import fetching, generators, odd, order, parts
+from gradrepl.engine.data.current_loader import CurrentLoader
 from gradrepl.engine.data.fetching import Fetched
-from gradrepl.engine.data.room import Room
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
-from gradrepl.model import Batch, SampleRow
+from gradrepl.model import Batch, Part, SampleRow
 
 if TYPE_CHECKING:
-    from gradrepl.engine.data.seen import Seen
+    from gradrepl.engine.data.epoch_log import BatchLog, EpochLog
 
 ROWS, INDICES, ODD, LABELS = 512, 4096, 64, 32
 
 
-class Found(NamedTuple):
+class BatchIndices(NamedTuple):
     """Which indices are a batch, and how that is known."""
 
     indices: list[Any]
     how: str
     epoch: int | None = None
     base_seed: int | None = None
-    seen: Any = None
+    log: BatchLog | None = None
     fresh: bool = False
     """It is of the epoch that would begin now."""
 
@@ -48,43 +48,49 @@ def total_of(loader: Any) -> int | None:
         return None
 
 
-def find(loader: Any, number: int, room: Room, seen: Seen | None) -> Found:
+def find(loader: Any, number: int, current: CurrentLoader, log: EpochLog | None) -> BatchIndices:
     """Return the indices of batch ``number`` of the epoch that the program is in, or would begin.
 
     Raises:
         UsageError: there is no such batch.
         StateError: the sampler cannot be asked again.
     """
-    if seen is not None and (noted := seen.batch(number)) is not None:
-        return Found(
-            list(noted.indices), "as the program's loop got it", seen.epoch, seen.base_seed, noted
-        )
-    if seen is not None:
-        try:
-            drawn = seen.begun.batches(loader, number, 1)
-        except StateError:
-            drawn = []
-        if drawn and seen.agrees(loader):
-            how = "rebuilt from the sampler's generator as it was when this epoch began"
-            return Found(drawn[0], how, seen.epoch, seen.base_seed)
+    if log is not None and (indices := _in_log(loader, number, log)) is not None:
+        return indices
     for iterator in reversed(order.iterators(loader)):
         whole = order.drawn_by(iterator)
         if whole is not None and vars(iterator).get("_num_yielded"):
             _check(number, len(whole))
             how = "from the order that the sampler has drawn for the epoch that is running"
-            return Found(whole[number], how, None, vars(iterator).get("_base_seed"))
-    if seen is not None or room.epoch is None:
+            return BatchIndices(whole[number], how, None, vars(iterator).get("_base_seed"))
+    if log is not None or current.epoch is None:
         raise StateError(
             f"batch {number} cannot be rebuilt: the sampler draws from generators that other code "
             "draws from, too, so asking it again gives another order.",
             "Batches that the program has got while loaders are watched are known.",
         )
-    drawn = room.epoch.batches(loader, number, 1)
+    drawn = current.epoch.batches(loader, number, 1)
     if not drawn:
         _check(number, total_of(loader))
         raise UsageError(f"there is no batch {number}: the sampler ends before it.")
     how = "of the epoch that would have begun when the loader was asked for, rebuilt"
-    return Found(drawn[0], how, None, room.epoch.base_seed(loader), fresh=True)
+    return BatchIndices(drawn[0], how, None, current.epoch.base_seed(loader), fresh=True)
+
+
+def _in_log(loader: Any, number: int, log: EpochLog) -> BatchIndices | None:
+    """Return what is known of a batch of an epoch that was watched from its begin."""
+    logged = log.batch(number)
+    if logged is not None:
+        how = "as the program's loop got it"
+        return BatchIndices(list(logged.indices), how, log.epoch, log.base_seed, logged)
+    try:
+        drawn = log.begun.batches(loader, number, 1)
+    except StateError:
+        return None
+    if not drawn or not log.agrees(loader):
+        return None
+    how = "rebuilt from the sampler's generator as it was when this epoch began"
+    return BatchIndices(drawn[0], how, log.epoch, log.base_seed)
 
 
 def _check(number: int, total: int | None) -> None:
@@ -95,18 +101,23 @@ def _check(number: int, total: int | None) -> None:
         )
 
 
-def rebuild(loader: Any, number: int, room: Room, seen: Seen | None, limit: int) -> Batch:
+def rebuild(
+    loader: Any, number: int, current: CurrentLoader, log: EpochLog | None, limit: int
+) -> Batch:
     """Return batch ``number``, its samples fetched here; leaves all generators as they were."""
     if number < 0:
         raise UsageError("batches are counted from 0.", "':batch 0' is the first.")
     if is_iterable(loader):
-        found, fetched, drew = streams.batch(loader, number, room)
+        batch = BatchIndices(
+            [], "from an iteration of our own: an iterable dataset gives no indices"
+        )
+        fetched, drew = fetching.next_batch(loader, number, current)
     else:
         _check(number, total_of(loader))
-        found = find(loader, number, room, seen)
-        fetched, drew = _fetched(loader, number, found, room)
-    room.next, room.indices = number + 1, tuple(each.index for each in fetched)
-    return record(loader, number, room.name, found, fetched, drew, limit)
+        batch = find(loader, number, current, log)
+        fetched, drew = _fetched(loader, number, batch, current)
+    current.next, current.indices = number + 1, tuple(each.index for each in fetched)
+    return record(loader, number, current.name, batch, fetched, drew, limit)
 
 
 def worker_of(loader: Any, number: int) -> int | None:
@@ -115,43 +126,46 @@ def worker_of(loader: Any, number: int) -> int | None:
 
 
 def _fetched(
-    loader: Any, number: int, found: Found, room: Room
+    loader: Any, number: int, batch: BatchIndices, current: CurrentLoader
 ) -> tuple[list[Fetched], tuple[str, ...]]:
     """Fetch the samples as their worker does; return them and the generators they drew from."""
-    worker = worker_of(loader, number) if found.seen is None else found.seen.worker
+    worker = worker_of(loader, number) if batch.log is None else batch.log.worker
     held = generators.of_loader(loader)
-    first = found.fresh and number == 0 and worker is None and room.epoch is not None
+    first = batch.fresh and number == 0 and worker is None and current.epoch is not None
     with generators.aside(held), ExitStack() as stack:
-        if first and room.epoch is not None:
-            stack.enter_context(room.epoch.at_first_batch(loader))
-        stack.enter_context(fetching.as_worker(loader, worker, found.base_seed))
+        if first and current.epoch is not None:
+            stack.enter_context(current.epoch.at_first_batch(loader))
+        stack.enter_context(fetching.as_worker(loader, worker, batch.base_seed))
         before = generators.States(held)
-        fetched = fetching.fetch(loader.dataset, found.indices)
+        fetched = fetching.fetch(loader.dataset, batch.indices)
         return fetched, before.changed()
 
 
 def rows_of(fetched: list[Fetched], worker: int | None) -> list[SampleRow]:
     """Return a row for each sample."""
-    rows = []
-    for place, each in enumerate(fetched):
-        made = () if each.error is not None else parts.described(each.value)
-        whole = parts.main(made)
-        stats = whole.stats if whole is not None else None
-        rows.append(
-            SampleRow(
-                place=place, index=_index(each.index), worker=worker, seconds=each.seconds,
-                shape=whole.shape if whole is not None else None,
-                dtype=(whole.dtype or whole.kind) if whole is not None else "",
-                min=stats.min if stats else None, max=stats.max if stats else None,
-                label="" if each.error is not None else parts.label(each.value),
-                parts=made, error=said(each.error),
-            )
-        )  # fmt: skip
-    return rows
+    return [_row(place, each, worker) for place, each in enumerate(fetched)]
+
+
+def _row(place: int, sample: Fetched, worker: int | None) -> SampleRow:
+    about: dict[str, Any] = {"place": place, "index": _index(sample.index), "worker": worker}
+    if sample.error is not None:
+        return SampleRow(**about, seconds=sample.seconds, error=said(sample.error))
+    made = parts.described(sample.value)
+    whole = parts.main(made) or Part()
+    return SampleRow(
+        **about,
+        seconds=sample.seconds,
+        shape=whole.shape,
+        dtype=whole.dtype or whole.kind,
+        min=whole.stats.min if whole.stats else None,
+        max=whole.stats.max if whole.stats else None,
+        label=parts.label(sample.value),
+        parts=made,
+    )
 
 
 def _index(index: Any) -> str:
-    return "" if index is None else repr(index)[:60]
+    return "" if index is None else order.shown([index])[0]
 
 
 def said(error: Exception | None) -> str:
@@ -170,34 +184,44 @@ def said(error: Exception | None) -> str:
 
 
 def record(
-    loader: Any, number: int, name: str, found: Found, fetched: list[Fetched],
-    drew: tuple[str, ...], limit: int,
-) -> Batch:  # fmt: skip
+    loader: Any,
+    number: int,
+    name: str,
+    batch: BatchIndices,
+    fetched: list[Fetched],
+    drew: tuple[str, ...],
+    limit: int,
+) -> Batch:
     """Return the record of a batch."""
-    worker = found.seen.worker if found.seen is not None else worker_of(loader, number)
+    worker = batch.log.worker if batch.log is not None else worker_of(loader, number)
     rows = rows_of(fetched, worker)
     collated, error = _collated(loader, fetched)
     oddities = odd.find(rows, strict=bool(error))
-    words: dict[int, list[str]] = {}
+    words: dict[int, dict[str, None]] = {}
     for each in oddities:
-        words.setdefault(each.place, []).append(each.what)
-    rows = [_with(row, tuple(dict.fromkeys(words.get(row.place, ())))) for row in rows]
+        words.setdefault(each.place, {})[each.what] = None
+    rows = [msgspec.structs.replace(row, odd=tuple(words.get(row.place, ()))) for row in rows]
     shown = sorted(rows, key=lambda row: not row.odd)[: min(limit, ROWS)]
     labels = Counter(row.label for row in rows if row.label)
     return Batch(
-        number=number, total=total_of(loader), loader=name, epoch=found.epoch,
-        indices=tuple(_index(each.index) for each in fetched[:INDICES]), size=len(fetched),
-        rows=tuple(shown), odd=tuple(oddities[:ODD]), collated=collated,
-        problem=problem(rows, oddities, error), error=error,
-        labels=tuple(labels.most_common(LABELS)), worker=worker,
+        number=number,
+        total=total_of(loader),
+        loader=name,
+        epoch=batch.epoch,
+        indices=tuple(_index(each.index) for each in fetched[:INDICES]),
+        size=len(fetched),
+        rows=tuple(shown),
+        odd=tuple(oddities[:ODD]),
+        collated=collated,
+        problem=problem(rows, oddities, error),
+        error=error,
+        labels=tuple(labels.most_common(LABELS)),
+        worker=worker,
         seconds=sum(each.seconds or 0.0 for each in fetched),
-        wait=found.seen.wait if found.seen is not None else None, how=found.how,
-        notes=tuple(_notes(loader, number, found, drew)),
-    )  # fmt: skip
-
-
-def _with(row: SampleRow, words: tuple[str, ...]) -> SampleRow:
-    return msgspec.structs.replace(row, odd=words) if words else row
+        wait=batch.log.wait if batch.log is not None else None,
+        how=batch.how,
+        notes=tuple(_notes(loader, number, batch, drew)),
+    )
 
 
 def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
@@ -230,10 +254,10 @@ def problem(rows: list[SampleRow], oddities: list[Any], error: str) -> str:
     return f"{first.sentence.rstrip('.')}: they cannot be made into one batch.{others}"
 
 
-def _notes(loader: Any, number: int, found: Found, drew: tuple[str, ...]) -> list[str]:
+def _notes(loader: Any, number: int, batch: BatchIndices, drew: tuple[str, ...]) -> list[str]:
     """Return what may be different in the program's own batch, and why."""
     notes = []
-    if drew and not _exact(loader, number, found):
+    if drew and not _exact(loader, number, batch):
         notes.append(
             f"the dataset draws random numbers ({', '.join(drew)}): which ones the program's "
             f"batch {number} got depends on all that was drawn before; the indices are exact."
@@ -243,10 +267,10 @@ def _notes(loader: Any, number: int, found: Found, drew: tuple[str, ...]) -> lis
     return notes
 
 
-def _exact(loader: Any, number: int, found: Found) -> bool:
+def _exact(loader: Any, number: int, batch: BatchIndices) -> bool:
     """Are the random numbers drawn here those that the program's own batch gets?"""
     if is_iterable(loader) or loader.worker_init_fn is not None:
         return False
     if loader.num_workers:
-        return number < loader.num_workers and found.base_seed is not None
-    return found.fresh and number == 0
+        return number < loader.num_workers and batch.base_seed is not None
+    return batch.fresh and number == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradrepl import model
-from gradrepl.engine.data import parts, room
+from gradrepl.engine.data import current_loader, parts
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import DeviceInfo
@@ -24,7 +24,7 @@ def listed(session: Session, wanted: str, chosen: str) -> model.Devices:
     ``chosen`` is that of the command line, for as long as nothing else was chosen. Where it is not
     available, it is listed all the same, and why.
     """
-    mine = room.room_of(session)
+    mine = current_loader.current_of(session)
     if wanted:
         mine.device = str(device(wanted))
     return model.Devices(rows=(_cpu(), *_cuda()), chosen=_listed(mine.device or chosen))
@@ -37,9 +37,9 @@ def _listed(name: str) -> str:
         return name
 
 
-def meant(session: Session, said: str, chosen: str) -> torch.device:
+def chosen_device(session: Session, said: str, chosen: str) -> torch.device:
     """Return the device that is meant: said, chosen here, chosen on the command line, the CPU."""
-    return device(said or room.room_of(session).device or chosen or "cpu")
+    return device(said or current_loader.current_of(session).device or chosen or "cpu")
 
 
 def _cpu() -> DeviceInfo:
@@ -63,16 +63,16 @@ def why_no_cuda() -> str:
 def _cuda() -> list[DeviceInfo]:
     if not torch.cuda.is_available():
         return [DeviceInfo(name="cuda", available=False, why=why_no_cuda() + ".")]
-    found = []
+    rows = []
     for number in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(number)
         free = None
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             free = torch.cuda.mem_get_info(number)[0]  # else asking would make a context
-        found.append(
+        rows.append(
             DeviceInfo(name=f"cuda:{number}", what=facts.name, total=facts.total_memory, free=free)
         )
-    return found
+    return rows
 
 
 def device(name: str) -> torch.device:
@@ -85,21 +85,21 @@ def device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(name)
+        chosen = torch.device(name)
     except (RuntimeError, ValueError):
         raise UsageError(f"'{name}' is no device.", "One of cpu, cuda, cuda:1, auto.") from None
-    if found.type == "cuda":
+    if chosen.type == "cuda":
         if not torch.cuda.is_available():
             raise StateError(
                 f"there is no {name} here: {why_no_cuda()}.", "':device' lists what there is."
             )
-        number = found.index or 0
+        number = chosen.index or 0
         if number >= torch.cuda.device_count():
             raise StateError(f"there is no {name}: {torch.cuda.device_count()} GPUs are here.")
         return torch.device("cuda", number)
-    if found.type not in ("cpu", "meta"):
+    if chosen.type not in ("cpu", "meta"):
         raise UsageError(f"'{name}' is not supported.", "One of cpu, cuda, cuda:1, auto.")
-    return found
+    return chosen
 
 
 def move(name: str, where: torch.device, value: Any, non_blocking: bool) -> tuple[model.Moved, Any]:
@@ -109,21 +109,27 @@ def move(name: str, where: torch.device, value: Any, non_blocking: bool) -> tupl
         UsageError: there is no tensor in it.
     """
     module = isinstance(value, torch.nn.Module)
-    found = _tensors(value)
-    if not found:
+    held = _tensors(value)
+    if not held:
         raise UsageError(f"'{name}' is a {type(value).__name__} with no tensor in it.")
-    going = [each for each in found if each.device != where]
+    going = [each for each in held if each.device != where]
     pinned = sum(each.device.type == "cpu" and _pinned(each) for each in going)
     _wait(where)
     begun = time.perf_counter()
     result = value.to(where) if module else _moved(value, where, non_blocking)
     _wait(where)
     taken = time.perf_counter() - begun
-    return model.Moved(
-        name=name, device=str(where), tensors=len(found), moved=len(going),
-        nbytes=sum(int(each.nbytes) for each in going), seconds=taken if going else 0.0,
-        pinned=pinned, notes=tuple(_notes(going, pinned, where, non_blocking)),
-    ), result  # fmt: skip
+    moved = model.Moved(
+        name=name,
+        device=str(where),
+        tensors=len(held),
+        moved=len(going),
+        nbytes=sum(int(each.nbytes) for each in going),
+        seconds=taken if going else 0.0,
+        pinned=pinned,
+        notes=tuple(_notes(going, pinned, where, non_blocking)),
+    )
+    return moved, result
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
@@ -143,7 +149,7 @@ def _wait(where: torch.device) -> None:
 
 
 def _moved(value: Any, where: torch.device, non_blocking: bool) -> Any:
-    """Return ``value`` with all its tensors on the device; containers are made anew."""
+    """Return ``value`` with all its tensors on the device; containers are new ones."""
     if isinstance(value, torch.Tensor):
         return value.to(where, non_blocking=non_blocking)
     if isinstance(value, dict):
@@ -165,7 +171,7 @@ def _notes(
         notes.append(f"{len(pageable)} tensors lie in pageable memory: {effect}.")
     if any(each.requires_grad and each.is_leaf for each in going) and where.type != "meta":
         notes.append(
-            "a moved tensor that requires a gradient is no leaf; a moved module's "
+            "a moved tensor that requires a gradient is not a leaf; a moved module's "
             "parameters stay the same objects."
         )
     return notes

@@ -7,11 +7,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
-from gradrepl.engine.data import batches, fetching, generators, loaders, order, pace, parts
+from gradrepl.engine.data import (
+    batches,
+    fetching,
+    generators,
+    loaders,
+    order,
+    pace,
+    parts,
+)
+from gradrepl.engine.data.current_loader import current_of
+from gradrepl.engine.data.epoch_log import EpochLog
 from gradrepl.engine.data.order import Epoch
-from gradrepl.engine.data.room import room_of
-from gradrepl.engine.data.seen import Seen
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.errors import StateError, UsageError
 
 if TYPE_CHECKING:
@@ -30,24 +38,32 @@ def describe(
     Raises:
         UsageError: no such epoch was seen.
     """
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     known = watch.epochs_of(loader) if watch is not None else []
-    if number is not None and number not in [seen.epoch for seen in known]:
+    if number is not None and number not in [log.epoch for log in known]:
         raise UsageError(f"epoch {number} of {name} was not seen.", _seen(known, watch is not None))
-    seen = next((s for s in known if s.epoch == number), known[-1] if known else None)
-    if seen is None:
+    log = next((s for s in known if s.epoch == number), known[-1] if known else None)
+    if log is None:
         return _unwatched(loader, name, session, seconds)
-    counts = seen.visits()
-    whole = whole_of(loader, seen.begun) if seen.agrees(loader) else None
+    counts = log.visits()
+    whole = whole_of(loader, log.begun) if log.agrees(loader) else None
     return _record(
-        loader, name, counts, whole, seconds, number=seen.epoch, ended=seen.ended,
-        left_off=seen.left_off(),
-        known=tuple(each.epoch for each in known), batches=seen.last + 1, samples=seen.samples,
-        how="as the program's loop got it", notes=_notes(loader, counts, whole),
-    )  # fmt: skip
+        loader,
+        name,
+        counts,
+        whole,
+        seconds,
+        number=log.epoch,
+        ended=log.ended,
+        left_off=log.left_off(),
+        known=tuple(each.epoch for each in known),
+        batches=log.batches,
+        samples=log.samples,
+        how="as the program's loop got it",
+    )
 
 
-def _seen(known: list[Seen], watched: bool) -> str:
+def _seen(known: list[EpochLog], watched: bool) -> str:
     if known:
         return f"Seen were {', '.join(str(each.epoch) for each in known)}."
     return "None has begun since." if watched else "':loader watch' sees those that begin then."
@@ -62,18 +78,23 @@ def _unwatched(loader: Any, name: str, session: Session, seconds: float) -> mode
             first = [index for each in whole[:got] for index in each]
             counts = None if batches.is_iterable(loader) else Counter(map(_plain, first))
             return _record(
-                loader, name, counts, whole, seconds, batches=min(got, len(whole)),
-                samples=len(first), ended=got >= len(whole),
+                loader,
+                name,
+                counts,
+                whole,
+                seconds,
+                batches=min(got, len(whole)),
+                samples=len(first),
+                ended=got >= len(whole),
                 how="from the order that the sampler has drawn for the epoch that is running",
-                notes=_notes(loader, counts, whole),
-            )  # fmt: skip
-    mine = room_of(session)
-    begun = mine.epoch if mine.epoch is not None and mine.loader is loader else Epoch(loader)
+            )
+    current = current_of(session)
+    begun = (
+        current.epoch if current.epoch is not None and current.loader is loader else Epoch(loader)
+    )
     whole = whole_of(loader, begun)
-    return _record(
-        loader, name, None, whole, seconds, notes=_notes(loader, None, whole),
-        how="the program has begun none that was seen; ':loader watch' notes the next ones",
-    )  # fmt: skip
+    how = "the program has begun none that was seen; ':loader watch' notes the next ones"
+    return _record(loader, name, None, whole, seconds, how=how)
 
 
 def whole_of(loader: Any, begun: Epoch) -> list[list[Any]] | None:
@@ -83,10 +104,10 @@ def whole_of(loader: Any, begun: Epoch) -> list[list[Any]] | None:
     total = batches.total_of(loader)
     most = AGAIN if total is None else min(total, pace.VISITS)
     try:
-        found = begun.batches(loader, 0, most)
+        whole = begun.batches(loader, 0, most)
     except StateError:
         return None
-    return found if sum(map(len, found)) <= pace.VISITS else None
+    return whole if sum(map(len, whole)) <= pace.VISITS else None
 
 
 def _plain(index: Any) -> Any:
@@ -94,24 +115,36 @@ def _plain(index: Any) -> Any:
 
 
 def _record(
-    loader: Any, name: str, counts: Counter[Any] | None, whole: list[list[Any]] | None,
-    seconds: float, *, samples: int = 0, **more: Any,
-) -> model.Epoch:  # fmt: skip
+    loader: Any,
+    name: str,
+    counts: Counter[Any] | None,
+    whole: list[list[Any]] | None,
+    seconds: float,
+    *,
+    samples: int = 0,
+    **more: Any,
+) -> model.Epoch:
     length = loaders.length(loader)
     labels, looked = _labels(loader, counts, seconds) if counts else (Counter(), 0)
     all_of_it = Counter(_plain(index) for each in whole for index in each) if whole else None
     return model.Epoch(
-        loader=name, total=batches.total_of(loader), length=length, samples=samples,
+        loader=name,
+        total=batches.total_of(loader),
+        length=length,
+        samples=samples,
         left=None if all_of_it is None else max(0, all_of_it.total() - samples),
         so_far=None if counts is None else pace.visits(counts, length),
         whole=None if all_of_it is None else pace.visits(all_of_it, length),
-        labels=tuple(labels.most_common(LABELS)), labels_of=looked, **more,
-    )  # fmt: skip
+        labels=tuple(labels.most_common(LABELS)),
+        labels_of=looked,
+        notes=_notes(loader, whole),
+        **more,
+    )
 
 
 def _labels(loader: Any, counts: Counter[Any], seconds: float) -> tuple[Counter[str], int]:
     """Count the labels of the samples that came, as many as can be fetched in a time."""
-    found: Counter[str] = Counter()
+    labels: Counter[str] = Counter()
     looked = 0
     end = time.monotonic() + seconds
     worker = 0 if loader.num_workers else None
@@ -124,17 +157,16 @@ def _labels(loader: Any, counts: Counter[Any], seconds: float) -> tuple[Counter[
             label = "" if one.error is not None else parts.label(one.value)
             if not label:
                 break
-            found[label] += times
+            labels[label] += times
             looked += times
             if time.monotonic() > end:
                 break
-    return found, looked
+    return labels, looked
 
 
-def _notes(loader: Any, counts: Any, whole: Any) -> tuple[str, ...]:
+def _notes(loader: Any, whole: Any) -> tuple[str, ...]:
     if batches.is_iterable(loader):
         return ("an IterableDataset gives no indices; samples are counted as full batches.",)
-    notes = []
     if whole is None:
-        notes.append("the sampler cannot be asked again: what is left of the epoch is not known.")
-    return tuple(notes)
+        return ("the sampler cannot be asked again: what is left of the epoch is not known.",)
+    return ()

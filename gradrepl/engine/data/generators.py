@@ -22,6 +22,8 @@ MOST = 4000
 """Objects that are looked into."""
 INSIDE = 64
 """Items of one container that are looked at."""
+CLOSED = (int, float, str, bytes, bool, type)
+"""What holds nothing."""
 
 
 class Held:
@@ -85,19 +87,19 @@ def _is_generator(value: Any) -> bool:
 
 def everywhere() -> list[Held]:
     """Return the generators that everybody shares."""
-    found = [Held("torch", torch.default_generator), Held("random", random._inst)]  # type: ignore[attr-defined]
+    shared = [Held("torch", torch.default_generator), Held("random", random._inst)]  # type: ignore[attr-defined]
     numpy = _numpy()
     if numpy is not None:
-        found.append(Held("numpy", numpy.mtrand._rand))
+        shared.append(Held("numpy", numpy.mtrand._rand))
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        found += [Held(f"cuda:{n}", each) for n, each in enumerate(torch.cuda.default_generators)]
-    return found
+        shared += [Held(f"cuda:{n}", each) for n, each in enumerate(torch.cuda.default_generators)]
+    return shared
 
 
 def held_by(*named: tuple[str, Any]) -> list[Held]:
-    """Return the generators in reach of the named objects; runs no code of theirs."""
+    """Return the generators that the named objects hold; runs no code of theirs."""
     seen: set[int] = set()
-    found: dict[int, Held] = {}
+    held: dict[int, Held] = {}
     todo = [(name, value, 0) for name, value in named]
     while todo and len(seen) < MOST:
         name, value, depth = todo.pop(0)
@@ -105,42 +107,46 @@ def held_by(*named: tuple[str, Any]) -> list[Held]:
             continue
         seen.add(id(value))
         if _is_generator(value):
-            found.setdefault(id(value), Held(name, value))
+            held.setdefault(id(value), Held(name, value))
         elif depth < DEPTH:
             todo += [(inner, each, depth + 1) for inner, each in _inside(name, value)]
-    return list(found.values())
+    return list(held.values())
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a value holds, by name."""
     kind = type(value)
-    if kind in (int, float, str, bytes, bool, type) or isinstance(
-        value, (torch.Tensor, ModuleType)
-    ):
-        return
     if kind in (list, tuple):
         yield from ((f"{name}[{n}]", each) for n, each in enumerate(value[:INSIDE]))
     elif kind is dict:
-        for key in list(value)[:INSIDE]:
-            yield f"{name}[{key!r}]"[:60], value[key]
+        yield from ((f"{name}[{key!r}]"[:60], value[key]) for key in list(value)[:INSIDE])
     elif kind is MethodType:
         yield name, value.__self__
         yield from _globals(value.__func__)
     elif kind is FunctionType:
         yield from _globals(value)
-        for cell in value.__closure__ or ():
-            try:
-                yield f"{name}()", cell.cell_contents
-            except ValueError:  # a variable that has no value yet
-                continue
-    else:
-        attributes = getattr(value, "__dict__", None)
-        if isinstance(attributes, dict):
-            yield from ((f"{name}.{key}", each) for key, each in list(attributes.items()))
-        for method in ("__getitem__", "__getitems__", "__iter__", "__call__"):
-            function = getattr(kind, method, None)
-            if type(function) is FunctionType:
-                yield from _globals(function)
+        yield from _closed_over(name, value)
+    elif kind not in CLOSED and not isinstance(value, (torch.Tensor, ModuleType)):
+        yield from _attributes(name, value)
+
+
+def _closed_over(name: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
+    for cell in function.__closure__ or ():
+        try:
+            yield f"{name}()", cell.cell_contents
+        except ValueError:  # a variable that has no value yet
+            continue
+
+
+def _attributes(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of an object, and what its methods that fetch name."""
+    attributes = getattr(value, "__dict__", None)
+    if isinstance(attributes, dict):
+        yield from ((f"{name}.{key}", each) for key, each in list(attributes.items()))
+    for method in ("__getitem__", "__getitems__", "__iter__", "__call__"):
+        function = getattr(type(value), method, None)
+        if type(function) is FunctionType:
+            yield from _globals(function)
 
 
 def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:

@@ -6,79 +6,110 @@ import ast
 import linecache
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 import torch
+from msgspec import structs
 from torch import multiprocessing
 from torch.utils.data import Subset
 from torch.utils.data import sampler as samplers
 
 from gradrepl import model
-from gradrepl.draw.numbers import describe_exit
 from gradrepl.engine.code.torch_import import device
-from gradrepl.engine.data import batches, generators, order, pace, room
-from gradrepl.engine.data.seen import Seen
-from gradrepl.engine.data.watch import DataWatch, now, watch_of
-from gradrepl.model import Finding, Setting, Site, WorkerState
+from gradrepl.engine.data import batches, current_loader, generators, order, pace, workers
+from gradrepl.engine.data.epoch_log import EpochLog
+from gradrepl.engine.data.wanted import watch_of
+from gradrepl.engine.data.watch import DataWatch
+from gradrepl.engine.health.wanted import Gradients
+from gradrepl.model import Finding, Setting, Site
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.gate import Place
 
-SHM = "/dev/shm"
+NO_PROC = "how busy a worker is is read from /proc, which this machine does not have."
 STEPS = 120
 """Steps of the program that its pace is the mean of."""
 
 
 def describe(loader: Any, name: str, session: Session, place: Place) -> model.Loader:
     """Return all that can be said of a loader without fetching a sample."""
-    watch = watch_of(session.stepper)
-    seen = watch.of(loader) if watch is not None else None
-    iterator = _running(loader, seen)
-    going = vars(iterator).get("_num_yielded", 0) if iterator is not None else 0
-    last = seen.last if seen is not None and seen.last >= 0 else going - 1 if going else None
-    shm = shared_memory() if loader.num_workers else (None, None)
-    return model.Loader(
-        name=name, kind=type(loader).__name__, dataset=dataset_name(loader.dataset),
+    watch = watch_of(session)
+    log = watch.of(loader) if watch is not None else None
+    iterator = _running(loader, log)
+    total, free = workers.shared_memory() if loader.num_workers else (None, None)
+    record = model.Loader(
+        name=name,
+        kind=type(loader).__name__,
+        dataset=dataset_name(loader.dataset),
         dataset_kind="iterable" if batches.is_iterable(loader) else "map",
-        length=length(loader), batches=batches.total_of(loader), batch_size=batch_size(loader),
-        drop_last=bool(loader.drop_last), sampler=sampler_name(loader), order=said_order(loader),
-        generator=drawn_from(loader), workers=loader.num_workers, start_method=method(loader),
-        settings=tuple(settings(loader)), findings=tuple(findings(loader)),
-        watched=watch is not None, epoch=None if seen is None else seen.epoch, batch=last,
-        iterating=iterator is not None and (seen is None or not seen.ended),
-        processes=processes(iterator, seen),
-        seen=() if watch is None else watch.seen_batches(loader),
-        ready=None if iterator is None else pace.ready(vars(iterator)),
-        pace=_pace(loader, session, watch), timing=_timing(session),
-        synthetic=watch is not None
-        and watch.replacement is not None
-        and watch.replacement.loader() is loader,
-        notes=() if not loader.num_workers or pace.can_tell() else
-        ("how busy a worker is is read from /proc, which this machine does not have.",),
-        shm_total=shm[0], shm_free=shm[1], site=site_of(name, session, place),
-        others=room.others(loader, session, place),
-    )  # fmt: skip
+        length=length(loader),
+        batches=batches.total_of(loader),
+        batch_size=batch_size(loader),
+        drop_last=bool(loader.drop_last),
+        sampler=sampler_name(loader),
+        order=order_text(loader),
+        generator=rng_text(loader),
+        workers=loader.num_workers,
+        start_method=start_method(loader),
+        settings=tuple(settings(loader)),
+        findings=tuple(findings(loader)),
+        pace=_pace(loader, session, watch),
+        timing=_timing(session),
+        notes=() if not loader.num_workers or pace.can_tell() else (NO_PROC,),
+        shm_total=total,
+        shm_free=free,
+        site=site_of(name, session, place),
+        others=current_loader.others(loader, session, place),
+    )
+    if iterator is not None:
+        record = _iterated(record, iterator, log)
+    return record if watch is None else _watched(record, loader, watch, log)
+
+
+def _iterated(record: model.Loader, iterator: Any, log: EpochLog | None) -> model.Loader:
+    got = vars(iterator).get("_num_yielded", 0)
+    return structs.replace(
+        record,
+        iterating=log is None or not log.ended,
+        batch=got - 1 if got else None,
+        processes=workers.processes(iterator, log),
+        ready=pace.ready(vars(iterator)),
+    )
+
+
+def _watched(
+    record: model.Loader, loader: Any, watch: DataWatch, log: EpochLog | None
+) -> model.Loader:
+    replaced = watch.replacement
+    return structs.replace(
+        record,
+        watched=True,
+        epoch=None if log is None else log.epoch,
+        batch=log.last if log is not None and log.last >= 0 else record.batch,
+        seen=watch.seen_batches(loader),
+        synthetic=replaced is not None and replaced.loader() is loader,
+    )
 
 
 def _pace(loader: Any, session: Session, watch: DataWatch | None) -> model.Pace | None:
-    steps = [] if watch is None else [s for seen in watch.epochs_of(loader) for s in seen.steps()]
-    return pace.mean(steps[-STEPS:], pace.room_of(loader), session.stepper.limits.loader)
+    steps = [] if watch is None else [s for log in watch.epochs_of(loader) for s in log.steps()]
+    return pace.mean(steps[-STEPS:], pace.room_of(loader), session.state(Gradients).limits.loader)
 
 
 def _timing(session: Session) -> model.Timing | None:
     """Return the parts of a step, where gradients are watched."""
-    health = session.stepper.health
-    return health.clock.timing(session.stepper.limits) if health is not None else None
+    gradients = session.state(Gradients)
+    watch = gradients.watch
+    return watch.clock.timing(gradients.limits) if watch is not None else None
 
 
-def _running(loader: Any, seen: Seen | None) -> Any:
-    if seen is not None and seen.iterator is not None:
-        return seen.iterator()
-    found = [each for each in order.iterators(loader) if _goes_on(each)]
-    return found[-1] if found else None
+def _running(loader: Any, log: EpochLog | None) -> Any:
+    if log is not None and log.iterator is not None:
+        return log.iterator()
+    running = [each for each in order.iterators(loader) if _goes_on(each)]
+    return running[-1] if running else None
 
 
 def _goes_on(iterator: Any) -> bool:
@@ -122,7 +153,7 @@ def sampler_name(loader: Any) -> str:
     return type(inner).__name__
 
 
-def said_order(loader: Any) -> str:
+def order_text(loader: Any) -> str:
     """Say in which order samples come."""
     if batches.is_iterable(loader):
         return "the dataset's own"
@@ -130,19 +161,19 @@ def said_order(loader: Any) -> str:
     inner = getattr(outer, "sampler", None) if outer is not None else loader.sampler
     match inner:
         case samplers.RandomSampler():
-            drawn = "drawn with replacement" if inner.replacement else "shuffled"
-            return f"{drawn}, anew in each epoch"
+            drawn = "redrawn with replacement" if inner.replacement else "reshuffled"
+            return f"{drawn} every epoch"
         case samplers.SequentialSampler():
             return "as they lie in the dataset"
         case samplers.SubsetRandomSampler():
-            return f"{len(inner.indices)} of them, shuffled anew in each epoch"
+            return f"{len(inner.indices)} of them, reshuffled every epoch"
         case samplers.WeightedRandomSampler():
             how = "with" if inner.replacement else "without"
             return f"{inner.num_samples} drawn by weight, {how} replacement"
     return f"as {type(inner if inner is not None else outer).__name__} gives them"
 
 
-def drawn_from(loader: Any) -> str:
+def rng_text(loader: Any) -> str:
     """Say which generator the order and the workers' seeds are drawn from, and its seed."""
     inner = getattr(loader.batch_sampler, "sampler", None) or loader.sampler
     own = getattr(inner, "generator", None) or loader.generator
@@ -151,7 +182,7 @@ def drawn_from(loader: Any) -> str:
     return f"torch's global generator, seed {torch.initial_seed()}"
 
 
-def method(loader: Any) -> str:
+def start_method(loader: Any) -> str:
     """Return how worker processes are started; '' without workers."""
     if not loader.num_workers:
         return ""
@@ -161,28 +192,26 @@ def method(loader: Any) -> str:
 
 def settings(loader: Any) -> Iterator[Setting]:
     """Yield the options that are not told elsewhere, with why one has no effect."""
-    workers = loader.num_workers
+    many = loader.num_workers
     if loader.prefetch_factor is not None:
         yield Setting(name="prefetch_factor", value=str(loader.prefetch_factor))
-    elif not workers:
+    elif not many:
         why = "without workers the next batch is fetched when it is asked for"
         yield Setting(name="prefetch_factor", value="None", without_effect=why)
     yield Setting(name="persistent_workers", value=str(loader.persistent_workers))
     yield _pinned(loader)
     timeout = f"{loader.timeout:g} s" if loader.timeout else "none"
     yield Setting(name="timeout", value=timeout)
-    yield Setting(
-        name="collate_fn", value=_function(loader.collate_fn),
-        without_effect="" if loader._auto_collation or loader.collate_fn is None else
-        "" if "default" not in _function(loader.collate_fn) else
-        "batch_size is None: samples are only converted, one by one",
-    )  # fmt: skip
+    function = _function(loader.collate_fn)
+    one_by_one = not loader._auto_collation and "default" in function
+    why = "batch_size is None: samples are only converted, one by one" if one_by_one else ""
+    yield Setting(name="collate_fn", value=function, without_effect=why)
     if loader.worker_init_fn is not None:
-        why = "" if workers else "there are no workers to call it"
+        why = "" if many else "there are no workers to call it"
         name = _function(loader.worker_init_fn)
         yield Setting(name="worker_init_fn", value=name, without_effect=why)
     if not getattr(loader, "in_order", True):
-        why = "" if workers else "without workers batches come in order"
+        why = "" if many else "without workers batches come in order"
         yield Setting(name="in_order", value="False", without_effect=why)
 
 
@@ -206,9 +235,10 @@ def findings(loader: Any) -> Iterator[Finding]:
     for each in settings(loader):
         if each.without_effect and each.name != "prefetch_factor":
             yield Finding(
-                severity="note", what=f"{each.name}={each.value} has no effect here.",
+                severity="note",
+                what=f"{each.name}={each.value} has no effect here.",
                 why=each.without_effect + ".",
-            )  # fmt: skip
+            )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores and loader.num_workers > cores:
         yield Finding(
@@ -228,101 +258,6 @@ def findings(loader: Any) -> Iterator[Finding]:
         )
 
 
-def shared_memory() -> tuple[int | None, int | None]:
-    """Return the bytes of /dev/shm, all and free, through which workers hand over tensors."""
-    try:
-        found = os.statvfs(SHM)
-    except OSError:
-        return None, None
-    return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
-
-
-# -- workers -----------------------------------------------------------------------------------
-
-
-def processes(iterator: Any, seen: Seen | None) -> tuple[WorkerState, ...]:
-    """Return the worker processes of an iterator: which batch each is at, and for how long."""
-    workers = vars(iterator).get("_workers", ()) if iterator is not None else ()
-    if not workers:
-        return ()
-    known = tasks_of(iterator, seen)
-    at = _at(iterator, known)
-    found = []
-    for number, process in enumerate(workers):
-        mine = at.get(number, [])
-        code = None if process._popen is None else process.exitcode
-        since = seen.since.get(number) if seen is not None else None
-        indices = known[mine[0]][1] if mine else ()
-        share, over = _busy(process.pid, seen) if code is None else (None, None)
-        found.append(
-            WorkerState(
-                id=number, pid=process.pid or 0, alive=code is None,
-                exit="" if code is None else describe_exit(code),
-                batch=mine[0] if mine else None,
-                indices=tuple(repr(index)[:60] for index in indices[:8]), waiting=len(mine),
-                seconds=now() - since if since is not None and mine else None,
-                memory=_resident(process.pid) if code is None else None,
-                seed=iterator._base_seed + number, busy=share, busy_over=over,
-            )
-        )  # fmt: skip
-    return tuple(found)
-
-
-def _at(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, list[int]]:
-    """Return by worker what it has still to make, first what it is at.
-
-    What it has made lies in a queue that cannot be looked into, but counted.
-    """
-    found: dict[int, list[int]] = {}
-    for task, (worker, _) in known.items():
-        found.setdefault(worker, []).append(task)
-    try:
-        left = [queue.qsize() for queue in vars(iterator)["_index_queues"]]
-    except (KeyError, NotImplementedError, OSError, ValueError):  # macOS; or it is shut down
-        return found
-    taken = {worker: max(0, len(mine) - left[worker]) for worker, mine in found.items()}
-    come = sum(len(info) > 1 for info in vars(iterator).get("_task_info", {}).values())
-    made = pace.ready(vars(iterator))
-    idle = made is not None and made - come >= sum(taken.values())
-    return {
-        worker: mine[taken[worker] :] if idle else mine[max(0, taken[worker] - 1) :]
-        for worker, mine in found.items()
-    }
-
-
-def _busy(pid: int | None, seen: Seen | None) -> tuple[float | None, float | None]:
-    """Return (share of a core, seconds it is the mean of): while watched, else since it began."""
-    found = seen.busy.share(pid or 0) if isinstance(seen, Seen) else None
-    if found is not None:
-        return found
-    spent = pace.computed(pid)
-    if spent is None or not spent[1]:
-        return None, None
-    return spent[0] / spent[1], spent[1]
-
-
-def tasks_of(iterator: Any, seen: Seen | None) -> dict[int, tuple[int, list[Any]]]:
-    """Return by batch, for those that are still to come: (worker, indices as far as known)."""
-    whole = order.drawn_by(iterator) if seen is None else None
-    found = {}
-    for task, info in sorted(vars(iterator).get("_task_info", {}).items()):
-        if len(info) > 1:
-            continue  # it has come, and waits for its turn
-        indices = seen.tasks.get(task, []) if seen is not None else []
-        if whole is not None and task < len(whole):
-            indices = whole[task]
-        found[task] = (info[0], indices)
-    return found
-
-
-def _resident(pid: int | None) -> int | None:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 # -- the line that makes it --------------------------------------------------------------------
 
 
@@ -340,8 +275,8 @@ def site_of(name: str, session: Session, place: Place) -> Site | None:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign) and _makes(node, plain):
-                line = node.lineno
-                return Site(file, line, "<module>", lines[line - 1].strip())
+                text = lines[node.lineno - 1].strip()
+                return Site(file, node.lineno, "<module>", text)
     return None
 
 
@@ -350,3 +285,12 @@ def _makes(node: ast.Assign, name: str) -> bool:
         return False
     targets = (ast.unparse(target).rpartition(".")[2] for target in node.targets)
     return name in targets
+
+
+def function_site(function: Any) -> Site | None:
+    """Return where a function is written in Python."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
+    text = linecache.getline(code.co_filename, code.co_firstlineno).strip()
+    return Site(code.co_filename, code.co_firstlineno, code.co_name, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
@@ -17,20 +17,28 @@ MAJORITY = 0.6
 LOUD = 1.5
 """A range beyond it, where others stay within 0..1, is of another scale."""
 
+ByKey = dict[str, list[tuple[SampleRow, Part]]]
+"""Each part of the samples, by its key."""
+
 
 def find(rows: list[SampleRow], *, strict: bool = False) -> list[Odd]:
     """Return what is odd, in the order of the samples; ``strict``: they could not be collated."""
-    found = [
+    by_key: ByKey = {}
+    for row in rows:
+        for part in row.parts:
+            by_key.setdefault(part.key, []).append((row, part))
+    oddities = [
         *_raised(rows),
         *_keys(rows),
-        *_facts(rows, "other shape", strict, _shape_of, "has shape {}, {} others {}"),
-        *_facts(rows, "other dtype", strict, _dtype_of, "is {}, {} others {}"),
-        *_values(rows),
-        *_ranges(rows),
+        *_facts(by_key, "other shape", strict, _shape_of, "has shape {}, {} others {}"),
+        *_facts(by_key, "other dtype", strict, _dtype_of, "is {}, {} others {}"),
+        *_not_finite(rows),
+        *_constant(by_key, len(rows)),
+        *_ranges(by_key),
         *_slow(rows),
         *_twice(rows),
     ]
-    return sorted(found, key=lambda each: each.place)
+    return sorted(oddities, key=lambda each: each.place)
 
 
 def name(index: str, place: int) -> str:
@@ -38,39 +46,36 @@ def name(index: str, place: int) -> str:
     return f"dataset[{index}]" if index else f"sample {place}"
 
 
-def _odd(row: SampleRow, key: str, what: str, sentence: str) -> Odd:
+def _odd(row: SampleRow, key: str, what: str, text: str) -> Odd:
+    """Say something of a sample, or of one part of it."""
+    whose = name(row.index, row.place) + (f" part '{key}'" if key else "")
+    sentence = f"{whose} {text}."
     return Odd(place=row.place, index=row.index, key=key, what=what, sentence=sentence)
 
 
-def _part(key: str) -> str:
-    return f" part '{key}'" if key else ""
-
-
 def _raised(rows: list[SampleRow]) -> Iterable[Odd]:
-    for row in rows:
-        if row.error:
-            yield _odd(row, "", "raises", f"{name(row.index, row.place)} raises {row.error}.")
+    return (_odd(row, "", "raises", f"raises {row.error}") for row in rows if row.error)
 
 
 def _keys(rows: list[SampleRow]) -> Iterable[Odd]:
-    made = [row for row in rows if not row.error]
-    if not made:
-        return
-    usual = _usual([tuple(part.key for part in row.parts) for row in made])
-    for row in made:
-        keys = tuple(part.key for part in row.parts)
-        if keys == usual:
-            continue
-        lacks = [key for key in usual if key not in keys]
-        more = [key for key in keys if key not in usual]
-        said = [f"lacks {_listed(lacks)}"] if lacks else []
-        said += [f"has {_listed(more)} more"] if more else []
-        text = " and ".join(said) or "has its parts in another order"
-        yield _odd(row, "", "other keys", f"{name(row.index, row.place)} {text}.")
+    keys_of = [(row, [part.key for part in row.parts]) for row in rows if not row.error]
+    usual = _usual([tuple(keys) for _, keys in keys_of]) if keys_of else ()
+    for row, keys in keys_of:
+        if tuple(keys) != usual:
+            nothing = keys == [""] and row.parts[0].kind == "None"
+            text = "is None" if nothing else _difference(keys, usual)
+            yield _odd(row, "", "other keys", text)
 
 
-def _listed(keys: list[str]) -> str:
-    return ", ".join(f"'{key}'" for key in keys[:4])
+def _difference(keys: list[str], usual: Sequence[str]) -> str:
+    lacks = _listed(key for key in usual if key not in keys)
+    more = _listed(key for key in keys if key not in usual)
+    texts = [f"lacks {lacks}" if lacks else "", f"has {more} more" if more else ""]
+    return " and ".join(filter(None, texts)) or "has its parts in another order"
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(f"'{key}'" for key in list(keys)[:4])
 
 
 def _usual(facts: list[Any]) -> Any:
@@ -87,89 +92,82 @@ def _dtype_of(part: Part) -> Any:
 
 
 def _facts(
-    rows: list[SampleRow], what: str, strict: bool, fact: Callable[[Part], Any], said: str
+    by_key: ByKey, what: str, strict: bool, fact: Callable[[Part], Any], text: str
 ) -> Iterable[Odd]:
     """Yield who differs from the most in one fact of a part."""
-    keys = dict.fromkeys(part.key for row in rows for part in row.parts)
-    for key in keys:
-        pairs = [(row, p) for row in rows for p in row.parts if p.key == key]
-        pairs = [(row, part) for row, part in pairs if fact(part) is not None]
-        facts = [fact(part) for _, part in pairs]
-        if len(set(facts)) < 2:
+    for key, pairs in by_key.items():
+        facts = [(row, fact(part)) for row, part in pairs if fact(part) is not None]
+        values = [value for _, value in facts]
+        if len(set(values)) < 2:
             continue
-        usual = _usual(facts)
-        same = facts.count(usual)
-        if not strict and same < MAJORITY * len(facts):
+        usual = _usual(values)
+        same = values.count(usual)
+        if not strict and same < MAJORITY * len(values):
             continue  # they differ by design: texts of many lengths
-        for (row, _), value in zip(pairs, facts, strict=True):
+        for row, value in facts:
             if value != usual:
-                sentence = said.format(value, same, usual)
-                whose = name(row.index, row.place) + _part(key)
-                yield _odd(row, key, what, f"{whose} {sentence}.")
+                yield _odd(row, key, what, text.format(value, same, usual))
 
 
-def _values(rows: list[SampleRow]) -> Iterable[Odd]:
+def _not_finite(rows: list[SampleRow]) -> Iterable[Odd]:
     for row in rows:
         for part in row.parts:
-            stats, whose = part.stats, name(row.index, row.place) + _part(part.key)
-            if stats is None:
-                continue
-            if stats.nans:
-                yield _odd(row, part.key, "nan", f"{whose} has {stats.nans} NaN.")
-            if stats.infs:
-                yield _odd(row, part.key, "inf", f"{whose} has {stats.infs} Inf.")
-    for key in dict.fromkeys(part.key for row in rows for part in row.parts):
-        constant = [row for row in rows for p in row.parts if p.key == key and _constant(p)]
-        if len(constant) <= (1 - MAJORITY) * len(rows):
-            for row in constant:
-                part = next(p for p in row.parts if p.key == key)
-                low = part.stats.min if part.stats else 0.0
-                whose = name(row.index, row.place) + _part(key)
-                yield _odd(row, key, "constant", f"{whose} is {low:.4g} everywhere.")
+            if part.stats is not None and part.stats.nans:
+                yield _odd(row, part.key, "nan", f"has {part.stats.nans} NaN")
+            if part.stats is not None and part.stats.infs:
+                yield _odd(row, part.key, "inf", f"has {part.stats.infs} Inf")
 
 
-def _constant(part: Part) -> bool:
-    stats, size = part.stats, 1
-    for each in part.shape or (1,):
-        size *= each
-    return stats is not None and size > 1 and stats.min is not None and stats.min == stats.max
+def _constant(by_key: ByKey, count: int) -> Iterable[Odd]:
+    for key, pairs in by_key.items():
+        constant = [(row, low) for row, part in pairs if (low := _only_value(part)) is not None]
+        if len(constant) <= (1 - MAJORITY) * count:
+            for row, low in constant:
+                yield _odd(row, key, "constant", f"is {low:.4g} everywhere")
 
 
-def _ranges(rows: list[SampleRow]) -> Iterable[Odd]:
+def _only_value(part: Part) -> float | None:
+    """Return the value that all elements have, of several; else None."""
+    stats = part.stats
+    if stats is None or math.prod(part.shape or (1,)) < 2 or stats.min != stats.max:
+        return None
+    return stats.min
+
+
+def _ranges(by_key: ByKey) -> Iterable[Odd]:
     """Yield images 0..255 among images 0..1."""
-    for key in dict.fromkeys(part.key for row in rows for part in row.parts):
-        found = []
-        for row in rows:
-            for part in row.parts:
-                top = part.stats.max if part.stats is not None else None
-                large = part.shape is not None and len(part.shape) >= 2
-                if part.key == key and large and top is not None and part.dtype.startswith("fl"):
-                    found.append((row, top))
-        small = sum(top <= 1.0 for _, top in found)
-        if small < MAJORITY * len(found) or small == len(found):
+    for key, pairs in by_key.items():
+        tops = [(row, top) for row, part in pairs if (top := _top_of_image(part)) is not None]
+        small = sum(top <= 1.0 for _, top in tops)
+        if small < MAJORITY * len(tops) or small == len(tops):
             continue
-        for row, top in found:
+        for row, top in tops:
             if 16 * LOUD < top < math.inf:
-                whose = name(row.index, row.place) + _part(key)
-                sentence = f"{whose} goes up to {top:.4g}, {small} others stay within 1."
-                yield _odd(row, key, "other range", sentence)
+                text = f"goes up to {top:.4g}, {small} others stay within 1"
+                yield _odd(row, key, "other range", text)
+
+
+def _top_of_image(part: Part) -> float | None:
+    """Return the largest value of what may be an image of fractions; else None."""
+    image = part.shape is not None and len(part.shape) >= 2 and part.dtype.startswith("fl")
+    return part.stats.max if image and part.stats is not None else None
 
 
 def _slow(rows: list[SampleRow]) -> Iterable[Odd]:
-    taken = [row.seconds for row in rows if row.seconds is not None]
-    if len(taken) < 3:
+    times = [(row, row.seconds) for row in rows if row.seconds is not None]
+    if len(times) < 3:
         return
-    usual = median(taken)
-    for row in rows:
-        if row.seconds is not None and row.seconds > max(AT_LEAST, TIMES * usual):
-            text = f"took {row.seconds * 1e3:.3g} ms, the median is {usual * 1e3:.3g} ms"
-            yield _odd(row, "", "slow", f"{name(row.index, row.place)} {text}.")
+    usual = median(seconds for _, seconds in times)
+    for row, seconds in times:
+        if seconds > max(AT_LEAST, TIMES * usual):
+            text = f"took {seconds * 1e3:.3g} ms, the median is {usual * 1e3:.3g} ms"
+            yield _odd(row, "", "slow", text)
 
 
 def _twice(rows: list[SampleRow]) -> Iterable[Odd]:
     places: dict[str, int] = {}
     for row in rows:
         if row.index and row.index in places:
-            text = f"dataset[{row.index}] is at places {places[row.index]} and {row.place}."
+            text = f"is at places {places[row.index]} and {row.place}"
             yield _odd(row, "", "duplicate", text)
         places.setdefault(row.index, row.place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from types import GeneratorType
@@ -104,6 +104,15 @@ class _Begun:
         self._aside.__exit__(*error)
 
 
+def shown(indices: Iterable[Any]) -> tuple[str, ...]:
+    """Return indices as they are shown.
+
+    >>> shown([3, "cat.png"])
+    ('3', "'cat.png'")
+    """
+    return tuple(repr(index)[:60] for index in indices)
+
+
 def indices_of(drawn: Any) -> Indices:
     """Return what a sampler yielded as a list of indices."""
     return list(drawn) if isinstance(drawn, (list, tuple)) else [drawn]
@@ -152,15 +161,15 @@ def _torchs(sampler: Any) -> bool:
 def iterators(loader: Any) -> list[Any]:
     """Return the iterators of ``loader`` that are alive, those that go on last."""
     kept = getattr(loader, "_iterator", None)
-    found = [
+    alive = [
         each
         for each in all_iterators()
         if vars(each).get("_index_sampler") is loader._index_sampler
         and vars(each).get("_num_workers") == loader.num_workers
     ]
-    if kept is not None and all(each is not kept for each in found):
-        found.append(kept)
-    return sorted(found, key=lambda each: bool(vars(each).get("_num_yielded", 0)))
+    if kept is not None and all(each is not kept for each in alive):
+        alive.append(kept)
+    return sorted(alive, key=lambda each: bool(vars(each).get("_num_yielded", 0)))
 
 
 def all_iterators() -> list[Any]:
@@ -176,35 +185,36 @@ def drawn_by(iterator: Any) -> list[Indices] | None:
     Torch's samplers draw an epoch at once and then hand it out: a generator of theirs that waits
     holds the list.
     """
-    batch_sampler = iterator._index_sampler
-    batching = iterator._auto_collation
-    waiting = iterator._sampler_iter
-    if not batching:
-        whole = _whole(waiting, batch_sampler)
+    sampler, waiting = iterator._index_sampler, iterator._sampler_iter
+    if not iterator._auto_collation:
+        whole = _whole(waiting, sampler)
         return None if whole is None else [[index] for index in whole]
-    if type(batch_sampler) in (list, tuple):
-        return [indices_of(each) for each in batch_sampler]
-    if type(batch_sampler) is not samplers.BatchSampler:
+    if type(sampler) in (list, tuple):
+        return [indices_of(each) for each in sampler]
+    if type(sampler) is not samplers.BatchSampler:
         return None
-    if not isinstance(waiting, GeneratorType) or waiting.gi_frame is None:
-        inner = None
-    else:
-        inner = waiting.gi_frame.f_locals.get("sampler_iter")
-    whole = _whole(inner, batch_sampler.sampler)
-    if whole is None:
-        return None
-    size = batch_sampler.batch_size
-    found = [whole[at : at + size] for at in range(0, len(whole), size)]
-    if batch_sampler.drop_last and found and len(found[-1]) < size:
-        found.pop()
-    return found
+    inner = waiting.gi_frame.f_locals.get("sampler_iter") if _waits(waiting) else None
+    whole = _whole(inner, sampler.sampler)
+    return None if whole is None else _in_batches(whole, sampler.batch_size, sampler.drop_last)
+
+
+def _in_batches(whole: Indices, size: int, drop_last: bool) -> list[Indices]:
+    batches = [whole[at : at + size] for at in range(0, len(whole), size)]
+    if drop_last and batches and len(batches[-1]) < size:
+        batches.pop()
+    return batches
+
+
+def _waits(generator: Any) -> bool:
+    """Is this a generator that has not come to its end?"""
+    return isinstance(generator, GeneratorType) and generator.gi_frame is not None
 
 
 def _whole(waiting: Any, sampler: Any) -> Indices | None:
     """Return all that a sampler's iterator hands out in this epoch, what is over included."""
     if type(sampler) is samplers.SequentialSampler:
         return list(range(len(sampler.data_source)))
-    if not isinstance(waiting, GeneratorType) or waiting.gi_frame is None:
+    if not _waits(waiting):
         return None
     at_once = type(sampler) is samplers.WeightedRandomSampler or (
         type(sampler) is samplers.RandomSampler

@@ -6,10 +6,12 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradrepl import model
+from gradrepl.engine.data.order import shown
 
 PROC = "/proc"
 EVERY = 0.25
@@ -40,12 +42,16 @@ def mean(steps: Iterable[Step], room: int | None, limit: float) -> model.Pace | 
     wait = sum(each.wait for each in kept) / len(kept)
     lay = [each.ready for each in kept if each.ready is not None]
     return model.Pace(
-        batches=len(kept), step=total, wait=wait, room=room,
-        ready=sum(lay) / len(lay) if lay else None, verdict=said(wait, total, limit),
-    )  # fmt: skip
+        batches=len(kept),
+        step=total,
+        wait=wait,
+        room=room,
+        ready=sum(lay) / len(lay) if lay else None,
+        verdict=verdict(wait, total, limit),
+    )
 
 
-def said(wait: float, total: float, limit: float) -> str:
+def verdict(wait: float, total: float, limit: float) -> str:
     """Say whether it is the loader that holds the program up; ``limit`` is a share of the step."""
     share = wait / total if total else 0.0
     if share >= limit:
@@ -65,10 +71,8 @@ def ready(known: dict[str, Any]) -> int | None:
     """
     if not known.get("_workers"):
         return None
-    come = 0
-    for each in list(known.get("_task_info", {}).values()):
-        come += len(each) == 2
     try:
+        come = sum(len(each) == 2 for each in list(known.get("_task_info", {}).values()))
         first, second = known["_worker_result_queue"], known["_data_queue"]
         return int(come + first.qsize() + (second.qsize() if second is not first else 0))
     except (KeyError, NotImplementedError, OSError, ValueError):  # macOS; or it is shut down
@@ -110,12 +114,9 @@ class Busy:
         begins, self._next = not self._next, moment + EVERY
         if begins:
             return
-        found = {}
-        for process in vars(iterator).get("_workers", ()):
-            spent = computed(process.pid)
-            if spent is not None:
-                found[process.pid] = spent[0]
-        self._looks.append((now(), found))
+        pids = [process.pid for process in vars(iterator).get("_workers", ())]
+        spent = {pid: each[0] for pid in pids if (each := computed(pid)) is not None}
+        self._looks.append((now(), spent))
 
     def restart(self) -> None:
         """Somebody stopped: the workers waited, too."""
@@ -124,7 +125,7 @@ class Busy:
 
     def share(self, pid: int) -> tuple[float, float] | None:
         """Return (share of one core, seconds it is the mean of) of a worker, or None."""
-        known = [(moment, found[pid]) for moment, found in self._looks if pid in found]
+        known = [(moment, spent[pid]) for moment, spent in self._looks if pid in spent]
         if len(known) < 2 or known[-1][0] - known[0][0] < EVERY / 2:
             return None
         over = known[-1][0] - known[0][0]
@@ -136,23 +137,28 @@ class Busy:
 
 def visits(counts: Counter[Any], length: int | None) -> model.Visits:
     """Return how often indices come; those of a map dataset count from 0 to its length."""
-    if length is not None and any(type(each) is int and each < 0 for each in counts):
-        turned: Counter[Any] = Counter()
-        for index, times in counts.items():
-            turned[index + length if type(index) is int and index < 0 else index] += times
-        counts = turned
+    counts = _from_zero(counts, length)
     repeats = [(index, times) for index, times in counts.most_common() if times > 1]
-    never, missing = None, []
+    never, missing = None, ()
     if length is not None and all(type(each) is int for each in counts):
-        inside = sum(0 <= each < length for each in counts)
-        never = length - inside
-        for index in range(length) if never else ():
-            if index not in counts:
-                missing.append(str(index))
-                if len(missing) == SOME:
-                    break
+        never = length - sum(0 <= each < length for each in counts)
+        absent = (index for index in range(length if never else 0) if index not in counts)
+        missing = shown(islice(absent, SOME))
     return model.Visits(
-        samples=counts.total(), different=len(counts), repeated=len(repeats),
-        repeats=tuple((repr(index)[:60], times) for index, times in repeats[:SOME]),
-        never=never, missing=tuple(missing),
-    )  # fmt: skip
+        samples=counts.total(),
+        different=len(counts),
+        repeated=len(repeats),
+        repeats=tuple((shown([index])[0], times) for index, times in repeats[:SOME]),
+        never=never,
+        missing=missing,
+    )
+
+
+def _from_zero(counts: Counter[Any], length: int | None) -> Counter[Any]:
+    """Return the same with indices from the end as those from the begin."""
+    if length is None or not any(type(each) is int and each < 0 for each in counts):
+        return counts
+    turned: Counter[Any] = Counter()
+    for index, times in counts.items():
+        turned[index + length if type(index) is int and index < 0 else index] += times
+    return turned

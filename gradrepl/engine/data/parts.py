@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -27,12 +28,7 @@ Leaf = tuple[str, Any]
 
 def leaves(sample: Any) -> list[Leaf]:
     """Return what a sample is made of: (key, value), keys as in 'meta.size' or '1.0'."""
-    found: list[Leaf] = []
-    for key, value in _walk("", sample, 0, set()):
-        found.append((key, value))
-        if len(found) >= MOST:
-            break
-    return found
+    return list(islice(_walk("", sample, 0, set()), MOST))
 
 
 def _walk(key: str, value: Any, depth: int, above: set[int]) -> Iterator[Leaf]:
@@ -51,28 +47,29 @@ def _items(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return list(zip(value._fields, value, strict=False))
     if isinstance(value, (tuple, list)):
-        if isinstance(value, list) and value and {type(each) for each in value} <= ALIKE:
-            return None
-        return [(str(place), each) for place, each in enumerate(value[:MOST])]
+        one = isinstance(value, list) and value and {type(each) for each in value} <= ALIKE
+        return None if one else [(str(at), each) for at, each in enumerate(value[:MOST])]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        held = getattr(value, "__dict__", None)
         names = [field.name for field in dataclasses.fields(value)]
-        return [(name, vars(value).get(name, None)) for name in names] if _plain(value) else None
+        return [(name, held.get(name)) for name in names] if isinstance(held, dict) else None
     return None
 
 
-def _plain(value: Any) -> bool:
-    return isinstance(getattr(value, "__dict__", None), dict)
+def _is_numpy(value: Any, kind: str) -> bool:
+    """Is this of one of NumPy's classes? Without NumPy nothing is."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, getattr(numpy, kind))
 
 
 def as_tensor(value: Any) -> torch.Tensor | None:
     """Return an alias of what has elements (a tensor, an array, a list of numbers), or None."""
     if isinstance(value, torch.Tensor):
         return value.detach() if figures.readable(value) else None
-    numpy = sys.modules.get("numpy")
     try:
-        if numpy is not None and isinstance(value, numpy.ndarray):
+        if _is_numpy(value, "ndarray"):
             owned = value if value.flags.writeable else value.copy()
-            return torch.from_numpy(owned.view(numpy.ndarray))
+            return torch.from_numpy(owned.view(sys.modules["numpy"].ndarray))
         if isinstance(value, list):
             return torch.tensor(value, device="cpu")
     except (TypeError, ValueError, RuntimeError, OverflowError):  # dtypes that torch does not have
@@ -82,41 +79,53 @@ def as_tensor(value: Any) -> torch.Tensor | None:
 
 def describe(key: str, value: Any) -> Part:
     """Return what may be said of one part; for the caller to be quiet."""
-    numpy = sys.modules.get("numpy")
-    if isinstance(value, torch.Tensor):
-        return Part(
-            key=key, kind="tensor", shape=facts.shape(value), dtype=facts.short(value.dtype),
-            stats=figures.stats(value), text=figures.values(value) if value.numel() == 1 else "",
-        )  # fmt: skip
-    if numpy is not None and isinstance(value, numpy.ndarray):
-        alias = as_tensor(value)
-        return Part(
-            key=key, kind="array", shape=tuple(value.shape), dtype=str(value.dtype),
-            stats=None if alias is None else figures.stats(alias),
-        )  # fmt: skip
-    if numpy is not None and isinstance(value, numpy.generic):
-        return Part(
-            key=key, kind="number", shape=(), dtype=str(value.dtype),
-            stats=_single(value), text=str(value)[:TEXT],
-        )  # fmt: skip
-    if value is None or isinstance(value, (bool, int, float)):
-        kind = "None" if value is None else type(value).__name__
-        return Part(key=key, kind=kind, stats=_single(value), text=str(value)[:TEXT])
-    if isinstance(value, (str, bytes)):
-        shown = value if isinstance(value, str) else repr(value[:TEXT])
-        return Part(
-            key=key, kind=type(value).__name__, shape=(len(value),), text=_short(shown)
-        )  # fmt: skip
-    if isinstance(value, list):
-        alias = as_tensor(value)
-        return Part(
-            key=key, kind="list", shape=(len(value),),
-            stats=None if alias is None or not value else figures.stats(alias),
-            text=_short(" ".join(map(str, value[:TEXT]))) if alias is None else "",
-        )  # fmt: skip
+    if _is_numpy(value, "ndarray"):
+        part = Part(kind="array", shape=tuple(value.shape), dtype=str(value.dtype))
+        return replace(part, key=key, stats=_stats(as_tensor(value)))
+    if _is_numpy(value, "generic"):  # before Python's own numbers and texts: some are of both
+        part = Part(kind="number", shape=(), dtype=str(value.dtype))
+        return replace(part, key=key, stats=_single(value), text=str(value)[:TEXT])
+    for kinds, about in ABOUT:
+        if isinstance(value, kinds):
+            return replace(about(value), key=key)
     size = getattr(value, "size", None)  # a PIL image has (width, height)
     shape = tuple(size) if isinstance(size, tuple) and all(type(n) is int for n in size) else None
     return Part(key=key, kind=type(value).__name__, shape=shape)
+
+
+def _tensor(value: torch.Tensor) -> Part:
+    text = figures.values(value) if value.numel() == 1 else ""
+    shape, dtype = facts.shape(value), facts.short(value.dtype)
+    return Part(kind="tensor", shape=shape, dtype=dtype, stats=figures.stats(value), text=text)
+
+
+def _number(value: float | None) -> Part:
+    kind = "None" if value is None else type(value).__name__
+    return Part(kind=kind, stats=_single(value), text=str(value)[:TEXT])
+
+
+def _text(value: str | bytes) -> Part:
+    text = value if isinstance(value, str) else repr(value[:TEXT])
+    return Part(kind=type(value).__name__, shape=(len(value),), text=_short(text))
+
+
+def _list(value: list[Any]) -> Part:
+    alias = as_tensor(value)
+    text = _short(" ".join(map(str, value[:TEXT]))) if alias is None else ""
+    stats = _stats(alias) if value else None
+    return Part(kind="list", shape=(len(value),), stats=stats, text=text)
+
+
+ABOUT: tuple[tuple[Any, Callable[[Any], Part]], ...] = (
+    (torch.Tensor, _tensor),
+    ((bool, int, float, type(None)), _number),
+    ((str, bytes), _text),
+    (list, _list),
+)
+
+
+def _stats(alias: torch.Tensor | None) -> Stats | None:
+    return None if alias is None else figures.stats(alias)
 
 
 def _short(text: str) -> str:
@@ -156,29 +165,32 @@ def label(sample: Any) -> str:
 
 def label_value(sample: Any) -> int | str | None:
     """Return a label as what it is, or None where nothing looks like one."""
-    found = leaves(sample)
-    for key, value in found:
-        if key.rpartition(".")[2].lower() in LABELS:
-            told = _whole_number(value)
-            return value if told is None and isinstance(value, str) else told
-    if len(found) > 1 and isinstance(sample, (tuple, list)):
-        return _whole_number(found[-1][1])
-    return None
+    named, last = _labels_in(sample)
+    if named:
+        number = _whole_number(named[0])
+        return named[0] if number is None and isinstance(named[0], str) else number
+    return _whole_number(last[0]) if last else None
+
+
+def _labels_in(sample: Any) -> tuple[list[Any], list[Any]]:
+    """Return the parts under keys for labels, and of a tuple or list the last one."""
+    held = leaves(sample)
+    named = [value for key, value in held if key.rpartition(".")[2].lower() in LABELS]
+    last = [held[-1][1]] if len(held) > 1 and isinstance(sample, (tuple, list)) else []
+    return named, last
 
 
 def _whole_number(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, int):
-        return value
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.integer):
+    if isinstance(value, int) or _is_numpy(value, "integer"):
         return int(value)
     if isinstance(value, torch.Tensor) and value.numel() == 1 and figures.readable(value):
         with figures.quiet():
-            whole = not (value.is_floating_point() or value.is_complex())
-            return int(value.item()) if whole else None
+            return int(value.item()) if _is_whole(value) else None
     return None
+
+
+def _is_whole(tensor: torch.Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex())
 
 
 def labels_of(batch: Any) -> list[str]:
@@ -187,13 +199,11 @@ def labels_of(batch: Any) -> list[str]:
     Empty where nothing looks like labels.
     """
     with figures.quiet():
-        found = leaves(batch)
-        named = [v for k, v in found if k.rpartition(".")[2].lower() in LABELS]
-        last = [found[-1][1]] if len(found) > 1 and isinstance(batch, (tuple, list)) else []
+        named, last = _labels_in(batch)
         for value in [*named, *last]:
             alias = as_tensor(value)
             if alias is not None and alias.dim() == 1:
-                if not (alias.is_floating_point() or alias.is_complex()):
+                if _is_whole(alias):
                     return [str(int(each)) for each in alias.tolist()]
             elif isinstance(value, (list, tuple)):
                 return [str(each) for each in value]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,9 +12,10 @@ import torch
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl.engine.code import evaluate
-from gradrepl.engine.data import batches, fetching, generators, loaders, order, parts, pipeline
-from gradrepl.engine.data.room import room_of
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data import batches, fetching, generators, loaders, order, parts
+from gradrepl.engine.data.current_loader import CurrentLoader, current_of
+from gradrepl.engine.data.wanted import watch_of
+from gradrepl.engine.progress import Telling
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
 from gradrepl.model import Part, Sample, Site
@@ -39,7 +42,7 @@ def look(loader: Any, index: Any, session: Session) -> Sample:
     held = generators.of_loader(loader)
     with generators.aside(held), fetching.as_worker(loader, worker, seed):
         before = generators.States(held)
-        fetched, steps = pipeline.timed(loader.dataset, index)
+        fetched, steps = fetching.fetch_timed(loader.dataset, index)
         drew = before.changed()
     if fetched.error is not None:
         raise fetched.error
@@ -58,66 +61,86 @@ def worker_for(loader: Any, index: Any, session: Session) -> tuple[int | None, i
     """Return the worker that has (had) an index, and the seed from which workers were seeded."""
     if not loader.num_workers:
         return None, None
-    watch = watch_of(session.stepper)
-    seen = watch.of(loader) if watch is not None else None
-    seed = seen.base_seed if seen is not None else None
-    for noted in seen.noted if seen is not None else ():
-        if index in noted.indices:
-            return noted.worker, seed
+    watch = watch_of(session)
+    log = watch.of(loader) if watch is not None else None
+    seed = log.base_seed if log is not None else None
+    for logged in log.last_batches if log is not None else ():
+        if index in logged.indices:
+            return logged.worker, seed
     for iterator in order.iterators(loader):
         seed = vars(iterator).get("_base_seed") if seed is None else seed
         for number, indices in enumerate(order.drawn_by(iterator) or ()):
             if index in indices:
-                return number % loader.num_workers, seed
-    mine = room_of(session)
-    if mine.epoch is not None and seed is None:
-        seed = mine.epoch.base_seed(loader)
-    if index in mine.indices:
-        return (mine.next - 1) % loader.num_workers, seed
-    return 0, seed
+                return batches.worker_of(loader, number), seed
+    return _worker_shown(loader, index, current_of(session), seed)
+
+
+def _worker_shown(
+    loader: Any, index: Any, current: CurrentLoader, seed: int | None
+) -> tuple[int | None, int | None]:
+    """Return the same as far as the batch that was shown last tells; else the first worker."""
+    if current.epoch is not None and seed is None:
+        seed = current.epoch.base_seed(loader)
+    shown = index in current.indices
+    return batches.worker_of(loader, current.next - 1) if shown else 0, seed
 
 
 def record(
-    loader: Any, index: Any, fetched: fetching.Fetched, steps: tuple[model.TransformStep, ...],
-    drew: tuple[str, ...], who: tuple[int | None, int | None], session: Session,
-) -> Sample:  # fmt: skip
+    loader: Any,
+    index: Any,
+    fetched: fetching.Fetched,
+    steps: tuple[model.TransformStep, ...],
+    drew: tuple[str, ...],
+    who: tuple[int | None, int | None],
+    session: Session,
+) -> Sample:
     """Return the record of a sample that was fetched."""
     worker, seed = who
     value = fetched.value
-    found = [near(key, each) for key, each in parts.leaves(value)]
-    notes = []
+    made = [near(key, each) for key, each in parts.leaves(value)]
+    return Sample(
+        index=order.shown([index])[0],
+        dataset=loaders.dataset_name(loader.dataset),
+        loader=current_of(session).name,
+        length=loaders.length(loader),
+        seconds=fetched.seconds or 0.0,
+        label=parts.label(value),
+        parts=tuple(made),
+        steps=steps,
+        odd=tuple(_odd(made)),
+        random=drew,
+        worker=worker,
+        seed=None if seed is None or worker is None else seed + worker,
+        notes=tuple(_notes(steps, drew, worker)),
+        site=_where(loader.dataset),
+    )
+
+
+def _notes(
+    steps: tuple[model.TransformStep, ...], drew: tuple[str, ...], worker: int | None
+) -> Iterator[str]:
     if drew and worker is not None:
-        notes.append(
+        yield (
             f"drawn with worker {worker}'s seed, as if this were the first that it fetches: the "
             "program's own sample has other random numbers."
         )
     elif drew:
-        notes.append("the dataset draws random numbers: another look gives another sample.")
+        yield "the dataset draws random numbers: another look gives another sample."
     first = next((step for step in steps if step.first_nan), None)
     if first is not None:
-        notes.append(f"the first NaN is made by {first.name} ({first.where}).")
-    return Sample(
-        index=repr(index)[:60], dataset=loaders.dataset_name(loader.dataset),
-        loader=room_of(session).name, length=loaders.length(loader),
-        seconds=fetched.seconds or 0.0, label=parts.label(value), parts=tuple(found), steps=steps,
-        odd=tuple(_odd(found)), random=drew, worker=worker,
-        seed=None if seed is None or worker is None else seed + worker,
-        notes=tuple(notes), site=_where(loader.dataset),
-    )  # fmt: skip
+        yield f"the first NaN is made by {first.name} ({first.where})."
 
 
-def _odd(found: list[Part]) -> list[str]:
-    said = []
-    for part in found:
+def _odd(made: list[Part]) -> Iterator[str]:
+    for part in made:
         stats, whose = part.stats, f"part '{part.key}'" if part.key else "it"
         if stats is None:
             continue
         bad = [f"{n} {word}" for n, word in ((stats.nans, "NaN"), (stats.infs, "Inf")) if n]
         if bad:
-            said.append(f"{whose} has {' and '.join(bad)}.")
+            yield f"{whose} has {' and '.join(bad)}."
         elif part.shape and stats.min is not None and stats.min == stats.max and part.shape != (1,):
-            said.append(f"{whose} is {stats.min:.4g} everywhere.")
-    return said
+            yield f"{whose} is {stats.min:.4g} everywhere."
 
 
 def _where(dataset: Any) -> Site | None:
@@ -125,14 +148,10 @@ def _where(dataset: Any) -> Site | None:
     inner = getattr(dataset, "dataset", None)
     if inner is not None and type(dataset).__module__.startswith("torch."):
         return _where(inner)
-    code = getattr(getattr(type(dataset), "__getitem__", None), "__code__", None)
-    if code is None or type(dataset).__module__.startswith("torch."):
+    if type(dataset).__module__.startswith("torch."):
         return None
-    try:
-        lines, first = inspect.getsourcelines(code)
-    except (OSError, TypeError):
-        return None
-    return Site(code.co_filename, first, code.co_name, lines[0].strip())
+    site = loaders.function_site(getattr(type(dataset), "__getitem__", None))
+    return site if site is not None and site.text else None
 
 
 def near(key: str, value: Any) -> Part:
@@ -228,3 +247,53 @@ def stepped(loader: Any, index: Any, session: Session, place: Place) -> Sample:
     session.keep(value)
     fetched = fetching.Fetched(index, value, taken, None)
     return record(loader, index, fetched, (), drew, (worker, seed), session)
+
+
+# -- some samples of a dataset ------------------------------------------------------------------
+
+
+def some_rows(
+    loader: Any, most: int, seconds: float, telling: Telling
+) -> tuple[list[model.SampleRow], str]:
+    """Fetch samples spread over the dataset, or the first of a stream, within a time."""
+    size = None if batches.is_iterable(loader) else loaders.length(loader) or 0
+    fetched: list[fetching.Fetched] = []
+    end = time.monotonic() + seconds
+    source = _stream(loader) if size is None else _spread(loader, size, min(size, most))
+    with closing(source):
+        for samples in source:
+            fetched += samples
+            telling.at(len(fetched))
+            if len(fetched) >= most or time.monotonic() > end or telling.stopped:
+                break
+    count = len(fetched)
+    what = (
+        f"the first {count} samples of the stream" if size is None else f"{count} of {size} samples"
+    )
+    return batches.rows_of(fetched, None), what
+
+
+def _spread(loader: Any, size: int, count: int) -> Generator[list[fetching.Fetched]]:
+    wanted = sorted({(n * (size - 1)) // max(1, count - 1) for n in range(count)})
+    worker = 0 if loader.num_workers else None
+    held = generators.of_loader(loader)
+    with generators.aside(held), fetching.as_worker(loader, worker, None):
+        for index in wanted:
+            yield [fetching.one(loader.dataset, index)]
+
+
+def _stream(loader: Any) -> Generator[list[fetching.Fetched]]:
+    ours = fetching.Streams(loader)
+    while samples := ours.next(loader)[0]:
+        yield samples
+
+
+def is_random(loader: Any) -> bool:
+    """Is a sample another when it is fetched again?"""
+    if batches.is_iterable(loader) or not loaders.length(loader):
+        return False
+    worker = 0 if loader.num_workers else None
+    held = generators.of_loader(loader)
+    with generators.aside(held) as before, fetching.as_worker(loader, worker, None):
+        fetching.one(loader.dataset, 0)
+        return bool(before.changed())

@@ -1,8 +1,8 @@
-"""Loops of the program over its loaders, seen without a change to what they get.
+"""Loops of the program over its loaders, watched without a change to what they get.
 
-In place only while somebody asks: stand-ins for the methods of torch's two iterators that begin
-an epoch, draw the indices of a batch and hand a batch over. Each calls the original and notes
-what it did; nothing is drawn, fetched or kept but indices and times.
+In place only while somebody asks: monkeypatched methods of torch's two iterators that begin an
+epoch, draw the indices of a batch and hand a batch over. Each calls the original and logs what it
+did; nothing is drawn, fetched or kept but indices and times.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import model
 from gradrepl.engine import torch_private
+from gradrepl.engine.code import frames
 from gradrepl.engine.code.patches import Patch, passes
-from gradrepl.engine.data import pace
-from gradrepl.engine.data.event import BatchEvent
-from gradrepl.engine.data.order import Epoch
-from gradrepl.engine.data.seen import Seen
+from gradrepl.engine.data import pace, parts
+from gradrepl.engine.data.epoch_log import BatchLog, EpochLog
+from gradrepl.engine.data.order import Epoch, shown
+from gradrepl.engine.forward.events import TensorEvent
+from gradrepl.engine.stopping.breakpoints import Anchor
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
@@ -57,8 +59,8 @@ class DataWatch:
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper
         self.on = False
-        self._seen: deque[Seen] = deque(maxlen=LOADERS)
-        self._by_iterator: dict[int, Seen] = {}
+        self._logs: deque[EpochLog] = deque(maxlen=LOADERS)
+        self._by_iterator: dict[int, EpochLog] = {}
         """By id: the epoch that an iterator is in; a freed one's id may come back."""
         self._told: frozenset[int] | None = frozenset()
         """Numbers of the only batches that a breakpoint or a plugin waits for; None: any."""
@@ -82,12 +84,12 @@ class DataWatch:
 
         @functools.wraps(original)
         @passes
-        def stand_in(iterator: Any, *args: Any, **kwargs: Any) -> Any:
+        def patched(iterator: Any, *args: Any, **kwargs: Any) -> Any:
             if self.unseen():
                 return patch.kept(iterator, *args, **kwargs)
             return ours(patch.kept, iterator, *args, **kwargs)
 
-        patch = Patch(owner, name, stand_in)
+        patch = Patch(owner, name, patched)
         return patch
 
     def unseen(self) -> bool:
@@ -95,8 +97,8 @@ class DataWatch:
         return not self.stepper.sees()
 
     def place(self, on: bool) -> None:
-        """Have the stand-ins in place, or not."""
-        shown = self.stepper.session.observers.wants("batch")
+        """Have the monkeypatches in place, or not."""
+        shown = self.stepper.wants("batch")
         self._told = None if shown else self.stepper.armed.batches()
         if on == self.on:
             return
@@ -107,38 +109,38 @@ class DataWatch:
             self.replacement.off()
             self.replacement = None
         if on:
-            self._seen.clear()
+            self._logs.clear()
             self._by_iterator.clear()
             self.epochs = self._forgotten = 0
 
     def restart(self) -> None:
         """Somebody stops here: the steps that are running say nothing."""
-        for each in self._seen:
+        for each in self._logs:
             each.restart()
         if self.replacement is not None:
             self.replacement.restart()
 
-    def of(self, loader: Any) -> Seen | None:
+    def of(self, loader: Any) -> EpochLog | None:
         """Return the last epoch seen of a loader, or None."""
-        return next((each for each in reversed(self._seen) if each.loader() is loader), None)
+        return next((each for each in reversed(self._logs) if each.loader() is loader), None)
 
-    def epochs_of(self, loader: Any) -> list[Seen]:
+    def epochs_of(self, loader: Any) -> list[EpochLog]:
         """Return the epochs of a loader that are remembered, the oldest first."""
-        return [each for each in self._seen if each.loader() is loader]
+        return [each for each in self._logs if each.loader() is loader]
 
     def latest(self) -> list[Any]:
         """Return the loaders seen: those in the middle of an epoch first, the newest first."""
-        found = sorted(reversed(self._seen), key=lambda each: not each.goes_on)
-        return [loader for each in found if (loader := each.loader()) is not None]
+        logs = sorted(reversed(self._logs), key=lambda each: not each.goes_on)
+        return [loader for each in logs if (loader := each.loader()) is not None]
 
-    def of_iterator(self, iterator: Any) -> Seen | None:
+    def of_iterator(self, iterator: Any) -> EpochLog | None:
         """Return the epoch that an iterator is in."""
-        seen = self._by_iterator.get(id(iterator))
-        if seen is None or seen.iterator is None or seen.iterator() is not iterator:
+        log = self._by_iterator.get(id(iterator))
+        if log is None or log.iterator is None or log.iterator() is not iterator:
             return None
-        return seen
+        return log
 
-    # -- the stand-ins -------------------------------------------------------------------------
+    # -- in the place of torch's methods -------------------------------------------------------
 
     @passes
     def _begin(self, original: Callable[..., Any], iterator: Any, loader: Any) -> Any:
@@ -158,105 +160,146 @@ class DataWatch:
             before = self.of_iterator(iterator)
             if before is not None:
                 before.ended, before.iterator = True, None
-            seen = self._new(iterator, loader, Epoch(loader, again=True))
-            seen.base_seed = before.base_seed if before is not None else None
+            log = self._new(iterator, loader, Epoch(loader, again=True))
+            log.base_seed = before.base_seed if before is not None else None
         result = original(iterator, loader, first_iter)
         self._made(iterator)
         return result
 
-    def _new(self, iterator: Any, loader: Any, begun: Epoch) -> Seen:
+    def _new(self, iterator: Any, loader: Any, begun: Epoch) -> EpochLog:
         before = self.of(loader)
-        seen = Seen(loader, begun, 0 if before is None else before.epoch + 1)
-        seen.iterator = weakref.ref(iterator)
-        if len(self._seen) == LOADERS:
-            self._forgotten += self._seen[0].batches
-        self._seen.append(seen)
-        self._by_iterator = {id(each.iterator()): each for each in self._seen if each.iterator}
-        kept = sum(each.kept() for each in self._seen)
-        for each in list(self._seen)[:-1] if kept > pace.VISITS else ():
+        log = EpochLog(loader, begun, 0 if before is None else before.epoch + 1)
+        log.iterator = weakref.ref(iterator)
+        if len(self._logs) == LOADERS:
+            self._forgotten += self._logs[0].batches
+        self._logs.append(log)
+        self._by_iterator = {id(each.iterator()): each for each in self._logs if each.iterator}
+        kept = sum(each.kept() for each in self._logs)
+        for each in list(self._logs)[:-1] if kept > pace.VISITS else ():
             each.forget()
         self.epochs += 1
-        return seen
+        return log
 
     def _made(self, iterator: Any) -> None:
-        seen = self.of_iterator(iterator)
-        if seen is not None:
-            seen.base_seed = vars(iterator).get("_base_seed", seen.base_seed)
-            seen.sent(iterator)
+        log = self.of_iterator(iterator)
+        if log is not None:
+            log.base_seed = vars(iterator).get("_base_seed", log.base_seed)
+            log.queued(iterator)
 
     def _drawing(self, owner: Any) -> Patch:
-        """Stand in for what draws the indices of a batch: once a batch, so it is lean."""
+        """Monkeypatch what draws the indices of a batch: once a batch, so it is lean."""
         sees, of = self.stepper.sees, self.of_iterator
 
         @functools.wraps(owner._next_index)
         @passes
-        def stand_in(iterator: Any) -> Any:
+        def patched(iterator: Any) -> Any:
             drawn = patch.kept(iterator)
-            seen = of(iterator) if sees() else None
-            if seen is not None:
-                seen.drew(iterator, drawn)
+            log = of(iterator) if sees() else None
+            if log is not None:
+                log.sampled(iterator, drawn)
             return drawn
 
-        patch = Patch(owner, "_next_index", stand_in)
+        patch = Patch(owner, "_next_index", patched)
         return patch
 
     def _handing(self, owner: Any) -> Patch:
-        """Stand in for what hands a batch over: once a batch, so it is lean."""
+        """Monkeypatch what hands a batch over: once a batch, so it is lean."""
         sees, of = self.stepper.sees, self.of_iterator
 
         @functools.wraps(owner._next_data)
         @passes
-        def stand_in(iterator: Any) -> Any:
+        def patched(iterator: Any) -> Any:
             if not sees():
                 return patch.kept(iterator)
             if self.replacement is not None and self.replacement.serves(iterator):
                 return self.replacement.instead(iterator._num_yielded)
-            seen = of(iterator)
-            if seen is None:
+            log = of(iterator)
+            if log is None:
                 return patch.kept(iterator)
-            seen.asked(iterator)
+            log.requested(iterator)
             try:
                 batch = patch.kept(iterator)
             except StopIteration:
-                seen.ended = True
+                log.ended = True
                 raise
-            seen.got(iterator)
-            if self._told is None or seen.last in self._told:
-                self._tell(seen, batch, sys._getframe(1))
+            log.received(iterator)
+            if self._told is None or log.last in self._told:
+                self._tell(log, batch, sys._getframe(1))
             return batch
 
-        patch = Patch(owner, "_next_data", stand_in)
+        patch = Patch(owner, "_next_data", patched)
         return patch
 
-    def _tell(self, seen: Seen, batch: Any, frame: FrameType) -> None:
+    def _tell(self, log: EpochLog, batch: Any, frame: FrameType) -> None:
         """Show this batch to plugins, and stop here if a breakpoint waits for it."""
-        stepper, noted = self.stepper, seen.noted[-1]
-        stepper.session.observers.batch(noted.number, noted.indices)
-        stepper.event(BatchEvent(stepper, stepper.armed.anchor, seen, noted, batch, frame))
+        stepper, logged = self.stepper, log.last_batches[-1]
+        for each in stepper.observers:
+            each.batch(logged.number, logged.indices)
+        stepper.event(BatchEvent(stepper, stepper.armed.anchor, log, logged, batch, frame))
 
     # -- what may be asked ---------------------------------------------------------------------
 
     @property
     def batches(self) -> int:
         """How many the program has got."""
-        return self._forgotten + sum(each.batches for each in self._seen)
+        return self._forgotten + sum(each.batches for each in self._logs)
 
     def seen_batches(self, loader: Any, count: int = 32) -> tuple[model.SeenBatch, ...]:
         """Return the last batches that the program got of a loader."""
-        found = [
+        batches = [
             model.SeenBatch(
-                number=noted.number, epoch=seen.epoch, size=len(noted.indices),
-                indices=tuple(repr(index)[:60] for index in noted.indices[:8]),
-                worker=noted.worker, wait=noted.wait, ready=noted.ready,
+                number=logged.number,
+                epoch=log.epoch,
+                size=len(logged.indices),
+                indices=shown(logged.indices[:8]),
+                worker=logged.worker,
+                wait=logged.wait,
+                ready=logged.ready,
             )
-            for seen in self._seen
-            if seen.loader() is loader
-            for noted in seen.noted
-        ]  # fmt: skip
-        return tuple(found[-count:])
+            for log in self._logs
+            if log.loader() is loader
+            for logged in log.last_batches
+        ]
+        return tuple(batches[-count:])
 
 
-def watch_of(stepper: Stepper) -> DataWatch | None:
-    """Return what watches loaders, where something does."""
-    found = stepper.loading
-    return found if found is not None and found.on else None
+class BatchEvent(TensorEvent):
+    """A batch, in the line of the program that asked for it."""
+
+    kind = "batch"
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        anchor: Anchor,
+        log: EpochLog,
+        logged: BatchLog,
+        batch: Any,
+        frame: FrameType,
+    ) -> None:
+        super().__init__(stepper, anchor)
+        self.log, self.logged, self.batch = log, logged, batch
+        self._asked: FrameType | None = frame
+        self.number = logged.number
+        self.name = f"batch {logged.number}"
+
+    @property
+    def frame(self) -> FrameType | None:  # type: ignore[override]
+        """The line of the user's that asked for the batch; found when somebody wants to know."""
+        return None if self._asked is None else frames.Walk(self._asked).frame
+
+    @frame.setter
+    def frame(self, frame: FrameType | None) -> None:
+        self._asked = frame
+
+    def indices(self) -> Sequence[str]:
+        """Return the dataset indices."""
+        return [repr(index) for index in self.logged.indices]
+
+    def targets(self) -> Sequence[str]:
+        """Return the labels."""
+        return parts.labels_of(self.batch)
+
+    def extra(self) -> dict[str, Any]:
+        """Return the names that typed code has here."""
+        return {"batch": self.batch, "indices": list(self.logged.indices)}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import weakref
-from collections.abc import Iterable
 
 import torch
 
+from gradrepl.engine.forward.flow import Cuts
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.tensor import facts
@@ -15,35 +14,6 @@ from gradrepl.errors import AutogradError
 
 LOOKED_AT = 10_000
 """Nodes searched for freed values before a backward."""
-
-
-class Cuts:
-    """Where tensors left the graph: made, by a recorded op, of some that require a gradient."""
-
-    def __init__(self) -> None:
-        self._found: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
-
-    def note(self, output: torch.Tensor, inputs: Iterable[torch.Tensor], how: str) -> None:
-        """Remember ``how`` this output came to require no gradient, while it lives.
-
-        What is made only of tensors that were cut off has their reason.
-        """
-        before = list(inputs)
-        if not any(tensor.requires_grad for tensor in before):
-            how = next(filter(None, map(self.of, before)), "")
-        if output.requires_grad or not how:
-            return
-        key, found = id(output), self._found
-        found[key] = (weakref.ref(output, lambda _: found.pop(key, None)), how)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._found.clear()
-
-    def of(self, tensor: torch.Tensor) -> str:
-        """Return how ``tensor`` was cut off, or ''."""
-        held, how = self._found.get(id(tensor), (None, ""))
-        return how if held is not None and held() is tensor else ""
 
 
 def split(text: str) -> tuple[str, str]:

@@ -25,10 +25,14 @@ def _memory(ask: Ask) -> list[Finding]:
     if not isinstance(record, model.Storages):
         return []
     stale = [
-        Finding(severity="error", what=each.sentence, site=each.site,
-                do=f"':versions {each.name}' tells who wrote.")
+        Finding(
+            severity="error",
+            what=each.sentence,
+            site=each.site,
+            do=f"':versions {each.name}' tells who wrote.",
+        )
         for each in record.stale
-    ]  # fmt: skip
+    ]
     return [*stale, *_half_tied(record)]
 
 
@@ -52,18 +56,25 @@ def _modules(ask: Ask) -> list[Finding]:
         return []
     found = []
     if record.missed_total and record.optimizers:
-        several = "" if record.missed_total == 1 else "s"
-        found.append(Finding(
-            severity="warning",
-            what=f"{record.missed_total} parameter{several} that require{'' if several else 's'} a "
-            "gradient are in no optimizer: they never change.",
-            why=", ".join(record.missed[:8]), do="Give them to the optimizer, or freeze them.",
-        ))  # fmt: skip
+        missed, one = record.missed_total, record.missed_total == 1
+        subject = f"{missed} parameter{'' if one else 's'} that require{'s' if one else ''}"
+        found.append(
+            Finding(
+                severity="warning",
+                what=f"{subject} a gradient are in no optimizer: they never change.",
+                why=", ".join(record.missed[:8]),
+                do="Give them to the optimizer, or freeze them.",
+            )
+        )
     for stray in record.strays:
-        found.append(Finding(
-            severity="warning", what=f"{stray.name} is in no module's parameters.",
-            why=stray.why, do="Keep it in a ParameterList, or as an attribute of the module.",
-        ))  # fmt: skip
+        found.append(
+            Finding(
+                severity="warning",
+                what=f"{stray.name} is in no module's parameters.",
+                why=stray.why,
+                do="Keep it in a ParameterList, or as an attribute of the module.",
+            )
+        )
     return found
 
 
@@ -71,8 +82,12 @@ def _health(ask: Ask) -> list[Finding]:
     record = ask(p.AskHealth())
     rows = record.rows if isinstance(record, model.Health) else ()
     return [
-        Finding(severity="error" if each.verdict in ("nan", "inf") else "warning",
-                what=f"the gradient of {each.name} is {each.verdict}.", why=each.why,
-                do=f"':health {each.name}' tells which number crossed which limit.")
-        for each in rows if each.verdict in PROBLEMS
-    ]  # fmt: skip
+        Finding(
+            severity="error" if each.verdict in ("nan", "inf") else "warning",
+            what=f"the gradient of {each.name} is {each.verdict}.",
+            why=each.why,
+            do=f"':health {each.name}' tells which number crossed which limit.",
+        )
+        for each in rows
+        if each.verdict in PROBLEMS
+    ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from gradrepl.engine.explain import leaf
+from gradrepl.engine.graph.nodes import STALE
 from gradrepl.engine.memory.survey import Survey
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Error
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.gate import Place
 
-STALE = "modified by an inplace operation"
 SHAPE = re.compile(r"\[torch\.\w+ \[([\d, ]*)\]\]")
 SUSPECTS = 3
 """Ops that are named where the tensor itself is out of reach."""
@@ -45,7 +45,7 @@ def suspects(message: str, session: Session) -> str:
     if match is None or not session.stepper.torch_here:
         return ""
     shape = tuple(int(size) for size in match[1].split(",") if size.strip())
-    ops = [call for call, _, _ in session.stepper.recorder.flow.entries]
+    ops = [call for call, _, _ in session.recorder.flow.entries]
     wrote = [call for call in ops if call.bumped and call.shape == shape]
     said = list(dict.fromkeys(leaf.said(call) for call in reversed(wrote)))[:SUSPECTS]
     return f"It was probably written by {', '.join(said)}, on shape {shape}." if said else ""

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.data import batches, fetching, generators, loaders, odd, order
-from gradrepl.engine.data.unpicklable import what_cannot_be_pickled
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data import batches, fetching, generators, odd, order, workers
+from gradrepl.engine.data.wanted import watch_of
+from gradrepl.engine.explain.unpicklable import what_cannot_be_pickled
 from gradrepl.model import Error, SampleRow
 
 if TYPE_CHECKING:
@@ -215,20 +215,20 @@ def _of_worker(message: str, raised: BaseException, session: Session, known: Any
     iterator = _iterator_of(raised, pids)
     if iterator is None or (cut and not _ended(iterator._workers)):
         return ""
-    watch = watch_of(session.stepper)
+    watch = watch_of(session)
     seen = watch.of_iterator(iterator) if watch is not None and known is None else known
     if caught:
         return _raised_in(iterator, int(caught[2]), caught[1], seen, session)
     if died or cut:
         return _died(iterator, seen, pids, message)
-    return _hangs(loaders.processes(iterator, seen))
+    return _hangs(workers.processes(iterator, seen))
 
 
-def _ended(workers: Any) -> bool:
+def _ended(processes: Any) -> bool:
     """Has one of the workers ended, or does it within a second? It may be about to."""
     end = time.monotonic() + 1.0
     try:
-        while all(each.is_alive() for each in workers):
+        while all(each.is_alive() for each in processes):
             if time.monotonic() > end:
                 return False
             time.sleep(0.01)
@@ -237,8 +237,8 @@ def _ended(workers: Any) -> bool:
     return True
 
 
-def _hangs(workers: Any) -> str:
-    busy = [each for each in workers if each.batch is not None]
+def _hangs(processes: Any) -> str:
+    busy = [each for each in processes if each.batch is not None]
     told = []
     for each in busy[:8]:
         since = f" for {each.seconds:.1f} s" if each.seconds is not None else ""
@@ -253,19 +253,19 @@ def _listed(indices: tuple[str, ...]) -> str:
 def _died(iterator: Any, seen: Any, pids: list[int], message: str) -> str:
     """Say how a worker ended, what it was at, and how much memory there is."""
     told = []
-    workers = loaders.processes(iterator, seen)
-    known = loaders.tasks_of(iterator, seen)
-    for each in workers:
+    processes = workers.processes(iterator, seen)
+    known = workers.tasks_of(iterator, seen)
+    for each in processes:
         if each.pid in pids or (not each.alive and not pids):
             mine = {task: found for task, (owner, found) in known.items() if owner == each.id}
             told.append(f"Worker {each.id} (pid {each.pid}) {_how(each)}{_at(mine)}.")
-    total, free = loaders.shared_memory()
+    total, free = workers.shared_memory()
     if total is not None and free is not None:
         told.append(f"/dev/shm has {_mebi(free)} free of {_mebi(total)}.")
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     if largest:
         told.append(f"The largest of the ended children took {_mebi(largest)}.")
-    killed = "Killed" in message or any(each.exit == "killed by SIGKILL" for each in workers)
+    killed = "Killed" in message or any(each.exit == "killed by SIGKILL" for each in processes)
     if "shared memory" in message or "Bus error" in message:
         told.append(
             "Shared memory ran out: a container needs a larger --shm-size, or use fewer workers."

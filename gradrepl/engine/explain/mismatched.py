@@ -19,8 +19,8 @@ import torch
 from msgspec import structs
 
 from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.explain.failed_line import Line, line_at
 from gradrepl.engine.explain.leaf import said
-from gradrepl.engine.explain.tensor_errors import Line, line_at
 from gradrepl.engine.tensor import figures, report
 from gradrepl.model import Error
 
@@ -30,30 +30,46 @@ if TYPE_CHECKING:
     from gradrepl.engine.tensor.names import Names
 
 DEVICES = (
-    "is not on the expected device", "Expected all tensors to be on the same device",
-    "are not at the same device", "should be either on cpu or on the same device",
-    "on cpu, but expected on cuda", "but expected them to be on cuda",
-)  # fmt: skip
+    "is not on the expected device",
+    "Expected all tensors to be on the same device",
+    "are not at the same device",
+    "should be either on cpu or on the same device",
+    "on cpu, but expected on cuda",
+    "but expected them to be on cuda",
+)
 DTYPES = (
-    "same dtype", "expected scalar type", "Found dtype", "same scalar type",
-    "must share same datatype", "does not match weight dtype", "expected dtype", "same type",
+    "same dtype",
+    "expected scalar type",
+    "Found dtype",
+    "same scalar type",
+    "must share same datatype",
+    "does not match weight dtype",
+    "expected dtype",
+    "same type",
     "self.dtype to be equal to",
-)  # fmt: skip
+)
 EITHER = ("Input type", "should be the same")
 """Of convolutions: the types tell both."""
 WORDS = {
-    "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16",
-    "long": "int64", "int": "int32", "short": "int16", "char": "int8", "byte": "uint8",
-    "bool": "bool", "complexfloat": "complex64", "complexdouble": "complex128",
-}  # fmt: skip
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "bfloat16": "bfloat16",
+    "long": "int64",
+    "int": "int32",
+    "short": "int16",
+    "char": "int8",
+    "byte": "uint8",
+    "bool": "bool",
+    "complexfloat": "complex64",
+    "complexdouble": "complex128",
+}
 """Torch's words for dtypes in its messages, in lower case."""
 INSIDE = " in torch's "
 Given = tuple[str, torch.Tensor]
 
 
-def name_the_odd_one(
-    error: Error, raised: BaseException, session: Session, place: Place
-) -> Error:  # fmt: skip
+def name_the_odd_one(error: Error, raised: BaseException, session: Session, place: Place) -> Error:
     """Return ``error`` with a hint that tells each argument's device or dtype, and the odd one."""
     message = error.message
     types = all(part in message for part in EITHER)
@@ -132,9 +148,11 @@ def _lines(raised: BaseException) -> Iterator[Line]:
 
 
 def _told(
-    given: list[Given], fact: Callable[[torch.Tensor], str], session: Session,
+    given: list[Given],
+    fact: Callable[[torch.Tensor], str],
+    session: Session,
     raised: BaseException,
-) -> str:  # fmt: skip
+) -> str:
     kinds: dict[str, list[Given]] = {}
     for each in given:
         kinds.setdefault(fact(each[1]), []).append(each)

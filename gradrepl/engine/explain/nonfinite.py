@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from gradrepl.engine.forward.calls import tensors_in
-from gradrepl.engine.stopping.events import NodeEvent, OpEvent
+from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.tensor import facts, figures
-
-if TYPE_CHECKING:
-    from gradrepl.engine.forward.calls import Call
 
 
 class Taken(NamedTuple):
@@ -32,43 +29,62 @@ class Taken(NamedTuple):
         return f"{found} of {all_of} elements of {self.names[at]} are {text}" if found else ""
 
 
-def told(event: OpEvent | NodeEvent, what: str, name_of: Callable[[torch.Tensor], str]) -> str:
-    """Say where the first ``what`` ('nan' or 'inf') that came out is, and what it came of."""
+class Made(Protocol):
+    """An op or a node that has run, as an event."""
+
+    def made(self) -> list[Any]:
+        """Tensors that came out of it."""
+
+    def born(self, what: str) -> bool:
+        """Does ``what`` show in these, and not in what they were made of?"""
+
+
+def notes(event: Made, reason: str, causes: Callable[[str], list[str]]) -> tuple[str, ...]:
+    """Say, where ``reason`` waits for a nan or inf, where the first is, and what it came of.
+
+    ``causes``: :func:`of_op` or :func:`of_node`, given 'nan' or 'inf'.
+    """
+    for what in ("nan", "inf"):
+        if what in re.findall(r"\w+", reason) and event.born(what):
+            said = _said(event, what, causes)
+            return (f"{what}: {said}",) if said else ()
+    return ()
+
+
+def _said(event: Made, what: str, causes: Callable[[str], list[str]]) -> str:
     try:
         with figures.quiet():
-            if isinstance(event, NodeEvent):
-                causes = _of_node(event)
-            else:
-                causes = [_of_op(event, what, name_of)]
-            return ", ".join(filter(None, [_first(event.made(), what), *causes[:2]]))
+            why = causes(what)
+            return ", ".join(filter(None, [_first(event.made(), what), *why[:2]]))
     except figures.UNREADABLE:
         return ""
 
 
-def _of_op(event: OpEvent, what: str, name_of: Callable[[torch.Tensor], str]) -> str:
-    call = event.call
+def of_op(call: Call, name_of: Callable[[torch.Tensor], str], what: str) -> list[str]:
+    """Return what is odd about the values that an op took."""
     inputs = list(tensors_in((call.args, call.kwargs)))
     if call.bumped or not inputs or not all(map(_small, inputs)):
-        return ""  # an input that was written to is no more what it was
+        return []  # an input that was written to is no more what it was
     names = [f"'{found}'" if (found := name_of(each)) else "its input" for each in inputs]
-    bare = event.name.strip("_")
+    bare = call.name.strip("_")
     cause = CAUSES.get(bare) or CAUSES.get(bare.removeprefix("r"))
     taken = Taken(call, [each.detach() for each in inputs], names)
-    return (cause(taken, what) if cause is not None else "") or _infinite(taken)
+    return [(cause(taken, what) if cause is not None else "") or _infinite(taken)]
 
 
-def _of_node(event: NodeEvent) -> list[str]:
-    """Return what is odd about the values that the node saved."""
+def of_node(name: str, values: dict[str, Any]) -> list[str]:
+    """Return what is odd about the values that a node saved."""
+    at_zero = name.rstrip("0123456789").removesuffix("Backward") in AT_ZERO
     said = []
-    for name, value in (event.extra().get("saved") or {}).items():
+    for label, value in values.items():
         if not isinstance(value, torch.Tensor) or not _small(value):
             continue
         plain = value.detach()
         zeros = plain.numel() - int(torch.count_nonzero(plain))
-        if zeros and event.name.rstrip("0123456789").removesuffix("Backward") in AT_ZERO:
-            said.append(f"{zeros} of {plain.numel()} elements of its saved {name} are zero")
+        if zeros and at_zero:
+            said.append(f"{zeros} of {plain.numel()} elements of its saved {label} are zero")
         if infs := int(torch.isinf(plain).sum()):
-            said.append(f"{infs} of {plain.numel()} elements of its saved {name} are infinite")
+            said.append(f"{infs} of {plain.numel()} elements of its saved {label} are infinite")
     return said
 
 

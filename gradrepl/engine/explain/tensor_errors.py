@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-import linecache
 import types
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from msgspec import structs
-from torch import nn
 
-from gradrepl.engine.code import evaluate
+from gradrepl.engine.explain.failed_line import Line, line_of, value_of
+from gradrepl.engine.graph.nodes import STALE
 from gradrepl.engine.modules.reach import Optimizers, strays
 from gradrepl.engine.tensor import facts, figures, hooks, report
 from gradrepl.engine.tensor import names as engine_names
@@ -27,85 +25,6 @@ from gradrepl.model import Error
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.gate import Place
-
-
-class Line(NamedTuple):
-    """The part of a line that failed."""
-
-    tree: ast.AST
-    frame: types.FrameType
-
-    def found(self) -> Iterator[tuple[str, Any]]:
-        """Yield what is written there and can be looked up: (text, value), in order."""
-        todo: list[ast.AST] = [self.tree]
-        while todo:
-            node = todo.pop(0)
-            value = _value(node, self.frame)
-            if isinstance(value, (torch.Tensor, nn.Module, list, tuple, dict)):
-                yield ast.unparse(node), value
-            else:
-                todo = [*ast.iter_child_nodes(node), *todo]
-
-    def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield the tensors, also those in lists, tuples and dicts."""
-        for name, value in self.found():
-            if isinstance(value, torch.Tensor):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
-                for place, each in enumerate(islice(value, 64)):
-                    if isinstance(each, torch.Tensor):
-                        yield f"{name}[{place}]", each
-
-    def modules(self) -> Iterator[tuple[str, nn.Module]]:
-        """Yield the modules."""
-        yield from ((name, each) for name, each in self.found() if isinstance(each, nn.Module))
-
-
-def _value(node: ast.AST, frame: types.FrameType) -> Any:
-    """Return what a name, an attribute or an element is, or None; runs no code of anybody's."""
-    match node:
-        case ast.Name(id=name):
-            return frame.f_locals.get(name, frame.f_globals.get(name))
-        case ast.Attribute(value=inner, attr=name):
-            owner = _value(inner, frame)
-            spaces = [getattr(owner, "__dict__", None)] if owner is not None else []
-            if isinstance(owner, nn.Module):
-                spaces += [owner._parameters, owner._buffers, owner._modules]
-            return next((s[name] for s in spaces if isinstance(s, dict) and name in s), None)
-        case ast.Subscript(value=inner, slice=ast.Constant(value=key)):
-            owner = _value(inner, frame)
-            if type(owner) in (list, tuple) and isinstance(key, int):
-                return owner[key] if -len(owner) <= key < len(owner) else None
-            return owner.get(key) if type(owner) is dict else None
-    return None
-
-
-def line_of(exception: BaseException) -> Line | None:
-    """Return the part of the user's line that raised, or None where that cannot be known."""
-    tb = evaluate.users(exception.__traceback__, last=True)
-    while tb is not None and tb.tb_next is not None:
-        tb = tb.tb_next
-    return None if tb is None else line_at(tb.tb_frame, tb.tb_lasti)
-
-
-def line_at(frame: types.FrameType, lasti: int) -> Line | None:
-    """Return the part of a line that an instruction of a frame came from, or None."""
-    code = frame.f_code
-    where = next(islice(code.co_positions(), lasti // 2, None), None)
-    if where is None or None in where:
-        return None
-    first, last, begin, end = where
-    lines = linecache.getlines(code.co_filename, frame.f_globals)
-    part = [text.encode() for text in lines[first - 1 : last]]  # type: ignore[operator]
-    if not part:
-        return None
-    part[-1] = part[-1][:end]
-    part[0] = part[0][begin:]
-    try:
-        tree = ast.parse(b"".join(part).decode())
-    except (SyntaxError, ValueError):
-        return None
-    return Line(tree, frame)
 
 
 class Asked(NamedTuple):
@@ -133,17 +52,34 @@ class Asked(NamedTuple):
         return f" by {said(found)}" if found is not None else ""
 
 
+class Known(NamedTuple):
+    """An error that everybody meets."""
+
+    hint: str
+    """What to do about it, whatever it is about."""
+    tell: Callable[[Asked], str] | None = None
+    """Says more, of the very tensors; '' where it cannot tell."""
+
+
+def hint(error: Error) -> Error:
+    """Return ``error`` with what to do about it, where that is known."""
+    hints = (known.hint for part, known in KNOWN.items() if part in error.message)
+    found = next(filter(None, hints), "")
+    return structs.replace(error, hint=found) if found else error
+
+
 def name_the_tensor(
     error: Error, exception: BaseException, session: Session, place: Place
-) -> Error:  # fmt: skip
+) -> Error:
     """Return ``error`` with a hint that names what it is about, where that can be found out."""
-    explain = next((e for part, e in EXPLAINED.items() if part in error.message), None)
-    line = line_of(exception) if explain is not None else None
-    if explain is None or line is None:
+    tells = (known.tell for part, known in KNOWN.items() if part in error.message)
+    tell = next(filter(None, tells), None)
+    line = line_of(exception) if tell is not None else None
+    if tell is None or line is None:
         return error
     with figures.quiet():
-        hint = explain(Asked(line, session, place, error.message))
-    return structs.replace(error, hint=hint) if hint else error
+        said = tell(Asked(line, session, place, error.message))
+    return structs.replace(error, hint=said) if said else error
 
 
 def _frozen_flag(asked: Asked) -> str:
@@ -327,30 +263,109 @@ def _unused(asked: Asked) -> str:
     )
 
 
-EXPLAINED: dict[str, Callable[[Asked], str]] = {
-    "you can only change requires_grad flags of leaf": _frozen_flag,
-    "can require gradients": _no_dtype,
-    "Can't call numpy() on Tensor that requires grad": _numpy,
-    "is being used in an in-place operation": _in_place,
-    "support the deepcopy protocol": _deepcopy,
-    "can't optimize a non-leaf Tensor": _optimize,
-    "optimizer got an empty parameter list": _empty,
-    "nference tensors cannot be saved for backward": _inference,
-    "nplace update to inference tensor": _inference,
-    "requires_grad=True on inference tensor": _inference,
-    "A view was created in no_grad mode": _view_without_grad,
-    "This view was created inside a custom Function": _hooked,
-    "incorrect number of gradients": _returned,
-    "returned an invalid gradient at index": _returned,
-    "does not require grad and does not have a grad_fn": _without_grad,
-    "differentiated Tensors does not require grad": _without_grad,
-    "can't retain_grad on Tensor": _without_grad,
-    "cannot register a hook on a tensor that doesn't": _without_grad,
-    "hooks cannot be registered on non-leaf tensors": _not_leaf,
-    "grad can be implicitly created only for scalar": _not_scalar,
-    "appears to not have been used in the graph": _unused,
+KNOWN = {
+    STALE: Known(
+        "A value that this backward needs was overwritten after the forward saved it: compute out "
+        "of place, or clone it before the write."
+    ),
+    "backward through the graph a second time": Known(
+        "The first backward freed this graph: run the forward again, or give the first one "
+        "retain_graph=True if both are meant."
+    ),
+    "does not require grad and does not have a grad_fn": Known(
+        "The way to the leaves is cut (detach, no_grad, item, an integer dtype) or no leaf "
+        "requires a gradient; ':t NAME' tells about one.",
+        _without_grad,
+    ),
+    "grad can be implicitly created only for scalar": Known(
+        "Reduce it with .sum() or .mean(), or give backward a gradient of its shape.", _not_scalar
+    ),
+    "leaf Variable that requires grad is being used in an in-place": Known(
+        "Wrap the update in torch.no_grad(), or make a new tensor.", _in_place
+    ),
+    "appears to not have been used in the graph": Known(
+        "One of the inputs is not on the way; allow_unused=True gives None for it.", _unused
+    ),
+    "you can only change requires_grad flags of leaf": Known(
+        "Use .detach() to get a tensor off the graph.", _frozen_flag
+    ),
+    "can require gradients": Known(
+        "Only floating point and complex tensors have gradients: make it so with "
+        "dtype=torch.float32.",
+        _no_dtype,
+    ),
+    "Can't call numpy() on Tensor that requires grad": Known(
+        "Use .detach().numpy(): the array shares memory, so a write to it changes the tensor "
+        "unseen.",
+        _numpy,
+    ),
+    "support the deepcopy protocol": Known(
+        "A tensor that is no leaf cannot be deep-copied: detach it, or drop it before the copy.",
+        _deepcopy,
+    ),
+    "can't optimize a non-leaf Tensor": Known(
+        "It was computed (.to, * or another op): give the optimizer the leaf itself; ':leaf NAME' "
+        "tells about one.",
+        _optimize,
+    ),
+    "optimizer got an empty parameter list": Known(
+        "Layers in a plain list are not seen: use nn.ModuleList; ':mods' shows which parameters "
+        "are in no module.",
+        _empty,
+    ),
+    "attempting to assign a gradient of size": Known("A gradient has the shape of its tensor."),
+    "attempting to assign a gradient with dtype": Known("A gradient has the dtype of its tensor."),
+    "nference tensors cannot be saved for backward": Known(
+        "Clone it outside of inference_mode, or make it under torch.no_grad().", _inference
+    ),
+    "nplace update to inference tensor": Known(
+        "Clone it outside of inference_mode, or make it under torch.no_grad().", _inference
+    ),
+    "function that returns multiple views": Known(
+        "Write out of place, or clone this one of the views (split, unbind, chunk) first."
+    ),
+    "A view was created in no_grad mode": Known(
+        "Make the view and write to it both inside torch.no_grad(), or both outside.",
+        _view_without_grad,
+    ),
+    "This view was created inside a custom Function": Known(
+        "Clone it before the write, or do not write in place (inplace=False).", _hooked
+    ),
+    "incorrect number of gradients": Known(
+        "backward returns one gradient, or None, for each argument of forward.", _returned
+    ),
+    "returned an invalid gradient at index": Known(
+        "A gradient has the shape of its input: sum over the dimensions along which the forward "
+        "broadcast it.",
+        _returned,
+    ),
+    "as parameter '": Known(
+        "A Parameter stays one: write into it under torch.no_grad() with copy_(), or wrap the new "
+        "value in nn.Parameter."
+    ),
+    "differentiated Tensors does not require grad": Known(
+        "':leaf NAME' tells why one does not.", _without_grad
+    ),
+    "can't retain_grad on Tensor": Known(
+        "':leaf NAME' tells why it does not require a gradient.", _without_grad
+    ),
+    "cannot register a hook on a tensor that doesn't": Known(
+        "':leaf NAME' tells why it does not.", _without_grad
+    ),
+    "hooks cannot be registered on non-leaf tensors": Known(
+        "register_hook is for tensors that are no leaves.", _not_leaf
+    ),
+    "Expected all tensors to be on the same device": Known(
+        "Move the odd one with .to(device); ':t NAME' shows each tensor's device."
+    ),
+    "must have the same dtype": Known("Cast one with .to(dtype); numpy's default is float64."),
+    "shapes cannot be multiplied": Known(
+        "The last size of the first must equal the first size of the second; ':t NAME' shows "
+        "shapes."
+    ),
+    "requires_grad=True on inference tensor": Known("", _inference),
 }
-"""By a stable part of torch's message; each returns '' where it cannot tell."""
+"""By a stable part of torch's message."""
 
 
 def none_grad(source: str, session: Session, place: Place) -> str:
@@ -363,7 +378,7 @@ def none_grad(source: str, session: Session, place: Place) -> str:
         return ""
     with session.scope(place) as (space, local):
         held = types.SimpleNamespace(f_locals=local, f_globals=space)
-        tensor = _value(tree.value, held)  # type: ignore[arg-type]
+        tensor = value_of(tree.value, held)  # type: ignore[arg-type]
     if not isinstance(tensor, torch.Tensor):
         return ""
     with figures.quiet():

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from itertools import count
 from typing import Protocol
-from weakref import WeakKeyDictionary
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on, tensor_at
-from gradrepl.engine.export.journal import Journal, Kept
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.export.journal import Journal
 from gradrepl.engine.export.snapshot import Ops, Ran, Snapshot, Times
 from gradrepl.engine.modules.graphs import source_of
 from gradrepl.engine.session import Session
@@ -47,7 +46,7 @@ def _(request: p.Take, session: Session, place: Place) -> Answer:
     if request.what in ("graph", "pass"):
         return _backward(serial, request.what, session, place)
     if request.what == "ops":
-        ops = Ops(session.stepper.recorder.ops)
+        ops = Ops(session.recorder.ops)
         if not len(ops):
             raise StateError(
                 "no op has been recorded.",
@@ -56,14 +55,14 @@ def _(request: p.Take, session: Session, place: Place) -> Answer:
         _hold(serial, ops)
         return ops.head(serial)
     if request.what == "times":
-        times = Times([kept.snapshot for kept in _kept(session)])
+        times = Times([kept.snapshot for kept in session.state(Journal).passes])
         _hold(serial, times)
         return times.head(serial)
     raise UsageError(f"there is nothing called '{request.what}' to be taken.")
 
 
 def _graph_of(serial: int, expression: str, session: Session, place: Place) -> model.Taken:
-    tensor = tensor_at(expression, session, place)
+    tensor = session.tensor(expression, place)
     with figures.quiet():
         source = source_of(tensor, expression, session, place)
         taken = Snapshot(source)
@@ -87,7 +86,7 @@ def _backward(serial: int, what: str, session: Session, place: Place) -> model.T
 
 
 def _last(serial: int, what: str, session: Session, place: Place) -> model.Taken:
-    kept = _kept(session)
+    kept = session.state(Journal).passes
     if not kept:
         also = "':export FILE EXPR' takes the graph of a tensor; " if what == "graph" else ""
         raise StateError(
@@ -98,17 +97,12 @@ def _last(serial: int, what: str, session: Session, place: Place) -> model.Taken
     _hold(serial, Ran(taken) if what == "pass" else taken)
     with figures.quiet():
         return taken.head(
-            serial, what, session.names(place.frame), of=f"backward {taken.run}",
+            serial,
+            what,
+            session.names(place.frame),
+            of=f"backward {taken.run}",
             outcome=kept[-1].outcome,
-        )  # fmt: skip
-
-
-_journals: WeakKeyDictionary[Session, Journal] = WeakKeyDictionary()
-
-
-def _kept(session: Session) -> list[Kept]:
-    journal = _journals.get(session)
-    return list(journal.passes) if journal is not None else []
+        )
 
 
 @on(p.TakeRows)
@@ -127,10 +121,7 @@ def _(request: p.TakeRows, session: Session, place: Place) -> Answer:
 
 @on(p.RecordPasses)
 def _(request: p.RecordPasses, session: Session, place: Place) -> Answer:
-    journal = _journals.get(session)
-    if journal is None:
-        journal = _journals[session] = Journal(session.stepper)
-    was = journal.place(not request.off)
+    was = session.state(Journal).place(not request.off)
     if request.off:
         said = "backwards are no longer recorded." if was else "no backwards were being recorded."
     else:

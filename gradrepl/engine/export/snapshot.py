@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Order
 from gradrepl.engine.graph.labels import Labelled
+from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names
 from gradrepl.model import NodeRow, OpRow, Taken
@@ -29,15 +30,6 @@ SHAPES = 200_000
 """Nodes up to which the shapes of gradients are noted."""
 LISTED = 8
 KINDS = 4_096
-
-class Visit:
-    """When a node of a recorded backward began, how long it took, and what arrived."""
-
-    __slots__ = ("begin", "norm", "seconds", "thread")
-
-    def __init__(self, begin: float, thread: int, norm: float | None) -> None:
-        self.begin, self.thread, self.norm = begin, thread, norm
-        self.seconds: float | None = None
 
 
 class Snapshot:
@@ -66,8 +58,8 @@ class Snapshot:
         if saved and len(graph) <= SAVED:
             self._saved = dict(_saved(graph.nodes))
         self._states: dict[int, str] = {}
-        self.visits: Mapping[int, Visit] = {}
-        """Of the nodes that have run, in that order."""
+        self._times: dict[int, tuple[float, float, int]] = {}
+        """Of a recorded backward: when a node began, how long it took, and in which thread."""
         self._norms: dict[int, float | None] = {}
         self._ran: dict[int, int] = {}
         self.run = 0
@@ -95,12 +87,20 @@ class Snapshot:
             done = backward.is_done(node)
             self._states[node] = "done" if done else "here" if node in self._ran else "predicted"
 
-    def recorded(self, visits: Mapping[int, Visit], run: int) -> None:
-        """Note what a recorded backward ran."""
-        self.visits, self.run = visits, run
-        self._ran = {node: number for number, node in enumerate(visits, 1)}
-        self._norms = {node: visit.norm for node, visit in visits.items()}
-        self._states = dict.fromkeys(visits, "done")
+    def recorded(self, seen: Recorder, run: int) -> None:
+        """Note what a recorded backward ran, in which order and when."""
+        seen.fetch()
+        self.run = run
+        ran = list(map(seen.graph.index.__getitem__, seen.ran))
+        self._ran = {node: number for number, node in enumerate(ran, 1)}
+        self._norms = dict(zip(ran, seen.ran.values(), strict=True))
+        self._states = dict.fromkeys(ran, "done")
+        self._times = dict(zip(ran, seen.times(), strict=True))
+
+    @property
+    def ran(self) -> list[int]:
+        """The nodes that have run, in that order."""
+        return list(self._ran)
 
     # -- a graph, as the order wants it --------------------------------------------------------
 
@@ -129,9 +129,15 @@ class Snapshot:
         recorded = any(self._op(number) is not None for number in some)
         edges = sum(target >= 0 for target in self.targets)
         return Taken(
-            serial=serial, what=what, total=len(self), edges=edges,
-            leaves=sum(self._leaves), recorded=recorded, kinds=tuple(kinds), **about,
-        )  # fmt: skip
+            serial=serial,
+            what=what,
+            total=len(self),
+            edges=edges,
+            leaves=sum(self._leaves),
+            recorded=recorded,
+            kinds=tuple(kinds),
+            **about,
+        )
 
     def rows(self, first: int, count: int) -> list[NodeRow]:
         """Return rows in the order of their ids; the first is number 0."""
@@ -186,19 +192,30 @@ class Snapshot:
             problem = ""
         if self.needed is not None and node not in self.needed:
             state = "not asked for"
-        visit = self.visits.get(node)
+        begin, seconds, thread = self._times.get(node, (None, None, 0))
         return NodeRow(
-            id=self.id(node), name=self._words[self._name[node]], label=label,
+            id=self.id(node),
+            name=self._words[self._name[node]],
+            label=label,
             module=op.module if op else label.rpartition(".")[0] if leaf else "",
-            op=op.id if op else None, op_name=op.name if op else "", site=op.site if op else None,
+            op=op.id if op else None,
+            op_name=op.name if op else "",
+            site=op.site if op else None,
             sequence=None if number >= nodes.NO_SEQUENCE else number,
-            shape=self._shapes[node] if self._shapes else None, leaf=leaf,
+            shape=self._shapes[node] if self._shapes else None,
+            leaf=leaf,
             to=tuple(map(self.id, self.targets[first:last])),
             inputs=tuple(self._number[first:last]),
-            state=state, order=self._ran.get(node, 0), norm=norm,
-            begin=visit.begin if visit else None, seconds=visit.seconds if visit else None,
-            thread=visit.thread if visit else 0, run=self.run, saved=saved, problem=problem,
-        )  # fmt: skip
+            state=state,
+            order=self._ran.get(node, 0),
+            norm=norm,
+            begin=begin,
+            seconds=seconds,
+            thread=thread,
+            run=self.run,
+            saved=saved,
+            problem=problem,
+        )
 
 
 def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:
@@ -229,7 +246,7 @@ class Ran:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        ran = list(snapshot._ran)
+        ran = snapshot.ran
         seen = set(ran)
         self._places = [snapshot.id(node) for node in ran]
         self._places += [snapshot.id(n) for n in range(len(snapshot)) if n not in seen]
@@ -267,7 +284,7 @@ class Times:
     """The nodes of all recorded backwards that ran, one pass after another."""
 
     def __init__(self, passes: Sequence[Snapshot]) -> None:
-        self._nodes = [(each, node) for each in passes for node in each.visits]
+        self._nodes = [(each, node) for each in passes for node in each.ran]
 
     def __len__(self) -> int:
         return len(self._nodes)

@@ -68,16 +68,19 @@ class Kind:
             attribute = getattr(getattr(function, "__self__", None), "__name__", "")
             self.is_op = attribute in VIEWS_BY_ATTRIBUTE and name != "__delete__"
             self.silent = not self.is_op and (name, attribute) not in (
-                ("__get__", "grad"), ("__get__", "names"), ("__set__", "names"),
-            )  # fmt: skip
+                ("__get__", "grad"),
+                ("__get__", "names"),
+                ("__set__", "names"),
+            )
             self.of_leaf = (name, attribute) == ("__get__", "grad")
             self.name = attribute + (" =" if name == "__set__" else "")
         else:
             module = getattr(function, "__module__", "") or ""
             self.is_op = (
-                name not in QUESTIONS and not name.startswith(("_record_function", "_set_"))
+                name not in QUESTIONS
+                and not name.startswith(("_record_function", "_set_"))
                 and module not in ("torch.autograd", "torch.autograd.graph")
-            )  # fmt: skip
+            )
             self.name = name
             self.silent = name in SILENT
         """``silent``: no op, runs no Python and never warns: it can be passed on as it is."""
@@ -114,10 +117,28 @@ class Call:
     """One op while it runs, and, once ``settle`` was called, the little that is kept of it."""
 
     __slots__ = (
-        "args", "bumped", "depth", "dtype", "duration", "frame", "function", "id",
-        "kwargs", "mode", "module", "module_class", "module_frames", "name", "result",
-        "seq", "seq_end", "shape", "site", "started", "versions",
-    )  # fmt: skip
+        "args",
+        "bumped",
+        "depth",
+        "dtype",
+        "duration",
+        "frame",
+        "function",
+        "id",
+        "kwargs",
+        "mode",
+        "module",
+        "module_class",
+        "module_frames",
+        "name",
+        "result",
+        "seq",
+        "seq_end",
+        "shape",
+        "site",
+        "started",
+        "versions",
+    )
 
     id: int
     name: str
@@ -212,10 +233,17 @@ class Call:
         """Return the record of an op that is over: what was kept of it."""
         outputs: tuple[Any, ...] = ()
         return Op(
-            id=self.id, name=self.name, site=self.site, module=self.module,
-            module_class=self.module_class, outputs=outputs, bumped=self.bumped,
-            mode=self.mode, depth=self.depth, duration=self.duration,
-        )  # fmt: skip
+            id=self.id,
+            name=self.name,
+            site=self.site,
+            module=self.module,
+            module_class=self.module_class,
+            outputs=outputs,
+            bumped=self.bumped,
+            mode=self.mode,
+            depth=self.depth,
+            duration=self.duration,
+        )
 
     def row(self) -> OpRow:
         """Return what lists and files have of it."""

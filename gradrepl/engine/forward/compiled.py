@@ -12,13 +12,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gradrepl.engine import current
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.torch_import import Watch
 from gradrepl.model import Notice, Site
 
 if TYPE_CHECKING:
-    from gradrepl.engine.forward.recorder import Recorder
+    from gradrepl.engine.stopping.stepper import Stepper
 
 EAGER = "force_eager"
 """Torch's own word for 'compile nothing'. Its two environment variables are no such switch: with
@@ -48,8 +47,10 @@ def _set_stance() -> None:
 class Opaque:
     """Stands at dynamo's door while the recorder is in place."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(
+        self, stepper: Stepper, step_aside: Callable[[], bool], step_back: Callable[[], None]
+    ) -> None:
+        self._stepper, self._step_aside, self._step_back = stepper, step_aside, step_back
         self._original: Callable[[Any], Any] | None = None
         self._watch = Watch(self._stand, MODULE)
         self._said: set[Site | None] = set()
@@ -80,16 +81,16 @@ class Opaque:
         original = self._original or getattr(sys.modules[MODULE], DOOR)
         config = getattr(sys.modules[MODULE], "config", None)
         if callable(callback) and not getattr(config, "disable", False):
-            if self._recorder.step_aside():
+            if self._step_aside():
                 self.passed += 1
                 self._say(sys._getframe(1))
         elif not _inside_another(sys._getframe(1)):
-            self._recorder.step_back()
+            self._step_back()
         return original(callback)
 
     def _say(self, caller: FrameType) -> None:
         """Tell, once for a line, what cannot be seen there, and how it could be."""
-        stepper = self._recorder.stepper
+        stepper = self._stepper
         frame = frames.Walk(caller).frame
         site = None if frame is None else frames.site(frame)
         if site in self._said or len(self._said) >= LINES or not stepper.sees():
@@ -97,7 +98,7 @@ class Opaque:
         self._said.add(site)
         place = "" if site is None else f"{os.path.basename(site.file)}:{site.line}: "
         session = stepper.session
-        started = current.session is session and session.script
+        started = session.from_command_line and session.script
         how = f"gradrepl --eager {os.path.basename(session.script)}" if started else SWITCH
         session.tell(
             Notice(

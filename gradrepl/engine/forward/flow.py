@@ -7,6 +7,7 @@ Tensors are held weakly, for the last ops only, and never while the user's code 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 from weakref import ref
 
@@ -80,3 +81,32 @@ def wrote(call: Call, place: int) -> bool:
 
 
 _SEVERAL = (list, tuple, dict)
+
+
+class Cuts:
+    """Where tensors left the graph: made, by a recorded op, of some that require a gradient."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[ref[torch.Tensor], str]] = {}
+
+    def note(self, output: torch.Tensor, inputs: Iterable[torch.Tensor], how: str) -> None:
+        """Remember ``how`` this output came to require no gradient, while it lives.
+
+        What is made only of tensors that were cut off has their reason.
+        """
+        before = list(inputs)
+        if not any(tensor.requires_grad for tensor in before):
+            how = next(filter(None, map(self.of, before)), "")
+        if output.requires_grad or not how:
+            return
+        key, found = id(output), self._found
+        found[key] = (ref(output, lambda _: found.pop(key, None)), how)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._found.clear()
+
+    def of(self, tensor: torch.Tensor) -> str:
+        """Return how ``tensor`` was cut off, or ''."""
+        held, how = self._found.get(id(tensor), (None, ""))
+        return how if held is not None and held() is tensor else ""

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.torch_private import TorchDispatchMode, sequence_number
 
 if TYPE_CHECKING:
-    from gradrepl.engine.forward.recorder import Recorder
+    from gradrepl.engine.stopping.stepper import Stepper
+
+
+class Recorder(Protocol):
+    """What runs an op, recorded."""
+
+    stepper: Stepper
+    last_id: int
+    depth: int
+
+    def run(self, call: Call, call_it: Callable[..., Any], what: Any) -> Any:
+        """Run an op that has begun."""
 
 
 def _call(function: Any, args: Any, kwargs: Any) -> Any:
@@ -25,9 +37,12 @@ def past_the_door(function: Any) -> Any:
     space.setdefault("__warningregistry__", {})  # shared: a warning is given as often as before
     doors = {name: _nobody for name in space if name.startswith("has_torch_function")}
     copy = FunctionType(
-        function.__code__, {**space, **doors}, function.__name__, function.__defaults__,
+        function.__code__,
+        {**space, **doors},
+        function.__name__,
+        function.__defaults__,
         function.__closure__,
-    )  # fmt: skip
+    )
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
 
@@ -36,7 +51,7 @@ def _nobody(*arguments: Any) -> bool:
     return False
 
 
-class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class AtenRecorder(TorchDispatchMode):  # type: ignore[misc]
     """Shows the aten ops that one builtin op is made of."""
 
     def __init__(self, recorder: Recorder, outer: Call) -> None:
@@ -44,9 +59,7 @@ class AtenRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.recorder = recorder
         self.outer = outer
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:  # fmt: skip
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one aten op, recorded."""
         kwargs = kwargs or {}
         recorder = self.recorder

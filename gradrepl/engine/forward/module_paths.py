@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradrepl.engine.code import frames
 
 if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
+    from gradrepl.engine.tensor.names import Names
 
 
 class Known:
@@ -25,8 +27,8 @@ class Known:
 class ModulePaths:
     """What is known of the modules that have run ops."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, names_of: Callable[[FrameType | None], Names]) -> None:
+        self._names_of = names_of
         self._known: dict[int, Known] = {}
         """By identity; the modules are held, until their paths may have changed."""
         self._ran: dict[int, tuple[weakref.ref[Any], int]] = {}
@@ -54,7 +56,7 @@ class ModulePaths:
         held, path = self._paths.get(id(module), (None, ""))
         if held is not None and held() is module:
             return path
-        names = self._session.names(walk.frame)
+        names = self._names_of(walk.frame)
         for near, path in names.each_module():
             self._paths[id(near)] = weakref.ref(near), path
             self._spellings[path] = names.spellings(path)

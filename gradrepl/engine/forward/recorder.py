@@ -24,14 +24,14 @@ from torch.overrides import TorchFunctionMode
 from gradrepl.engine import torch_private
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import Patch
-from gradrepl.engine.explain.backward_start import Cuts
 from gradrepl.engine.forward import calls, monkeypatched
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.forward.compiled import Opaque
-from gradrepl.engine.forward.flow import Flow
+from gradrepl.engine.forward.events import OpEvent
+from gradrepl.engine.forward.flow import Cuts, Flow
 from gradrepl.engine.forward.inside import AtenRecorder, past_the_door
 from gradrepl.engine.forward.module_paths import ModulePaths
-from gradrepl.engine.forward.regions import Regions
+from gradrepl.engine.forward.regions import Regions, passed_by
 from gradrepl.engine.memory.writes import Writes
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.torch_private import DeviceContext, running_backward, sequence_number
@@ -77,7 +77,7 @@ class Recorder(TorchFunctionMode):
         self.last_id = 0
         self.opening = False
         """Open the next op: show the calls inside it."""
-        self._opaque = Opaque(self)
+        self._opaque = Opaque(stepper, self.step_aside, self.step_back)
         self._asked = Patch(torch.overrides, "has_torch_function", self._has_torch_function)
         self._walked = Patch(traceback, "_walk_tb_with_full_positions", self._walk_without_us)
         apply = classmethod(lambda *args, **kwargs: self._apply(*args, **kwargs))
@@ -98,7 +98,7 @@ class Recorder(TorchFunctionMode):
         self._inside = 0
         """Calls that we are in the middle of: torch holds the mode back meanwhile."""
         self._regions = Regions(stepper.session)
-        self.paths = ModulePaths(stepper.session)
+        self.paths = ModulePaths(stepper.session.names)
         """Which modules run the ops."""
         self.current: list[Call] = []
         """Ops that are running, outermost first."""
@@ -107,19 +107,14 @@ class Recorder(TorchFunctionMode):
 
     def on_stack(self) -> bool:
         """Is this mode on the current thread's stack right now?"""
-        return any(
-            torch_private.mode_at(i) is self
-            for i in range(torch_private.modes())
-        )
+        return any(torch_private.mode_at(i) is self for i in range(torch_private.modes()))
 
     def held_back(self) -> bool:
         """Are we inside of a call, during which torch keeps this mode off the stack?"""
         return self._inside > 0
 
     def _rebuild(self, keep: Callable[[list[Any]], list[Any]]) -> None:
-        stack = [torch_private.pop_mode() for _ in range(
-            torch_private.modes()
-        )][::-1]  # fmt: skip
+        stack = [torch_private.pop_mode() for _ in range(torch_private.modes())][::-1]
         for mode in keep(stack):
             torch_private.push_mode(mode)
 
@@ -178,6 +173,10 @@ class Recorder(TorchFunctionMode):
             self._aside = True
             self._rebuild(self._without_us)
         return there
+
+    def unseen_here(self) -> str:
+        """Return what cannot be stepped from where this thread is, or ''."""
+        return passed_by(self.stepper)
 
     def unseen_regions(self) -> int:
         """Return how many compiled regions have run past us."""
@@ -238,9 +237,7 @@ class Recorder(TorchFunctionMode):
 
     # -- one op ------------------------------------------------------------------------------
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:  # fmt: skip
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call of torch's API, recorded."""
         what = calls.kind(func)
         if what.foreign:
@@ -296,7 +293,7 @@ class Recorder(TorchFunctionMode):
         self.current.append(call)
         try:
             if stepper.asks_before_ops:
-                stepper.op_event(call, "before")
+                stepper.event(OpEvent(stepper, stepper.armed.anchor, call, "before"))
             opened, self.opening = self.opening, False
             call.started = started = time.perf_counter()
             if opened and what is not None:
@@ -308,10 +305,10 @@ class Recorder(TorchFunctionMode):
             with torch_private.DisableTorchFunction():
                 call.note_bumps()
                 self._keep(call)
-                for each in stepper.observers:
-                    each.op(call)
+                for note in stepper.note_op:
+                    note(call)
             if stepper.asks_after_ops:
-                stepper.op_event(call, "after")
+                stepper.event(OpEvent(stepper, stepper.armed.anchor, call, "after"))
             return call.result
         finally:
             self.current.pop()

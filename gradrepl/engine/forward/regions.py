@@ -12,7 +12,7 @@ from gradrepl.engine import torch_private
 from gradrepl.model import Notice, Site
 
 if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.partners import Host
     from gradrepl.engine.stopping.stepper import Stepper
 
 _TORCHS = ("torch.utils.checkpoint", "torch._functorch", "torch._dynamo")
@@ -22,7 +22,7 @@ _TORCHS = ("torch.utils.checkpoint", "torch._functorch", "torch._dynamo")
 class Regions:
     """Looks, as an op begins, at what it begins in."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Host) -> None:
         self._session = session
         self._said: set[tuple[str, str]] = set()
 

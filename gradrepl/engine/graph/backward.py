@@ -1,18 +1,12 @@
-"""One backward on the engine's real run: hooks on its nodes, what has run, where it stands.
-
-A ``Pass`` owns its hooks and takes them away at its end. Each hook acts only inside its own graph
-task: the same graph may be walked by something typed at a stop.
-"""
+"""One backward that is stepped: where it may stop, what has run, where it stands."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property, partial
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,15 +16,15 @@ from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph import nodes
-from gradrepl.engine.graph.graph import LEAF, Graph
-from gradrepl.engine.graph.hooks import Hooks, frees
+from gradrepl.engine.graph.events import NodeEvent, PassEvent
 from gradrepl.engine.graph.labels import Labelled
+from gradrepl.engine.graph.looks import Depth
+from gradrepl.engine.graph.recorder import SMALL, BackwardCall, Recorder
 from gradrepl.engine.graph.view import View
-from gradrepl.engine.stopping.events import NodeEvent, PassEvent
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
-from gradrepl.engine.torch_private import running_backward, running_node
+from gradrepl.engine.torch_private import running_node
 from gradrepl.errors import Aborted
 from gradrepl.model import Accumulated
 from gradrepl.model import Pass as PassRecord
@@ -38,8 +32,6 @@ from gradrepl.model import Pass as PassRecord
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
 
-SMALL = 5_000
-"""Nodes up to which the norm of every gradient is noted on the way."""
 LISTED = 64
 """Leaves listed in a record."""
 NOBODY = Names(())
@@ -49,36 +41,28 @@ NOBODY = Names(())
 class Pass(Labelled):
     """One backward while it runs."""
 
-    def __init__(
-        self, stepper: Stepper, roots: Sequence[Any], starts: list[Any], inputs: tuple[Any, ...],
-        accumulate: bool, keeps: bool,
-    ) -> None:  # fmt: skip
-        self.stepper = stepper
-        self.frame: FrameType | None = frames.Walk(sys._getframe(1)).frame
+    def __init__(self, stepper: Stepper, call: BackwardCall, recorder: Recorder) -> None:
+        self.stepper, self.recorder = stepper, recorder
+        self.frame = call.caller()
         look_up = partial(stepper.session.names, self.frame)
-        super().__init__(Graph(starts), stepper.recorder.op_of, look_up)
-        self.needed = self.graph.needed(self._targets(inputs), accumulate) if inputs else None
-        self.accumulate = accumulate
-        self._keeps = keeps
-        """May the graph be walked again?"""
+        super().__init__(recorder.graph, stepper.recorder.op_of, look_up)
+        self.accumulate = call.accumulates
+        if call.inputs:
+            self.needed = self.graph.needed(self._targets(call.inputs), self.accumulate)
         self.thread = threading.current_thread()
-        self._ran: dict[int, float | None] = {}
-        """Nodes in the engine's true order, with the norm of what arrived where it is known."""
         self.started = time.perf_counter()
-        self._root = roots[0]
+        self._root = call.roots[0]
         self.parked = False
         """Did anybody stop in it?"""
-        self._task: int | None = None
-        self._hooks = Hooks(self.graph.nodes, self._before, self._after)
-        self._hooked_before: Collection[int] = ()
-        self._hooked_after: Collection[int] = ()
+        self._asked_before: Collection[int] = ()
+        self._asked_after: Collection[int] = ()
+        """Nodes at which something armed may stop."""
+        self._quiet_before = self._quiet_after = c.NEVER_QUIET
+        """Norms of gradients at which it will not."""
+        self._hooked_before: set[int] = set()
+        self._hooked_after: set[int] = set()
         self._small = len(self.graph) <= SMALL
-        self._running: dict[int, int] = {}
-        """The node that each thread of the engine is at."""
-        kinds = enumerate(map(type, self.graph.nodes))
-        self._leaves = frozenset(place for place, kind in kinds if kind is LEAF)
-        self._reached: list[int] = []
-        """Leaves whose AccumulateGrad has begun, in order."""
+        """Is the norm of every gradient noted on the way, where somebody stops?"""
         self._watched_to_end = True
 
     def _targets(self, inputs: tuple[Any, ...]) -> list[int]:
@@ -86,7 +70,7 @@ class Pass(Labelled):
         leaves = {
             id(getattr(node, "variable", None)): place
             for place, node in enumerate(self.graph.nodes)
-        }  # fmt: skip
+        }
         found = []
         for each in inputs:
             node = getattr(each, "node", None) or getattr(each, "grad_fn", None)
@@ -113,22 +97,23 @@ class Pass(Labelled):
         outcome = "finished"
         try:
             with torch_private.DisableTorchFunction():
-                self.rearm()
-                # A light hook would stay, empty, for as long as the graph lives.
-                if self._keeps or (self._small and not frees(self.graph.nodes)):
-                    self._hooks.before(range(len(self.graph)))
-                elif len(self._hooked_before) < len(self.graph):
-                    self._hooks.light(self._light(), self._leaves)
+                self._arm()
+                everywhere = len(self._asked_before) == len(self.graph)
+                if self._small and (everywhere or self._sifts()):
+                    self.recorder.deepen(Depth.NORM)
+                if self.recorder.shared or not everywhere:
+                    self.recorder.attach()  # else every node is seen where it is asked
+                self._hook()
             result = engine()
         except BaseException as error:
             ended = isinstance(error, (Aborted, Quitting, KeyboardInterrupt))
             outcome = "aborted" if ended else f"raised {_said(error)}"
             raise
         finally:
-            self._hooks.remove()
+            self.recorder.remove()
             self.stepper.passes.remove(self)
             told = self.parked or outcome != "finished"
-            if told or self.stepper.session.observers.wants("pass"):
+            if told or self.stepper.wants("pass"):
                 with torch_private.DisableTorchFunction():
                     record = self.record(outcome)
                 self.stepper.pass_ended(record, told)
@@ -145,9 +130,7 @@ class Pass(Labelled):
 
     def _release(self) -> None:
         """Let go of everything of the user's now: we are part of a cycle, which lives longer."""
-        self.graph.nodes.clear()
-        self.graph.roots.clear()
-        self.graph.index.clear()
+        self.recorder.release()
         if "names" in vars(self):
             frames.release(frames.user_frames(self.frame))
         self.frame = self._root = None
@@ -156,69 +139,77 @@ class Pass(Labelled):
 
     def rearm(self) -> None:
         """Have hooks exactly where something that is armed now may stop."""
-        stepper = self.stepper
-        if not stepper.wants_passes:
-            self._watched_to_end = False  # the rest of the run is not seen
-            self._hooks.remove()
+        self._arm()
+        if self.stepper.wants_passes:
+            if self.parked and self._small:
+                self.recorder.deepen(Depth.NORM)
+            self._hook()
             return
-        if stepper.asks_before_nodes:
-            self._hooked_before = self._possible("before")
-            self._hooks.before(self._hooked_before)
-        else:
-            self._hooked_before = ()
-        if stepper.asks_after_nodes:
-            self._hooked_after = self._possible("after")
-            self._hooks.after(self._hooked_after)
+        self._hooked_before.clear()
+        self._hooked_after.clear()
+        self.recorder.stop_no_more()
+        if not self.recorder.shared:
+            self._watched_to_end = False  # the rest of the run is not seen
+            self.recorder.remove()
 
-    def _possible(self, when: str) -> Collection[int]:
-        """Return the nodes, not run yet, at which something armed may stop."""
+    def _arm(self) -> None:
+        """Know at which nodes something armed may stop, and at which norms it will not."""
+        self._asked_before, self._quiet_before = self._asked("before")
+        self._asked_after, self._quiet_after = self._asked("after")
+
+    def _asked(self, when: str) -> tuple[Collection[int], c.Norms]:
         active = self.stepper.armed.asking(c.NODE, when)
+        if not active:
+            return (), c.NEVER_QUIET
+        lows, highs = zip(*(each.quiet() for each in active), strict=True)
+        return self._possible(active, when), (max(lows), min(highs))
+
+    def _sifts(self) -> bool:
+        """Are there norms at which nothing that is armed needs to be asked?"""
+        (a, b), (c, d) = self._quiet_before, self._quiet_after
+        return a <= b or c <= d
+
+    def _hook(self) -> None:
+        fresh, recorder = self._fresh, self.recorder
+        recorder.stop_before(fresh(self._asked_before, self._hooked_before), self._before)
+        recorder.stop_after(fresh(self._asked_after, self._hooked_after), self._after)
+
+    def _fresh(self, asked: Collection[int], hooked: set[int]) -> list[int]:
+        """Return the nodes that have no such hook yet, and take it that they have one now."""
+        if len(hooked) == len(self.graph):
+            return []
+        fresh = [place for place in asked if place not in hooked]
+        hooked.update(fresh)
+        return fresh
+
+    def _possible(self, active: list[c.Base], when: str) -> Collection[int]:
+        """Return the nodes at which something armed may stop."""
+        if all(each.only_roots(when) for each in active):
+            return range(self.graph.starts)
         if not all(each.narrows() for each in active):
             return range(len(self.graph))
         event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, 0, when)
         leaves = all(each.only_leaves() for each in active)
-        found = set()
-        for event.node in self._leaves if leaves else range(len(self.graph)):
+        possible = set()
+        for event.node in self.leaves if leaves else range(len(self.graph)):
             if any(each.possible(event) for each in active):
-                found.add(event.node)
-        return found
+                possible.add(event.node)
+        return possible
 
-    def _mine(self) -> bool:
-        """Is this our own run of the graph, and not one typed at a stop?"""
-        task = running_backward()
-        if self._task is None:
-            self._task = task
-        return bool(task == self._task)
-
-    def _light(self) -> Callable[[Any], None]:
-        """Return the light hook: a node runs, and nothing is to be asked. Called for each: lean."""
-        index, ran, running, seen = self.graph.index, self._ran, self._running, self._hooks.seen
-        task, thread = running_backward, threading.get_ident
-
-        def hook(grad: Any) -> None:
-            place = index[running_node()]
-            if place not in seen and (task() == self._task or self._mine()):
-                ran[place] = None
-                running[thread()] = place
-
-        return hook
-
-    def _note(self, place: int) -> None:
-        self._ran[place] = None
-        if place in self._leaves:
-            self._reached.append(place)
-        self._running[threading.get_ident()] = place  # the thread's last one is done
-
-    def _before(self, place: int, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _before(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
-        if not self._mine():
+        stepper, recorder = self.stepper, self.recorder
+        if not recorder.mine():
             return None
-        self._note(place)
-        stepper = self.stepper
-        asked = stepper.asks_before_nodes and place in self._hooked_before
-        if self._small and (asked or self.parked):
-            self._ran[place] = _first_norm(grads)
-        if not asked:
+        node = running_node()
+        if node not in recorder.ran:
+            recorder.note(node, grads)
+        place = self.graph.index[node]
+        if place not in self._asked_before:
+            return None
+        if self._small and recorder.ran[node] is None:
+            recorder.ran[node] = _first_norm(grads)
+        if recorder.arrivals.all_within(self._quiet_before, grads, recorder.ran[node]):
             return None
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
@@ -228,12 +219,17 @@ class Pass(Labelled):
             return None
         return tuple(event.grad_in)
 
-    def _after(self, place: int, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
+    def _after(self, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
         """Hook: the node has run."""
-        stepper = self.stepper
-        if not self._mine() or not stepper.asks_after_nodes or place not in self._hooked_after:
+        stepper, recorder = self.stepper, self.recorder
+        if not recorder.mine():
             return
-        self._running.pop(threading.get_ident(), None)
+        place = self.graph.index[running_node()]
+        if place not in self._asked_after:
+            return
+        if recorder.arrivals.all_within(self._quiet_after, outputs):
+            return
+        recorder.running.pop(threading.get_ident(), None)
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "after")
         event.grad_in, event.grad_out = list(grads), list(outputs)
         stepper.event(event)
@@ -244,29 +240,31 @@ class Pass(Labelled):
     @property
     def begun(self) -> int:
         """How many nodes have begun to run."""
-        return len(self._ran)
+        return len(self.recorder.ran)
 
     def ran(self) -> list[int]:
         """Return those, in the engine's true order."""
-        return list(self._ran)
+        return list(map(self.graph.index.__getitem__, self.recorder.ran))
 
     def has_begun(self, node: int) -> bool:
         """Has the node begun to run?"""
-        return node in self._ran
+        return self.graph.nodes[node] in self.recorder.ran
 
     def is_done(self, node: int) -> bool:
         """Has the node run to its end?"""
-        return node in self._ran and node not in self._running.values()
+        return self.has_begun(node) and self.graph.nodes[node] not in self.recorder.running.values()
 
     def norm(self, node: int) -> float | None:
         """Return the norm of what arrived at the node, where it has run and is known."""
-        return self._ran.get(node)
+        norm = self.recorder.ran.get(self.graph.nodes[node])
+        return norm.item() if isinstance(norm, torch.Tensor) else norm
 
     # -- what may be asked -------------------------------------------------------------------
 
-    def leaves(self) -> frozenset[int]:
-        """Return the nodes that accumulate into a leaf."""
-        return self._leaves
+    @cached_property
+    def leaves(self) -> list[int]:
+        """The nodes that accumulate into a leaf."""
+        return list(filter(self.is_leaf, range(len(self.graph))))
 
     def names_of(self, variable: torch.Tensor) -> tuple[str, ...]:
         """Return the names of a leaf; they are kept from one backward to the next."""
@@ -292,15 +290,16 @@ class Pass(Labelled):
 
     def accumulated(self) -> tuple[list[Accumulated], int]:
         """Return the leaves that have their gradient, at most ``LISTED`` of them, and how many."""
-        count = len(self._reached)
-        if self._reached and not self.is_done(self._reached[-1]):
+        begun, running = self.recorder.leaves, self.recorder.running
+        count = len(begun)
+        if begun and begun[-1][1] in running.values():
             count -= 1
-        found = []
-        for place in self._reached[: min(count, LISTED)]:
-            variable = self.graph.nodes[place].variable
+        listed = []
+        for _, node in begun[: min(count, LISTED)]:
+            variable, name = node.variable, self.leaf(self.graph.index[node])
             norm = None if variable.grad is None else figures.norm(variable.grad)
-            found.append(Accumulated(self.leaf(place), norm, facts.sizes(variable.shape)))
-        return found, count
+            listed.append(Accumulated(name, norm, facts.sizes(variable.shape)))
+        return listed, count
 
     def missing(self) -> list[str]:
         """Return the parameters in reach that require a gradient and have none."""
@@ -316,11 +315,10 @@ class Pass(Labelled):
         """Return the record of the end."""
         if outcome == "finished":
             if not self._watched_to_end:  # what ran unseen is what was to run
-                self._ran |= dict.fromkeys(set(self._to_run()) - self._ran.keys())
-                self._reached = [place for place in self._ran if place in self._leaves]
-            self._running.clear()
+                self.recorder.assume(self._to_run())
+            self.recorder.running.clear()
         leaves, count = self.accumulated()
-        run = len(self._ran) - len(self._running)
+        run = self.begun - len(self.recorder.running)
         return PassRecord(
             outcome=outcome,
             nodes_run=run,

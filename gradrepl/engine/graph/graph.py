@@ -7,18 +7,31 @@ are broken by the layout of the engine's heap, so the heap is simulated, as libs
 
 from __future__ import annotations
 
+import gc
 import sys
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.graph.hooks import without_gc
 
 LEAF = torch_private.AccumulateGrad
 """The type of the nodes that accumulate into a leaf."""
 Entry = tuple[int, int]
 """(sequence number, index of the node)"""
+
+
+@contextmanager
+def without_gc() -> Iterator[None]:
+    """Keep the garbage collector from running again and again over a million new handles."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Graph:
@@ -37,6 +50,8 @@ class Graph:
         """For each edge of each node in turn, the index of the node it leads to, or -1."""
         self.offsets = array("l", [0])
         """Where the edges of node i begin; one more than there are nodes."""
+        self.several: set[int] = set()
+        """Nodes that have more than one output."""
         self.index: dict[Any, int] = {}
         with without_gc():
             self._walk(sys.maxsize if limit is None else limit)
@@ -49,9 +64,9 @@ class Graph:
                 nodes.append(root)
         find, discover, lead, close = index.get, nodes.append, targets.append, offsets.append
         size = self.starts = len(nodes)
-        edges = 0
+        edges, several = 0, self.several.add
         for node in nodes:  # grows while we go
-            for target, _ in node.next_functions:
+            for target, number in node.next_functions:
                 edges += 1
                 if target is None:
                     lead(-1)
@@ -66,7 +81,15 @@ class Graph:
                     size += 1
                     discover(target)
                 lead(place)
+                if number:
+                    several(place)
             close(edges)
+
+    def release(self) -> None:
+        """Hold no node any more."""
+        self.nodes.clear()
+        self.roots.clear()
+        self.index.clear()
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -142,25 +165,12 @@ class Order:
 
     def _simulate(self, needed: set[int] | None) -> Iterator[int]:
         graph = self.graph
-        waiting = array("l", bytes(8 * len(graph)))
         offsets, targets = graph.offsets, graph.targets
-        if needed is None:
-            for target in targets:
-                if target >= 0:
-                    waiting[target] += 1
-        else:
-            for node in needed:
-                for target in graph.next(node):
-                    if target >= 0:
-                        waiting[target] += 1
+        waiting = _arrows(graph, needed)
         heap: list[Entry] = []
-        roots = [graph.index[root] for root in graph.roots]
-        if len(roots) > 1:  # a dummy node runs first and has an edge to each root
-            for root in roots:
-                waiting[root] += 1
-        for root in roots:
-            if len(roots) > 1:
-                waiting[root] -= 1
+        # A dummy node runs before several roots: one that is named twice is ready at the second.
+        roots = dict.fromkeys(graph.index[root] for root in reversed(graph.roots))
+        for root in reversed(roots):
             if waiting[root] == 0 and (needed is None or root in needed):
                 push(heap, (graph.sequence(root), root))
         while heap:
@@ -172,6 +182,18 @@ class Order:
                 waiting[target] -= 1
                 if waiting[target] == 0:
                     push(heap, (graph.sequence(target), target))
+
+
+def _arrows(graph: Graph, needed: set[int] | None) -> array[int]:
+    """Return for each node how many edges of nodes that run lead to it."""
+    counts = array("l", bytes(8 * len(graph)))
+    targets: Iterable[int] = graph.targets
+    if needed is not None:
+        targets = (target for node in needed for target in graph.next(node))
+    for target in targets:
+        if target >= 0:
+            counts[target] += 1
+    return counts
 
 
 def push(heap: list[Entry], entry: Entry) -> None:

@@ -151,4 +151,3 @@ class Labelled:
             "norm": self.norm(node),
         }
         return NodeRow(**(known | more))
-

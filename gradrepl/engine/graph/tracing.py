@@ -1,27 +1,26 @@
 """Records what runs, for ``gradrepl.trace``: ops, and every backward with its graph and norms.
 
-Only text and numbers are kept. A hook stands on each node of a backward while it runs, and only
-then.
+Only text and numbers are kept.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
-import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from gradrepl.engine.code import frames
-from gradrepl.model import GraphView, NodeRow, OpRow, Site
+from gradrepl.engine.graph.looks import Depth, Look
+from gradrepl.engine.observers import Observer
+from gradrepl.model import GraphView, NodeRow, OpRow
 from gradrepl.model.running import Shape
 from gradrepl.model.traced import TracedPass
 
 if TYPE_CHECKING:
+    from gradrepl.engine.graph.recorder import BackwardCall, Recorder
     from gradrepl.engine.stopping.stepper import Stepper
 
 OPS, PASSES, NODES = 20_000, 200, 5_000
@@ -30,10 +29,10 @@ SHAPES = 8
 """Shapes that are kept of what goes into an op, and of what comes out."""
 
 
-class Tracing:
+class Tracing(Observer):
     """What is recorded of one thread, from ``begin`` to ``close``. Needs no torch to begin."""
 
-    records = True
+    records = meets_backwards = True
 
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper
@@ -68,34 +67,25 @@ class Tracing:
             )
         )
 
-    def around(
-        self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
-    ) -> Any:  # fmt: skip
-        """Run the engine, and keep what it did."""
-        from gradrepl.engine.torch_private import running_backward
+    def begins(self, call: BackwardCall) -> _Visit | None:
+        """Keep what a backward does, of this thread or inside one that is kept."""
+        from gradrepl.engine import torch_private
 
-        nested = bool(self._running) and running_backward() != -1  # in a thread of torch's
+        nested = bool(self._running) and torch_private.running_backward() != -1  # in torch's thread
         if threading.get_ident() != self.thread and not nested:
-            return engine()
+            return None
         if self.passes_begun >= PASSES:
             self.more_passes += 1
-            return engine()
+            return None
         self.passes_begun += 1
-        visit = Visit(self, roots, self.passes_begun, bool(kwargs.get("accumulate_grad", False)))
+        visit = _Visit(self, call, self.passes_begun)
         self._running.append(visit.number)
-        outcome, started = "finished", time.perf_counter()
-        try:
-            return engine()
-        except BaseException as error:
-            outcome = f"raised {said(error)}"
-            raise
-        finally:
-            seconds = time.perf_counter() - started
-            self._running.remove(visit.number)
-            self.passes[visit.number] = visit.ended(outcome, seconds)
+        return visit
 
-    def ended(self) -> None:
-        """Nothing to do between backwards."""
+    def keep(self, found: TracedPass) -> None:
+        """Keep a backward that is over."""
+        self._running.remove(found.number)
+        self.passes[found.number] = found
 
     def close(self) -> None:
         """Nothing stays in place after a backward."""
@@ -119,81 +109,66 @@ class Tracing:
         return next((op for op in near if op.sequence[0] <= seq < op.sequence[1]), None)
 
 
-class Visit:
-    """One backward while it runs: its graph, and which gradients arrive where."""
+class _Visit(Look):
+    """One backward while it runs."""
 
-    def __init__(self, tracing: Tracing, roots: Sequence[Any], number: int, into: bool) -> None:
+    depth, most = Depth.NORM, NODES
+
+    def __init__(self, tracing: Tracing, call: BackwardCall, number: int) -> None:
         from gradrepl.engine.tensor import figures
 
-        self.number, self._how = number, "backward" if into else "grad"
+        self.number, self._tracing = number, tracing
+        self._how = "backward" if call.accumulates else "grad"
         self._inside = tracing.inside()
-        self._task: int | None = None
-        self._arrived: dict[int, tuple[Shape | None, Any]] = {}
-        """By place in the walk, in the order in which they ran: shape and norm."""
-        self._cut = False
-        self._rows: list[NodeRow] = []
-        self._edges: list[list[int]] = []
-        self._handles: list[Any] = []
-        self._root = ""
-        self._site: Site | None = None
+        frame = call.caller()
+        self._site = None if frame is None else frames.site(frame)
         with figures.quiet():
-            self._begin(tracing, roots)
+            self._names = tracing.stepper.session.names(frame)
+            self._root = self._names.tensor(call.roots[0]) if call.roots else ""
+        frames.release(frames.user_frames(frame))
 
-    def _begin(self, tracing: Tracing, roots: Sequence[Any]) -> None:
-        from gradrepl.engine.graph.graph import Graph
-        from gradrepl.engine.graph.labels import Labelled
-        from gradrepl.engine.tensor import facts
+    def ended(self, seen: Recorder | None, error: BaseException | None, seconds: float) -> None:
+        """Keep what was seen."""
+        from gradrepl.engine.tensor import figures
 
-        frame = frames.Walk(sys._getframe(2)).frame
-        try:
-            names = tracing.stepper.session.names(frame)
-            self._site = None if frame is None else frames.site(frame)
-            self._root = names.tensor(roots[0]) if roots else ""
-            starts = [node for root in roots if (node := facts.start_of(root)) is not None]
-            graph = Graph(starts, NODES)
-            labelled = Labelled(graph, tracing.made, lambda: names)
-            for place, node in enumerate(graph.nodes):
-                self._rows.append(labelled.row(place, 0, label=labelled.given(place)))
-                self._edges.append([to for to in dict.fromkeys(graph.next(place)) if to >= 0])
-                self._handles.append(node.register_prehook(partial(self._visited, place)))
-            self._cut = graph.cut
-        finally:
-            frames.release(frames.user_frames(frame))
-
-    def _visited(self, place: int, grads: tuple[Any, ...]) -> None:
-        """Prehook: gradients have arrived. Only of our own run: a graph may be walked again."""
-        from gradrepl.engine.torch_private import running_backward
-
-        task = running_backward()
-        if self._task is None:
-            self._task = task
-        if task == self._task and place not in self._arrived:
-            grad = next((each for each in grads if each is not None), None)
-            self._arrived[place] = (None, None) if grad is None else _figures(grad)
-
-    def ended(self, outcome: str, seconds: float) -> TracedPass:
-        """Take the hooks away, and return what was seen."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        fetched = _fetched(self._arrived)
-        order = [*fetched, *(at for at in range(len(self._rows)) if at not in fetched)]
-        ids = {at: number for number, at in enumerate(order, 1)}
-        nodes = [
-            replace(
-                self._rows[at],
-                id=ids[at],
-                order=ids[at] if at in fetched else 0,
-                shape=fetched.get(at, (None, None))[0],
-                norm=fetched.get(at, (None, None))[1],
-                to=tuple(ids[to] for to in self._edges[at]),
+        with figures.quiet():
+            nodes = () if seen is None else tuple(self._rows(seen))
+        self._tracing.keep(
+            TracedPass(
+                number=self.number,
+                how=self._how,
+                root=self._root,
+                site=self._site,
+                outcome="finished" if error is None else f"raised {said(error)}",
+                inside=self._inside,
+                seconds=seconds,
+                nodes=nodes,
+                cut=seen is not None and (seen.graph.cut or len(seen.graph) > NODES),
             )
-            for at in order
-        ]
-        return TracedPass(
-            number=self.number, how=self._how, root=self._root, site=self._site, outcome=outcome,
-            inside=self._inside, seconds=seconds, nodes=tuple(nodes), cut=self._cut,
-        )  # fmt: skip
+        )
+
+    def _rows(self, seen: Recorder) -> Iterator[NodeRow]:
+        """Yield the nodes in the order in which they ran, and those that did not behind them."""
+        from gradrepl.engine.graph.labels import Labelled
+
+        graph = seen.graph
+        labelled = Labelled(graph, self._tracing.made, lambda: self._names)
+        kept = range(min(len(graph), NODES))
+        ran = {graph.index[node]: (norm, shape) for node, norm, shape in seen.arrived()}
+        order = [*(place for place in ran if place in kept), *(p for p in kept if p not in ran)]
+        ids = {place: number for number, place in enumerate(order, 1)}
+        for place, number in ids.items():
+            to = dict.fromkeys(ids[to] for to in graph.next(place) if to in ids)
+            norm, shape = ran.get(place, (None, None))
+            yield labelled.row(
+                place,
+                number,
+                label=labelled.given(place),
+                order=number if place in ran else 0,
+                shape=shape,
+                norm=norm,
+                to=tuple(to),
+            )
 
 
 def said(error: BaseException) -> str:
@@ -206,40 +181,6 @@ def _shapes(found: Any) -> tuple[Shape, ...]:
     from gradrepl.engine.tensor import facts
 
     return tuple(facts.shape(each) for each, _ in zip(found, range(SHAPES), strict=False))
-
-
-def _figures(grad: Any) -> tuple[Shape, Any]:
-    """Return shape and norm; on an accelerator the norm stays there until the pass is over."""
-    import torch
-
-    from gradrepl.engine.tensor import facts, figures
-
-    shape = facts.shape(grad)
-    if grad.device.type == "cpu" or not figures.readable(grad):
-        return shape, figures.norm(grad)
-    try:
-        with figures.quiet():
-            half = grad.dtype in (torch.float16, torch.bfloat16)
-            wide = torch.float32 if half else None
-            return shape, torch.linalg.vector_norm(grad.detach(), dtype=wide)
-    except figures.UNREADABLE:
-        return shape, figures.norm(grad)
-
-
-def _fetched(arrived: dict[int, tuple[Shape | None, Any]]) -> dict[int, tuple[Any, Any]]:
-    """Return the same with every norm a number, brought here in one transfer."""
-    import torch
-
-    from gradrepl.engine.tensor import figures
-
-    with figures.quiet():
-        far = {at: norm for at, (_, norm) in arrived.items() if isinstance(norm, torch.Tensor)}
-        devices = {norm.device for norm in far.values()}
-        values: dict[int, float] = {}
-        for device in devices:
-            there = {at: norm for at, norm in far.items() if norm.device == device}
-            values |= zip(there, torch.stack(list(there.values())).tolist(), strict=True)
-    return {at: (shape, values.get(at, norm)) for at, (shape, norm) in arrived.items()}
 
 
 def drawn(found: TracedPass) -> GraphView:
@@ -259,7 +200,11 @@ def drawn(found: TracedPass) -> GraphView:
         for node in found.nodes
     ]
     return GraphView(
-        root=found.root, rows=tuple(rows), total=len(rows), nodes=len(rows),
-        edges=sum(map(len, targets.values())), leaves=sum(node.leaf for node in found.nodes),
+        root=found.root,
+        rows=tuple(rows),
+        total=len(rows),
+        nodes=len(rows),
+        edges=sum(map(len, targets.values())),
+        leaves=sum(node.leaf for node in found.nodes),
         recorded=any(node.op is not None for node in found.nodes),
-    )  # fmt: skip
+    )

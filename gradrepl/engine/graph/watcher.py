@@ -1,21 +1,29 @@
 """Where every backward is met: the one function that ``backward`` and ``grad`` both call.
 
-It is replaced only while something is armed.
+It is replaced only while something is armed. Each observer says what it wants to know of a
+backward; its nodes are hooked once, for all of them.
 """
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.backward import Pass
-from gradrepl.engine.tensor import facts
+from gradrepl.engine.graph.graph import Graph
+from gradrepl.engine.graph.looks import Depth, Look
+from gradrepl.engine.graph.recorder import BackwardCall, Recorder
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
+
+Engine = Callable[[], Any]
 
 
 class Watcher:
@@ -44,42 +52,75 @@ class Watcher:
         if stepper.gate.answering():
             stepper.check_nested_backward()
             return original(roots, *args, **kwargs)
-        engine: Callable[[], Any] = partial(original, roots, *args, **kwargs)
-        health, observers = stepper.health, tuple(stepper.observers)
-        for each in observers:
-            engine = partial(each.around, engine, roots, args, kwargs)
-        if health is not None and health.on:
-            engine = partial(health.around, engine, roots, args, kwargs)
+        engine: Engine = partial(original, roots, *args, **kwargs)
+        call = BackwardCall(roots, args, kwargs)
+        observers = stepper.around_backwards
+        watching = sorted(observers, key=lambda each: each.built_in)
         if stepper.records or stepper.passes:
-            result = self._pass(engine, roots, args, kwargs)
+            stepper.recorder.paths.backward_begins(stepper.recorder.last_id)
+            seen: AbstractContextManager[None] = stepper.recorder.within()
         else:
-            result = engine()  # nothing but gradients is watched
-        if health is not None:
-            stepper.judged(health)
+            seen = nullcontext()  # nothing but gradients is watched
+        with seen:
+            result = self._watched(engine, call, watching)
         for each in observers:
             each.ended()
         return result
 
     @unseen
-    def _pass(self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any) -> Any:
-        stepper = self.stepper
-        stepper.recorder.paths.backward_begins(stepper.recorder.last_id)
-        with stepper.recorder.within():
-            backward = _start(stepper, roots, args, kwargs) if stepper.wants_passes else None
-            return engine() if backward is None else backward.run(engine)
+    def _watched(self, engine: Engine, call: BackwardCall, watching: Sequence[Any]) -> Any:
+        """Run the engine for whoever watches; the last one begins first and is told last."""
+        looks = [each.begins(call) for each in reversed(watching)][::-1]
+        looks = [look for look in looks if look is not None]
+        steps = self.stepper.wants_passes and len(call.starts) == len(call.roots)
+        recorder = _recorder(call, looks, steps)
+        try:
+            with torch_private.DisableTorchFunction():
+                backward = Pass(self.stepper, call, recorder) if steps and recorder else None
+                if backward is None and recorder is not None:
+                    recorder.attach()
+            run = partial(_told, engine, looks, recorder)
+            return run() if backward is None else backward.run(run)
+        finally:
+            if recorder is not None:
+                recorder.release()
 
 
-def _start(stepper: Stepper, roots: Sequence[Any], args: Any, kwargs: Any) -> Pass | None:
-    """Return a Pass for a call of the engine, or None where the engine will refuse it."""
-    starts = []
+def _recorder(call: BackwardCall, looks: Sequence[Look], steps: bool) -> Recorder | None:
+    """Return what sees the nodes as deep as the deepest look; None where none looks at any."""
+    deep = [look for look in looks if look.depth is not None]
+    if not (deep or steps) or not call.starts:
+        return None
+    most = None if steps else max(look.most or sys.maxsize for look in deep)
+    begun = time.perf_counter()
     with torch_private.DisableTorchFunction():
-        for root in roots:
-            node = facts.start_of(root)
-            if node is None:
-                return None
-            starts.append(node)
-        # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
-        inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
-        accumulate = bool(kwargs.get("accumulate_grad", False))
-        keeps = bool(args[1] if len(args) > 1 else kwargs.get("keep_graph", True))
-        return Pass(stepper, roots, starts, tuple(inputs or ()), accumulate, keeps)
+        recorder = Recorder(
+            Graph(call.starts, most),
+            max((look.depth or Depth.ORDER for look in deep), default=Depth.ORDER),
+            keeps=call.keeps,
+            grows=call.grows,
+            times=any(look.times for look in deep),
+            steps=steps,
+            shared=bool(deep),
+        )
+    recorder.took = time.perf_counter() - begun
+    return recorder
+
+
+@unseen
+def _told(engine: Engine, looks: Sequence[Look], recorder: Recorder | None) -> Any:
+    """Run the engine, take the hooks away, and tell how it went."""
+    problem: BaseException | None = None
+    started = time.perf_counter()
+    try:
+        return engine()
+    except BaseException as error:
+        problem = error
+        raise
+    finally:
+        seconds = time.perf_counter() - started
+        if recorder is not None:
+            recorder.remove()
+        for look in looks:
+            look.ended(recorder if look.depth is not None else None, problem, seconds)
+        del problem  # its traceback holds this frame

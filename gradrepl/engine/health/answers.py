@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from fnmatch import fnmatchcase
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.health import measure, route
 from gradrepl.engine.health.tracked import Tracked
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.health.watch import HealthWatch
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
@@ -31,15 +33,16 @@ PATIENT = 0.05
 
 
 def _seen(session: Session) -> HealthWatch:
-    health = session.stepper.health
+    health = session.state(Gradients).watch
     if health is not None and (health.on or health.points):
         return health
-    own = [each for each in session.stepper.observers if isinstance(each, HealthWatch)]
+    own: list[Any] = [e for e in session.stepper.observers if isinstance(e, HealthWatch)]
     if not own:
         raise StateError(
             "no gradients have been watched.", "':watch grads' watches them from now on."
         )
-    return own[-1]  # the program's: gradrepl.watch(model)
+    last: HealthWatch = own[-1]  # the program's: gradrepl.watch(model)
+    return last
 
 
 @on(p.AskHealth)
@@ -78,7 +81,7 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
     Raises:
         UsageError: nothing is watched that has the name asked for.
     """
-    stepper = session.stepper
+    gradients = session.state(Gradients)
     found = everyone = health.worst_first()
     if request.name:
         found = [each for each in everyone if _named(each, request.name)]
@@ -89,15 +92,23 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
     first, scale = max(0, request.first), health.scale or 1.0
     shown = found[first : first + max(0, min(request.count, MOST))]
     return model.Health(
-        watching=stepper.watching() if health is stepper.health else health.asked,
-        rows=tuple(each.row(scale, request.looks) for each in shown), first=first,
-        total=len(found), problems=sum(each.word in PROBLEMS for each in found),
-        backwards=health.backwards, steps=health.clock.steps, points=tuple(health.points),
-        timing=health.clock.timing(health.limits), scale=health.scale,
-        skipped=health.scaling.skipped, clipping=health.clips.found(),
-        depths=_depths(everyone, scale), optimizers=health.parameters.rates(),
-        limits=health.limits, more=health.parameters.more,
-    )  # fmt: skip
+        watching=gradients.watching() if health is gradients.watch else health.asked,
+        rows=tuple(each.row(scale, request.looks) for each in shown),
+        first=first,
+        total=len(found),
+        problems=sum(each.word in PROBLEMS for each in found),
+        backwards=health.backwards,
+        steps=health.clock.steps,
+        points=tuple(health.points),
+        timing=health.clock.timing(health.limits),
+        scale=health.scale,
+        skipped=health.scaling.skipped,
+        clipping=health.clips.found(),
+        depths=_depths(everyone, scale),
+        optimizers=health.parameters.rates(),
+        limits=health.limits,
+        more=health.parameters.more,
+    )
 
 
 def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
@@ -107,11 +118,12 @@ def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
         found = [found[at * (len(found) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
     return tuple(
         model.Depth(
-            name=each.name, verdict=each.word,
+            name=each.name,
+            verdict=each.word,
             norm=each.norm / scale if each.has_grad and each.norm is not None else None,
         )
         for each in found
-    )  # fmt: skip
+    )
 
 
 def _depth(each: Tracked) -> int:
@@ -181,7 +193,13 @@ def nodes(request: p.AskHealthNodes, health: HealthWatch) -> model.HealthNodes:
     listed = bad if request.problems else rows
     shown = listed[first : first + max(0, min(request.count, MOST))]
     return model.HealthNodes(
-        rows=tuple(shown), first=first, total=len(listed), backward=health.run_at,
-        problems=len(bad), statistics=bool(run.edges), scale=scale, note=run.note,
+        rows=tuple(shown),
+        first=first,
+        total=len(listed),
+        backward=health.run_at,
+        problems=len(bad),
+        statistics=bool(run.ranges),
+        scale=scale,
+        note=run.note,
         bad=next((row for row in bad if row.verdict in (model.NAN, model.INF)), None),
-    )  # fmt: skip
+    )

@@ -189,11 +189,17 @@ class Clock:
             "the optimizer": optimizer,
         }
         return h.Timing(
-            steps=len(kept), data=data, to_device=moving if accelerated() else None,
-            forward=forward, backward=backward, optimizer=optimizer,
-            watching=watching, total=total, closures=self.closures,
+            steps=len(kept),
+            data=data,
+            to_device=moving if accelerated() else None,
+            forward=forward,
+            backward=backward,
+            optimizer=optimizer,
+            watching=watching,
+            total=total,
+            closures=self.closures,
             verdict=_said(data, total, parts, limits),
-        )  # fmt: skip
+        )
 
 
 def _said(data: float, total: float, parts: dict[str, float], limits: h.HealthLimits) -> str:

@@ -1,4 +1,4 @@
-"""Which parameters are watched, by which names: those in reach, and those that optimizers have.
+"""Which parameters are watched, by which names: those in scope, and those that optimizers have.
 
 Looking up names costs more than a look at small gradients: it is done at first, when a parameter
 has gone, and now and then. What was found stays watched while it lives.
@@ -44,7 +44,7 @@ class Parameters:
         """By id, while their tensors live."""
         self.more = False
         self.models = 0
-        """Models that were in reach at the last search."""
+        """Models that were in scope at the last search."""
         self._searched = self._took = 0.0
         self._optimizers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
         self._last: weakref.ref[torch.optim.Optimizer] | None = None
@@ -68,7 +68,7 @@ class Parameters:
         return not self.known or time.perf_counter() - self._searched > RARELY * self._took
 
     def search(self, frame: FrameType | None) -> None:
-        """Find the parameters in reach of ``frame``, beside those that are known."""
+        """Find the parameters in scope at ``frame``, beside those that are known."""
         start = time.perf_counter()
         with torch_private.DisableTorchFunction():
             try:
@@ -229,10 +229,12 @@ def _takes_out(layer: torch.nn.Module, norm: torch.nn.Module) -> bool:
     pairs = (*zip(CONVOLUTIONS, NORMS, strict=True), (torch.nn.Linear, torch.nn.BatchNorm1d))
     bias: Any = getattr(layer, "bias", None)
     return any(
-        type(layer) is kind and type(norm) is after
-        and bias is not None and bias.numel() == norm.num_features
+        type(layer) is kind
+        and type(norm) is after
+        and bias is not None
+        and bias.numel() == norm.num_features
         for kind, after in pairs
-    )  # fmt: skip
+    )
 
 
 def _rate(group: dict[str, Any]) -> float | None:

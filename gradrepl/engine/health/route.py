@@ -46,9 +46,13 @@ class Leg(NamedTuple):
 
 
 def mapped(
-    backward: int, ran: Sequence[Any], names: Sequence[type], norms: Sequence[float | None],
-    leaves: Mapping[int, str], lines: Mapping[int, str],
-) -> Map:  # fmt: skip
+    backward: int,
+    ran: Sequence[Any],
+    names: Sequence[type],
+    norms: Sequence[float | None],
+    leaves: Mapping[int, str],
+    lines: Mapping[int, str],
+) -> Map:
     """Return the map of nodes that ``ran``, in that order."""
     places = {node: place for place, node in enumerate(ran)}
     following = [

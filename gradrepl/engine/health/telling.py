@@ -45,9 +45,13 @@ class Telling:
                 self._untold.pop(each.name, None)
             elif number - self._heard.get((each.name, verdict.word), -AGAIN) >= AGAIN:
                 self._untold[each.name] = h.VerdictChange(
-                    name=each.name, verdict=verdict.word, label=verdict.label, why=verdict.why,
-                    was=was, backward=number,
-                )  # fmt: skip
+                    name=each.name,
+                    verdict=verdict.word,
+                    label=verdict.label,
+                    why=verdict.why,
+                    was=was,
+                    backward=number,
+                )
         moment = time.monotonic()
         if not self._untold or moment - self._told_at < SECOND or not asked:
             return

@@ -32,13 +32,49 @@ class Tracked:
     """One parameter over the looks."""
 
     __slots__ = (
-        "also", "bad_for", "bad_since", "changed_at", "copy", "depth", "embedding",
-        "figures_at", "growth", "has_grad", "high", "infs", "level", "looks", "low", "lr", "missed",
-        "model", "name", "nans", "norm", "norm_layer", "numel", "optimizer", "overlooked",
-        "reached_at", "reaches", "ref", "requires_grad", "ring", "same", "settled", "shape",
-        "since", "spread", "spread_at", "update", "update_of", "update_steps",
-        "verdict", "weight", "zeros",
-    )  # fmt: skip
+        "also",
+        "bad_for",
+        "bad_since",
+        "changed_at",
+        "copy",
+        "depth",
+        "embedding",
+        "figures_at",
+        "growth",
+        "has_grad",
+        "high",
+        "infs",
+        "level",
+        "looks",
+        "low",
+        "lr",
+        "missed",
+        "model",
+        "name",
+        "nans",
+        "norm",
+        "norm_layer",
+        "numel",
+        "optimizer",
+        "overlooked",
+        "reached_at",
+        "reaches",
+        "ref",
+        "requires_grad",
+        "ring",
+        "same",
+        "settled",
+        "shape",
+        "since",
+        "spread",
+        "spread_at",
+        "update",
+        "update_of",
+        "update_steps",
+        "verdict",
+        "weight",
+        "zeros",
+    )
 
     def __init__(self, name: str, parameter: Any, model: str) -> None:
         self.name = name
@@ -84,7 +120,7 @@ class Tracked:
 
     def arrived(
         self, norm: float | None, backward: int, scale: float, limits: h.HealthLimits, again: bool
-    ) -> str:  # fmt: skip
+    ) -> str:
         """Take in the norm after a backward that reached it, and give the verdict.
 
         ``again``: figures are new, too. Returns the word that it had before if it has another
@@ -118,9 +154,7 @@ class Tracked:
         self.growth = growth([norm for norm in self._last() if norm > 0])
         return was != (self.growth >= limits.rising)
 
-    def passed_by(
-        self, backward: int, scale: float, limits: h.HealthLimits, apart: bool
-    ) -> str:  # fmt: skip
+    def passed_by(self, backward: int, scale: float, limits: h.HealthLimits, apart: bool) -> str:
         """Take in that a backward did not reach it; ``apart``: nor its model. Returns the same."""
         self._keep(MISSING)
         self.missed += not self.has_grad
@@ -140,21 +174,39 @@ class Tracked:
         self.looks = looks + 1
 
     def _judged(
-        self, norm: float | None, level: float, limits: h.HealthLimits, apart: bool,
-        scale: float, backward: int,
-    ) -> str:  # fmt: skip
+        self,
+        norm: float | None,
+        level: float,
+        limits: h.HealthLimits,
+        apart: bool,
+        scale: float,
+        backward: int,
+    ) -> str:
         found = judge(
             Facts(
-                numel=self.numel, norm=norm, has_grad=self.has_grad, seen=self.reached_at > 0,
-                requires_grad=self.requires_grad, level=level, zeros=self.zeros, nans=self.nans,
-                infs=self.infs, embedding=self.embedding, missed=self.missed,
-                apart=apart and not self.overlooked, same=self.same, bad_for=self.bad_for,
-                bad_since=self.bad_since, scale=scale if scale != 1.0 else None,
-                growth=self.growth, looks=len(self.ring), dead=self.word == h.DEAD,
+                numel=self.numel,
+                norm=norm,
+                has_grad=self.has_grad,
+                seen=self.reached_at > 0,
+                requires_grad=self.requires_grad,
+                level=level,
+                zeros=self.zeros,
+                nans=self.nans,
+                infs=self.infs,
+                embedding=self.embedding,
+                missed=self.missed,
+                apart=apart and not self.overlooked,
+                same=self.same,
+                bad_for=self.bad_for,
+                bad_since=self.bad_since,
+                scale=scale if scale != 1.0 else None,
+                growth=self.growth,
+                looks=len(self.ring),
+                dead=self.word == h.DEAD,
                 normed=self._normed(),
             ),
             limits,
-        )  # fmt: skip
+        )
         was = self.verdict
         self.verdict = found
         if was is not None and was.word == found.word:
@@ -193,15 +245,30 @@ class Tracked:
         weight, verdict = self.weight, self.verdict
         low, high = (None if x is None else x / scale for x in (self.low, self.high))
         return h.HealthRow(
-            name=self.name, also=self.also, shape=self.shape, numel=self.numel,
-            verdict=self.word, label=self.label,
+            name=self.name,
+            also=self.also,
+            shape=self.shape,
+            numel=self.numel,
+            verdict=self.word,
+            label=self.label,
             why=verdict.why if verdict else "no watched backward has ended yet.",
             limit=verdict.limit if verdict else "",
-            since=self.since, norm=norm,
-            min=low if fresh else None, max=high if fresh else None,
-            zeros=self.zeros, nans=self.nans, infs=self.infs, figures_at=self.figures_at,
-            weight_norm=weight, ratio=norm / weight if norm is not None and weight else None,
-            update=self.update, update_of=self.update_of, update_steps=self.update_steps,
-            history=self.history()[-looks:], depth=self.depth, reached_at=self.reached_at,
-            optimizer=self.optimizer, lr=self.lr,
-        )  # fmt: skip
+            since=self.since,
+            norm=norm,
+            min=low if fresh else None,
+            max=high if fresh else None,
+            zeros=self.zeros,
+            nans=self.nans,
+            infs=self.infs,
+            figures_at=self.figures_at,
+            weight_norm=weight,
+            ratio=norm / weight if norm is not None and weight else None,
+            update=self.update,
+            update_of=self.update_of,
+            update_steps=self.update_steps,
+            history=self.history()[-looks:],
+            depth=self.depth,
+            reached_at=self.reached_at,
+            optimizer=self.optimizer,
+            lr=self.lr,
+        )

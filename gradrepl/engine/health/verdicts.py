@@ -89,8 +89,12 @@ def judge(facts: Facts, limits: h.HealthLimits) -> Verdict:
         times = f"|g| {norm:.3g} is {norm / facts.level:.3g} times its running mean, above"
         return _crossed(h.EXPLODING, times, limits, "jump")
     if norm < limits.vanishing and facts.normed:
-        return Verdict(h.OK, "no effect", f"|g| {norm:.3g}: the {facts.normed} that follows takes "
-                       "this bias out again; without it (bias=False) all is the same.")  # fmt: skip
+        return Verdict(
+            h.OK,
+            "no effect",
+            f"|g| {norm:.3g}: the {facts.normed} that follows takes "
+            "this bias out again; without it (bias=False) all is the same.",
+        )
     if 0 < norm < limits.vanishing:
         return _crossed(h.VANISHING, f"|g| {norm:.3g} is below", limits, "vanishing")
     return _dead(facts, limits) or _unchanged(facts, limits) or _rising(facts, limits) or _OK
@@ -130,8 +134,12 @@ def _without(facts: Facts, limits: h.HealthLimits) -> Verdict:
         return Verdict(h.UNSEEN, h.UNSEEN, why)
     what = f"its gradient is None after {facts.missed} backward{'s' * (facts.missed != 1)}"
     if facts.apart or facts.seen:
-        return Verdict(h.NO_GRAD, h.NO_GRAD, f"{what}, as many as health.patience "
-                       f"{limits.patience}.", "patience")  # fmt: skip
+        return Verdict(
+            h.NO_GRAD,
+            h.NO_GRAD,
+            f"{what}, as many as health.patience {limits.patience}.",
+            "patience",
+        )
     return Verdict(h.NO_GRAD, h.NO_GRAD, f"{what}.")
 
 

@@ -1,14 +1,13 @@
 """Watches the gradients of a training that runs, and looks at them after each backward.
 
 Installed only while something is watched: the stand-in for torch's way into the engine, which
-calls ``around``; two hooks for optimizers, one patch for DataLoaders, one for GradScalers. No
+calls ``begins``; two hooks for optimizers, one patch for DataLoaders, one for GradScalers. No
 mode, and unless nodes are watched no hook in the backward.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections import deque
@@ -19,21 +18,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.code import frames
-from gradrepl.engine.code.patches import unseen
+from gradrepl.engine.graph.looks import Depth, Look
+from gradrepl.engine.graph.recorder import BackwardCall, Recorder
 from gradrepl.engine.health import measure, route
 from gradrepl.engine.health.clipping import Clips
 from gradrepl.engine.health.clock import Clock
-from gradrepl.engine.health.nodes import NodeWatch, Run
+from gradrepl.engine.health.nodes import Run, most, run_of
 from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Scaling
 from gradrepl.engine.health.telling import Telling
 from gradrepl.engine.health.tracked import KEPT, LOST, Tracked
-from gradrepl.engine.tensor import facts, figures
+from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
 
 if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
+    from gradrepl.engine.session import Session
 
 OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
@@ -48,13 +47,43 @@ Reached = tuple[Tracked, torch.Tensor, torch.Tensor]
 """A parameter after a backward that reached it, and its gradient."""
 
 
+class _Round(Look):
+    """One backward while it runs: looked at, or only timed."""
+
+    def __init__(self, watch: HealthWatch, call: BackwardCall, number: int, watched: bool) -> None:
+        begun = time.perf_counter()
+        self._watch, self._call, self._number, self._watched = watch, call, number, watched
+        before, watch.clips.took = watch.clips.took, 0.0
+        self._live = watch.prepare(call) if watched else []
+        if watched and watch.asked.nodes:
+            self.depth = Depth.STATISTICS if watch.asked.statistics else Depth.NORM
+            self.most = most()
+        self._took = before + time.perf_counter() - begun
+
+    def ended(self, seen: Recorder | None, error: BaseException | None, seconds: float) -> None:
+        """Look at what the engine has left."""
+        begun, watch, live = time.perf_counter(), self._watch, self._live
+        self._live = []
+        if self._watched:
+            watch.parameters.stop_order()
+        if error is not None:
+            return
+        if self._watched:
+            watch.look(self._call.roots, self._number, seen, live)
+        del live
+        took = self._took + (seen.took if seen is not None else 0.0)
+        watch.clock.passed(seconds, took + time.perf_counter() - begun)
+
+
 class HealthWatch:
     """What is watched, and what has been seen."""
 
-    def __init__(self, stepper: Stepper) -> None:
-        self.stepper = stepper
+    def __init__(self, session: Session, limits: Callable[[], h.HealthLimits]) -> None:
+        self.session = session
+        self.stepper = stepper = session.stepper
+        self._limits = limits
         self.asked = h.Watching()
-        self.parameters = Parameters(stepper.session)
+        self.parameters = Parameters(session)
         self.clock = Clock(self._steps)
         self.scaling = Scaling()
         self.clips = Clips(stepper.sees, self._scaled)
@@ -78,7 +107,7 @@ class HealthWatch:
         """Parameters whose verdict is another since the last look, and the word before."""
         self._lock = threading.Lock()
         self._figures_end = self._figures_took = 0.0
-        self._telling = Telling(stepper.session.tell)
+        self._telling = Telling(session.tell)
         self._pending = 0
 
     # -- on and off ----------------------------------------------------------------------------
@@ -86,7 +115,7 @@ class HealthWatch:
     @property
     def limits(self) -> h.HealthLimits:
         """The limits of the verdicts."""
-        return self.stepper.limits
+        return self._limits()
 
     def place(self, asked: h.Watching) -> None:
         """Have in place what is asked for."""
@@ -122,59 +151,23 @@ class HealthWatch:
 
     # -- around a backward ---------------------------------------------------------------------
 
-    @unseen
-    def around(
-        self, engine: Callable[[], Any], roots: Sequence[Any], args: Any, kwargs: Any
-    ) -> Any:  # fmt: skip
-        """Run the engine, and look at what it has left."""
-        if torch_private.running_backward() != -1:  # inside another backward, which is looked at
-            return engine()
+    def begins(self, call: BackwardCall) -> _Round | None:
+        """Look at a backward, or time it; not at one inside another, which is looked at."""
+        if torch_private.running_backward() != -1:
+            return None
         self.new = []
-        accumulates = bool(kwargs.get("accumulate_grad", False))
         with self._lock:
-            self.backwards += accumulates
-            number = self.backwards
-            watched = accumulates and number % self.asked.every == 0
-            begun = time.perf_counter()
-            looked, self.clips.took = self.clips.took, 0.0
-            nodes = self._begin(roots, args, kwargs) if watched else None
-            live = self._live() if watched else []
-        done = False
-        started = time.perf_counter()
-        try:
-            result = engine()
-            done = True
-        finally:
-            ended = time.perf_counter()
-            if nodes is not None:
-                nodes.remove(done)
-            if watched:
-                self.parameters.stop_order()
-        if watched:
-            with self._lock, figures.quiet():
-                self._end(roots, number, nodes, live)
-        del live
-        self.clock.passed(ended - started, looked + started - begun + time.perf_counter() - ended)
-        return result
+            self.backwards += call.accumulates
+            watched = call.accumulates and self.backwards % self.asked.every == 0
+            return _Round(self, call, self.backwards, watched)
 
-    def _begin(self, roots: Sequence[Any], args: Any, kwargs: Any) -> NodeWatch | None:
+    def prepare(self, call: BackwardCall) -> list[Live]:
+        """Be ready for a backward that is looked at; return what it may change."""
         parameters = self.parameters
         if parameters.due():
-            parameters.search(frames.Walk(sys._getframe(2)).frame)
+            parameters.search(call.caller())
             parameters.start_order()
-        if not self.asked.nodes:
-            return None
-        begun = time.perf_counter()
-        with torch_private.DisableTorchFunction():
-            starts = [facts.start_of(root) for root in roots]
-            # (grad_tensors, retain_graph, create_graph, ...): as torch.autograd calls it
-            keeps = bool(args[1] if len(args) > 1 else kwargs.get("retain_graph"))
-            grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
-            usable = [node for node in starts if node is not None]
-            mapped = self.urgent or begun - self._map_end >= 4 * OFTEN * self._map_took
-            return (
-                NodeWatch(usable, self.asked.statistics, keeps, grows, mapped) if usable else None
-            )
+        return self._live()
 
     def _live(self) -> list[Live]:
         """Return the parameters with what tells whether a backward writes to their gradients."""
@@ -184,10 +177,16 @@ class HealthWatch:
                 for each, parameter in self.parameters.alive()
             ]
 
-    def _end(
-        self, roots: Sequence[Any], number: int, nodes: NodeWatch | None, live: list[Live]
-    ) -> None:  # fmt: skip
-        """Look at the gradients."""
+    def look(
+        self, roots: Sequence[Any], number: int, nodes: Recorder | None, live: list[Live]
+    ) -> None:
+        """Look at the gradients that a backward has left."""
+        with self._lock, figures.quiet():
+            self._look(roots, number, nodes, live)
+
+    def _look(
+        self, roots: Sequence[Any], number: int, nodes: Recorder | None, live: list[Live]
+    ) -> None:
         reached: list[Reached] = []
         models: dict[str, bool] = {}
         idle: list[Tracked] = []
@@ -220,19 +219,22 @@ class HealthWatch:
         self._note(roots, norms, models, number, by)
         if nodes is not None:
             names = {key: each.name for key, each in self.parameters.known.items()}
-            self.run, self.run_at, self.run_scale = nodes.ended(names), number, scale
+            self.run, self.run_at, self.run_scale = run_of(nodes, names), number, scale
             self._mapped(nodes, number)
         if new or self._telling.waits:
             self._telling.note(new, number, self.asked.grads)
 
-    def _mapped(self, nodes: NodeWatch, number: int) -> None:
-        """Keep the graph, where it was noted: which node passes its gradient on to which."""
-        begun = time.perf_counter()
-        found = nodes.map(self.run.labels, number, self._line) if self.run else None
-        if found is not None:
-            self.map, self.map_scale = found, self.run_scale or 1.0
-            self._map_end = time.perf_counter()
-            self._map_took = 2 * (self._map_end - begun)  # noting the nodes takes its time, too
+    def _mapped(self, nodes: Recorder, number: int) -> None:
+        """Keep now and then which node passes its gradient on to which."""
+        begun, run, ran = time.perf_counter(), self.run, list(nodes.ran)
+        due = self.urgent or begun - self._map_end >= 4 * OFTEN * self._map_took
+        if not due or run is None or len(nodes.graph) > route.LIMIT:
+            return
+        lines = {place: line for place, node in enumerate(ran) if (line := self._line(node))}
+        self.map = route.mapped(number, ran, run.names, run.norms, run.labels, lines)
+        self.map_scale = self.run_scale or 1.0
+        self._map_end = time.perf_counter()
+        self._map_took = self._map_end - begun
 
     def _line(self, node: Any) -> str:
         """Return where the op stands that made ``node``, if ops are recorded."""
@@ -255,19 +257,23 @@ class HealthWatch:
         self.parameters.stepped(optimizer)
         self.scaling.stepped(optimizer)
 
-    def _norms(self, reached: list[Reached], nodes: NodeWatch | None) -> list[float | None]:
+    def _norms(self, reached: list[Reached], nodes: Recorder | None) -> list[float | None]:
         if nodes is None:
             return measure.norms([grad for _, _, grad in reached])
-        found = [nodes.of_leaf(id(parameter), grad) for _, parameter, grad in reached]
+        found = [nodes.norm_at_leaf(parameter, grad) for _, parameter, grad in reached]
         rest = [at for at, norm in enumerate(found) if norm is None]
         for at, norm in zip(rest, measure.norms([reached[at][2] for at in rest]), strict=True):
             found[at] = norm
         return found
 
     def _note(
-        self, roots: Sequence[Any], norms: list[float | None], models: dict[str, bool],
-        number: int, by: float,
-    ) -> None:  # fmt: skip
+        self,
+        roots: Sequence[Any],
+        norms: list[float | None],
+        models: dict[str, bool],
+        number: int,
+        by: float,
+    ) -> None:
         known = [norm for norm in norms if norm is not None]
         total = math.hypot(*known) / by if known else None
         several = self.parameters.models > 1

@@ -10,8 +10,8 @@ from torch.nn.parameter import is_lazy
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on, tensor_at
-from gradrepl.engine.graph.hooks import without_gc
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.graph.graph import without_gc
 from gradrepl.engine.memory import copies, layout, remembered, storages, timeline
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import BUFFER, GRADIENT, OPTIMIZER, PARAMETER, SAVED, is_array
@@ -92,7 +92,7 @@ def pieces_of(text: str, value: Any, known: list[Piece]) -> list[Piece]:
 
 @on(p.AskCopies)
 def _(request: p.AskCopies, session: Session, place: Place) -> Answer:
-    tensor = tensor_at(request.expression, session, place)
+    tensor = session.tensor(request.expression, place)
     with figures.quiet():
         plain = tensor.layout is torch.strided and not tensor.is_nested and not is_lazy(tensor)
         if not plain or not figures.readable(tensor):
@@ -112,7 +112,7 @@ def _(request: p.AskVersions, session: Session, place: Place) -> Answer:
         if request.off:
             known.watched.clear()
         return _watches(known)
-    tensor = tensor_at(request.expression, session, place)
+    tensor = session.tensor(request.expression, place)
     with figures.quiet(), without_gc():
         survey = Survey(session, place)
         piece = _only_piece(request.expression, tensor, survey)
@@ -122,7 +122,7 @@ def _(request: p.AskVersions, session: Session, place: Place) -> Answer:
         survey.include([piece])
         group = survey.group_of(piece.key)
         assert group is not None
-        session.looks[timeline.__name__] = timeline.news_at_stop
+        session.stepper.observe(session.state(timeline.Written))
         watched, began = timeline.watch(survey, tensor, piece.name, group)
         history = timeline.Timeline(survey, tensor, request.expression, group)
         record = history.record(watched, began)

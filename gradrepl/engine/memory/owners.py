@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 
@@ -21,8 +21,10 @@ from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import opens
 
 if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
+    from types import FrameType
+
     from gradrepl.engine.stopping.gate import Place
+    from gradrepl.engine.tensor.names import Names
 
 INSIDE = 256
 """Elements or attributes of one object that are looked at."""
@@ -33,6 +35,15 @@ NODES = 5_000
 
 PARAMETER, BUFFER, GRADIENT, OPTIMIZER = "parameter", "buffer", "gradient", "optimizer"
 VARIABLE, INNER, STOP, SAVED = "variable", "inside of a variable", "at this stop", "saved"
+
+
+class Scope(Protocol):
+    """Where names are looked up: the session."""
+
+    space: dict[str, Any]
+
+    def names(self, frame: FrameType | None) -> Names:
+        """Return the names in scope of a frame."""
 
 
 class Owned(NamedTuple):
@@ -61,7 +72,7 @@ class Saving(NamedTuple):
 class Owners:
     """All names of all tensors in scope at one place, for one moment. Keep it no longer."""
 
-    def __init__(self, session: Session, place: Place) -> None:
+    def __init__(self, session: Scope, place: Place) -> None:
         self.tensors: list[Owned] = []
         """In this order: modules' own, variables, inside of variables, gradients, optimizers'."""
         self.arrays: list[Owned] = []
@@ -231,7 +242,7 @@ def is_array(value: Any) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray) and not value.dtype.hasobject
 
 
-def _variables(session: Session, place: Place) -> Iterator[Owned]:
+def _variables(session: Scope, place: Place) -> Iterator[Owned]:
     """Yield the variables in scope, and what exists only at this stop.
 
     A name that an inner frame has for something else says whose variable it is.

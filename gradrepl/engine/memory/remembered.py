@@ -16,7 +16,6 @@ import hashlib
 from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -163,7 +162,7 @@ class Ids:
 class Known:
     """What one session remembers of memory between answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         self.ids = Ids()
         self.watched: dict[int, WatchedStorage] = {}
         """By storage: what ``:versions`` compares at every stop."""
@@ -173,9 +172,6 @@ class Known:
         self.watched = {key: each for key, each in self.watched.items() if not each.expired()}
 
 
-_known: WeakKeyDictionary[Session, Known] = WeakKeyDictionary()
-
-
 def known(session: Session) -> Known:
     """Return what is remembered for ``session``."""
-    return _known.setdefault(session, Known())
+    return session.state(Known)

@@ -27,7 +27,7 @@ class Survey:
     """What is found by one look. Make and use it inside of ``figures.quiet()`` only."""
 
     def __init__(self, session: Session, place: Place) -> None:
-        self.recorder = session.stepper.recorder
+        self.recorder = session.recorder
         self.known = remembered.known(session)
         self.owners = Owners(session, place)
         self.pieces = storages.everything(self.owners)

@@ -18,6 +18,7 @@ from gradrepl.engine.memory.remembered import Change, WatchedStorage
 from gradrepl.engine.memory.storages import Group
 from gradrepl.engine.memory.survey import Survey, alias, written
 from gradrepl.engine.memory.writes import Write, layout_of
+from gradrepl.engine.observers import Observer
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Moment, Stale, Versions
 
@@ -250,22 +251,27 @@ def watched_tensor(group: Group, watched: WatchedStorage) -> Any:
 # -- what a stop tells -----------------------------------------------------------------------
 
 
-def news_at_stop(session: Session, place: Place) -> list[model.Watch]:
-    """Return a line for each watched storage that was written to, or has a saved value stale.
+class Written(Observer):
+    """Tells at a stop of each watched storage that was written to, or has a saved value stale."""
 
-    Only what is new since the stop before.
-    """
-    known = remembered.known(session)
-    known.forget_the_dead()
-    if not known.watched:
-        return []
-    try:
-        with figures.quiet():
-            survey = Survey(session, place)
-            told = [_news(survey, watched) for watched in list(known.watched.values())]
-            return [line for line in told if line is not None]
-    except Exception as problem:  # the user's own classes, asked for what they hold
-        return [model.Watch("memory", f"** {type(problem).__name__}: {problem} **"[:200])]
+    built_in = True
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def news(self, place: Place) -> list[model.Watch]:
+        """Return a line for each; only what is new since the stop before."""
+        known = remembered.known(self.session)
+        known.forget_the_dead()
+        if not known.watched:
+            return []
+        try:
+            with figures.quiet():
+                survey = Survey(self.session, place)
+                told = [_news(survey, watched) for watched in list(known.watched.values())]
+                return [line for line in told if line is not None]
+        except Exception as problem:  # the user's own classes, asked for what they hold
+            return [model.Watch("memory", f"** {type(problem).__name__}: {problem} **"[:200])]
 
 
 def _news(survey: Survey, watched: WatchedStorage) -> model.Watch | None:

@@ -15,7 +15,7 @@ from gradrepl.engine.memory.layout import Layout
 from gradrepl.engine.tensor import facts, figures
 
 if TYPE_CHECKING:
-    from gradrepl.engine.explain.backward_start import Cuts
+    from gradrepl.engine.forward.flow import Cuts
 
 KEPT = 10_000
 """Writes of which it is known where they went."""

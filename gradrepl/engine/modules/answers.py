@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on, tensor_at
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.modules import functions, graphs, tree  # noqa: F401
 from gradrepl.engine.session import Session
@@ -15,7 +15,7 @@ from gradrepl.errors import AutogradError, StateError, UsageError
 
 @on(p.Retain)
 def _(request: p.Retain, session: Session, place: Place) -> Answer:
-    tensor = tensor_at(request.expression, session, place)
+    tensor = session.tensor(request.expression, place)
     name = request.expression
     with figures.quiet():
         if not tensor.requires_grad:
@@ -43,7 +43,7 @@ def _(request: p.Retain, session: Session, place: Place) -> Answer:
 
 @on(p.Gradient)
 def _(request: p.Gradient, session: Session, place: Place) -> Answer:
-    tensor = tensor_at(request.expression, session, place)
+    tensor = session.tensor(request.expression, place)
     with figures.quiet():
         grad = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
         if grad is not None:
@@ -54,7 +54,7 @@ def _(request: p.Gradient, session: Session, place: Place) -> Answer:
 
 @on(p.LeafWhy)
 def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
-    tensor = tensor_at(request.expression, session, place)
+    tensor = session.tensor(request.expression, place)
     why = report.everything(tensor, request.expression, session, place).leaf_why
     return model.Notice(message=f"'{request.expression}' is {why}")
 
@@ -100,7 +100,7 @@ def _(request: p.GraphRows, session: Session, place: Place) -> Answer:
             raise StateError(str(error), "':graph EXPR' shows the graph of a tensor.") from None
         with figures.quiet():
             return graphs.view(request, backward, backward.root, live=True)
-    tensor = tensor_at(request.expression, session, place)
+    tensor = session.tensor(request.expression, place)
     with figures.quiet():
         source = graphs.source_of(tensor, request.expression, session, place)
         name = source.names.tensor(tensor) or request.expression

@@ -46,16 +46,21 @@ def of_class(function: Any, of: str) -> FunctionInfo:
     """Return what a Function is, before it has made any node."""
     forward, backward, site = _sources(function)
     return FunctionInfo(
-        name=f"{function.__name__}Backward", of=of, custom=True, kind=_kind(function),
-        forward_source=forward, backward_source=backward, source_site=site,
-    )  # fmt: skip
+        name=f"{function.__name__}Backward",
+        of=of,
+        custom=True,
+        kind=_kind(function),
+        forward_source=forward,
+        backward_source=backward,
+        source_site=site,
+    )
 
 
 def function(node: Any, of: str, source: Any, session: Session, place: Place) -> FunctionInfo:
     """Return what a node is; ``source`` is the graph in which it lies."""
     names: Names = source.names
     number = int(node._sequence_nr())
-    recorder = session.stepper.recorder
+    recorder = session.recorder
     op = recorder.op_of(number) if number < nodes.NO_SEQUENCE else None
     at = source.graph.index[node]
     path = source.module(at)
@@ -67,7 +72,10 @@ def function(node: Any, of: str, source: Any, session: Session, place: Place) ->
     forward, backward, site = _sources(_class_of(node)) if custom else ("", "", None)
     saved = nodes.saved_records(node, names)
     return FunctionInfo(
-        name=nodes.name(node), of=of, label=source.label(at), custom=custom,
+        name=nodes.name(node),
+        of=of,
+        label=source.label(at),
+        custom=custom,
         kind=_kind(_class_of(node)) if custom else "",
         sequence=None if number >= nodes.NO_SEQUENCE else number,
         module=path if module is not None else "",
@@ -77,8 +85,10 @@ def function(node: Any, of: str, source: Any, session: Session, place: Place) ->
         saved=tuple(each for each in saved if not each.name.startswith("ctx.")),
         attributes=tuple(_attributes(node)) if custom else (),
         needs_input_grad=tuple(map(bool, getattr(node, "needs_input_grad", ()))),
-        forward_source=forward, backward_source=backward, source_site=site,
-    )  # fmt: skip
+        forward_source=forward,
+        backward_source=backward,
+        source_site=site,
+    )
 
 
 def _module(path: str, names: Names) -> Any:
@@ -92,9 +102,7 @@ def _module(path: str, names: Names) -> Any:
     return None
 
 
-def _parameters(
-    path: str, module: Any, session: Session, place: Place
-) -> tuple[ParameterRow, ...]:  # fmt: skip
+def _parameters(path: str, module: Any, session: Session, place: Place) -> tuple[ParameterRow, ...]:
     if module is None:
         return ()
     optimizers = Optimizers(engine_names.namespaces(place.frame, session.space))

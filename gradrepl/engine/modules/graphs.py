@@ -48,7 +48,7 @@ def source_of(tensor: torch.Tensor, name: str, session: Session, place: Place) -
 def walked(node: Any, session: Session, place: Place) -> Labelled:
     """Return the graph that begins at ``node``, with the names in scope."""
     look_up = partial(session.names, place.frame)
-    return Labelled(Graph([node]), session.stepper.recorder.op_of, look_up)
+    return Labelled(Graph([node]), session.recorder.op_of, look_up)
 
 
 def view(request: p.GraphRows, source: Labelled, root: str, live: bool) -> GraphView:
@@ -115,12 +115,20 @@ class Drawing:
             shown = self._drawn(known, first)
         nodes_ = graph_nodes(self.source)
         return GraphView(
-            root=root, rows=tuple(shown), first=first, total=total, nodes=count, edges=edges,
+            root=root,
+            rows=tuple(shown),
+            first=first,
+            total=total,
+            nodes=count,
+            edges=edges,
             leaves=sum(type(node) is LEAF for node in nodes_) if self.small else 0,
             saved_nbytes=self._bytes(nodes_) if count <= SAVED else None,
-            depth=depth, unfolded=self.unfold, pattern=request.pattern, recorded=self.recorded,
+            depth=depth,
+            unfolded=self.unfold,
+            pattern=request.pattern,
+            recorded=self.recorded,
             live=self.live,
-        )  # fmt: skip
+        )
 
     def _rows(self) -> tuple[int | None, Iterable[Run]]:
         """Return the depth at which modules are folded, and the rows."""
@@ -217,8 +225,13 @@ class Drawing:
         wanted = self.request.pattern.lower()
         node = run.nodes[0]
         op = self.source.op(node)
-        about = (self.source.name(node), self.source.label(node), run.key, op.name if op else "",
-                 self._path(node))  # fmt: skip
+        about = (
+            self.source.name(node),
+            self.source.label(node),
+            run.key,
+            op.name if op else "",
+            self._path(node),
+        )
         return any(wanted in each.lower() for each in about)
 
     # -- what was saved ------------------------------------------------------------------------

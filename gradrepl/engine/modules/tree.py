@@ -47,7 +47,7 @@ def _window(
 ) -> model.Modules:
     spaces = engine_names.namespaces(place.frame, session.space)
     optimizers = Optimizers(spaces)
-    ran = session.stepper.recorder.paths.ran()
+    ran = session.recorder.paths.ran()
     tree = Tree(roots, optimizers, ran)
     shown = tree.shown(request.depth)
     first = max(0, min(request.first, len(shown) - 1))

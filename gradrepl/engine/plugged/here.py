@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from gradrepl.engine.answers import answer
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import UsageError
 from gradrepl.model import Record
@@ -42,7 +41,7 @@ class Here:
 
     def ask(self, request: Request) -> Record | None:
         """Return the record that answers a request."""
-        return answer(request, self.session, self.place)
+        return self.session.answer(request, self.place)
 
     def grad_as_typed(self) -> AbstractContextManager[Any]:
         """Record gradients where what the user types would: inside a backward the mode is off."""

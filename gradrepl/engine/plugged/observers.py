@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradrepl import __version__, model
 from gradrepl import conditions as c
 from gradrepl.engine.code import frames
+from gradrepl.engine.observers import Observer
 from gradrepl.protocol import UsePlugins
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ def use(session: Session, files: tuple[str, ...], blocked: tuple[str, ...]) -> P
     return found
 
 
-class Observers:
+class Plugged(Observer):
     """Calls the plugins' observers, under the mask that keeps them from stopping anything."""
+
+    built_in = True
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -69,11 +72,11 @@ class Observers:
             frames.forget_kinds()
         return self._plugins
 
-    def wants(self, hook: str) -> bool:
+    def wants(self, what: str) -> bool:
         """Does a plugin look on at this: 'event', 'stop', 'pass' or 'batch'?"""
-        return hook in self._wanted.hooks
+        return what in self._wanted.hooks
 
-    def asked(self, word: str, text: str, event: Any) -> bool:
+    def stops_at(self, word: str, text: str, event: Any) -> bool:
         """Does the plugin that brings the condition ``word`` say that this is an event to stop at?
 
         One whose plugin is not here, or raises, never holds again.
@@ -106,9 +109,21 @@ class Observers:
     def batch(self, number: int, indices: Sequence[Any]) -> None:
         """Show a batch that a watched loop has got."""
         if self.wants("batch"):
-            self.see("batch", number=number, indices=tuple(map(repr, indices)))
+            self._see("batch", number=number, indices=tuple(map(repr, indices)))
 
-    def see(self, hook: str, **given: Any) -> None:
+    def stopped(self, record: Any) -> None:
+        """Show a stop."""
+        self._see("stop", stop=record)
+
+    def passed(self, record: Any) -> None:
+        """Show the end of a backward."""
+        self._see("pass", done=record)
+
+    def saw(self, event: Any) -> None:
+        """Show what runs."""
+        self._see("event", event=event)
+
+    def _see(self, hook: str, **given: Any) -> None:
         """Call what looks on in every plugin; nothing of it can stop or be recorded."""
         if self.wants(hook):
             with self.session.quietly():

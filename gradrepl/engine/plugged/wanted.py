@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.plugged.observers import Plugged
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import PluginList
@@ -11,10 +12,10 @@ from gradrepl.model import PluginList
 
 @on(p.UsePlugins)
 def _(request: p.UsePlugins, session: Session, place: Place) -> Answer:
-    session.observers.want(request)
+    session.state(Plugged).want(request)
     return None
 
 
 @on(p.ListPlugins)
 def _(request: p.ListPlugins, session: Session, place: Place) -> Answer:
-    return PluginList(rows=tuple(session.observers.plugins.rows.values()))
+    return PluginList(rows=tuple(session.state(Plugged).plugins.rows.values()))

@@ -53,9 +53,14 @@ class Breakpoint(msgspec.Struct):
     def record(self) -> BreakpointInfo:
         """Return what a face may know."""
         return BreakpointInfo(
-            id=self.id, text=self.text, enabled=self.enabled, temporary=self.temporary,
-            ignore=self.ignore, hits=self.hits, commands=self.commands,
-        )  # fmt: skip
+            id=self.id,
+            text=self.text,
+            enabled=self.enabled,
+            temporary=self.temporary,
+            ignore=self.ignore,
+            hits=self.hits,
+            commands=self.commands,
+        )
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -108,9 +113,7 @@ class Armed:
     def asking(self, kind: str, when: str) -> list[c.Base]:
         """Return the conditions that must be asked at this side of events of this kind."""
         return [
-            each
-            for each in self._active()
-            if kind in each.events() and when in each.sides(kind)
+            each for each in self._active() if kind in each.events() and when in each.sides(kind)
         ]
 
     def batches(self) -> frozenset[int] | None:

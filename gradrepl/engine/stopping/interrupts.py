@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gradrepl import conditions as c
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import passing
-from gradrepl.guest import processes
+from gradrepl.engine.stopping import processes
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session

@@ -8,32 +8,22 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
-from typing import TYPE_CHECKING, Any
-
-from msgspec.structs import replace
+from typing import Any
 
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl.engine.code import frames
+from gradrepl.engine.observers import Observer
 from gradrepl.engine.stopping.breakpoints import Anchor, Armed, Hit
+from gradrepl.engine.stopping.events import Event, LineEvent, PlaceEvent
 from gradrepl.engine.stopping.gate import Gate, Place, Quitting
 from gradrepl.engine.stopping.lines import Lines
+from gradrepl.engine.stopping.partners import BackwardMeeter, Host, OpRecorder, Running
 from gradrepl.errors import Aborted, StateError
 from gradrepl.model import Stop
-
-if TYPE_CHECKING:
-    from gradrepl.engine.data.watch import DataWatch
-    from gradrepl.engine.forward.recorder import Recorder
-    from gradrepl.engine.graph.backward import Pass
-    from gradrepl.engine.graph.watcher import Watcher
-    from gradrepl.engine.health.watch import HealthWatch
-    from gradrepl.engine.observers import Observer
-    from gradrepl.engine.session import Session
-    from gradrepl.engine.stopping.events import _Event
-
 
 CAPTURED = (
     "a CUDA graph is being captured: its ops are recorded by CUDA and compute nothing now, so "
@@ -44,15 +34,15 @@ CAPTURED = (
 class Stepper:
     """Decides at each event whether to stop, and stops."""
 
-    recorder: Recorder
-    watcher: Watcher
+    recorder: OpRecorder
+    watcher: BackwardMeeter
 
-    def __init__(self, session: Session, gate: Gate) -> None:
+    def __init__(self, session: Host, gate: Gate) -> None:
         self.session = session
         self.gate = gate
         self.armed = Armed()
         self.lines = Lines(self.line_event)
-        self.passes: list[Pass] = []
+        self.passes: list[Running] = []
         """Backwards that are running and watched, outermost first."""
         self.leaf_names: dict[int, tuple[weakref.ref[Any], tuple[str, ...], Any]] = {}
         """By id: the leaf, the names it was found to have and the code that called
@@ -74,27 +64,20 @@ class Stepper:
         self.wants_passes = False
         self.asks_before_ops = self.asks_after_ops = False
         self.asks_before_nodes = self.asks_after_nodes = False
-        self.wanted = model.Watching()
-        """What of the gradients is to be watched."""
-        self.limits = model.HealthLimits()
-        self.health: HealthWatch | None = None
-        """What watches them; None until somebody asks for it and torch is there."""
         self.observers: list[Observer] = []
-        """What the program itself has asked to be looked at; outlives every face."""
-        self.watch_loaders = False
-        """Loops of the program over its DataLoaders are to be watched."""
+        """Who looks on: those of every session first, then whoever asked."""
+        self.around_backwards: tuple[Observer, ...] = ()
+        """Those of them that are around each backward now."""
+        self._recording: tuple[Observer, ...] = ()
+        """Those that may want ops to be recorded."""
+        self.note_op: tuple[Callable[[Any], None], ...] = ()
+        """Told of each op that has run."""
         self._told_capture = False
-        self.loading: DataWatch | None = None
-        """What watches them; None until somebody asks for it and torch is there."""
 
-    def torch_arrived(self) -> None:
-        """Torch is imported: bring in what needs it, and put in place what is armed."""
-        from gradrepl.engine.forward.recorder import Recorder
-        from gradrepl.engine.graph.watcher import Watcher
-
+    def torch_arrived(self, recorder: OpRecorder, watcher: BackwardMeeter) -> None:
+        """Torch is imported: put in place what is armed."""
         frames.forget_kinds()
-        self.recorder = Recorder(self)
-        self.watcher = Watcher(self)
+        self.recorder, self.watcher = recorder, watcher
         self.torch_here = True
         self.rearm()
         self.place_recorder()
@@ -136,10 +119,8 @@ class Stepper:
 
     def _restart_clocks(self) -> None:
         """The time at a stop, or at a prompt, is none of the program's."""
-        if self.health is not None:
-            self.health.clock.restart()
-        if self.loading is not None:
-            self.loading.restart()
+        for each in self.observers:
+            each.restart()
 
     def rearm(self) -> None:
         """Work out what must be seen, and have in place what sees it (the recorder apart)."""
@@ -149,46 +130,26 @@ class Stepper:
         self.asks_before_nodes = armed.asks(c.NODE, "before")
         self.asks_after_nodes = armed.asks(c.NODE, "after")
         self.wants_passes = armed.wants(c.NODE) or armed.wants(c.PASS)
+        self._recording = tuple(e for e in self.observers if type(e).records is not False)
+        self.note_op = tuple(each.op for each in self._recording)
         self.records = (
-            self.asks_before_ops or self.asks_after_ops or self.wants_passes or self.typed
+            self.asks_before_ops
+            or self.asks_after_ops
+            or self.wants_passes
+            or self.typed
             or self.traced()
-        )  # fmt: skip
+        )
         if not self.torch_here:
             return
         for each in self.passes:
             each.rearm()
-        self._loads()
-        watches = self._watches()
-        if self.wants_passes or self.typed or watches or self.observers:
+        for observer in self.observers:
+            observer.rearm()
+        self.around_backwards = tuple(each for each in self.observers if each.meets_backwards)
+        if self.wants_passes or self.typed or self.around_backwards:
             self.watcher.install()
         elif not self.passes:
             self.watcher.remove()
-
-    def _watches(self) -> bool:
-        """Are gradients watched? Has in place what watches them."""
-        watching = self.watching()
-        wanted = watching.grads or watching.breakpoints
-        if self.health is None and wanted:
-            from gradrepl.engine.health.watch import HealthWatch
-
-            self.health = HealthWatch(self)
-        if self.health is not None:
-            self.health.place(watching)
-        return wanted
-
-    def _loads(self) -> None:
-        """Have in place what watches DataLoaders, while it is wanted."""
-        wanted = self.watch_loaders or self.armed.wants(c.BATCH)
-        if self.loading is None and wanted:
-            from gradrepl.engine.data.watch import DataWatch
-
-            self.loading = DataWatch(self)
-        if self.loading is not None:
-            self.loading.place(wanted)
-
-    def watching(self) -> model.Watching:
-        """Return what is watched, for whatever reason."""
-        return replace(self.wanted, breakpoints=self.armed.judges_gradients())
 
     def place_recorder(self) -> None:
         """Have recorder and line tracer in the stepped thread exactly while they are needed."""
@@ -206,19 +167,28 @@ class Stepper:
     def disarm(self) -> None:
         """Forget everything: the face is gone, or this is a forked child."""
         self.armed = Armed()
-        self.wanted = model.Watching()
-        self.watch_loaders = False
         self.typed = False
+        for each in self.observers:
+            each.rest()
         self.rearm()
 
     def traced(self) -> bool:
         """Does the program want its ops to be recorded?"""
-        return any(each.records for each in self.observers)
+        return any(each.records for each in self._recording)
+
+    def observe(self, observer: Observer) -> None:
+        """Let ``observer`` look on; what it needs is in place after the next ``rearm``."""
+        if observer not in self.observers:
+            self.observers.append(observer)
+
+    def added(self) -> list[Observer]:
+        """Return the observers that somebody asked for, who outlive every client."""
+        return [each for each in self.observers if not each.built_in]
 
     def drop_observers(self) -> None:
         """Forget what the program has asked for: this is a forked child."""
-        observers, self.observers[:] = list(self.observers), []
-        for each in observers:
+        for each in self.added():
+            self.observers.remove(each)
             each.close()
 
     def sees(self) -> bool:
@@ -227,31 +197,16 @@ class Stepper:
 
     def records_here(self) -> bool:
         """The same, or may it not stop but is to be recorded?"""
-        wanted = bool(self.observers) and self.traced() if self.gate.detached else True
+        wanted = self.traced() if self.gate.detached else True
         return wanted and not self.gate.answering()
 
     # -- events ------------------------------------------------------------------------------
 
-    def op_event(self, call: Any, when: str) -> None:
-        """An op is about to run, or done."""
-        from gradrepl.engine.stopping.events import OpEvent
-
-        self.event(OpEvent(self, self.armed.anchor, call, when))
-
-    def judged(self, health: HealthWatch) -> None:
-        """A watched backward is over: some parameters may have another verdict."""
-        if health.new and self.armed.wants(c.WATCH):
-            from gradrepl.engine.stopping.events import WatchEvent
-
-            self.event(WatchEvent(self, self.armed.anchor, health.new))
-
     def line_event(self, frame: FrameType, entered: bool) -> None:
         """A watched line is about to run."""
-        from gradrepl.engine.stopping.events import LineEvent
-
         self.event(LineEvent(self, self.armed.anchor, frame, entered))
 
-    def event(self, event: _Event) -> None:
+    def event(self, event: Event) -> None:
         """Stop here if something armed says so."""
         if not self.sees() or self._captures():
             return
@@ -272,27 +227,42 @@ class Stepper:
             self.session.tell(model.Notice(message=CAPTURED))
         return True
 
-    def park(self, event: _Event, hit: Hit) -> None:
+    def park(self, event: Event, hit: Hit) -> None:
         """Stop at ``event`` until the user says how far to go on."""
-        from gradrepl.engine.stopping import stops
         from gradrepl.engine.tensor import figures
 
         with self.session.stop():
             self.armed.rest()
             self.pausing = False
             self.leaf_names.clear()
-            state = "backward" if event.kind in ("node", "pass", "watch") else "forward"
             users = frames.user_frames(event.frame)
-            place = Place(state, users, extras=event.extra_quietly, event=event)
+            place = Place(event.phase, users, extras=event.extra_quietly, event=event)
             for backward in self.passes:
                 backward.parked = True
             watches = self.session.news(place)
             with figures.quiet():
-                record = stops.stop(self.session, event, hit, place, watches)
-            self.session.observers.see("stop", stop=record)
+                record = self._stop(event, hit, place, watches)
+            for observer in self.observers:
+                observer.stopped(record)
             self.session.tell(record)
             verb = self._serve(place)
-            self.go(verb, stops.anchor(event, place, verb))
+            self.go(verb, _anchor(event, place, verb))
+
+    def _stop(self, event: Event, hit: Hit, place: Place, watches: tuple[model.Watch, ...]) -> Stop:
+        """Return what a client needs to draw this stop."""
+        fields: dict[str, Any] = {
+            "phase": event.phase,
+            "reason": hit.reason,
+            "breakpoints": hit.breakpoints,
+            "when": event.when,
+            "thread": threading.current_thread().name,
+            "depth": len(self.gate.places),
+            "watches": watches,
+            "position": self.recorder.last_id,
+        } | event.told(hit.reason)
+        if "site" not in fields and place.frames:
+            fields["site"] = frames.site(place.frames[0])
+        return Stop(**fields)
 
     def _unseen(self) -> Any:
         from gradrepl.engine import torch_private
@@ -318,12 +288,9 @@ class Stepper:
     def pause_here(self, frame: FrameType | None, reason: str) -> None:
         """Stop where the main thread is: Ctrl-C, or ``breakpoint()``."""
         if self.torch_here:
-            from gradrepl.engine.forward import regions
-            from gradrepl.engine.stopping.events import PlaceEvent
-
             event = PlaceEvent(self, self.armed.anchor, frame)
             with self.gate.turn():
-                if said := regions.passed_by(self):
+                if said := self.recorder.unseen_here():
                     self.session.tell(model.Notice(message=said))
                 self.park(event, Hit(reason))
             return
@@ -336,7 +303,8 @@ class Stepper:
 
     def pass_ended(self, record: model.Pass, told: bool) -> None:
         """A backward is over; the face is told of one in which somebody stopped."""
-        self.session.observers.see("pass", done=record)
+        for each in self.observers:
+            each.passed(record)
         if not told:
             return
         self.last_pass = record
@@ -357,3 +325,34 @@ class Stepper:
                 "this stop holds the engine's own thread: a backward typed here would never end.",
                 "Let the pass end (c), or step on the CPU.",
             )
+
+    # -- what an event asks ------------------------------------------------------------------
+
+    def truth(self, expression: str, event: Event) -> bool:
+        """Return the truth of a breakpoint's expression at an event."""
+        return self.session.truth(expression, event)
+
+    def stops_at(self, word: str, text: str, event: Event) -> bool:
+        """Is this an event to stop at, by a kind of breakpoint that an observer brings?"""
+        return any(each.stops_at(word, text, event) for each in self.observers)
+
+    def saw(self, event: Event) -> None:
+        """Show an event to whoever looks on at all of them."""
+        for each in self.observers:
+            each.saw(event)
+
+    def wants(self, what: str) -> bool:
+        """Does anybody want to be told of each 'pass' or 'batch'?"""
+        return any(each.wants(what) for each in self.observers)
+
+
+def _anchor(event: Event, place: Place, verb: c.Verb) -> Anchor:
+    """Return where we stood, for 'deeper', 'left the module', 'past the line'.
+
+    Frames are held only for the verbs that ask: a held frame keeps its variables alive.
+    """
+    stands = event.stands()
+    if isinstance(verb, c.Step | c.Continue | c.Finish):
+        return Anchor(place.state, module=stands.get("module", ""))
+    number = verb.number if isinstance(verb, c.Until) else 0
+    return Anchor(place.state, place.frame, number=number, fetch=frames.fetch(), **stands)

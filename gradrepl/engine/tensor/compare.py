@@ -78,12 +78,21 @@ def _compared(a: torch.Tensor, b: torch.Tensor, names: tuple[str, str]) -> Compa
         inner += float((x * y.conj()).sum().real)
     scale = (norm_a * norm_b) ** 0.5
     return Comparison(
-        a=names[0], b=names[1], shape=facts.sizes(a.shape), equal=different == 0, close=close,
-        elements=a.numel(), different=different, max_difference=worst, index=index,
+        a=names[0],
+        b=names[1],
+        shape=facts.sizes(a.shape),
+        equal=different == 0,
+        close=close,
+        elements=a.numel(),
+        different=different,
+        max_difference=worst,
+        index=index,
         at=(_text(a[index]), _text(b[index])) if different else ("", ""),
-        norm=apart**0.5, relative=apart**0.5 / norm_b**0.5 if norm_b else None,
-        cosine=inner / scale if scale else None, notes=tuple(_notes(a, b)),
-    )  # fmt: skip
+        norm=apart**0.5,
+        relative=apart**0.5 / norm_b**0.5 if norm_b else None,
+        cosine=inner / scale if scale else None,
+        notes=tuple(_notes(a, b)),
+    )
 
 
 def _place(gap: torch.Tensor, start: tuple[int, ...]) -> tuple[int, ...]:

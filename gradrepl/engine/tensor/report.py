@@ -24,9 +24,7 @@ LISTED = 16
 """Names, inputs and users listed."""
 
 
-def everything(
-    tensor: torch.Tensor, expression: str, session: Session, place: Place
-) -> Tensor:  # fmt: skip
+def everything(tensor: torch.Tensor, expression: str, session: Session, place: Place) -> Tensor:
     """Return the record of ``tensor``; nothing of it or around it changes."""
     with figures.quiet():
         return _everything(tensor, expression, session, place)
@@ -35,7 +33,7 @@ def everything(
 def _everything(tensor: torch.Tensor, expression: str, session: Session, place: Place) -> Tensor:
     names = session.names(place.frame)
     name = names.tensor(tensor)
-    recorder = session.stepper.recorder
+    recorder = session.recorder
     history = recorder.flow.of(tensor)
     writer = writer_of(tensor, session)
     owners = Owners(session, place)
@@ -86,18 +84,16 @@ def writer_of(tensor: torch.Tensor, session: Session) -> Call | None:
     number = _sequence(tensor)
     if number is None or number >= nodes.NO_SEQUENCE:
         return None
-    found: Call | None = session.stepper.recorder.op_of(number)
+    found: Call | None = session.recorder.op_of(number)
     return found
 
 
 def history_of(tensor: torch.Tensor, session: Session) -> History:
     """Return what recorded ops did with ``tensor``."""
-    return session.stepper.recorder.flow.of(tensor)
+    return session.recorder.flow.of(tensor)
 
 
-def gradient(
-    tensor: torch.Tensor, name: str, session: Session, place: Place
-) -> tuple[str, str]:  # fmt: skip
+def gradient(tensor: torch.Tensor, name: str, session: Session, place: Place) -> tuple[str, str]:
     """Return the state of ``.grad`` ('none' where there is none) and a sentence about it."""
     found = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
     if found is not None:
@@ -107,7 +103,7 @@ def gradient(
     backward = getattr(place.event, "backward", None)
     names = session.names(place.frame)
     other = next(_leaves_with_grad(names, tensor), "") if backward is None else ""
-    became = cut_off.told(tensor, session.stepper.recorder.flow)
+    became = cut_off.told(tensor, session.recorder.flow)
     return "none", leaf.no_grad(tensor, name, other, backward, became)
 
 

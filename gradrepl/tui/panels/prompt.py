@@ -10,7 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
-from gradrepl.draw.looking import python
+from gradrepl.draw.python import python
 from gradrepl.tui import messages
 from gradrepl.tui.panels.base import ink_of
 
@@ -99,7 +99,7 @@ class Prompt(TextArea):
         if self.waiting_input or self.searching is not None:
             return line
         at = 0
-        for text, role in python(line.plain):
+        for text, role in python(self.text)[line_index]:
             if isinstance(role, str) and role:
                 line.stylize(ink_of(self, f"ink-{role}"), at, at + len(text))
             at += len(text)

@@ -11,7 +11,7 @@ from textual.strip import Strip
 from gradrepl import draw, model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
-from gradrepl.draw.looking import python
+from gradrepl.draw.python import python
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.log import decode
 from gradrepl.tui.ring import Printed, Ring
@@ -27,9 +27,9 @@ def typed(prompt: str, text: str, dim: bool = False) -> list[Line]:
     """Return an entry as it was typed, prompt in front."""
     again = "... ".rjust(len(prompt))
     lines: list[Line] = []
-    for number, part in enumerate(text.split("\n")):
-        spans = [span(part, "dim")] if dim else list(python(part))
-        lines.append([(prompt if not number else again, "dim" if dim else "key"), *spans])
+    parts = [[span(part, "dim")] for part in text.split("\n")] if dim else python(text)
+    for number, part in enumerate(parts):
+        lines.append([(prompt if not number else again, "dim" if dim else "key"), *part])
     return lines
 
 

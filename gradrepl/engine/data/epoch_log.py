@@ -1,4 +1,4 @@
-"""One epoch of a loader in the program's own loop: what it drew, got, and waited for.
+"""The log of one epoch in the program's own loop: indices sampled, batches received, waits.
 
 What a batch leaves behind is put down in one row as it is handed over, and worked out when
 somebody asks, or a good many have come: after a batch the program has its own work to do, and
@@ -24,7 +24,7 @@ EVERY = 0.01
 now = time.perf_counter
 
 
-class Noted(NamedTuple):
+class BatchLog(NamedTuple):
     """One batch that the program got."""
 
     number: int
@@ -36,7 +36,7 @@ class Noted(NamedTuple):
     ready: int | None
 
 
-class Seen:
+class EpochLog:
     """One epoch of a loader in the program's own loop."""
 
     def __init__(self, loader: Any, begun: Epoch, number: int) -> None:
@@ -50,17 +50,17 @@ class Seen:
         self.ended = False
         self.tasks: dict[int, list[Any]] = {}
         """By the iterator's own number: indices that were drawn, and perhaps not handed over."""
-        self._many = bool(loader.num_workers)
-        self._plain = not self._many or (
+        self._has_workers = bool(loader.num_workers)
+        self._in_order = not self._has_workers or (
             bool(getattr(loader, "in_order", True)) and loader._dataset_kind == 0
         )
         """Batches come one after the other, each from the worker that it was given to."""
         self._workers: dict[int, int] = {}
-        self._asking: tuple[int | None, int | None, float] = (None, None, 0.0)
+        self._request: tuple[int | None, int | None, float] = (None, None, 0.0)
         """(batches that lay ready, worker that had the next, when) as one was asked for."""
-        self._rows: list[tuple[tuple[int | None, int | None, float], int, float]] = []
+        self._received: list[tuple[tuple[int | None, int | None, float], int, float]] = []
         """Of the last batches, not worked out so far: (as it was asked for, task, when)."""
-        self._noted: deque[Noted] = deque(maxlen=KEPT)
+        self._last_batches: deque[BatchLog] = deque(maxlen=KEPT)
         self._since: dict[int, float] = {}
         self._samples = 0
         self.busy = pace.Busy()
@@ -69,18 +69,18 @@ class Seen:
         self._uncounted = False
         self._look = 0.0
         """When to look next at how many batches lie ready."""
-        self._handed: float | None = None
+        self._last_time: float | None = None
         """When the program got its last batch, unless somebody has stopped since."""
-        self._drawn = 0
+        self._sampled = 0
 
-    # -- as the program goes on ----------------------------------------------------------------
+    # -- as the program continues ----------------------------------------------------------------
 
-    def drew(self, iterator: Any, drawn: Any) -> None:
+    def sampled(self, iterator: Any, drawn: Any) -> None:
         """The sampler yielded the indices of a batch that will be fetched."""
-        self.tasks[iterator._send_idx if self._many else self._drawn] = indices_of(drawn)
-        self._drawn += 1
+        self.tasks[iterator._send_idx if self._has_workers else self._sampled] = indices_of(drawn)
+        self._sampled += 1
 
-    def sent(self, iterator: Any) -> None:
+    def queued(self, iterator: Any) -> None:
         """See which worker each batch was given to."""
         moment = now()
         for number, info in vars(iterator).get("_task_info", {}).items():
@@ -88,72 +88,76 @@ class Seen:
                 self._workers[number] = info[0]
                 self._since.setdefault(info[0], moment)
 
-    def asked(self, iterator: Any) -> None:
+    def requested(self, iterator: Any) -> None:
         """The program asks for the next batch."""
-        if len(self._rows) >= KEPT:
+        if len(self._received) >= KEPT:
             self.work_out()
-        if not self._plain:
-            for task in self._gone(iterator):  # could not be fetched, and the program goes on
+        if not self._in_order:
+            for task in self._taken_tasks(
+                iterator
+            ):  # could not be fetched, and the program goes on
                 del self.tasks[task]
                 self._workers.pop(task, None)
         ready = worker = None
         begun = now()
-        if self._many:
+        if self._has_workers:
             if begun >= self._look:
                 ready = pace.ready(vars(iterator))
                 self.busy.look(iterator, begun)
                 begun = now()
                 self._look = begun + EVERY
-            if self._plain and (info := iterator._task_info.get(iterator._rcvd_idx)) is not None:
+            if self._in_order and (info := iterator._task_info.get(iterator._rcvd_idx)) is not None:
                 worker = info[0]
-        self._asking = ready, worker, begun
+        self._request = ready, worker, begun
 
-    def got(self, iterator: Any) -> None:
+    def received(self, iterator: Any) -> None:
         """The program has got the batch."""
         moment = now()
         self.last += 1
-        if self._plain:
-            task = iterator._rcvd_idx - 1 if self._many else self._drawn - 1
-            self._rows.append((self._asking, task, moment))
+        if self._in_order:
+            task = iterator._rcvd_idx - 1 if self._has_workers else self._sampled - 1
+            self._received.append((self._request, task, moment))
         else:
-            task = self._brought(iterator)
-            ready, _, begun = self._asking
-            self._rows.append(((ready, self._workers.pop(task, None), begun), task, moment))
+            task = self._received_task(iterator)
+            ready, _, begun = self._request
+            self._received.append(((ready, self._workers.pop(task, None), begun), task, moment))
             self.work_out()
-            self.sent(iterator)
+            self.queued(iterator)
 
-    def _brought(self, iterator: Any) -> int:
+    def _received_task(self, iterator: Any) -> int:
         """Return which of those that are gone was handed over: a worker at its end brings none."""
-        gone = self._gone(iterator)
+        gone = self._taken_tasks(iterator)
         ended = {n for n, goes_on in enumerate(iterator._workers_status) if not goes_on}
         brought = [task for task in gone if self._workers.get(task) not in ended]
         return (brought or gone or [-1])[-1]
 
-    def _gone(self, iterator: Any) -> list[int]:
+    def _taken_tasks(self, iterator: Any) -> list[int]:
         """Return those of what was drawn that are not outstanding any more."""
         return [task for task in self.tasks if task not in iterator._task_info]
 
     def restart(self) -> None:
         """Somebody stops here: this step's time says nothing."""
         self.work_out()
-        self._handed = None
+        self._last_time = None
         self.busy.restart()
 
     def work_out(self) -> None:
         """Make of each row what is known of its batch."""
-        rows, self._rows = self._rows, []
+        rows, self._received = self._received, []
         number = self.last - len(rows)
         for (ready, worker, begun), task, moment in rows:
             number += 1
             indices = self.tasks.pop(task, [])
-            step = None if self._handed is None else moment - self._handed
-            self._handed = moment
-            self._noted.append(Noted(number, indices, worker, moment - begun, step, ready))
+            step = None if self._last_time is None else moment - self._last_time
+            self._last_time = moment
+            self._last_batches.append(
+                BatchLog(number, indices, worker, moment - begun, step, ready)
+            )
             self._samples += len(indices)
             if worker is not None:
                 self._since[worker] = moment
             self._count(indices)
-        if self._plain and rows:
+        if self._in_order and rows:
             for task in [task for task in self.tasks if task < rows[-1][1]]:
                 del self.tasks[task]  # it could not be fetched, and the program went on
 
@@ -172,10 +176,10 @@ class Seen:
     # -- what is known -------------------------------------------------------------------------
 
     @property
-    def noted(self) -> deque[Noted]:
+    def last_batches(self) -> deque[BatchLog]:
         """The last batches that the program has got."""
         self.work_out()
-        return self._noted
+        return self._last_batches
 
     @property
     def batches(self) -> int:
@@ -193,9 +197,9 @@ class Seen:
         """Is the program in the middle of it?"""
         return not self.ended and self.iterator is not None and self.iterator() is not None
 
-    def batch(self, number: int) -> Noted | None:
+    def batch(self, number: int) -> BatchLog | None:
         """Return what is remembered of a batch."""
-        return next((each for each in self.noted if each.number == number), None)
+        return next((each for each in self.last_batches if each.number == number), None)
 
     @property
     def since(self) -> dict[int, float]:
@@ -210,21 +214,21 @@ class Seen:
 
     def agrees(self, loader: Any) -> bool:
         """Does the sampler, asked again, draw what the program got?"""
-        noted = self.noted
-        if not noted:
+        logged = self.last_batches
+        if not logged:
             return True
-        first, last = noted[0].number, noted[-1].number
+        first, last = logged[0].number, logged[-1].number
         try:
             again = self.begun.batches(loader, first, last - first + 1)
         except StateError:
             return False
-        return again == [each.indices for each in noted]
+        return again == [each.indices for each in logged]
 
     def steps(self) -> list[pace.Step]:
         """Return the last steps that were measured."""
         return [
             pace.Step(each.step, each.wait, each.ready)
-            for each in self.noted
+            for each in self.last_batches
             if each.step is not None
         ]
 

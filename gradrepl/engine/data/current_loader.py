@@ -1,15 +1,14 @@
-"""What one session remembers of loaders: which one is meant, and the epoch that it would begin."""
+"""What a session remembers of loaders: the current one, and the epoch that it would begin."""
 
 from __future__ import annotations
 
 import weakref
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from torch.utils.data import DataLoader
 
 from gradrepl.engine.data.order import Epoch, all_iterators
-from gradrepl.engine.data.watch import watch_of
+from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.tensor import names
 from gradrepl.errors import UsageError
 
@@ -17,17 +16,17 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.gate import Place
 
-NONE = "there is no DataLoader in reach."
+NONE = "No DataLoader found in the current scope."
 
 
-class Room:
-    """The loader that is meant, and the batch that was shown last."""
+class CurrentLoader:
+    """The loader that requests without a name are about, and the batch that was shown last."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         self.name = ""
         self._loader: weakref.ref[Any] | None = None
         self.asked = False
-        """It was asked for by name, so it stays the one meant."""
+        """It was asked for by name, so it stays the current one."""
         self.epoch: Epoch | None = None
         """The one that would have begun when the loader was asked for."""
         self.next = 0
@@ -41,11 +40,11 @@ class Room:
 
     @property
     def loader(self) -> Any:
-        """The loader that is meant, or None."""
+        """The current loader, or None."""
         return self._loader() if self._loader is not None else None
 
-    def mean(self, loader: Any, name: str, asked: bool = True) -> None:
-        """Mean this loader from now on."""
+    def choose(self, loader: Any, name: str, asked: bool = True) -> None:
+        """Take this loader from now on."""
         self.asked = asked
         if loader is not self.loader:
             self._loader = weakref.ref(loader)
@@ -54,21 +53,18 @@ class Room:
         self.name = name
 
 
-_rooms: WeakKeyDictionary[Session, Room] = WeakKeyDictionary()
-
-
-def room_of(session: Session) -> Room:
+def current_of(session: Session) -> CurrentLoader:
     """Return what is remembered for ``session``."""
-    return _rooms.setdefault(session, Room())
+    return session.state(CurrentLoader)
 
 
-def meant(expression: str, session: Session, place: Place) -> tuple[Any, str]:
-    """Return the loader that is meant and its name; it is the one meant from now on.
+def find_loader(expression: str, session: Session, place: Place) -> tuple[Any, str]:
+    """Return the loader asked for, or the current one, and its name; it is current from now on.
 
     Raises:
-        UsageError: the expression is no loader, or none or several are in reach.
+        UsageError: the expression is no loader, or none or several are in scope.
     """
-    room = room_of(session)
+    current = current_of(session)
     if expression:
         loader = session.evaluate(expression, place)
         if not isinstance(loader, DataLoader):
@@ -76,76 +72,76 @@ def meant(expression: str, session: Session, place: Place) -> tuple[Any, str]:
                 f"'{expression}' is a {type(loader).__name__}, not a DataLoader.",
                 _hint(loader, session, place),
             )
-        room.mean(loader, expression)
+        current.choose(loader, expression)
         return loader, expression
-    if room.loader is not None:
-        return room.loader, room.name
-    found = loaders(session, place)
-    if len(found) == 1:
-        ((name, loader),) = found
-        room.mean(loader, name, asked=False)
+    if current.loader is not None:
+        return current.loader, current.name
+    in_scope = loaders(session, place)
+    if len(in_scope) == 1:
+        ((name, loader),) = in_scope
+        current.choose(loader, name, asked=False)
         return loader, name
-    if not found:
+    if not in_scope:
         raise UsageError(NONE, "Write: loader EXPR")
-    listed = ", ".join(name for name, _ in found[:8])
-    raise UsageError(f"which loader? There are {listed}.", f"Write: loader {found[0][0]}")
+    listed = ", ".join(name for name, _ in in_scope[:8])
+    raise UsageError(f"which loader? There are {listed}.", f"Write: loader {in_scope[0][0]}")
 
 
-def followed(session: Session, place: Place) -> tuple[Any, str]:
-    """Return the loader that a screen shows, and its name; it is the one meant from now on.
+def iterated_loader(session: Session, place: Place) -> tuple[Any, str]:
+    """Return the loader that a screen shows, and its name; it is current from now on.
 
     Raises:
-        UsageError: there is none in reach.
+        UsageError: there is none in scope.
     """
-    room = room_of(session)
-    found = loaders(session, place)
-    if room.loader is not None and (room.asked or not found):
-        return room.loader, room.name
-    if not found:
+    current = current_of(session)
+    in_scope = loaders(session, place)
+    if current.loader is not None and (current.asked or not in_scope):
+        return current.loader, current.name
+    if not in_scope:
         raise UsageError(NONE, "Write: loader EXPR")
-    loader, name = _latest(found, session)
-    if loader is not room.loader:
-        room.mean(loader, name, asked=False)
-    return loader, room.name
+    loader, name = _iterated_last(in_scope, session)
+    if loader is not current.loader:
+        current.choose(loader, name, asked=False)
+    return loader, current.name
 
 
-def _latest(found: list[tuple[str, Any]], session: Session) -> tuple[Any, str]:
+def _iterated_last(in_scope: list[tuple[str, Any]], session: Session) -> tuple[Any, str]:
     """Return the loader that the program iterates now, or iterated last; else the first."""
-    watch = watch_of(session.stepper)
-    named = {id(loader): (loader, name) for name, loader in found}
+    watch = watch_of(session)
+    named = {id(loader): (loader, name) for name, loader in in_scope}
     for loader in watch.latest() if watch is not None else ():
         if id(loader) in named:
             return named[id(loader)]
-    if len(found) > 1:
+    if len(in_scope) > 1:
         iterators = [vars(each) for each in all_iterators()]
-        for name, loader in found:
+        for name, loader in in_scope:
             mine = [
                 each for each in iterators if each.get("_index_sampler") is loader._index_sampler
             ]
             if any(each.get("_num_yielded") for each in mine):
                 return loader, name
-    return found[0][1], found[0][0]
+    return in_scope[0][1], in_scope[0][0]
 
 
 def others(loader: Any, session: Session, place: Place) -> tuple[str, ...]:
-    """Return the names of at most 32 other loaders in reach, those that come after it first."""
-    found = loaders(session, place)
-    here = next((at for at, (_, each) in enumerate(found) if each is loader), -1)
-    return tuple(name for name, _ in (*found[here + 1 :], *found[: max(here, 0)]))[:32]
+    """Return the names of at most 32 other loaders in scope, those that come after it first."""
+    in_scope = loaders(session, place)
+    here = next((at for at, (_, each) in enumerate(in_scope) if each is loader), -1)
+    return tuple(name for name, _ in (*in_scope[here + 1 :], *in_scope[: max(here, 0)]))[:32]
 
 
 def _hint(value: Any, session: Session, place: Place) -> str:
     if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
         return "Of a dataset make a loader: loader torch.utils.data.DataLoader(EXPR, batch_size=8)"
     listed = ", ".join(name for name, _ in loaders(session, place)[:8])
-    return f"In reach: {listed}." if listed else "There is no DataLoader in reach."
+    return f"In scope: {listed}." if listed else "No DataLoader found in the current scope."
 
 
 def loaders(session: Session, place: Place) -> list[tuple[str, Any]]:
-    """Return the loaders in reach with the name of each."""
-    found: dict[int, tuple[str, Any]] = {}
+    """Return the loaders in scope with the name of each."""
+    named: dict[int, tuple[str, Any]] = {}
     for space in names.namespaces(place.frame, session.space):
         for name, value in names.reachable(space):
             if issubclass(type(value), DataLoader):
-                found.setdefault(id(value), (name, value))
-    return list(found.values())
+                named.setdefault(id(value), (name, value))
+    return list(named.values())

@@ -80,7 +80,7 @@ def on_the_screen() -> list[Any]:
 
 
 def at_the_prompt(tmp_path: Path) -> list[Any]:
-    """Run the line face on a terminal, its records noted by a Conversation that tells a file."""
+    """Run the line client on a terminal, its records noted by a Conversation that tells a file."""
     noted = tmp_path / "records"
     code = (
         "import sys\n"
@@ -102,13 +102,13 @@ def at_the_prompt(tmp_path: Path) -> list[Any]:
     )
     for line in [*LINES, ":quit"]:
         child.expect(r"(>>>|\(grad(:bw)?\)).*\?25h")  # a prompt, drawn to its end
-        child.sendline(line)
+        child.send(f"{line}\r")
     child.expect(pexpect.EOF)
     child.close()
     return [timeless(json.loads(line)) for line in noted.read_text().splitlines()]
 
 
-def test_three_faces_one_answer(tmp_path: Path) -> None:
+def test_three_clients_one_answer(tmp_path: Path) -> None:
     batch = in_batch()
     assert [each["type"] for each in batch] == [
         "Breakpoint", "Stop", "Stop", "Value", "Frames", "Stop", "Pass", "Value", "Error", "Error",
@@ -119,7 +119,7 @@ def test_three_faces_one_answer(tmp_path: Path) -> None:
 
 TRAIN = """\
 import os, sys, torch
-open('face', 'w').write(str(os.getppid()))
+open('client', 'w').write(str(os.getppid()))
 w = torch.ones(2, requires_grad=True)
 for i in range(5):
     (w * i).sum().backward()
@@ -133,20 +133,20 @@ os.replace('unfinished', 'end')
 
 
 def _code(folder: Path) -> str:
-    """Return what the shell wrote of the killed face's end, '' before it has."""
+    """Return what the shell wrote of the killed client's end, '' before it has."""
     written = folder / "code"
     return written.read_text() if written.exists() else ""
 
 
 @pytest.mark.parametrize(
-    ("face", "then", "stopped"),
+    ("client", "then", "stopped"),
     [([], "c", "[2 Bwd]"), (["--repl"], "c\r", " MulBackward0")],
     ids=["screen", "prompt"],
 )
-def test_a_killed_face_lets_the_script_run_on(
-    tmp_path: Path, face: list[str], then: str, stopped: str
+def test_a_killed_client_lets_the_script_continue(
+    tmp_path: Path, client: list[str], then: str, stopped: str
 ) -> None:
-    """Inside a backward, with a breakpoint set, the face goes: the script ends as it does alone."""
+    """In a backward, with a breakpoint set, the client goes: the script ends as it does alone."""
     (tmp_path / "train.py").write_text(TRAIN)
     subprocess.run([sys.executable, "train.py"], cwd=tmp_path, check=True, capture_output=True)
     alone = (tmp_path / "end").read_text()
@@ -155,7 +155,7 @@ def test_a_killed_face_lets_the_script_run_on(
         **os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": str(tmp_path),
         "XDG_STATE_HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT),
     }  # fmt: skip
-    words = [sys.executable, "-m", "gradrepl", *face, "-c", "b node Mul*", "train.py"]
+    words = [sys.executable, "-m", "gradrepl", *client, "-c", "b node Mul*", "train.py"]
     # A shell between: killing the leader of a terminal's session would hang up its terminal, and
     # so would its end.
     wait = "while [ ! -e end ]; do sleep 0.1; done; sleep 60"
@@ -165,7 +165,7 @@ def test_a_killed_face_lets_the_script_run_on(
     t.wait("PAUSED")
     t.type(then)
     t.wait(stopped)
-    os.kill(int((tmp_path / "face").read_text()), signal.SIGKILL)
+    os.kill(int((tmp_path / "client").read_text()), signal.SIGKILL)
     t.draw_until(lambda: (tmp_path / "end").exists() and _code(tmp_path) != "", "the end")
     assert (tmp_path / "end").read_text() == alone
     assert (tmp_path / "code").read_text() == "137\n"

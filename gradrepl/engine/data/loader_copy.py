@@ -15,9 +15,9 @@ from torch.utils.data import sampler as samplers
 
 from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import passes
-from gradrepl.engine.data import generators
+from gradrepl.engine.data import generators, order
 
-handling: Any = torch_private.worker_signals
+worker_signals: Any = torch_private.worker_signals
 END = object()
 """In the place of a batch: there is none any more."""
 
@@ -29,20 +29,25 @@ def copy_of(loader: Any, workers: int, **more: Any) -> DataLoader[Any]:
     """
     own = torch.Generator()
     own.manual_seed(0)
+    settings = _settings(loader, workers, own)
+    if "batch_sampler" not in more:
+        settings |= _order(loader, own)
+    return _made(loader, {**settings, **more})
+
+
+def _settings(loader: Any, workers: int, generator: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "num_workers": workers,
         "collate_fn": loader.collate_fn,
         "pin_memory": loader.pin_memory,
-        "generator": own,
+        "generator": generator,
         "timeout": loader.timeout if workers else 0,
         "worker_init_fn": loader.worker_init_fn,
     }
     if workers:
         settings["multiprocessing_context"] = loader.multiprocessing_context
         settings["prefetch_factor"] = loader.prefetch_factor or 2
-    if "batch_sampler" not in more:
-        settings |= _order(loader, own)
-    return _made(loader, {**settings, **more})
+    return settings
 
 
 def _order(loader: Any, own: torch.Generator) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def _order(loader: Any, own: torch.Generator) -> dict[str, Any]:
     if loader.batch_sampler is None:
         return {"batch_size": None, "sampler": samplers.SequentialSampler(loader.dataset)}
     if not isinstance(size, int):
-        size = len(next(iter_once(loader), [0]))
+        size = len(next(iter(order.Epoch(loader).batches(loader, 0, 1)), [0]))
     return {
         "batch_size": max(1, size),
         "sampler": samplers.RandomSampler(loader.dataset, generator=own),
@@ -74,39 +79,20 @@ def exact_copy(loader: Any) -> DataLoader[Any]:
     Raises:
         StateError: its sampler cannot be asked twice.
     """
-    from gradrepl.engine.data.order import own
-
-    settings: dict[str, Any] = {
-        "num_workers": loader.num_workers,
-        "collate_fn": loader.collate_fn,
-        "pin_memory": loader.pin_memory,
-        "generator": loader.generator,
-        "timeout": loader.timeout,
-        "worker_init_fn": loader.worker_init_fn,
-    }
-    if loader.num_workers:
-        settings["multiprocessing_context"] = loader.multiprocessing_context
-        settings["prefetch_factor"] = loader.prefetch_factor or 2
+    settings = _settings(loader, loader.num_workers, loader.generator)
     if loader._dataset_kind == 1:
         settings |= {"batch_size": loader.batch_size, "drop_last": loader.drop_last}
     elif loader.batch_sampler is None:
-        settings |= {"batch_size": None, "sampler": own(loader.sampler, loader)}
+        settings |= {"batch_size": None, "sampler": order.own(loader.sampler, loader)}
     else:
-        settings["batch_sampler"] = own(loader.batch_sampler, loader)
+        settings["batch_sampler"] = order.own(loader.batch_sampler, loader)
     return _made(loader, settings)
 
 
 @passes
-def after(iterator: Any) -> Any:
+def next_batch(iterator: Any) -> Any:
     """Return the next batch, or END; Ctrl-C is meant for what is waited for here."""
     return next(iterator, END)
-
-
-def iter_once(loader: Any) -> Iterator[Any]:
-    """Yield the first batch of indices of an epoch that is not begun."""
-    from gradrepl.engine.data.order import Epoch
-
-    yield from Epoch(loader).batches(loader, 0, 1)
 
 
 @contextmanager
@@ -117,7 +103,7 @@ def running(loader: Any, original: Any) -> Iterator[Any]:
     """
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGCHLD) if main else None
-    was_set = handling._SIGCHLD_handler_set
+    was_set = worker_signals._SIGCHLD_handler_set
     iterator: Any = None
     with generators.aside(generators.of_loader(original)), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -135,14 +121,14 @@ def running(loader: Any, original: Any) -> Iterator[Any]:
                 each.join(5)
             if main and not was_set:
                 signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
-                handling._SIGCHLD_handler_set = was_set
+                worker_signals._SIGCHLD_handler_set = was_set
 
 
 def _kill(iterator: Any) -> None:
     """End the workers at once: one of them may hang, and torch waits for seconds."""
     workers = getattr(iterator, "_workers", [])
     if workers:
-        handling._remove_worker_pids(id(iterator))  # else torch raises that they were killed
+        worker_signals._remove_worker_pids(id(iterator))  # else torch raises that they were killed
         iterator._worker_pids_set = False
         for each in workers:
             each.kill()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch.distributed
 
-from gradrepl.guest import processes
+from gradrepl.engine.stopping import processes
 
 
 def job(size: int, begun: bool = True) -> Any:

@@ -1,0 +1,103 @@
+"""One debuggee, put together: the session, what answers it, what looks on, what says why.
+
+Nothing else imports all rooms: a room knows the session, and the session knows no room.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine.answers import HANDLERS, Answer, Handler
+from gradrepl.engine.code import evaluate, script
+from gradrepl.engine.data.wanted import Loops
+from gradrepl.engine.explain import errors
+from gradrepl.engine.health.wanted import Gradients
+from gradrepl.engine.plugged.observers import Plugged
+from gradrepl.engine.session import Link, Session
+from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.errors import Aborted, GradreplError, UsageError
+
+EARLY = ("breaking", "running", "looking", "plugged.wanted")
+"""What answers before torch is there."""
+ROOMS = ("memory", "chain", "modules", "health", "data", "export", "plugged")
+"""Packages whose files are loaded when the first of their requests comes."""
+
+
+def begin(link: Link) -> Session:
+    """Return a session with all that belongs to it."""
+    for name in EARLY:
+        import_module(f"gradrepl.engine.{name}")
+    session = Session(link, answer)
+    session.gate.struck = partial(_struck, session)
+    for kind in (Gradients, Loops, Plugged):
+        session.stepper.observe(session.state(kind))
+    session.watch_for_torch()
+    return session
+
+
+def _struck(session: Session, error: Exception, place: Place) -> model.Error:
+    return errors.about(evaluate.error(error), error, session, place)
+
+
+def answer(request: Any, session: Session, place: Place) -> Answer:
+    """Return the record that answers ``request``; an error is a record, too."""
+    try:
+        return _handler(request, session)(request, session, place)
+    except GradreplError as error:
+        return error.record()
+    except Quitting:
+        raise
+    except Aborted:
+        return model.Notice(message=_aborted(session))
+    except KeyboardInterrupt as error:
+        return evaluate.error(error)
+    except SystemExit as error:
+        if place.state != "idle":
+            raise
+        session.exit_code = script.exit_status(error)
+        raise Quitting from None
+    except BaseException as error:  # what the user typed may raise anything
+        return errors.about(evaluate.error(error), error, session, place)
+
+
+def _handler(request: Any, session: Session) -> Handler:
+    if type(request) not in HANDLERS:
+        session.wait_for_torch()
+        for room in ROOMS:
+            package = import_module(f"gradrepl.engine.{room}")
+            for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+                import_module(module.name)
+    if type(request) not in HANDLERS:
+        raise UsageError(f"the debuggee does not know the request {type(request).__name__}.")
+    return HANDLERS[type(request)]
+
+
+def _aborted(session: Session) -> str:
+    last = session.stepper.last_pass
+    if last is None or last.outcome != "aborted":
+        return "aborted."
+    names = ", ".join(leaf.name for leaf in last.accumulated) or "no leaf"
+    more = " and more" if last.accumulated_count > len(last.accumulated) else ""
+    return f"aborted: {names}{more} had accumulated a gradient."
+
+
+def at_once(request: p.Request, session: Session) -> Answer:
+    """Answer what can be while the program runs, in the link's thread; None: it must wait."""
+    if isinstance(request, p.Status):
+        return session.status()
+    if isinstance(request, p.AskHealth | p.AskHealthNodes) and request.running:
+        if session.state(Gradients).watch is None and not session.stepper.added():
+            return model.Error(
+                message="no gradients have been watched.",
+                hint="':watch grads' watches them from now on; Ctrl-C pauses the program for it.",
+                kind="StateError",
+            )
+        from gradrepl.engine.health.answers import at_once
+
+        return at_once(request, session)
+    return None

@@ -1,0 +1,176 @@
+"""The figures of gradients as they arrive at their nodes, each in the one pass that is cheapest.
+
+The L2 norm is not finite exactly if an element is not: what is counted costs more, and is counted
+only then. On a CPU each number is read at once; from an accelerator all come in one transfer.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Sequence, Sized
+from typing import Any
+
+import torch
+
+from gradrepl.engine.tensor import facts, figures
+from gradrepl.engine.torch_private import dispatch_mode, has_overlap, modes
+
+LARGE = 16 * 1024
+"""Elements from which on a gradient that shows the same memory as one before is not read again."""
+vector_norm = torch.linalg.vector_norm
+_HALF, _WIDE = (torch.float16, torch.bfloat16), (torch.float32, torch.float64)
+_NONE = (None, None, None)
+Figures = tuple[Any, Any, Any]
+"""Norm, minimum, maximum, each a number, None, or on an accelerator a tensor that will tell it."""
+
+
+class Arrivals:
+    """Works out the figures of the gradients of one backward."""
+
+    def __init__(self, ran: Sized, grows: bool) -> None:
+        """``ran``: the nodes that have run so far; ``grows``: with ``create_graph``."""
+        self._ran = ran
+        self.extremes = False
+        """Are minimum and maximum wanted, too?"""
+        self.plain = not grows and not modes() and dispatch_mode() is None
+        """Neither a mode of the user's nor autograd would notice our arithmetic; unless one comes
+        meanwhile: Ctrl-C has the next op seen."""
+        self.far = False
+        """Was a gradient on an accelerator?"""
+        self.bad: dict[int, tuple[int, int]] = {}
+        """By place in the order, from 0, where not finite: how many NaN and Inf."""
+        self.shapes: dict[int, tuple[int, ...] | None] = {}
+        """By place, where the node does not tell it; None where no gradient arrived."""
+        self._same: dict[int, tuple[weakref.ref[torch.Tensor], int, Figures]] = {}
+
+    def figures(self, grad: torch.Tensor | None) -> Figures:
+        """Return the figures of a gradient of whatever kind."""
+        if grad is None:
+            self.shapes[len(self._ran)] = None
+            return _NONE
+        if self.plain and type(grad) is torch.Tensor and not modes():
+            return self._read(grad)
+        with figures.quiet():
+            return self._read(grad)
+
+    def _read(self, grad: torch.Tensor) -> Figures:
+        if grad.is_nested:
+            self.odd(grad)
+        large = grad.numel() >= LARGE
+        if large and (known := self._seen(grad)) is not None:
+            return known
+        low: Any = None
+        high: Any = None
+        try:
+            # In the type of the gradient a norm of half precision would be coarse and overflow.
+            wide = torch.float32 if grad.dtype in _HALF else None
+            value: Any = vector_norm(grad, dtype=wide)
+            self.far = self.far or not grad.is_cpu
+            if grad.is_cpu:
+                value = value.item()
+                if not math.isfinite(value):
+                    value = self._not_finite(grad)
+            if self.extremes and grad.numel() and not grad.is_complex():
+                low, high = torch.aminmax(grad)
+                if grad.is_cpu:
+                    low, high = low.item(), high.item()
+        except figures.UNREADABLE:
+            value = figures.norm(grad)
+        read = (value, low, high)
+        if large and math.isfinite(value if isinstance(value, float) else 0.0):
+            self._remember(grad, read)
+        return read
+
+    def all_within(
+        self, norms: tuple[float, float], grads: Sequence[Any], first: Any = None
+    ) -> bool:
+        """Do the norms of all gradients lie within these two? ``first``: the first one's, if known.
+
+        Only what is certain: no for one that is not finite, or cannot be read.
+        """
+        low, high = norms
+        if not low <= high:
+            return False
+        for grad in grads:
+            if grad is not None:
+                norm = self._norm(grad) if first is None else first
+                first = None
+                if norm is None or not low <= norm <= high:
+                    return False
+        return True
+
+    def _norm(self, grad: torch.Tensor) -> Any:
+        """Return a norm in one call where that is enough, and remember it."""
+        if not self.plain or type(grad) is not torch.Tensor or modes() or not grad.is_cpu:
+            return figures.norm(grad)
+        large = grad.numel() >= LARGE
+        known = self._seen(grad) if large else None
+        if known is not None:
+            return known[0]
+        if grad.layout is not torch.strided or grad.dtype not in _WIDE:
+            return figures.norm(grad)
+        return vector_norm(grad).item()
+
+    def odd(self, grad: torch.Tensor) -> None:
+        """Note the shape of a gradient that arrives and that its node does not tell."""
+        with figures.quiet():
+            self.shapes[len(self._ran)] = facts.shape(grad)
+
+    def _not_finite(self, grad: torch.Tensor) -> float | None:
+        value = figures.norm(grad)
+        if value is not None and not math.isfinite(value):
+            stats = figures.stats(grad)
+            self.bad[len(self._ran)] = (
+                (0, 0) if stats is None else (stats.nans or 0, stats.infs or 0)
+            )
+        return value
+
+    # -- the same memory seen again --------------------------------------------------------------
+    # Half of the gradients of a transformer are views of one that came just before. A view whose
+    # elements are all of its base's has the base's figures.
+
+    def _seen(self, grad: torch.Tensor) -> Figures | None:
+        base = grad if grad._base is None else grad._base
+        known = self._same.get(id(base))
+        if known is None:
+            return None
+        held, version, read = known
+        if held() is not base or base._version != version or not _all_of(grad, base):
+            return None
+        return read
+
+    def _remember(self, grad: torch.Tensor, read: Figures) -> None:
+        base = grad if grad._base is None else grad._base
+        if grad.layout is torch.strided and _all_of(grad, base):
+            self._same[id(base)] = (weakref.ref(base), base._version, read)
+
+    def forget(self) -> None:
+        """Refer to no gradient any more."""
+        self._same.clear()
+
+
+def fetch(columns: list[list[Any]]) -> None:
+    """Bring here what is on accelerators, in one transfer for each; ``columns`` are changed."""
+    far: dict[torch.device, list[tuple[list[Any], int]]] = {}
+    for column in columns:
+        for place, value in enumerate(column):
+            if isinstance(value, torch.Tensor):
+                far.setdefault(value.device, []).append((column, place))
+    with figures.quiet():
+        for places in far.values():
+            scalars = [column[place].detach().double() for column, place in places]
+            for (column, place), value in zip(places, torch.stack(scalars).tolist(), strict=True):
+                column[place] = value
+
+
+def _all_of(view: torch.Tensor, base: torch.Tensor) -> bool:
+    """Has the view every element of its base once, and nothing else?"""
+    size = base.numel()
+    return view is base or (
+        view.numel() == size
+        and view.dtype == base.dtype
+        and has_overlap(view) == 0
+        and has_overlap(base) == 0
+        and base.untyped_storage().nbytes() == size * base.itemsize
+    )
