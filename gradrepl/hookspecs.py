@@ -17,6 +17,7 @@ import pluggy
 
 from gradrepl import model
 from gradrepl.conditions import Kind
+from gradrepl.draw import Look
 from gradrepl.draw.ink import Line
 from gradrepl.event import Event
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:  # a hundred structs: the first frame does not wait for them
 hookspec = pluggy.HookspecMarker("gradrepl")
 hookimpl = pluggy.HookimplMarker("gradrepl")
 
-Draw = Callable[[Any, int | None], Iterable[Line]]
-"""Draws a record in a number of cells (None: as wide as it takes): lines of (text, role)."""
+Draw = Callable[[Any, Look], Iterable[Line]]
+"""Draws a record as lines of (text, role)."""
 
 
 class Here(Protocol):
@@ -77,9 +78,9 @@ def gradrepl_commands() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-b
 def gradrepl_drawings() -> Mapping[type[model.Record], Draw]:  # type: ignore[empty-body]
     """Return what draws the records that this plugin brings: {class: function}.
 
-    Each function gets the record and a width in cells (None: as wide as it takes), and returns
-    lines: lists of (text, role), see ``gradrepl.draw.ink``. A record without a drawing shows its
-    fields.
+    Each function gets the record and a ``gradrepl.draw.Look``, and returns lines: lists of (text,
+    role), see ``gradrepl.draw.ink``; a ``Row`` is never broken. A record without a drawing shows
+    its fields. One that says ``PANE`` is kept by that pane of a screen, too.
     """
 
 

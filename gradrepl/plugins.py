@@ -143,14 +143,14 @@ class Plugins:
                 results.append(result)
         return results
 
-    def drawn(self, record: Record, width: int | None) -> list[Line] | None:
+    def drawn(self, record: Record, look: draw.Look) -> list[Line] | None:
         """Return ``record`` as lines of (text, role), if a plugin brings its drawing."""
         for name, drawings in self.call("gradrepl_drawings"):
             found = drawings.get(type(record))
             if found is None:
                 continue
             try:
-                return list(found(record, width))
+                return list(found(record, look))
             except Exception as error:  # a stranger's code
                 self.disable(name, error, f"the drawing of {type(record).__name__}")
         return None
@@ -265,8 +265,4 @@ def here(side: str = "face") -> Plugins:
     return _here
 
 
-def _drawn(record: Record, width: int | None) -> list[Line] | None:
-    return here().drawn(record, width)
-
-
-draw.others.append(_drawn)
+draw.others.append(lambda record, look: here().drawn(record, look))

@@ -113,8 +113,10 @@ SYNTHETIC = Synthetic(
     with_memory=model.Pace(batches=50, step=0.014, wait=0.0001), verdict="3.4 times as fast.",
     notes=("the program was not changed.",),
 )  # fmt: skip
+MEASURED = (TUNING, RUN, SYNTHETIC)
+"""Records of the loader laboratory."""
 SAMPLES = [
-    LOADER, BATCH, FINE, SAMPLE, CHECK, TUNING, PROGRESS, EPOCH, RUN, SYNTHETIC,
+    LOADER, BATCH, FINE, SAMPLE, CHECK, PROGRESS, EPOCH,
     model.Loader(name="stream", dataset="Lines", dataset_kind="iterable"),
     model.LoaderCheck(name="loader", looked_at=("all",)),
     model.LoaderWatch(on=True, epochs=2, batches=58), model.LoaderWatch(on=False),

@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from data_samples import MEASURED
+from msgspec.structs import replace
+
+from gradrepl import draw, plugins, protocol
+from gradrepl.draw import Look
+from gradrepl_tour.guide import TourAnswer, TourStep
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 sys.path.append(str(PLUGINS))
@@ -187,3 +193,28 @@ def test_their_screens_open_by_a_digit_and_say_how_to_begin(no_screens: None) ->
             assert "A tensor as a picture" in seen.app.screen.query_one("#help").text()  # type: ignore[attr-defined]
 
     asyncio.run(body())
+
+
+TOLD = [
+    *MEASURED, replace(MEASURED[2], on=True),
+    TourStep(number=4, total=9, text="Predict it.", guess=True),
+    TourAnswer(said=4.0, arrived=6.0, right=False, why="That is right itself."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", TOLD, ids=lambda record: type(record).__name__)
+def test_each_of_their_records_crosses_the_link_and_is_drawn(record: Any) -> None:
+    plugins.here().load()
+    message = protocol.Answer(id=1, record=record)
+    assert protocol.decode(protocol.encode(message)[4:]) == message
+    for look in (Look(), Look(width=60), Look(plain=True), Look(width=60, height=1)):
+        text = draw.text(record, look)
+        assert text.strip()
+        assert not text.startswith("type:")  # it has a form of its own
+    assert draw.text(record, Look(ascii=True)).isascii()
+
+
+def test_a_batch_from_memory_says_first_that_it_replaces_the_programs() -> None:
+    plugins.here().load()
+    first, *_ = draw.text(replace(MEASURED[2], on=True)).splitlines()
+    assert first == "! the program's batches are replaced by one batch from memory."

@@ -36,7 +36,7 @@ async def heat(talk, expression: Expression):
 def gradrepl_drawings():
     return {Heat: draw}
 
-def draw(record, width):
+def draw(record, look):
     return [[("heat of [/b] ", "title"), (f"{record.shape} {record.sum:g}", "bad")]]
 
 @gradrepl.hookimpl

@@ -18,6 +18,7 @@ from gradrepl.commands.registry import Command, by_group
 from gradrepl.commands.table import COMMANDS
 from gradrepl.tui import keys as pressed
 from gradrepl.tui.views import VIEWS
+from gradrepl_loader_lab.records import EpochRun, Synthetic
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -30,7 +31,7 @@ SHOWN = (
     model.Modules, model.ModuleRow, model.FunctionInfo, model.GraphView, model.NodeRow, model.OpRow,
     model.Loader, model.Batch, model.SampleRow, model.Sample, model.Part, model.LoaderCheck,
     model.Finding,
-    model.Epoch, model.EpochRun, model.Synthetic, model.Health, model.HealthRow,
+    model.Epoch, EpochRun, Synthetic, model.Health, model.HealthRow,
     model.Exported, model.Exporters, model.PluginList, model.Findings, model.Table,
 )  # fmt: skip
 

@@ -32,9 +32,11 @@ class Look(msgspec.Struct, frozen=True):
     """Pictures may be drawn by the colour of their cells."""
     brief: bool = False
     """Of a stop or a backward only what is new: panels show the rest."""
+    height: int | None = None
+    """Lines that there is room for; None: as many as it takes."""
 
 
-others: list[Callable[[model.Record, int | None], Iterable[Line] | None]] = []
+others: list[Callable[[model.Record, Look], Iterable[Line] | None]] = []
 """Who else may know how to draw a record: the plugins, where they are loaded."""
 
 
@@ -42,9 +44,9 @@ others: list[Callable[[model.Record, int | None], Iterable[Line] | None]] = []
 def drawing(record: model.Record, look: Look) -> Iterable[Line]:
     """Return the lines of ``record``; of one that nobody can draw its fields."""
     for other in others:
-        drawn = other(record, look.width)
+        drawn = other(record, look)
         if drawn is not None:
-            return [[ink.span(*part) for part in line] for line in drawn]
+            return [type(line)(ink.span(*part) for part in line) for line in drawn]
     fields = [(name, str(getattr(record, name))) for name in record.__struct_fields__]
     return tables.facts([("type", type(record).__name__), *fields])
 

@@ -131,11 +131,3 @@ def _(record: model.Moved, look: Look) -> Iterable[Line]:
         text = f"{tensors}, all of them on {record.device} already."
     yield [ink.span(f"{record.name}: {text}")]
     yield from notes(record.notes)
-
-
-# -- tuning --------------------------------------------------------------------------------------
-
-
-@drawing.register
-def _(record: model.Tuning, look: Look) -> Iterable[Line]:
-    return times.tuning(record, look)

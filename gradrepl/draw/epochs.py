@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from gradrepl import model
 from gradrepl.draw import Look, charts, drawing, ink
 from gradrepl.draw.ink import Line
-from gradrepl.draw.numbers import count, number, seconds, times
+from gradrepl.draw.numbers import count, seconds, times
 from gradrepl.draw.samples import labels
-from gradrepl.draw.tables import notes, table
+from gradrepl.draw.tables import notes
 
 CELLS = 20
 """Width of a bar."""
@@ -81,65 +81,3 @@ def visits(seen: model.Visits, length: int | None, *, over: bool) -> str:
     elif seen.never == 0:
         told.append(f"all {length} of the dataset")
     return "; ".join(told)
-
-
-@drawing.register
-def _(record: model.EpochRun, look: Look) -> Iterable[Line]:
-    r = record
-    rate = f"{number(r.samples / r.seconds)} samples/s" if r.seconds else ""
-    head = (f"a copy of {r.loader}", "title")
-    yield ink.join(head, _of(r.batches, r.total, r.samples), seconds(r.seconds), rate)
-    yield from _end(record)
-    if r.slowest:
-        slow = ", ".join(f"batch {at} ({seconds(took)})" for at, took in r.slowest)
-        yield ink.join(("  waited longest for", "dim"), slow)
-    if r.labels:
-        yield ink.join(("  labels", "dim"), labels(r.labels))
-    yield from notes(r.notes)
-
-
-def _end(r: model.EpochRun) -> Iterator[Line]:
-    if r.failed is not None:
-        yield [ink.span(f"! batch {r.failed} raises {r.error}", "bad")]
-        if r.hint:
-            yield [ink.span(f"    {r.hint}")]
-        if r.indices:
-            yield ink.join(("    indices", "dim"), ", ".join(r.indices[:INDICES]))
-    elif r.stopped:
-        yield [(f"  stopped after batch {r.batches - 1}." if r.batches else "  stopped.", "")]
-    else:
-        yield [("  no batch raises.", "good")]
-
-
-# -- against memory ------------------------------------------------------------------------------
-
-
-def _pace(seen: model.Pace | None) -> tuple[str, ...]:
-    if seen is None:
-        return ()
-    ready = "" if seen.ready is None else f"{seen.ready:.1f} of {seen.room or 0} ready"
-    return seconds(seen.step), seconds(seen.wait), str(seen.batches), ready
-
-
-def _alone(took: float | None, batches: int) -> tuple[str, ...]:
-    return () if took is None else (seconds(took), seconds(took), str(batches), "")
-
-
-@drawing.register
-def _(record: model.Synthetic, look: Look) -> Iterable[Line]:
-    title = f"{record.loader} against one batch from memory"
-    yield ink.join((title, "title"), record.batch)
-    copied = () if record.to_device is None else (seconds(record.to_device), "", "", "")
-    measured = (
-        ("the loader alone", _alone(record.real, record.real_batches)),
-        ("memory alone", _alone(record.memory, record.memory_batches)),
-        (f"copied to {record.device}", copied),
-        ("your loop, loader", _pace(record.with_loader)),
-        ("your loop, memory", _pace(record.with_memory)),
-    )
-    rows = [(name, *cells) for name, cells in measured if cells]
-    if rows:
-        yield from table(rows, ("", "a batch", "waiting", "batches", ""))
-    if record.verdict:
-        yield [ink.span(record.verdict)]
-    yield from notes(record.notes)

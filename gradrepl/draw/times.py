@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from gradrepl import model
 from gradrepl.draw import Look, ink
-from gradrepl.draw.charts import bar, strip
+from gradrepl.draw.charts import strip
 from gradrepl.draw.ink import Line, Row
 from gradrepl.draw.numbers import percent, seconds, size
-from gradrepl.model.data import SeenBatch, TuneRow
+from gradrepl.model.data import SeenBatch
 
 WIDE = 120
 """Cells from which on names are written out."""
@@ -141,45 +141,3 @@ def verdict(loader: model.Loader) -> str:
         return "one batch from memory: :synthetic off"
     seen = loader.timing or loader.pace
     return seen.verdict.rstrip(".") if seen else ""
-
-
-# -- tuning --------------------------------------------------------------------------------------
-
-
-def tuning(record: model.Tuning, look: Look, height: int | None = None) -> list[Line]:
-    """Return the verdict of a measurement and what was measured, as bars if there is room."""
-    lines: list[Line] = [ink.join(("try ", "title"), (record.verdict, "good"), gap="")]
-    if record.stopped:
-        lines.append([("stopped: the other numbers were not measured.", "dim")])
-    if height is not None and height < len(lines) + len(record.rows):
-        packed = ink.pack([_brief(row, record) for row in record.rows], look.width, 3)
-        return [*lines, *(ink.fit(line, look.width) for line in packed)]
-    most = max((row.samples_per_second for row in record.rows), default=0.0)
-    cells = 24 if look.width is None else max(4, min(40, look.width - 44))
-    return [*lines, *(_tuned(row, record, most, cells, look) for row in record.rows)]
-
-
-def _tuned(row: TuneRow, record: model.Tuning, most: float, cells: int, look: Look) -> Line:
-    line = Row([(f" {row.workers:>2} worker{' ' if row.workers == 1 else 's'} ", "name")])
-    if row.failed:
-        return ink.fit(Row([*line, ink.span(f"! {row.failed}", "bad")]), look.width)
-    if not look.plain:
-        line.append((ink.pad(bar(row.samples_per_second, most, cells), cells), "number"))
-    line += [
-        (f"{row.samples_per_second:>8.0f}/s  ", ""),
-        (ink.pad(_mark(row, record), 10), "good"),
-        (f"first after {seconds(row.first)}", "dim"),
-    ]
-    return ink.fit(line, look.width)
-
-
-def _mark(row: TuneRow, record: model.Tuning) -> str:
-    best = "best" if row.workers == record.best else ""
-    return ", ".join(filter(None, (best, "now" if row.workers == record.now else "")))
-
-
-def _brief(row: TuneRow, record: model.Tuning) -> Line:
-    line: Line = [(f"{row.workers} worker{'' if row.workers == 1 else 's'} ", "name")]
-    if row.failed:
-        return [*line, ink.span(f"! {row.failed}", "bad")]
-    return [*line, (f"{row.samples_per_second:.0f}/s ", ""), (_mark(row, record), "good")]

@@ -14,6 +14,10 @@ class Record(msgspec.Struct, frozen=True, tag_field="type", tag=True, kw_only=Tr
 
     BRIEF: ClassVar[bool] = False
     """It never takes a screen for itself, however many lines it has."""
+    PANE: ClassVar[str] = ""
+    """A pane of the Data screen that keeps the last of its class: 'time', which shows it with its
+    ``verdict``; 'classes', which shows its ``labels`` of so many ``samples``. Its ``loader`` is the
+    name of the loader that it is about."""
 
 
 class Site(msgspec.Struct, frozen=True):

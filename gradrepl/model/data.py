@@ -265,31 +265,6 @@ class LoaderCheck(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class TuneRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One number of workers, measured."""
-
-    workers: int
-    samples_per_second: float = 0.0
-    batches: int = 0
-    first: float = 0.0
-    """Seconds to the first batch: starting the workers."""
-    seconds: float = 0.0
-    failed: str = ""
-
-
-class Tuning(Record, frozen=True, kw_only=True):
-    """How fast a copy of a loader is with different numbers of workers."""
-
-    name: str
-    rows: tuple[TuneRow, ...] = ()
-    now: int = 0
-    """What the loader has."""
-    best: int = 0
-    verdict: str = ""
-    stopped: bool = False
-    cores: int = 0
-
-
 class LoaderWatch(Record, frozen=True, kw_only=True):
     """Are the loops of the program over its loaders watched?"""
 

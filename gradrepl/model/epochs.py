@@ -78,35 +78,6 @@ class Epoch(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class EpochRun(Record, frozen=True, kw_only=True):
-    """A copy of a loader, iterated to its end (or its first error) on request."""
-
-    loader: str
-    batches: int
-    """That came."""
-    total: int | None = None
-    samples: int = 0
-    seconds: float = 0.0
-    workers: int = 0
-    first: float = 0.0
-    """Seconds to the first batch: starting the workers."""
-    slowest: tuple[tuple[int, float], ...] = ()
-    """(batch, seconds that it was waited for), at most 3, without the first."""
-    labels: tuple[tuple[str, int], ...] = ()
-    """How often each label came, the most frequent first, at most 32."""
-    stopped: bool = False
-    """Ctrl+C ended it."""
-    failed: int | None = None
-    """The batch that raised."""
-    indices: tuple[str, ...] = ()
-    """Of that batch, as far as they are known, at most 64."""
-    error: str = ""
-    hint: str = ""
-    """Which sample it was, and what to do."""
-    notes: tuple[str, ...] = ()
-    """Which epoch it was, and that no generator of the program was touched."""
-
-
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How the program gets on with a loader, as seen at the batches it got; seconds, means."""
 
@@ -122,30 +93,3 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Batches that may lie ready: workers times prefetch_factor."""
     verdict: str = ""
     """In a sentence: 'loader-bound: 71% of the step is waiting for data.'"""
-
-
-class Synthetic(Record, frozen=True, kw_only=True):
-    """A loader against one batch from memory: is it the loader that holds the program up?"""
-
-    loader: str
-    on: bool = False
-    """The program's own loops over it get one batch from memory: it is not what it was."""
-    workers: int = 0
-    real: float | None = None
-    """Seconds a batch, a copy of the loader alone."""
-    real_batches: int = 0
-    memory: float | None = None
-    """Seconds a batch, from memory."""
-    memory_batches: int = 0
-    to_device: float | None = None
-    """Seconds to copy the batch to ``device``; None where that is the CPU."""
-    device: str = "cpu"
-    batch: str = ""
-    """What the batch is: '(32, 1, 8, 8) f32, (32,) i64'."""
-    with_loader: Pace | None = None
-    """The program's own steps with the loader, where they were seen."""
-    with_memory: Pace | None = None
-    """Its steps with the batch from memory."""
-    verdict: str = ""
-    stopped: bool = False
-    notes: tuple[str, ...] = ()

@@ -12,7 +12,14 @@ from typing import Annotated, Any, Literal
 import gradrepl
 from gradrepl import protocol
 from gradrepl.commands.registry import Argument, Expression, command
-from gradrepl_loader_lab.records import AskSynthetic, RunEpoch, TuneLoader
+from gradrepl_loader_lab.records import (
+    AskSynthetic,
+    EpochRun,
+    RunEpoch,
+    Synthetic,
+    TuneLoader,
+    Tuning,
+)
 
 GROUP = "Data"
 Swap = Annotated[str, Argument("EXPR|on|off", complete="python", rest=True)]
@@ -51,6 +58,17 @@ async def synthetic(talk: Any, what: Swap = "") -> Any:
 @gradrepl.hookimpl
 def gradrepl_commands():
     return [tune, epoch_run, synthetic]
+
+
+@gradrepl.hookimpl
+def gradrepl_drawings():
+    from gradrepl_loader_lab import drawings
+
+    return {
+        Tuning: drawings.tuning,
+        EpochRun: drawings.epoch_run,
+        Synthetic: drawings.against_memory,
+    }
 
 
 @gradrepl.hookimpl

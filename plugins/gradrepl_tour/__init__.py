@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import gradrepl
 from gradrepl import model
 from gradrepl.commands.registry import ANY, RUNNING, Argument, command
+from gradrepl.draw import Look
 from gradrepl.draw.ink import Line
 from gradrepl.errors import StateError, UsageError
 from gradrepl_tour.guide import Tour, TourAnswer, TourStep, level, sum_of
@@ -20,7 +21,7 @@ from gradrepl_tour.steps import STEPS
 ANSWER = Annotated[str, Argument("next|off", rest=True)]
 
 
-def draw_step(record: TourStep, width: int | None) -> list[Line]:
+def draw_step(record: TourStep, look: Look) -> list[Line]:
     """Return what to do now, and below it what to type."""
     at = f"Tour {record.number}/{record.total} " if record.number else "Tour "
     lines = [[(at, "title"), (record.text, "")]]
@@ -30,7 +31,7 @@ def draw_step(record: TourStep, width: int | None) -> list[Line]:
     return lines
 
 
-def draw_answer(record: TourAnswer, width: int | None) -> list[Line]:
+def draw_answer(record: TourAnswer, look: Look) -> list[Line]:
     """Return what the engine says to a guess, and why."""
     if record.said is None:
         mark, role, said = "·", "dim", ""

@@ -30,7 +30,7 @@ from msgspec.structs import replace
 from screens import Seen, on_screen
 from test_live import until
 
-from gradrepl import draw, model, protocol
+from gradrepl import draw, model, plugins, protocol
 from gradrepl.commands.conversation import Conversation
 from gradrepl.draw import Look, charts, ink, pictures, samples, times
 from gradrepl.draw.epochs import progress
@@ -40,6 +40,7 @@ from gradrepl.tui.app import GradreplApp
 from gradrepl.tui.panels import data, data_loader, data_time
 from gradrepl_loader_lab.records import RunEpoch, TuneLoader
 
+plugins.here().load()  # who draws what the loader laboratory measured
 MINE = replace(LOADER, name="loader", others=("valid", "test"))
 BAD = ODD_ROW
 ROWS = (BAD, ROW, *(replace(ROW, place=place, index=str(place * 7)) for place in (1, 2, 4)))
@@ -235,7 +236,7 @@ def test_before_it_is_looked_at_the_batch_says_what_it_knows() -> None:
 def test_costs_are_to_one_scale(width: int) -> None:
     busy = replace(MINE.processes[0], busy=0.96)
     loader = replace(MINE, timing=TIMING, pace=PACE, processes=(busy,), ready=0)
-    lines = data_time.drawn(loader, None, None, Look(width=width), 6)
+    lines = data_time.drawn(loader, (), Look(width=width), 6)
     text = shown(lines)
     assert fits(lines, width)
     assert "w0 busy 96%" in text
@@ -253,18 +254,18 @@ def test_costs_are_to_one_scale(width: int) -> None:
 
 
 def test_without_gradients_watched_waiting_is_still_known() -> None:
-    text = shown(data_time.drawn(replace(MINE, pace=PACE), None, None, Look(width=78), 6))
+    text = shown(data_time.drawn(replace(MINE, pace=PACE), (), Look(width=78), 6))
     assert "34.1 ms" in text
     assert "rest" in text
     assert ":watch grads" in text
 
 
 def test_what_was_measured_and_how_far_it_is() -> None:
-    text = shown(data_time.drawn(MINE, TUNING, SYNTHETIC, Look(width=100), 10))
+    text = shown(data_time.drawn(MINE, (TUNING, SYNTHETIC), Look(width=100), 10))
     assert "2 workers are 1.9 times as fast as none." in text
     assert "! RuntimeError: no" in text
     assert "▇" in text
-    tight = shown(data_time.drawn(MINE, TUNING, None, Look(width=100), 4))
+    tight = shown(data_time.drawn(MINE, (TUNING,), Look(width=100), 4))
     assert "2 workers 1700/s best" in tight
     assert "▇" not in tight
     assert "3.4 times as fast." in text
@@ -275,8 +276,8 @@ def test_what_was_measured_and_how_far_it_is() -> None:
 
 def test_nothing_measured_says_how_to() -> None:
     bare = replace(MINE, seen=(), processes=())
-    assert ":loader watch" in shown(data_time.drawn(bare, None, None, Look(width=78), 3))
-    assert "Nothing is measured yet." in shown(data_time.drawn(bare, None, None, Look(width=78), 6))
+    assert ":loader watch" in shown(data_time.drawn(bare, (), Look(width=78), 3))
+    assert "Nothing is measured yet." in shown(data_time.drawn(bare, (), Look(width=78), 6))
 
 
 # -- the screen --------------------------------------------------------------------------------

@@ -102,10 +102,12 @@ class DataPage(Page):
                 return self._batch(record)
             case model.Sample():
                 return self._sample(record)
-            case model.LoaderCheck() | model.Epoch() | model.EpochRun():
+            case model.LoaderCheck() | model.Epoch() | model.Record(PANE="classes"):
                 return self._counted(record)
-            case model.Tuning() | model.Synthetic() | model.Progress():
-                return self._time(record)
+            case model.Progress():
+                return self._progress(record)
+            case model.Record(PANE="time"):
+                return record.verdict if self.times.keep(record) else None  # type: ignore[attr-defined]
         return None
 
     def _batch(self, batch: model.Batch) -> str:
@@ -132,7 +134,7 @@ class DataPage(Page):
         odd = f": {sample.odd[0]}" if sample.odd else ""
         return f"{sample.dataset}[{sample.index}], made in {seconds(sample.seconds)}{odd}"
 
-    def _counted(self, record: model.LoaderCheck | model.Epoch | model.EpochRun) -> str | None:
+    def _counted(self, record: model.Record) -> str | None:
         if isinstance(record, model.LoaderCheck):
             self.loader.check = record
         else:
@@ -140,20 +142,10 @@ class DataPage(Page):
         self.loader.resized()
         return "" if self.loader.balance and isinstance(record, model.Epoch) else None
 
-    def _time(self, record: model.Tuning | model.Synthetic | model.Progress) -> str | None:
-        times = self.times
-        if isinstance(record, model.Progress):
-            times.progress = None if record.over else record
-            times.resized()
-            return "" if times.visible_now else None
-        times.progress = None
-        if isinstance(record, model.Tuning):
-            times.tuning = record
-        else:
-            times.synthetic = record
-        times.resized()
-        roomy = isinstance(record, model.Tuning) and times.size.height > len(record.rows) + 1
-        return record.verdict if roomy and times.visible_now else None
+    def _progress(self, record: model.Progress) -> str | None:
+        self.times.progress = None if record.over else record
+        self.times.resized()
+        return "" if self.times.visible_now else None
 
     # -- what its keys do ---------------------------------------------------------------------
 

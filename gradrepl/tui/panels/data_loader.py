@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from gradrepl import model
 from gradrepl.draw import Look, broken, samples
@@ -25,16 +25,16 @@ class Classes(NamedTuple):
     counts: tuple[tuple[str, int], ...]
 
 
-def classes_of(record: model.Epoch | model.EpochRun | model.Batch | None) -> Classes:
-    """Return the labels that ``record`` tells of."""
+def classes_of(record: Any) -> Classes:
+    """Return the labels that an epoch, a batch or a record for this pane tells of."""
     match record:
         case model.Epoch(labels=labels, labels_of=many, number=number):
             of = "the next epoch" if number is None else f"epoch {number}"
             return Classes(f"{count(many, 'sample')} of {of}", labels)
-        case model.EpochRun(labels=labels, samples=many):
-            return Classes(f"{count(many, 'sample')} of an epoch", labels)
         case model.Batch(labels=labels, number=number):
             return Classes(f"batch {number}", labels)
+        case model.Record(PANE="classes", labels=labels, samples=many):  # type: ignore[misc]
+            return Classes(f"{count(many, 'sample')} of an epoch", labels)
     return Classes("", ())
 
 
@@ -96,14 +96,14 @@ class LoaderPane(Paper):
     check: model.LoaderCheck | None = None
     balance = False
     """Only the classes, larger."""
-    _counted: model.Epoch | model.EpochRun | None = None
+    _counted: Any = None
 
     def show(self, loader: model.Loader | None, batch: model.Batch | None) -> None:
         """Show a loader, and with it the batch that was looked at."""
         self.loader, self.looked_at = loader, batch
         self.resized()
 
-    def tally(self, record: model.Epoch | model.EpochRun) -> None:
+    def tally(self, record: Any) -> None:
         """Take the labels that were counted in an epoch, if there were any."""
         if record.labels:
             self._counted = record

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
-from gradrepl import model
-from gradrepl.draw import Look, broken, ink, times
+from msgspec.structs import replace
+
+from gradrepl import draw, model
+from gradrepl.draw import Look, ink, times
 from gradrepl.draw.epochs import progress
 from gradrepl.draw.ink import Line, span
 from gradrepl.model.epochs import Progress
@@ -23,24 +26,17 @@ HINTS = (
 
 
 def drawn(
-    loader: model.Loader, tuning: model.Tuning | None, synthetic: model.Synthetic | None,
-    look: Look, height: int,
-) -> list[Line]:  # fmt: skip
+    loader: model.Loader, measured: Iterable[model.Record], look: Look, height: int
+) -> list[Line]:
     """Return all that is known about the time; without anything, how to come to know it."""
     lines = times.step(loader, look, height)
-    if tuning is not None:
-        lines += _broken(times.tuning(tuning, look, height - len(lines)), look)
-    if synthetic is not None and synthetic.verdict:
-        lines += _broken([[("synthetic ", "title"), span(synthetic.verdict)]], look)
+    for record in measured:
+        lines += draw.lines(record, replace(look, height=height - len(lines)))
     if not lines:
         return nothing(look, height)
     missing = loader.timing is None and loader.pace is not None and len(lines) < height
     more: Line = [(":watch grads", "key"), (" tells forward, backward and optimizer", "dim")]
     return [*lines, ink.fit(more, look.width)] if missing else lines
-
-
-def _broken(lines: list[Line], look: Look) -> list[Line]:
-    return [part for line in lines for part in broken(line, look.width)]
 
 
 def nothing(look: Look, height: int) -> list[Line]:
@@ -51,7 +47,7 @@ def nothing(look: Look, height: int) -> list[Line]:
 
 
 class TimePane(Paper):
-    """The time of a step, workers and queue, and what tuning found."""
+    """The time of a step, workers and queue, and what was measured of the loader."""
 
     NAME: ClassVar[str] = "Time"
     HELP: ClassVar[str] = (
@@ -60,9 +56,19 @@ class TimePane(Paper):
         "itself, with 0, 1, 2 and 4 workers (t). ! marks what failed, and a full /dev/shm."
     )
     loader: model.Loader | None = None
-    tuning: model.Tuning | None = None
-    synthetic: model.Synthetic | None = None
     progress: Progress | None = None
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._measured: dict[type, Any] = {}
+        """By class, the last that was measured of any loader."""
+
+    def keep(self, record: model.Record) -> bool:
+        """Keep what was measured; return whether there is room to show it whole."""
+        self.progress = None
+        self._measured[type(record)] = record
+        self.resized()
+        return self.visible_now and len(draw.lines(record, self.look)) <= self.size.height
 
     def show(self, loader: model.Loader | None) -> None:
         """Show what is known of this loader."""
@@ -86,8 +92,7 @@ class TimePane(Paper):
         said, told = f"{title}{last}", times.verdict(loader)
         fits = len(said) + len(told) + 4 < width
         self.caption(said, told if fits else "")
-        mine = self.tuning if self.tuning and self.tuning.name == loader.name else None
-        proved = self.synthetic if self.synthetic and self.synthetic.loader == loader.name else None
-        lines = drawn(loader, mine, proved, self.look, height - (not fits))
+        mine = [each for each in self._measured.values() if each.loader == loader.name]
+        lines = drawn(loader, mine, self.look, height - (not fits))
         role = "warn" if "bound" in told else "good"
         self.write([*lines, *([] if fits else ink.wrap([span(told, role)], width, 2))])
