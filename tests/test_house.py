@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -137,15 +136,14 @@ def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
     return [set(group) for group in groups if len(group) > 1]
 
 
-STILL = {"tui": 2}
-"""Files that are in a circle yet, by room: these numbers only shrink."""
-
-
 def test_no_circle_of_imports() -> None:
     arrows = {module: imports_of(file) & {*MODULES} - {module} for module, file in MODULES.items()}
-    found = circles(arrows)
-    rooms = Counter(each.split(".")[1] if each.count(".") > 1 else "" for c in found for each in c)
-    assert {room: n for room, n in rooms.items() if n > STILL.get(room, 0)} == {}, found
+    assert circles(arrows) == []
+
+
+def test_a_circle_is_found() -> None:
+    arrows = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
+    assert circles(arrows) == [{"b", "c"}]
 
 
 @pytest.mark.parametrize("file", PLUGINS, ids=lambda file: str(file.relative_to(ROOT)))
@@ -181,7 +179,7 @@ def test_ruff_has_nothing_to_say(words: tuple[str, ...]) -> None:
 
 
 def test_lines_set_by_hand_are_few() -> None:
-    assert sum(file.read_text().count("# fmt: skip") for file in FILES) <= 123  # to go down to 20
+    assert sum(file.read_text().count("# fmt: skip") for file in FILES) <= 56  # to go down to 20
 
 
 def test_public_face() -> None:

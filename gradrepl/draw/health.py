@@ -155,13 +155,13 @@ class Columns(NamedTuple):
 def columns(width: int) -> Columns:
     """Return what there is room for."""
     if width >= WIDE:
-        fixed = Columns(0, 13, 9, 9, 9, 14, 5, 5, 0, 10)
+        fixed = Columns(0, 13, 10, 10, 10, 14, 5, 5, 0, 10)
         rest = width - 2 - sum(fixed)
         name = min(30, max(12, rest - 26))
         return fixed._replace(name=name, steps=min(48, rest - name))
     roomy = width >= NARROW
-    fixed = Columns(0, 0, 9, 0, 9, 14, 5, 0, 12, 10) if roomy else (
-        Columns(0, 0, 9, 0, 0, 0, 0, 0, 9, 10))  # fmt: skip
+    most = Columns(0, 0, 10, 0, 10, 14, 5, 0, 12, 10)
+    fixed = most if roomy else Columns(0, 0, 10, 0, 0, 0, 0, 0, 9, 10)
     return fixed._replace(name=max(8, width - 2 - sum(fixed)))
 
 

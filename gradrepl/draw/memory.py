@@ -97,7 +97,8 @@ def member_row(member: model.Member, width: int) -> Line:
     line = Row([("! " if member.stale else "  ", "bad")])
     line.append((ink.pad(ink.clip(name, at - 1), at), role))
     for (text, role), room in zip(rest, rooms, strict=True):
-        line.append((ink.pad(ink.first_words(text, room), room), role))
+        text = ink.first_words(text, room - 1 if room > 3 else room)  # a gap, but in the last one
+        line.append((ink.pad(text, room), role))
     return line
 
 
