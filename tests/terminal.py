@@ -44,6 +44,8 @@ class Terminal:
                 self._stream.feed(self.child.read_nonblocking(65536, timeout=0.2))
             except pexpect.TIMEOUT:
                 continue
+            except TypeError:  # pyte's, at an escape code that a killed client left unfinished
+                self._stream = pyte.ByteStream(self.screen)
             except pexpect.EOF:
                 assert ready(), f"ended before {what!r}:\n{self.text}"
 
