@@ -67,14 +67,14 @@ def test_every_line_fits_and_says_the_verdict(width: int) -> None:
 
 def test_the_list_at_two_widths() -> None:
     assert text([head(78), line(ENC, "", 78)]) == [
-        "  parameter        |g|      |g|/|w|  update/weight zero steps       verdict",
-        "! enc.weight       3.1e-9   1.9e-10  ~4e-9         2%   █▆▃▁        vanishing",
+        "  parameter      |g|       |g|/|w|   update/weight zero steps       verdict",
+        "! enc.weight     3.1e-9    1.9e-10   ~4e-9         2%   █▆▃▁        vanishing",
     ]
     assert text([head(116), line(HEAD, "", 116)]) == [
-        "  parameter     shape        |g|      max|g|   |g|/|w|  update/weight zero nan  "
-        "last 24 steps             verdict",
-        "! head.weight   (10, 64)     nan      nan      nan      0.0025        0%   640  "
-        "▁▃▆█!                     NaN @118",
+        "  parameter   shape        |g|       max|g|    |g|/|w|   update/weight zero nan "
+        " last 23 steps            verdict",
+        "! head.weight (10, 64)     nan       nan       nan       0.0025        0%   640 "
+        " ▁▃▆█!                    NaN @118",
     ]
 
 
