@@ -15,7 +15,7 @@ SHOWN = {
     "backward": ("[2 Bwd]", "AccumulateGrad", "fc2.bias"),
     "memory": ("[3 Mem]", "view of weight", "saved value changed"),
     "data": ("[4 Data]", "Batch 1 of 28", "Digits, 1,797 samples"),
-    "health": ("[5 Health]", "vanishing", "log10 |g| by depth"),
+    "health": ("[5 Health]", "vanishing", "|g| by depth"),
 }
 
 
