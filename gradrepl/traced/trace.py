@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import model as records
 from gradrepl.errors import StateError
-from gradrepl.model.running import OpRow
-from gradrepl.model.traced import TracedPass
+from gradrepl.model.running import OpRow, TracedPass
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -126,10 +125,10 @@ class Trace:
         return f"<gradrepl.trace: {self.summary}>"
 
     def __rich__(self) -> RenderableType:
-        from gradrepl.draw import traced
+        from gradrepl.draw import running
         from gradrepl.repl.paint import painted
 
-        return painted(traced.trace(self.summary, self.ops, self.passes, self.graph))
+        return painted(running.trace(self.summary, self.ops, self.passes, self.graph))
 
     def _repr_html_(self) -> str | None:
         from gradrepl.traced import html

@@ -15,9 +15,8 @@ from gradrepl.draw import ink
 from gradrepl.draw.charts import sparkline
 from gradrepl.draw.health import foot
 from gradrepl.draw.numbers import number
-from gradrepl.draw.traced import in_a_line
-from gradrepl.model.running import NodeRow, OpRow, Shape
-from gradrepl.model.traced import TracedPass
+from gradrepl.draw.running import in_a_line
+from gradrepl.model.running import NodeRow, OpRow, Shape, TracedPass
 
 if TYPE_CHECKING:
     from gradrepl.traced.trace import Trace
