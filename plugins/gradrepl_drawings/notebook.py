@@ -19,7 +19,7 @@ from gradrepl.draw.running import in_a_line
 from gradrepl.model.running import NodeRow, OpRow, Shape, TracedPass
 
 if TYPE_CHECKING:
-    from gradrepl.traced.trace import Trace
+    from gradrepl.traced import Trace
 
 ROWS = 200
 """Rows of one table that are shown; a notebook is stored with all of them."""
