@@ -35,7 +35,7 @@ with warnings.catch_warnings():
     from random_graphs import build
     from test_order import ROOTS, STEPS
 
-    from gradrepl.engine.export.journal import Journal
+    from gradrepl.engine.export.answers import Journal
     from gradrepl.engine.export.snapshot import Snapshot
     from gradrepl.engine.graph.graph import Graph
     from gradrepl.engine.graph.labels import Labelled
