@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from gradrepl import __version__
+import gradrepl
 from gradrepl.export import GRAPH, OPS, PASS, exporter
 from gradrepl.export.files import Graph
 from gradrepl.export.files import Ops as OpsRecord
@@ -85,7 +85,7 @@ def op_fields(op: OpRow) -> dict[str, Any]:
 
 def _json(file: TextIO, head: dict[str, Any], name: str, rows: Iterable[Any]) -> None:
     """Write an object whose last field is a list of rows, one a line."""
-    head = {"gradrepl": __version__, "format": FORMAT, **head}
+    head = {"gradrepl": gradrepl.__version__, "format": FORMAT, **head}
     file.write(f"{json.dumps(head, ensure_ascii=False)[:-1]},\n{json.dumps(name)}: [")
     for place, row in enumerate(rows):
         file.write(",\n" if place else "\n")
