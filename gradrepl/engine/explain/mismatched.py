@@ -44,6 +44,7 @@ DTYPES = (
     "same scalar type",
     "must share same datatype",
     "does not match weight dtype",
+    "input must have the type",
     "expected dtype",
     "same type",
     "self.dtype to be equal to",
