@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pluggy
 
 from gradrepl import model
-from gradrepl.conditions import Kind
+from gradrepl.conditions import Event, Kind
 from gradrepl.draw import Look
 from gradrepl.draw.ink import Line
-from gradrepl.event import Event
 
 if TYPE_CHECKING:  # a hundred structs: the first frame does not wait for them
     from gradrepl.protocol import Request

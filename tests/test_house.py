@@ -97,7 +97,7 @@ def imports_of(file: Path) -> set[str]:
     return named
 
 
-BELOW = ("model", "protocol", "conditions", "draw", "event", "errors")
+BELOW = ("model", "protocol", "conditions", "draw", "errors")
 """What both wings import, and what imports neither of them."""
 CLIENTS = ("tui", "repl", "commands")
 MAY_NOT = {

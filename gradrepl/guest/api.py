@@ -10,10 +10,9 @@ from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradrepl.engine import current
-from gradrepl.engine.stopping import processes
+from gradrepl.engine.stopping.interrupts import call_in_main_thread, refuses
 from gradrepl.errors import StateError
 from gradrepl.guest.host import BdbQuit, Host
-from gradrepl.guest.next_line import call_in_main_thread
 
 if TYPE_CHECKING:
     from gradrepl.engine.observers import Observer
@@ -40,10 +39,10 @@ def _stop_at(frame: FrameType, reason: str) -> None:
     session = current.session
     if session is not None:  # started by ``gradrepl script.py``: it has its client
         if session.gate.detached:
-            processes.refuses(frame, reason)
+            refuses(frame, reason)
         elif not session.gate.answering():
             session.stepper.pause_here(frame, reason)
-    elif not processes.refuses(frame, reason):
+    elif not refuses(frame, reason):
         Host.get().pause(frame, reason)
 
 
@@ -81,7 +80,7 @@ def look_at(error: BaseException | None, tb: TracebackType | None) -> None:
 
     if current.session is not None:
         script.post_mortem(current.session, error, tb)
-    elif tb is not None and not processes.refuses(tb.tb_frame, "post_mortem()"):
+    elif tb is not None and not refuses(tb.tb_frame, "post_mortem()"):
         host = Host.get()
         host.wake()
         with suppress(BdbQuit):
@@ -126,7 +125,7 @@ def _spaces(
 
 def _stepped(work: Callable[[], Result]) -> Result | None:
     frame = sys._getframe(2)
-    if current.session is not None or processes.refuses(frame, "run()"):
+    if current.session is not None or refuses(frame, "run()"):
         return work()
     host = Host.get()
     host.wake()

@@ -16,13 +16,17 @@ from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine import debuggee
 from gradrepl.engine.code import fork_warning, frames
-from gradrepl.engine.stopping import processes
 from gradrepl.engine.stopping.gate import Quitting
-from gradrepl.engine.stopping.interrupts import Interrupts
+from gradrepl.engine.stopping.interrupts import (
+    Interrupts,
+    NextLine,
+    call_in_main_thread,
+    others_wait,
+    own,
+)
 from gradrepl.guest import terminal
 from gradrepl.guest.clients import Client, Clients
 from gradrepl.guest.listener import Listener, own_name
-from gradrepl.guest.next_line import NextLine, call_in_main_thread, own
 from gradrepl.link import BlockingLink
 from gradrepl.model import Notice
 
@@ -239,7 +243,7 @@ class Host:
             call_in_main_thread(self.session.watch_for_torch)
         self.clients.join(link, self.session.ready)
         self._has_come.set()
-        if waiting := processes.others_wait():
+        if waiting := others_wait():
             self.session.tell(Notice(message=waiting))
         if first and not self.session.gate.places:
             self._pause_soon()

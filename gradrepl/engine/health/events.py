@@ -38,5 +38,5 @@ class WatchEvent(TensorEvent):
     def deeper(self) -> bool:
         return True
 
-    def told(self, reason: str) -> dict[str, Any]:
+    def stop_fields(self, reason: str) -> dict[str, Any]:
         return {"reason": f"{reason}: {', '.join(self.said())}"}

@@ -19,13 +19,13 @@ from typing import Any
 from gradrepl import protocol
 from gradrepl.conditions import Continue, Verb
 from gradrepl.engine.code import frames
-from gradrepl.errors import Aborted
+from gradrepl.errors import Aborted, StateError
 from gradrepl.model import Error, Record, Site
 
-RUNS_ON = Error(
-    message="the program runs on.", hint="Ask again at the next stop.", kind="StateError"
-)
+CONTINUES = StateError("the program continues.", "Ask again at the next stop.").record()
 """The answer to what was asked too late for a stop."""
+LEAVING = (protocol.Resume, protocol.Abort, protocol.Quit)
+"""Requests that end a stop."""
 LOOK_UP = 0.25
 """Seconds after which a parked main thread looks for signals that came at a bad moment."""
 
@@ -193,45 +193,51 @@ class Gate:
                 outer.inbox.put(ask)  # type: ignore[union-attr]
         for ask in left if outer is None else ():
             if isinstance(ask, protocol.Ask):
-                self._send(protocol.Answer(id=ask.id, record=RUNS_ON))
+                self._send(protocol.Answer(id=ask.id, record=CONTINUES))
         if outer is not None and outer.waiting:
             self.prompt(outer)
 
     def _loop(self, place: Place) -> Verb:
         self.prompt(place)
+        idle = place.state == "idle"
         struck: Exception | None = None
         while True:
             try:
                 ask = self._next(place)
             except Exception as problem:  # out of a signal handler of the program's
-                struck = None if place.state == "idle" else problem
+                struck = None if idle else problem
                 with self.masked():
                     self._send(protocol.Tell(record=self.struck(problem, place)))
                 continue
+            if ask is None and idle:
+                raise Quitting
             if ask is None:
-                if place.state == "idle":
-                    raise Quitting
                 return Continue()
-            request = ask.request
-            if isinstance(request, (protocol.Resume, protocol.Abort, protocol.Quit)):
-                self._send(protocol.Answer(id=ask.id))
-                if place.state == "idle" and not isinstance(request, protocol.Quit):
-                    self.prompt(place)
-                    continue
-                self._quitting = isinstance(request, protocol.Quit)
-                if self._quitting:
-                    raise self.quitting
-                if struck is not None and isinstance(request, protocol.Resume):
-                    raise struck
-                return _leave(request)
-            stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
-            free = place.state == "idle" or stepped
-            runs = isinstance(request, protocol.RUNS)
-            with self.masked(not (runs and free)):
-                record = self._answer(request, place)
-            self._send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
-            if runs and self.places[-1] is place:
+            if not isinstance(ask.request, LEAVING):
+                self._reply(ask, place)
+                continue
+            self._send(protocol.Answer(id=ask.id))
+            self._quitting = isinstance(ask.request, protocol.Quit)
+            if self._quitting:
+                raise self.quitting
+            if idle:  # there is nothing to go on with
                 self.prompt(place)
+                continue
+            if struck is not None and isinstance(ask.request, protocol.Resume):
+                raise struck
+            return _leave(ask.request)
+
+    def _reply(self, ask: protocol.Ask, place: Place) -> None:
+        """Answer; at the idle prompt, or if it is stepped, what runs the user's code may stop."""
+        request = ask.request
+        runs = isinstance(request, protocol.RUNS)
+        stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
+        free = runs and (stepped or place.state == "idle")
+        with self.masked(not free):
+            record = self._answer(request, place)
+        self._send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
+        if runs and self.places[-1] is place:
+            self.prompt(place)
 
     def _next(self, place: Place) -> protocol.Ask | None:
         if self.detached or self._quitting:
