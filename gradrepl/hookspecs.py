@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -19,6 +19,7 @@ from gradrepl import model
 from gradrepl.conditions import Event, Kind
 from gradrepl.draw import Look
 from gradrepl.draw.ink import Line
+from gradrepl.errors import UsageError
 
 if TYPE_CHECKING:  # a hundred structs: the first frame does not wait for them
     from gradrepl.protocol import Request
@@ -30,16 +31,21 @@ Draw = Callable[[Any, Look], Iterable[Line]]
 """Draws a record as lines of (text, role)."""
 
 
-class Here(Protocol):
-    """Where the program is parked, for the half of a plugin that answers there."""
+class Here:
+    """Where the program is parked, for the half of a plugin that answers there.
 
-    session: Any
-    """The engine's own; its inside may change between versions."""
-    place: Any
+    ``session`` and ``place`` are the engine's own; their inside may change between versions.
+    """
+
+    def __init__(self, session: Any, place: Any) -> None:
+        self.session = session
+        self.place = place
 
     @property
     def names(self) -> dict[str, Any]:
         """The variables in scope, the innermost winning."""
+        with self.session.scope(self.place) as (space, local):
+            return {**space, **local}
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of an expression of the user's.
@@ -47,18 +53,29 @@ class Here(Protocol):
         Raises:
             UsageError: it has none.
         """
+        try:
+            return self.session.evaluate(expression, self.place)
+        except Exception as error:  # the user's expression
+            raise UsageError(f"{expression}: {type(error).__name__}: {error}") from None
 
     def ask(self, request: Request) -> model.Record | None:
         """Return the record that answers a request."""
+        record: model.Record | None = self.session.answer(request, self.place)
+        return record
 
     def grad_as_typed(self) -> AbstractContextManager[Any]:
         """Record gradients where what the user types would: inside a backward the mode is off."""
+        mode: AbstractContextManager[Any] = self.session.grad_as_typed(self.place)
+        return mode
 
     def progress(self, what: str, total: int | None = None, unit: str = "batches") -> Any:
         """Tell how far something long is, and take Ctrl-C as the wish to have what there is.
 
         ``with here.progress("tune", 4) as telling``: ``telling.at(1)``, ``telling.stopped``.
         """
+        from gradrepl.engine.progress import Telling
+
+        return Telling(self.session, what, total, unit)
 
 
 # -- in a face, in its main thread, once, before the first prompt ------------------------------

@@ -17,14 +17,14 @@ from gradrepl.engine.code import evaluate, script
 from gradrepl.engine.data.wanted import Loops
 from gradrepl.engine.explain import errors
 from gradrepl.engine.health.wanted import Gradients
-from gradrepl.engine.plugged.observers import Plugged
+from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.session import Link, Session
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.errors import Aborted, GradreplError, UsageError
 
-EARLY = ("breaking", "running", "looking", "plugged.wanted")
+EARLY = ("running", "looking", "plugged")
 """What answers before torch is there."""
-ROOMS = ("memory", "chain", "modules", "health", "data", "export", "plugged")
+ROOMS = ("memory", "chain", "modules", "health", "data", "export")
 """Packages whose files are loaded when the first of their requests comes."""
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from gradrepl import protocol
 from gradrepl.engine.code import evaluate, frames
@@ -48,6 +48,8 @@ class Session:
 
     recorder: Recorder
     """What records ops; there once torch is."""
+    current: ClassVar[Session | None] = None
+    """The session of ``gradrepl script.py``; None in a process that the user started."""
 
     def __init__(self, link: Link, answer: Answerer) -> None:
         self.link = link

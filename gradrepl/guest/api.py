@@ -9,14 +9,13 @@ from contextlib import suppress
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gradrepl.engine import current
+from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.interrupts import call_in_main_thread, refuses
 from gradrepl.errors import StateError
 from gradrepl.guest.host import BdbQuit, Host
 
 if TYPE_CHECKING:
     from gradrepl.engine.observers import Observer
-    from gradrepl.engine.session import Session
 
 Result = TypeVar("Result")
 
@@ -36,7 +35,7 @@ def embed(*, header: str = "") -> None:
 
 
 def _stop_at(frame: FrameType, reason: str) -> None:
-    session = current.session
+    session = Session.current
     if session is not None:  # started by ``gradrepl script.py``: it has its client
         if session.gate.detached:
             refuses(frame, reason)
@@ -78,8 +77,8 @@ def look_at(error: BaseException | None, tb: TracebackType | None) -> None:
     """Stop at where ``error`` was raised; ``tb`` is the part of its traceback that counts."""
     from gradrepl.engine.code import script
 
-    if current.session is not None:
-        script.post_mortem(current.session, error, tb)
+    if Session.current is not None:
+        script.post_mortem(Session.current, error, tb)
     elif tb is not None and not refuses(tb.tb_frame, "post_mortem()"):
         host = Host.get()
         host.wake()
@@ -125,7 +124,7 @@ def _spaces(
 
 def _stepped(work: Callable[[], Result]) -> Result | None:
     frame = sys._getframe(2)
-    if current.session is not None or refuses(frame, "run()"):
+    if Session.current is not None or refuses(frame, "run()"):
         return work()
     host = Host.get()
     host.wake()
@@ -147,7 +146,7 @@ def listen(address: str = "") -> str:
     Raises:
         LinkError: nobody can listen there.
     """
-    if current.session is not None:
+    if Session.current is not None:
         raise StateError("this program has its client already.", "listen() is for others.")
     return Host.get().listen(address).address
 
@@ -157,13 +156,13 @@ def listen(address: str = "") -> str:
 
 def session() -> Session:
     """Return this process's session; make one if there is none."""
-    return current.session or Host.get().session
+    return Session.current or Host.get().session
 
 
 def begin(observer: Observer, *, stops: bool = False) -> Session:
     """Let ``observer`` look on from now on; with ``stops`` threads may park."""
     joined = session()
-    if current.session is None:
+    if Session.current is None:
         host = Host.get()
         host.wake() if stops else host.look_on()
     joined.stepper.observe(observer)
@@ -185,5 +184,5 @@ def end(observer: Observer, joined: Session) -> None:
         call_in_main_thread(stepper.place_recorder)
     if stepper.torch_here and not stepper.records:
         stepper.recorder.forget_paths()  # it holds the modules, whose paths it knows
-    if current.session is None and joined is Host.get().session:
+    if Session.current is None and joined is Host.get().session:
         Host.get().looked_on()

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine import debuggee
-from gradrepl.engine.code import fork_warning, frames
+from gradrepl.engine.code import frames, patches
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.stopping.interrupts import (
     Interrupts,
@@ -53,7 +53,7 @@ class Host:
         if cls.here is None or cls.here.pid != os.getpid():
             cls.here = Host()
             os.register_at_fork(after_in_child=cls.here.forked)
-            fork_warning.keep_to_itself()
+            patches.hide_fork_warning()
             atexit.register(cls.here.at_exit)
         return cls.here
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gradrepl import client, endpoint, guest
-from gradrepl.engine.code import stdio
+from gradrepl.engine.code import script
 from gradrepl.errors import LinkError
 from gradrepl.link import leave_signals
 
@@ -91,7 +91,7 @@ class Terminal:
             call()
         try:
             self._await_turn()
-            flush()
+            script.flush()
             self._mode = termios.tcgetattr(self._tty)
             wanted = map(os.environ.get, ("GRADREPL_CLIENT", "GRADREPL_FACE"))
             self.is_screen = "repl" not in wanted and client.has_screen(self._tty)
@@ -176,13 +176,6 @@ class Terminal:
         )
 
 
-def flush() -> None:
-    """Write out what Python's standard streams hold."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # closed, or not a file at all
-            stream.flush()
-
-
 class Redirection:
     """Standard streams that are the terminal become pipes; others stay as they are."""
 
@@ -192,7 +185,7 @@ class Redirection:
         self.input = -1
         """The write end of standard input's pipe, -1 if that is no terminal."""
         self._kept: dict[int, int] = {}
-        flush()
+        script.flush()
         self.outputs = tuple(self._pipe(number) for number in (1, 2))
         self._stdin = sys.stdin
         if os.isatty(0):
@@ -200,7 +193,7 @@ class Redirection:
             read, self.input = os.pipe()
             os.dup2(read, 0)
             os.close(read)
-            stdio.share_input(reads_input)
+            script.share_input(reads_input)
         self._ours = sys.stdin
 
     @property
@@ -219,7 +212,7 @@ class Redirection:
         self.handed_over()
         if sys.stdin is self._ours:
             sys.stdin = self._stdin
-        flush()
+        script.flush()
         for number, kept in self._kept.items():
             os.dup2(kept, number)
             os.close(kept)

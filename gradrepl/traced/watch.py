@@ -60,9 +60,9 @@ class Watch:
                 raise
 
     def _arm(self, condition: c.Condition, text: str, frame: FrameType) -> None:
-        from gradrepl.engine.breaking import set_breakpoint
         from gradrepl.engine.code import frames
         from gradrepl.engine.health.model_watch import OWN, OwnCondition
+        from gradrepl.engine.running import set_breakpoint
         from gradrepl.engine.stopping.gate import Place
 
         stepper = self._session.stepper

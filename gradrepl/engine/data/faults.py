@@ -15,7 +15,7 @@ from torch.utils.data import sampler as samplers
 from gradrepl import model
 from gradrepl.engine.data import batches, current_loader, loaders, odd, samples
 from gradrepl.engine.data.order import Epoch
-from gradrepl.engine.plugged.observers import Plugged
+from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
 from gradrepl.model import Finding, SampleRow, Site
