@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from msgspec.structs import replace
 
 from gradrepl import model, protocol
-from gradrepl.commands.expressions import expressions
-from gradrepl.commands.registry import Argument, Expression, command
+from gradrepl.commands.registry import Argument, Expression, command, expressions
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 
-GROUP = "Chain rule"
+chain = partial(command, group="Chain rule")
 
 
 class Ends(NamedTuple):
@@ -59,7 +59,7 @@ Node = Annotated[str, Argument("#N|EXPR|NAME", complete="python", rest=True)]
 Checkable = Annotated[str, Argument("#N|CALL", complete="python", rest=True)]
 
 
-@command("paths", group=GROUP)
+@chain("paths")
 async def paths(talk: Talk, ends: Path) -> Answer:
     """Show every path from ROOT to LEAF, what each adds to the gradient, and that it adds up.
 
@@ -73,25 +73,25 @@ async def paths(talk: Talk, ends: Path) -> Answer:
     return answer
 
 
-@command("addends", group=GROUP)
+@chain("addends")
 async def addends(talk: Talk, ends: Pair) -> Answer:
     """Show what is added up where gradients meet, at LEAF or any tensor, and who sent each."""
     return await talk.ask(protocol.AddendsOf(root=ends.root, target=ends.leaf))
 
 
-@command("terms", group=GROUP)
+@chain("terms")
 async def terms(talk: Talk, loss: Expression = "") -> Answer:
     """Split a sum of losses at its additions: norm and cosine of each term's gradients."""
     return await talk.ask(protocol.TermsOf(root=loss))
 
 
-@command("rule", group=GROUP)
+@chain("rule")
 async def rule(talk: Talk, what: Node = "") -> Answer:
     """Show the derivative rule of a node as torch defines it, with numbers where they are few."""
     return await talk.ask(protocol.RuleOf(what=what))
 
 
-@command("verify", "V", group=GROUP)
+@chain("verify", "V")
 async def verify(talk: Talk, what: Checkable = "") -> Answer:
     """Compare a derivative with finite differences in float64: of this op, of #N, of a call."""
     return await talk.ask(protocol.Verify(what=what))

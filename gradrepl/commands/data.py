@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from gradrepl import protocol
-from gradrepl.commands.expressions import is_expression
-from gradrepl.commands.registry import Argument, command
+from gradrepl.commands.registry import Argument, command, is_expression
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 from gradrepl.launch import is_device
 
-GROUP = "Data"
+data = partial(command, group="Data")
 
 What = Annotated[str, Argument("EXPR|watch|off|check EXPR", complete="python", rest=True)]
 Number = Annotated[str, Argument("N", rest=True)]
 Index = Annotated[str, Argument("I", complete="python", rest=True)]
 
 
-@command("loader", group=GROUP)
+@data("loader")
 async def loader(talk: Talk, what: What = "") -> Answer:
     """Show a DataLoader: settings, which have no effect here, sampler, seed, workers.
 
@@ -40,7 +40,7 @@ async def _bound(talk: Talk, word: str) -> bool:
     return await talk.ask(protocol.Bound(word=word)) is not None
 
 
-@command("batch", group=GROUP)
+@data("batch")
 async def batch(talk: Talk, number: Number = "") -> Answer:
     """Show batch N of this epoch, sample by sample, the odd ones first; without N the next one.
 
@@ -53,7 +53,7 @@ async def batch(talk: Talk, number: Number = "") -> Answer:
     return await talk.ask(protocol.AskBatch(number=wanted))
 
 
-@command("sample", group=GROUP)
+@data("sample")
 async def sample(talk: Talk, index: Index) -> Answer:
     """Show dataset[I]: statistics, a small picture, and how long each transform took.
 
@@ -62,7 +62,7 @@ async def sample(talk: Talk, index: Index) -> Answer:
     return await talk.ask(protocol.AskSample(index=index))
 
 
-@command("fetch", group=GROUP)
+@data("fetch")
 async def fetch(talk: Talk, index: Index) -> Answer:
     """Run dataset[I] here, with its worker's seed, stopped at its first op."""
     await talk.run(protocol.FetchSample(index=index))
@@ -72,7 +72,7 @@ async def fetch(talk: Talk, index: Index) -> Answer:
 Which = Annotated[str, Argument("N", rest=True)]
 
 
-@command("epoch", group=GROUP)
+@data("epoch")
 async def epoch(talk: Talk, which: Which = "") -> Answer:
     """Show what of this epoch the program has got, and what is left: visits, repeats, labels.
 
@@ -86,7 +86,7 @@ async def epoch(talk: Talk, which: Which = "") -> Answer:
 Device = Annotated[str, Argument("cpu|cuda[:N]|auto")]
 
 
-@command("device", group=GROUP)
+@data("device")
 async def device(talk: Talk, name: Device = "") -> Answer:
     """List the devices; or choose the one that 'to' takes: cpu, cuda, cuda:1, auto."""
     return await talk.ask(protocol.AskDevices(device=name, chosen=talk.options.device))
@@ -95,7 +95,7 @@ async def device(talk: Talk, name: Device = "") -> Answer:
 Moving = Annotated[str, Argument("[DEVICE] EXPR", complete="python", rest=True)]
 
 
-@command("to", group=GROUP)
+@data("to")
 async def to(talk: Talk, what: Moving) -> Answer:
     """Move a batch or a module to a device, and say what was copied and how fast; '_' is it.
 

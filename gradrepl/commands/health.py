@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated
 
 from gradrepl import protocol
@@ -10,7 +11,7 @@ from gradrepl.commands.registry import RUNNING, WAITING, Argument, command
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 
-GROUP = "Health"
+watching = partial(command, group="Health")
 
 What = Annotated[str, Argument("grads|nodes [every K]|off", rest=True)]
 Name = Annotated[str, Argument("NAME|nodes", rest=True)]
@@ -18,7 +19,7 @@ Setting = Annotated[str, Argument("NAME")]
 Value = Annotated[str, Argument("VALUE", rest=True)]
 
 
-@command("watch", group=GROUP)
+@watching("watch")
 async def watch(talk: Talk, what: What = "") -> Answer:
     """Watch the gradients while the program runs: 'watch grads', 'watch nodes', 'watch off'.
 
@@ -51,7 +52,7 @@ def _watched(what: str) -> protocol.WatchHealth:
     )
 
 
-@command("health", group=GROUP, states=(*WAITING, RUNNING))
+@watching("health", states=(*WAITING, RUNNING))
 async def health(talk: Talk, name: Name = "") -> Answer:
     """Show every watched parameter's gradient with its verdict, the worst first; or one, NAME.
 
@@ -66,7 +67,7 @@ async def health(talk: Talk, name: Name = "") -> Answer:
     return await talk.ask(protocol.AskHealth(name=name, running=running))
 
 
-@command("set", group=GROUP)
+@watching("set")
 async def set_(talk: Talk, name: Setting = "", value: Value = "") -> Answer:
     """Show the limits of the verdicts, or set one: 'set health.vanishing 1e-9'.
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from gradrepl import protocol
-from gradrepl.commands.expressions import expressions
-from gradrepl.commands.registry import Argument, Expression, Press, command
+from gradrepl.commands.registry import Argument, Expression, Press, command, expressions
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import UsageError
 
-GROUP = "Memory"
+memory = partial(command, group="Memory")
 Expressions = Annotated[
     tuple[str, ...], Argument("EXPR...", complete="python", rest=True, read=expressions)
 ]
 
 
-@command("mem", group=GROUP)
+@memory("mem")
 async def mem(talk: Talk, names: Expressions = ()) -> Answer:
     """Show which tensors share memory, and how; of two tensors say it in one sentence.
 
@@ -29,7 +29,7 @@ async def mem(talk: Talk, names: Expressions = ()) -> Answer:
     return await talk.ask(protocol.AskStorages(expressions=names))
 
 
-@command("compare", group=GROUP, key=Press("=", "Compare two tensors"))
+@memory("compare", key=Press("=", "Compare two tensors"))
 async def compare(talk: Talk, names: Expressions) -> Answer:
     """Show how far two tensors are apart: 'compare x y', or 'compare x, f(y)'."""
     if len(names) != 2:
@@ -37,7 +37,7 @@ async def compare(talk: Talk, names: Expressions) -> Answer:
     return await talk.ask(protocol.Compare(a=names[0], b=names[1]))
 
 
-@command("copies", group=GROUP)
+@memory("copies")
 async def copies(talk: Talk, expression: Expression) -> Answer:
     """Measure what each way of copying EXPR does: bytes, version counter, gradient.
 
@@ -47,7 +47,7 @@ async def copies(talk: Talk, expression: Expression) -> Answer:
     return await talk.ask(protocol.AskCopies(expression=expression))
 
 
-@command("versions", group=GROUP)
+@memory("versions")
 async def versions(talk: Talk, expression: Expression = "") -> Answer:
     """Show who wrote to a tensor's memory and who saved it; from now on compare its content.
 
@@ -60,7 +60,7 @@ async def versions(talk: Talk, expression: Expression = "") -> Answer:
     return await talk.ask(protocol.AskVersions(expression=expression))
 
 
-@command("bytes", group=GROUP)
+@memory("bytes")
 async def bytes_(talk: Talk) -> Answer:
     """Show who holds how much memory: parameters, gradients, optimizer, saved for backward."""
     return await talk.ask(protocol.AskBytes())

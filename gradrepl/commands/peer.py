@@ -1,17 +1,20 @@
-"""One debuggee as a client has it: process, link, and the answers still to come."""
+"""One program as a client has it: process, link, and the answers still to come."""
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from gradrepl import model, protocol
-from gradrepl.commands.talk import gone_error
+from gradrepl.endpoint import Endpoint, connected
 from gradrepl.errors import GradreplError, LinkError
-from gradrepl.launch import Debuggee, Options, Streams
+from gradrepl.launch import KEPT, Debuggee, Options, Streams
 from gradrepl.link import Link, Listener
 
 PATIENCE = 3.0
@@ -20,6 +23,11 @@ LINGER = 0.2
 """Seconds after its end in which the link's last messages are still read."""
 
 Reply = Callable[[model.Record | None], None]
+
+
+def gone_error() -> LinkError:
+    """Return what is said to whoever asks a program that is no more."""
+    return LinkError("the program is gone.", "':restart' starts a new one, 'q' leaves.")
 
 
 class Peer:
@@ -115,30 +123,115 @@ class Peer:
             meeting.cancel()
             listener.close()
             self._link = None
-        process.streams.close()
-        self._lost(code)
-        replies, self._replies = self._replies, {}
-        for reply in replies.values():
-            reply(None)
+        self._over(process.streams, code)
 
     async def _converse(self, link: Link, process: Debuggee) -> None:
         # A grandchild may hold a copy of the socket: then the process's end is the only sign.
         loop = asyncio.get_running_loop()
         process.ended.add_done_callback(lambda _: loop.call_later(LINGER, link.close))
-        try:
-            await self._hear_all(link, process.streams)
-        except LinkError as error:
-            self._hear(protocol.Tell(record=error.record()))
+        if not await self._hear_all(link, process.streams):
             process.signal(signal.SIGTERM)
-        link.close()
 
-    async def _hear_all(self, link: Link, streams: Streams) -> None:
-        """Hear messages to the end of the link, each after the output that came before it."""
-        while (message := await link.receive()) is not None:
-            streams.drain()
-            if isinstance(message, protocol.Answer):
-                reply = self._replies.pop(message.id, None)
-                if reply is not None:
+    async def _hear_all(self, link: Link, streams: Streams) -> bool:
+        """Hear messages to the end of the link, each after the output that came before it.
+
+        False: it ended in nonsense.
+        """
+        sound = True
+        try:
+            while (message := await link.receive()) is not None:
+                streams.drain()
+                if not isinstance(message, protocol.Answer):
+                    self._hear(message)
+                elif (reply := self._replies.pop(message.id, None)) is not None:
                     reply(message.record)
-            else:
-                self._hear(message)
+        except LinkError as error:
+            sound = False
+            self._hear(protocol.Tell(record=error.record()))
+        link.close()
+        return sound
+
+    def _over(self, streams: Streams, code: int) -> None:
+        """The program is gone: nobody is answered any more."""
+        self._link = None
+        streams.close()
+        self._lost(code)
+        replies, self._replies = self._replies, {}
+        for reply in replies.values():
+            reply(None)
+
+
+class AttachedPeer(Peer):
+    """A process with the engine in it that is not ours: it is never ended, only left."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        hear: Callable[[protocol.Messages], None],
+        lost: Callable[[int], None],
+    ) -> None:
+        super().__init__(hear, lost)
+        self._endpoint = endpoint
+        self._streams: Streams | None = None
+        self._printed = bytearray()
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._endpoint.pid
+
+    async def start(self, options: Options, on_output: Callable[[str, bytes], None]) -> None:
+        """Meet the process; from then on messages are heard.
+
+        Raises:
+            LinkError: nobody is there, or the token is wrong.
+        """
+        about = self._endpoint
+        sock = socket.socket(fileno=about.link) if about.link >= 0 else connected(about.address)
+        sock.setblocking(False)
+        self._link = await Link.connect(sock, about.token)
+        self._streams = Streams(lambda name, data: on_output(name, self._keep(data)))
+        for name, descriptor in zip(("stdout", "stderr"), about.outputs, strict=False):
+            if descriptor >= 0:
+                self._streams.read_from(descriptor, name)
+                atexit.register(self._print)
+        if about.input >= 0:
+            self._streams.write_to(about.input)
+            await self._streams.open_input()
+        self._serving = asyncio.create_task(self._listen(self._link, self._streams))
+
+    def signal(self, number: int) -> None:
+        """Leave: a signal that is meant to end us is not the program's."""
+        self.leave()
+
+    def leave(self) -> None:
+        """End the link; the program sees it and continues."""
+        if self._link is not None:
+            self._link.close()
+
+    def feed(self, data: bytes) -> None:
+        """Write to its standard input; empty data ends it."""
+        if self._streams is not None:
+            self._streams.feed(data)
+
+    async def end(self) -> bool:
+        """Wait until the program has ended the link; it is never forced."""
+        if self._serving is not None:
+            await self._serving
+        return False
+
+    async def _listen(self, link: Link, streams: Streams) -> None:
+        await self._hear_all(link, streams)
+        self._over(streams, 0)
+
+    def _keep(self, data: bytes) -> bytes:
+        """Remember what was printed while the screen had the terminal, within reason."""
+        self._printed += data
+        del self._printed[:-KEPT]
+        return data
+
+    def _print(self) -> None:
+        """Print it where it would have been, now that the screen is gone."""
+        data, self._printed = self._printed, bytearray()
+        with suppress(OSError):
+            os.write(1, data)

@@ -8,18 +8,15 @@ from typing import Any
 
 from gradrepl import conditions, plugins, protocol
 from gradrepl.commands import (
-    breakpoints,
     chain,
     data,
     export,
     health,
-    help,
     looking,
     memory,
-    modules,
     registry,
     session,
-    stepping,
+    stopping,
 )
 from gradrepl.commands.registry import COMMANDS, WORDS
 from gradrepl.commands.talk import Talk
@@ -28,7 +25,7 @@ from gradrepl.model import Error, Notice
 
 __all__ = ["COMMANDS", "WORDS", "tell_debuggee", "use_plugins"]
 
-OURS = (stepping, looking, breakpoints, session, help, memory, modules, chain, health, data, export)
+OURS = (stopping, looking, session, memory, chain, health, data, export)
 for _room in OURS:
     registry.enter_all(_room)
 
