@@ -20,7 +20,7 @@ from typing import Any
 import platformdirs
 from msgspec.structs import fields, replace
 
-from gradrepl import __version__, arguments, client, config, endpoint, trust
+from gradrepl import __version__, client, config, endpoint, trust
 from gradrepl.endpoint import Endpoint
 from gradrepl.errors import ConfigError, StateError
 from gradrepl.launch import Options
@@ -31,15 +31,19 @@ QUIET = 0.1
 """Seconds after which what came is taken for one key."""
 
 
-def run(word: str, asked: dict[str, Any]) -> int:
+Parsers = tuple[ArgumentParser, dict[str, ArgumentParser]]
+"""What stands before a script, and the subcommands."""
+
+
+def run(word: str, asked: dict[str, Any], options: Options | None, parsers: Parsers) -> int:
     """Do what the subcommand ``word`` says, with what is ``asked`` of it; return the exit code.
 
     Raises:
         GradreplError: it cannot be done.
     """
     match word:
-        case "attach":
-            return attach(arguments.options(asked))
+        case "attach" if options is not None:
+            return attach(options)
         case "config":
             CONFIG[asked["word"]]()
         case "trust":
@@ -49,7 +53,7 @@ def run(word: str, asked: dict[str, Any]) -> int:
         case "keys":
             press_keys()
         case "completion":
-            print(completion(asked["shell"]))
+            print(completion(asked["shell"], *parsers))
     return 0
 
 
@@ -310,9 +314,8 @@ complete -o filenames -F _gradrepl gradrepl"""
 ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit"
 
 
-def completion(shell: str) -> str:
+def completion(shell: str, root: ArgumentParser, subcommands: dict[str, ArgumentParser]) -> str:
     """Return a script for ``shell``: files, subcommands, options, and what each takes."""
-    root, subcommands = arguments.parsers()
     if shell == "fish":
         return "\n".join(_fish(root, subcommands))
     cases = [f"            {word}) words={_words(each)};;" for word, each in subcommands.items()]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gradrepl import arguments, config, trust
+from gradrepl import cli, config, trust
 from gradrepl.errors import ConfigError
 from gradrepl.launch import Options
 from gradrepl.tui import keymaps
@@ -43,7 +43,7 @@ def run(*words: str) -> Any:
 
 
 def parse(argv: list[str]) -> Options:
-    return arguments.options(arguments.read(argv)[1])
+    return cli.options(cli.read(argv)[1])
 
 
 def test_four_places_in_rising_order(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
