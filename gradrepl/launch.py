@@ -28,21 +28,31 @@ KEPT = 1 << 18
 """Bytes of output that are remembered."""
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What both the settings and the command line say; ``config.HELP`` tells what each means."""
+
+    theme: str = "dark"
+    color: bool = True
+    ascii: bool = False
+    plain: bool = False
+    keys: str = "default"
+    keymap: dict[str, str] = {}
+    device: str = ""
+    eager: bool = False
+    limits: dict[str, float] = {}
+    plugins: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+class Options(Settings, frozen=True, kw_only=True):
     """What was asked for on the command line; every client gets the same."""
 
     target: str = ""
     """A script's path, a module's name, or empty for an interactive session."""
     args: tuple[str, ...] = ()
     module: bool = False
-    device: str = ""
-    """What ``:to`` takes when no device is said; the program is not moved."""
-    plugins: tuple[str, ...] = ()
-    """Files of plugins to load besides those that are installed."""
     blocked: tuple[str, ...] = ()
     """Names of plugins not to load."""
-    commands: tuple[str, ...] = ()
-    """Typed lines to run before the first prompt (``-c``)."""
     stdin: str = "tty"
     """'tty', 'lines' or 'asked': how the debuggee reads its standard input."""
     output: str = "inherit"
@@ -56,21 +66,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     what the engine imports."""
     client: str = ""
     """'tui', 'repl' or 'batch'; empty to choose by the terminal."""
-    plain: bool = False
     json: bool = False
-    ascii: bool = False
-    color: bool = True
-    theme: str = "dark"
-    keys: str = "default"
-    """The preset of the screen's keys."""
-    keymap: dict[str, str] = {}
-    """Keys by id, over the preset."""
-    limits: dict[str, float] = {}
-    """Limits of the verdicts on gradients, by name."""
     notes: tuple[str, ...] = ()
     """Sentences to say at the start: settings that were not used."""
-    eager: bool = False
-    """``torch.compile`` compiles nothing, wherever the program calls it."""
     listens: bool = False
     """Run it normally, and let clients attach."""
     address: str = ""

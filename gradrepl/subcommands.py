@@ -18,9 +18,9 @@ from shlex import quote
 from typing import Any
 
 import platformdirs
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
-from gradrepl import __version__, client, config, endpoint, trust
+from gradrepl import __version__, client, config, endpoint
 from gradrepl.endpoint import Endpoint
 from gradrepl.errors import ConfigError, StateError
 from gradrepl.launch import Options
@@ -99,9 +99,9 @@ def listed(known: list[Endpoint]) -> str:
 
 def _show() -> None:
     loaded = config.load()
-    for each in fields(config.Config):
-        source = loaded.sources.get(each.name, "default")
-        print(f"{each.name} = {written(getattr(loaded.config, each.name))}  # {source}")
+    for name in config.HELP:
+        source = loaded.sources.get(name, "default")
+        print(f"{name} = {written(getattr(loaded.config, name))}  # {source}")
     for sentence in loaded.ignored:
         print(f"# {sentence}")
 
@@ -126,9 +126,8 @@ def _init() -> None:
     if file.exists():
         raise ConfigError(f"'{file}' exists already.", "'gradrepl config show' tells what it says.")
     lines = ["# Settings of gradrepl. What is commented out is the default.", ""]
-    for each in fields(config.Config):
-        default = written(getattr(config.Config(), each.name))
-        lines += [f"# {config.HELP[each.name]}", f"# {each.name} = {default}", ""]
+    for name, meaning in config.HELP.items():
+        lines += [f"# {meaning}", f"# {name} = {written(getattr(config.Config(), name))}", ""]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("\n".join(lines))
@@ -171,9 +170,9 @@ CONFIG = {
 
 def _trust(folder: Path, *, off: bool) -> None:
     if off:
-        trust.untrust(folder)
+        config.untrust(folder)
         return
-    for file in trust.trust(folder):
+    for file in config.trust(folder):
         print(f"{file} may run code in sessions started in its folder, as it is now.")
 
 
@@ -192,7 +191,15 @@ def report() -> Iterator[str]:
     size = os.get_terminal_size(1) if os.isatty(1) else None
     yield f"terminal {f'{size.columns}x{size.lines}' if size else 'none'}"
     yield from (f"{name}={os.environ[name]}" for name in TERMINAL if name in os.environ)
-    here = (config.path().parent / "gradreplrc", Path(trust.RC))
+    yield from _settings()
+    yield from _plugins()
+    state = platformdirs.user_state_path("gradrepl")
+    writable = not state.exists() or os.access(state, os.W_OK)
+    yield f"state {state}{'' if writable else ' (cannot be written)'}"
+
+
+def _settings() -> Iterator[str]:
+    here = (config.path().parent / "gradreplrc", Path(config.RC))
     yield f"settings {config.path()}{'' if config.path().is_file() else ' (not there)'}"
     yield f"start-up files {', '.join(str(file) for file in here if file.is_file()) or 'none'}"
     try:
@@ -201,13 +208,6 @@ def report() -> Iterator[str]:
         yield from (f"! {sentence}" for sentence in loaded.ignored)
     except ConfigError as error:
         yield f"! {error}"
-    yield from _plugins()
-    state = platformdirs.user_state_path("gradrepl")
-    yield f"state {state}{'' if _writable(state) else ' (cannot be written)'}"
-
-
-def _writable(folder: Path) -> bool:
-    return not folder.exists() or os.access(folder, os.W_OK)
 
 
 def _version(name: str) -> str:

@@ -6,8 +6,8 @@ from gradrepl.engine.code import script
 from gradrepl.engine.forward import compiled
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.errors import GradreplError
+from gradrepl.guest.clients import own_name
 from gradrepl.guest.host import Host
-from gradrepl.guest.listener import own_name
 
 
 def main() -> int:

@@ -25,8 +25,7 @@ from gradrepl.engine.stopping.interrupts import (
     own,
 )
 from gradrepl.guest import terminal
-from gradrepl.guest.clients import Client, Clients
-from gradrepl.guest.listener import Listener, own_name
+from gradrepl.guest.clients import Client, Clients, Listener, own_name
 from gradrepl.link import BlockingLink
 from gradrepl.model import Notice
 
