@@ -68,9 +68,7 @@ async def paths(talk: Talk, ends: Path) -> Answer:
     with that backward's own gradient. Both may be '#N'.
     """
     answer = await talk.ask(protocol.PathsTo(root=ends.root, leaf=ends.leaf))
-    if isinstance(answer, model.Paths):
-        answer = replace(answer, whole=ends.whole)
-    return answer
+    return replace(answer, whole=ends.whole) if isinstance(answer, model.Paths) else answer
 
 
 @chain("addends")

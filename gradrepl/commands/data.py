@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
@@ -14,7 +15,21 @@ from gradrepl.launch import is_device
 data = partial(command, group="Data")
 
 What = Annotated[str, Argument("EXPR|watch|off|check EXPR", complete="python", rest=True)]
-Number = Annotated[str, Argument("N", rest=True)]
+
+
+def _number_of(what: str, example: str) -> Callable[[str], int]:
+    """Return what reads the number of a batch, of an epoch."""
+
+    def read(text: str) -> int:
+        if not text.lstrip("#").isdecimal():
+            raise UsageError(f"'{text}' is not {what} number.", f"Write: {example}")
+        return int(text.lstrip("#"))
+
+    return read
+
+
+Batch = Annotated[int | None, Argument("N", rest=True, read=_number_of("a batch", "batch 7"))]
+Epoch = Annotated[int | None, Argument("N", rest=True, read=_number_of("an epoch", "epoch 1"))]
 Index = Annotated[str, Argument("I", complete="python", rest=True)]
 
 
@@ -41,16 +56,13 @@ async def _bound(talk: Talk, word: str) -> bool:
 
 
 @data("batch")
-async def batch(talk: Talk, number: Number = "") -> Answer:
+async def batch(talk: Talk, number: Batch = None) -> Answer:
     """Show batch N of this epoch, sample by sample, the odd ones first; without N the next one.
 
     Its indices are rebuilt from the sampler's generator without going through the batches before
     it, its samples are fetched here; the program's random numbers are left as they were.
     """
-    if number and not number.lstrip("#").isdecimal():
-        raise UsageError(f"'{number}' is not a batch number.", "Write: batch 7")
-    wanted = int(number.lstrip("#")) if number else None
-    return await talk.ask(protocol.AskBatch(number=wanted))
+    return await talk.ask(protocol.AskBatch(number=number))
 
 
 @data("sample")
@@ -69,18 +81,13 @@ async def fetch(talk: Talk, index: Index) -> Answer:
     return None
 
 
-Which = Annotated[str, Argument("N", rest=True)]
-
-
 @data("epoch")
-async def epoch(talk: Talk, which: Which = "") -> Answer:
+async def epoch(talk: Talk, number: Epoch = None) -> Answer:
     """Show what of this epoch the program has got, and what is left: visits, repeats, labels.
 
     ``epoch N`` is one that the program has begun while its loops are watched (``loader watch``).
     """
-    if which and not which.isdecimal():
-        raise UsageError(f"'{which}' is not an epoch number.", "Write: epoch 1")
-    return await talk.ask(protocol.AskEpoch(number=int(which) if which else None))
+    return await talk.ask(protocol.AskEpoch(number=number))
 
 
 Device = Annotated[str, Argument("cpu|cuda[:N]|auto")]

@@ -102,10 +102,14 @@ class Command(msgspec.Struct, frozen=True):
     """An empty line runs it again."""
     takes_block: bool
     """More lines follow, up to one that says 'end'."""
-    summary: str
     help: str
     arguments: tuple[Argument, ...]
     function: Callable[..., Any]
+
+    @property
+    def summary(self) -> str:
+        """The first line of its help."""
+        return self.help.partition("\n")[0]
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -131,28 +135,20 @@ class Command(msgspec.Struct, frozen=True):
         Raises:
             UsageError: one is missing, too many, or not what it should be.
         """
-        values = []
+        values, write = [], f"Write: {self.usage}"
         for argument in self.arguments:
             text = text.strip()
             if not text:
-                if not argument.optional:
-                    raise UsageError(
-                        f"'{self.name}' needs {argument.metavar}.", f"Write: {self.usage}"
-                    )
-                break
-            if argument.rest:
-                piece, text = text, ""
-            else:
-                piece, text = [*text.split(None, 1), ""][:2]
+                if argument.optional:
+                    break
+                raise UsageError(f"'{self.name}' needs {argument.metavar}.", write)
+            piece, text = (text, "") if argument.rest else [*text.split(None, 1), ""][:2]
             try:
                 values.append(argument.read(piece))
             except UsageError as error:
-                raise type(error)(str(error), error.hint or f"Write: {self.usage}") from None
-        if text.strip():
-            raise UsageError(
-                f"'{self.name}' does not know what to do with '{text.strip()}'.",
-                f"Write: {self.usage}",
-            )
+                raise type(error)(str(error), error.hint or write) from None
+        if rest := text.strip():
+            raise UsageError(f"'{self.name}' does not know what to do with '{rest}'.", write)
         return values
 
 
@@ -189,20 +185,8 @@ def command(
     """Make a function a command: ``function.command``, which :func:`enter` puts into the table."""
 
     def make(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        text = inspect.getdoc(function) or ""
-        made = Command(
-            name=name,
-            aliases=aliases,
-            group=group,
-            states=states,
-            key=key,
-            repeats=repeats,
-            takes_block=takes_block,
-            summary=text.partition("\n")[0],
-            help=text,
-            arguments=_arguments(function),
-            function=function,
-        )
+        about = inspect.getdoc(function) or "", _arguments(function), function
+        made = Command(name, aliases, group, states, key, repeats, takes_block, *about)
         function.command = made  # type: ignore[attr-defined]
         return function
 

@@ -284,16 +284,9 @@ class Talk:
 
     def feed(self, line: str) -> None:
         """Give the user's code one line of standard input."""
-        self._feed(line.encode() + b"\n")
-
-    def end_input(self) -> None:
-        """Ctrl-D where the user's code reads: its standard input is at its end."""
-        self._feed(b"")
-
-    def _feed(self, data: bytes) -> None:
         if self._peer is not None:
             self.waiting_input = False
-            self._peer.feed(data)
+            self._peer.feed(line.encode() + b"\n")
             self.on_change()
 
 

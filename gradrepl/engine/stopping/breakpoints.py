@@ -91,10 +91,6 @@ class Armed:
         parts = (part for each in self._active() for part in each.parts())
         return any(c.WATCH in part.about for part in parts)
 
-    def asks(self, kind: str, when: str) -> bool:
-        """Must anything be asked at this side of events of this kind?"""
-        return bool(self.asking(kind, when))
-
     def asking(self, kind: str, when: str) -> list[c.Base]:
         """Return the conditions that must be asked at this side of events of this kind."""
         return [

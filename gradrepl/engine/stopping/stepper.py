@@ -70,7 +70,6 @@ class Stepper:
         """Must ops be seen at all?"""
         self.wants_passes = False
         self.asks_before_ops = self.asks_after_ops = False
-        self.asks_before_nodes = self.asks_after_nodes = False
         self.observers: list[Observer] = []
         """Who looks on: those of every session first, then whoever asked."""
         self.around_backwards: tuple[Observer, ...] = ()
@@ -132,10 +131,8 @@ class Stepper:
     def rearm(self) -> None:
         """Work out what must be seen, and have in place what sees it (the recorder apart)."""
         armed = self.armed
-        self.asks_before_ops = armed.asks(c.OP, "before")
-        self.asks_after_ops = armed.asks(c.OP, "after")
-        self.asks_before_nodes = armed.asks(c.NODE, "before")
-        self.asks_after_nodes = armed.asks(c.NODE, "after")
+        self.asks_before_ops = bool(armed.asking(c.OP, "before"))
+        self.asks_after_ops = bool(armed.asking(c.OP, "after"))
         self.wants_passes = armed.wants(c.NODE) or armed.wants(c.PASS)
         self._recording = tuple(e for e in self.observers if type(e).records is not False)
         self.note_op = tuple(each.op for each in self._recording)
