@@ -2,7 +2,7 @@
 
 A plugin is a module, or a class instance, with functions of these names, each marked with
 ``gradrepl.hookimpl``; it leaves out what it does not need, arguments too. The same file is loaded
-in two kinds of process. A *face* draws and asks, and never has torch; the *debuggee* is the
+in two kinds of process. A *client* draws and asks, and never has torch; the *program* is the
 user's own process, and never has Textual. So the top of the file imports neither: a hook imports
 what it needs in its body. A hook that raises disables its plugin, and the user's run goes on.
 """
@@ -78,7 +78,7 @@ class Here:
         return Telling(self.session, what, total, unit)
 
 
-# -- in a face, in its main thread, once, before the first prompt ------------------------------
+# -- in a client, in its main thread, once, before the first prompt ------------------------------
 
 
 @hookspec
@@ -144,7 +144,7 @@ def gradrepl_keymaps() -> Mapping[str, Mapping[str, str]]:  # type: ignore[empty
 def gradrepl_conditions() -> Iterable[type[Kind]]:  # type: ignore[empty-body]
     """Return kinds of breakpoint, such classes as our own are: ``gradrepl.conditions.Kind``.
 
-    A face has word, usage and help of it, and calls ``read(text)`` to know whether what was typed
+    A client has word, usage and help of it, and calls ``read(text)`` to know whether what was typed
     is right; in the debuggee that is read again, and ``matches(event)`` called in the thread that
     runs the op or node, at each event that the kind is ``about``.
     """
@@ -219,7 +219,7 @@ def gradrepl_event(event: Event) -> None:
 
 @hookspec
 def gradrepl_stop(stop: model.Stop) -> None:
-    """See each stop, in the thread that is parked, before the face does."""
+    """See each stop, in the thread that is parked, before the client does."""
 
 
 @hookspec

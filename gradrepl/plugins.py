@@ -31,24 +31,24 @@ from gradrepl.model import PluginInfo, Record
 
 GROUP = "gradrepl"
 FOREIGN = {
-    "face": ("torch",),
-    "debuggee": ("textual", "prompt_toolkit"),
+    "client": ("torch",),
+    "program": ("textual", "prompt_toolkit"),
 }
 """What a plugin must not import where: the half of the other process does."""
 
 
 class Plugins:
-    """The plugins of this process; ``side`` is 'face' or 'debuggee'."""
+    """The plugins of this process; ``side`` is 'client' or 'program'."""
 
     def __init__(self, side: str) -> None:
         self.side = side
         self.rows: dict[str, PluginInfo] = {}
         self.taken: set[str] = set()
-        """Those whose words and screens are in a face's tables already."""
+        """Those whose words and screens are in a client's tables already."""
         self.tell: Callable[[str], None] = lambda sentence: None
         """Where a sentence about a plugin that fails goes."""
         self.on_disabled: Callable[[str], None] = lambda name: None
-        """Takes out of a face's tables what the plugin had put there."""
+        """Takes out of a client's tables what the plugin had put there."""
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
 
@@ -170,11 +170,11 @@ class Plugins:
         """Take a plugin out because of ``error``, and say so."""
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
-        said = f"{type(error).__name__}: {error}".strip(": ")
+        message = f"{type(error).__name__}: {error}".strip(": ")
         lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
         last = next((each for each in reversed(lines) if _theirs(each[0])), None)
         place = f" ({Path(last[0]).name}:{last[1]})" if last is not None else ""
-        problem = f"{where} raised {said}{place}"
+        problem = f"{where} raised {message}{place}"
         self.rows[name] = replace(self.rows[name], state="disabled", problem=problem)
         self.on_disabled(name)
         self.tell(f"the plugin '{name}' is disabled: {problem}.")
@@ -251,7 +251,7 @@ def _kept_out(*packages: str) -> Iterator[None]:
 _here: Plugins | None = None
 
 
-def here(side: str = "face") -> Plugins:
+def here(side: str = "client") -> Plugins:
     """Return the plugins of this process; none is loaded by asking."""
     global _here
     if _here is None:

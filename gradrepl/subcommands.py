@@ -110,8 +110,8 @@ def _validate() -> None:
     loaded = config.load()
     from gradrepl.tui import keymaps
 
-    mine = loaded.config
-    keymaps.chosen(mine.keys, mine.keymap, mine.plugins, mine.block)
+    chosen = loaded.config
+    keymaps.chosen(chosen.keys, chosen.keymap, chosen.plugins, chosen.block)
     if not loaded.sources:
         print("No settings to check: using defaults.")
         return
@@ -249,11 +249,11 @@ def _asked(program: str, what: str) -> list[str]:
 def _plugins() -> Iterator[str]:
     from gradrepl import plugins
 
-    loaded = plugins.Plugins("face")
+    loaded = plugins.Plugins("client")
     loaded.load()
     for row in loaded.rows.values():
-        said = f"plugin {row.name} {row.version} from {row.origin}: {row.state} {row.problem}"
-        yield said.rstrip()
+        line = f"plugin {row.name} {row.version} from {row.origin}: {row.state} {row.problem}"
+        yield line.rstrip()
 
 
 # -- keys ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ SAMPLES: list[model.Record] = [
     model.PluginList(rows=(
         model.PluginInfo(name="picture", version="0.1.0", origin="gradrepl",
                          hooks=("answer", "commands")),
-        model.PluginInfo(name="bad[/b]", origin="bad.py", side="debuggee", state="disabled",
+        model.PluginInfo(name="bad[/b]", origin="bad.py", side="program", state="disabled",
                          problem="gradrepl_stop raised ValueError: [/b] (bad.py:4)"),
     )),
     model.Table(title="rank 2", columns=("", "singular value"),

@@ -204,7 +204,7 @@ class _Export:
                 from gradrepl import plugins
 
                 where = f"exporter '{self.chosen.name}'"
-                plugins.here("face").disable(self.chosen.plugin, error.__cause__, where)
+                plugins.here("client").disable(self.chosen.plugin, error.__cause__, where)
             raise
 
     def _written(self, record: Any) -> str | None:

@@ -330,7 +330,7 @@ def expressions(text: str) -> tuple[str, ...]:
     Raises:
         UsageError: a part is not an expression.
     """
-    commas = [found.start() for found in re.finditer(",", outside(text))]
+    commas = [match.start() for match in re.finditer(",", outside(text))]
     edges = zip([0, *(at + 1 for at in commas)], [*commas, len(text)], strict=True)
     parts = [text[start:end].strip() for start, end in edges]
     parts = [part for part in parts if part] if commas else _apart(text.strip())
@@ -344,7 +344,7 @@ def _apart(text: str) -> list[str]:
     """Split at blanks, so that each part is as long as an expression can be."""
     parts = []
     while text:
-        ends = [*(found.start() for found in re.finditer(r"\s+", outside(text))), len(text)]
+        ends = [*(match.start() for match in re.finditer(r"\s+", outside(text))), len(text)]
         end = next((end for end in reversed(ends) if is_expression(text[:end])), ends[0])
         parts.append(text[:end])
         text = text[end:].lstrip()

@@ -161,7 +161,7 @@ async def interact(talk: Talk) -> Answer:
 @session("plugins", states=ANY)
 async def list_plugins(talk: Talk) -> Answer:
     """List the plugins of both processes: version, where each came from, its hooks."""
-    rows = list(plugins.here("face").rows.values())
+    rows = list(plugins.here("client").rows.values())
     if talk.prompt is not None:
         there = await talk.ask(protocol.ListPlugins())
         if isinstance(there, model.PluginList):
@@ -225,15 +225,15 @@ async def help_(talk: Talk, word: Topic = "") -> Answer:
     raise UsageError(f"there is no help about '{word}'.", hint)
 
 
-def _explained(found: Command, about: tuple[str, str] | None) -> model.Text:
+def _explained(explained: Command, about: tuple[str, str] | None) -> model.Text:
     """Return the help of a command, and what else its word means."""
-    longer = [name for name in COMMANDS if name.startswith(f"{found.name} ")]
-    also = [*found.aliases, *longer]
+    longer = [name for name in COMMANDS if name.startswith(f"{explained.name} ")]
+    also = [*explained.aliases, *longer]
     others = f"\nalso: {', '.join(also)}" if also else ""
-    if about is None and any(each.complete == "condition" for each in found.arguments):
+    if about is None and any(each.complete == "condition" for each in explained.arguments):
         about = topic("condition")
     more = f"\n\n{about[1]}" if about else ""
-    return model.Text(title=found.usage, body=found.help + others + more)
+    return model.Text(title=explained.usage, body=explained.help + others + more)
 
 
 def _overview() -> list[str]:

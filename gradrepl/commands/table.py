@@ -37,7 +37,7 @@ def use_plugins(talk: Talk) -> None:
     """Load this process's plugins, and take what they bring into the tables, once."""
     for note in talk.options.notes:
         talk.tell(Notice(message=note))
-    here = plugins.here("face")
+    here = plugins.here("client")
     here.tell = lambda sentence: talk.tell(Error(message=sentence, kind="PluginError"))
     here.on_disabled = _leave
     here.load(talk.options.plugins, talk.options.blocked)
@@ -75,7 +75,7 @@ async def tell_debuggee(talk: Talk) -> None:
     options = talk.options
     if talk.prompt is None:
         return
-    here = plugins.here("face")
+    here = plugins.here("client")
     hooks = tuple(hook for hook in LOOKING_ON if here.has(f"gradrepl_{hook}"))
     if options.plugins or options.blocked or hooks:
         files = tuple(os.path.abspath(file) for file in options.plugins)

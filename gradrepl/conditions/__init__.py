@@ -130,9 +130,9 @@ def outside(text: str) -> str:
 def _split(text: str, word: str) -> list[str]:
     """Split at ``word`` where it stands alone outside of brackets."""
     parts, start = [], 0
-    for found in re.finditer(rf"\s{word}\s", outside(text)):
-        parts.append(text[start : found.start()].strip())
-        start = found.end()
+    for match in re.finditer(rf"\s{word}\s", outside(text)):
+        parts.append(text[start : match.start()].strip())
+        start = match.end()
     return [*parts, text[start:].strip()]
 
 

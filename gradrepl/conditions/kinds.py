@@ -175,10 +175,10 @@ class NormIs(Kind, frozen=True):
     @classmethod
     def read(cls, text: str) -> Self:
         """Read '> 10' or '< 1e-6'."""
-        found = re.fullmatch(r"([<>])=?\s*([-+.\w]+)", text)
+        parts = re.fullmatch(r"([<>])=?\s*([-+.\w]+)", text)
         try:
-            if found:
-                return cls(float(found[2]), below=found[1] == "<")
+            if parts:
+                return cls(float(parts[2]), below=parts[1] == "<")
         except ValueError:
             pass
         raise ConditionError(f"'norm {text}' is not a limit.", "Write: b norm > 10")
@@ -242,10 +242,10 @@ class ShapeIs(Kind, frozen=True):
     @classmethod
     def read(cls, text: str) -> Self:
         """Read '(64, -1)', with or without the brackets."""
-        found = re.fullmatch(r"[(\[]?([-\d\s,]*)[)\]]?", text)
+        sizes = re.fullmatch(r"[(\[]?([-\d\s,]*)[)\]]?", text)
         try:
-            if found:
-                return cls(tuple(int(size) for size in found[1].split(",") if size.strip()))
+            if sizes:
+                return cls(tuple(int(size) for size in sizes[1].split(",") if size.strip()))
         except ValueError:
             pass
         raise ConditionError(f"'shape {text}' is not a shape.", "Write: b shape (64, -1)")

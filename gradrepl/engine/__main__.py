@@ -34,7 +34,7 @@ def main() -> int:
     reader = threading.Thread(
         target=_listen, args=(session, link, interrupts, setup), name="gradrepl", daemon=True
     )
-    link.on_broken = lambda: _face_gone(session, interrupts, setup, "it is closed")
+    link.on_broken = lambda: _client_gone(session, interrupts, setup, "it is closed")
     os.register_at_fork(after_in_child=lambda: _forked(session, link))
     patches.hide_fork_warning()
     reader.start()
@@ -84,14 +84,14 @@ def _listen(
         else:
             leaving = leaving or isinstance(message.request, protocol.Quit)
             session.gate.put(message)
-    _face_gone(session, interrupts, setup, "" if leaving else why)
+    _client_gone(session, interrupts, setup, "" if leaving else why)
 
 
-def _face_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], why: str) -> None:
+def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], why: str) -> None:
     """Let the user's code run on without us: first disarm, so that who is parked finds it so."""
     if _gone.acquire(blocking=False):  # the link's two ends may both have found out
         script.fall_back(setup["keep"], setup["fallback"])
-        session.face_gone()
+        session.client_gone()
         interrupts.leave()
         if why and session.running_script:
             script.say(f"the client is gone ({why}): the program continues, with no stop.")

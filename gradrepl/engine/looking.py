@@ -92,8 +92,8 @@ def _walk(place: Place, move: int) -> Answer:
     if here is None:
         here = place.event.node
     if move > 0:
-        found = backward.view.path_to(here)
-        target = found[-2] if len(found) > 1 else None
+        path = backward.view.path_to(here)
+        target = path[-2] if len(path) > 1 else None
     else:
         following = [node for node in backward.graph.next(here) if node >= 0]
         target = min(following, key=lambda node: bool(backward.leaf(node)), default=None)
@@ -114,28 +114,30 @@ def _path(place: Place) -> tuple[str, ...]:
     if event is None or event.kind != "node":
         return ()
     backward = event.backward
-    found = []
+    steps = []
     for node in backward.view.path_to(event.node):
         op = backward.op(node)
         line = f"{Path(op.site.file).name}:{op.site.line}" if op and op.site else ""
         about = ", ".join(filter(None, (backward.label(node), line)))
-        found.append(
+        steps.append(
             f"#{backward.order.place(node)} {backward.name(node)}"
             + (f" ({about})" if about else "")
         )
-    return tuple(found)
+    return tuple(steps)
 
 
 @on(p.Arguments)
 def _(request: p.Arguments, session: Session, place: Place) -> Answer:
     if place.frame is None:
         raise StateError("there are no arguments here: nothing is paused.", "Run something first.")
-    found = inspect.getargvalues(place.frame)
-    names = [*found.args, *filter(None, (found.varargs, found.keywords))]
+    arguments = inspect.getargvalues(place.frame)
+    names = [*arguments.args, *filter(None, (arguments.varargs, arguments.keywords))]
     rows = tuple(
-        model.Variable(name, evaluate.brief(found.locals[name]), type(found.locals[name]).__name__)
+        model.Variable(
+            name, evaluate.brief(arguments.locals[name]), type(arguments.locals[name]).__name__
+        )
         for name in names
-        if name in found.locals
+        if name in arguments.locals
     )
     return model.Variables(rows=rows, total=len(rows))
 
@@ -245,8 +247,8 @@ def _(request: p.OpDetail, session: Session, place: Place) -> Answer:
     for call in reversed(session.ops(place)):
         if call.id == request.id:
             if place.event is not None and getattr(place.event, "call", None) is call:
-                found: Answer = call.record(session.names(place.frame).tensor, place.event.when)
-                return found
+                record: Answer = call.record(session.names(place.frame).tensor, place.event.when)
+                return record
             return call.brief()
     raise UsageError(f"op %{request.id} is not recorded.", "':ops' lists the last ones.")
 

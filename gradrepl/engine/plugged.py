@@ -36,14 +36,14 @@ def use(session: Session, files: tuple[str, ...], blocked: tuple[str, ...]) -> P
     """Load the plugins of this process, and say in the session which of them fails."""
     from gradrepl import plugins
 
-    found = plugins.here("debuggee")
-    found.tell = lambda sentence: session.tell(PluginError(sentence).record())
-    if OWN not in found.rows:
+    loaded = plugins.here("program")
+    loaded.tell = lambda sentence: session.tell(PluginError(sentence).record())
+    if OWN not in loaded.rows:
         from gradrepl.engine.explain import findings
 
-        found.register(findings, OWN, OWN, __version__)
-    found.load(files, blocked)
-    return found
+        loaded.register(findings, OWN, OWN, __version__)
+    loaded.load(files, blocked)
+    return loaded
 
 
 class Plugged(Observer):
@@ -90,7 +90,7 @@ class Plugged(Observer):
 
         One whose plugin is not here, or raises, never holds again.
         """
-        found = self.plugins
+        loaded = self.plugins
         if word not in self._kinds:
             return False
         name, kind = self._kinds[word]
@@ -101,19 +101,19 @@ class Plugged(Observer):
                     condition = self._read[word, text] = kind.read(text)
                 return condition.matches(event)
             except Exception as error:  # a stranger's code
-                found.disable(name, error, f"the condition '{word}'")
+                loaded.disable(name, error, f"the condition '{word}'")
                 del self._kinds[word]
                 return False
 
     def facts(self, tensor: Any, name: str) -> tuple[tuple[str, str], ...]:
         """Return what plugins say of a tensor: (label, text), at most :data:`MOST_FACTS`."""
-        found = self.plugins
-        if not found.has("gradrepl_facts"):
+        loaded = self.plugins
+        if not loaded.has("gradrepl_facts"):
             return ()
         with self.session.quietly():
-            given = found.flat("gradrepl_facts", tensor=tensor.detach(), name=name)
-            said = [(str(label)[:40], str(text)[:400]) for _, (label, text) in given]
-        return tuple(said[:MOST_FACTS])
+            facts = loaded.flat("gradrepl_facts", tensor=tensor.detach(), name=name)
+            pairs = [(str(label)[:40], str(text)[:400]) for _, (label, text) in facts]
+        return tuple(pairs[:MOST_FACTS])
 
     def batch(self, number: int, indices: Sequence[Any]) -> None:
         """Show a batch that a watched loop has got."""

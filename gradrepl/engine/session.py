@@ -33,7 +33,7 @@ Scope = tuple[dict[str, Any], MutableMapping[str, Any]]
 
 
 class Link(Protocol):
-    """What carries what is told: one face's socket, or all of them."""
+    """What carries what is told: one client's socket, or all of them."""
 
     def send(self, message: protocol.Message) -> None:
         """Send, or raise LinkError."""
@@ -84,15 +84,15 @@ class Session:
 
         >>> session.state(Journal).passes  # doctest: +SKIP
         """
-        found: T | None = self._states.get(kind)
-        if found is None:
-            found = self._states[kind] = kind(self)
-        return found
+        state: T | None = self._states.get(kind)
+        if state is None:
+            state = self._states[kind] = kind(self)
+        return state
 
     # -- talking -----------------------------------------------------------------------------
 
     def send(self, message: protocol.Message) -> None:
-        """Send to the face; when it is gone there is nobody to tell."""
+        """Send to the client; when it is gone there is nobody to tell."""
         if not self.gate.detached:
             with suppress(LinkError):  # the link thread sees the same and detaches
                 try:
@@ -110,7 +110,7 @@ class Session:
             return Notice(message=f"waiting at the {self.gate.places[-1].state} prompt.")
         return Notice(message="running.")
 
-    def face_gone(self) -> None:
+    def client_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
         self.rest()
         self.stepper.disarm()
@@ -133,7 +133,7 @@ class Session:
 
     @contextmanager
     def stop(self) -> Iterator[None]:
-        """Be at a stop: one thread at a time, and with a face to show it to."""
+        """Be at a stop: one thread at a time, and with a client to show it to."""
         with self.gate.turn():
             self.before_stop()
             try:
@@ -254,7 +254,7 @@ class Session:
 
     def watches(self, place: Place) -> tuple[Watch, ...]:
         """Evaluate the displayed expressions; those that changed say what they were."""
-        found = []
+        watches = []
         for expression, before in list(self.shown.items()):
             with self.gate.masked():
                 try:
@@ -263,8 +263,8 @@ class Session:
                     text = f"** {type(problem).__name__}: {problem} **"[:200]
             self.shown[expression] = text
             was = before if before is not None and before != text else None
-            found.append(Watch(expression, text, was))
-        return tuple(found)
+            watches.append(Watch(expression, text, was))
+        return tuple(watches)
 
     def news(self, place: Place) -> tuple[Watch, ...]:
         """Return what a stop tells besides where it is: the displays, and what others look for."""
@@ -294,18 +294,18 @@ class Session:
             raise StateError(
                 "no backward is paused here.", "':bw EXPR' steps one; so does 's' at its line."
             )
-        found: Pass = backward
-        return found
+        paused: Pass = backward
+        return paused
 
     def line_notes(self, file: str) -> dict[int, str]:
         """Return for lines of ``file`` the ops that ran there last, with the shapes they made."""
         if not self.stepper.torch_here:
             return {}
-        found: dict[int, str] = {}
+        notes: dict[int, str] = {}
         for call in self.recorder.ops[-200:]:
             if call.site is not None and call.site.file == file and call.shape is not None:
-                found[call.site.line] = f"{call.name} {call.shape}"
-        return found
+                notes[call.site.line] = f"{call.name} {call.shape}"
+        return notes
 
 
 def _stranger(version: str, error: Exception) -> Error:

@@ -140,8 +140,8 @@ class Clients:
             heir = self.attached[0] if self.attached and client.controls else None
             if heir is not None:
                 heir.controls = True
-                told = Notice(message="the other client is gone: you control the program now.")
-                heir.send(protocol.Tell(record=told))
+                notice = Notice(message="the other client is gone: you control the program now.")
+                heir.send(protocol.Tell(record=notice))
 
     # -- requests ----------------------------------------------------------------------------
 
@@ -168,10 +168,10 @@ class Clients:
         with self._lock:
             self._last += 1
             self._askers[self._last] = client, ask.id
-            mine = msgspec.structs.replace(ask, id=self._last)
+            numbered = msgspec.structs.replace(ask, id=self._last)
         if isinstance(ask.request, protocol.RUNS):
             self.resumed(client)
-        self._on_ask(client, mine)
+        self._on_ask(client, numbered)
 
 
 # -- where they come in ---------------------------------------------------------------------------

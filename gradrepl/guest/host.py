@@ -217,7 +217,7 @@ class Host:
 
     def _forget(self) -> None:
         """Disarm everything, in the thread where it is armed if that can be had."""
-        self.session.face_gone()
+        self.session.client_gone()
         if threading.current_thread() is not self.session.stepper.thread:
             call_in_main_thread(self.session.stepper.place_recorder)
 

@@ -17,8 +17,8 @@ class PluginInfo(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     origin: str = ""
     """The distribution, or the file, that it came from."""
-    side: str = "face"
-    """'face' or 'debuggee'."""
+    side: str = "client"
+    """'client' or 'program'."""
     state: str = "loaded"
     """'loaded', 'blocked' or 'disabled'."""
     hooks: tuple[str, ...] = ()

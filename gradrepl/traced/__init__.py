@@ -12,6 +12,6 @@ def html(shown: Any) -> str | None:
     """Return what a notebook shows for a watch's health or a trace, if a plugin makes that."""
     from gradrepl import plugins
 
-    here = plugins.here("debuggee")
+    here = plugins.here("program")
     here.load()
     return next((text for _, text in here.call("gradrepl_html", shown=shown)), None)

@@ -15,8 +15,8 @@ _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
 
 def words(text: str, spaces: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the whole words (with dots) that ``text``'s last word may become."""
-    found = re.search(r"[\w.]*$", text)
-    start = found[0] if found else ""
+    match = re.search(r"[\w.]*$", text)
+    start = match[0] if match else ""
     owner, dot, part = start.rpartition(".")
     if not dot:
         names: Iterable[str] = {*keyword.kwlist, *dir(builtins)}.union(*spaces)
@@ -51,13 +51,13 @@ def _plain_attribute(value: Any, name: str) -> Any:
         if isinstance(held, dict) and name in held:
             return held[name]
     try:
-        found = inspect.getattr_static(value, name)
+        attribute = inspect.getattr_static(value, name)
     except AttributeError:
         return _NOTHING
     if name in own or inspect.ismodule(value):
-        return found
+        return attribute
     # Anything that would run code on access is not followed.
-    return _NOTHING if hasattr(type(found), "__get__") else found
+    return _NOTHING if hasattr(type(attribute), "__get__") else attribute
 
 
 def _instance_dict(value: Any) -> dict[str, Any]:

@@ -98,10 +98,8 @@ class ClosurePatch(Patch):
         self._cell().cell_contents = value
 
     def _cell(self) -> CellType:
-        found: CellType = self._owner.__closure__[
-            self._owner.__code__.co_freevars.index(self._name)
-        ]
-        return found
+        cell: CellType = self._owner.__closure__[self._owner.__code__.co_freevars.index(self._name)]
+        return cell
 
 
 # -- the warning of a fork with several threads ---------------------------------------------------
@@ -120,8 +118,8 @@ class _OnlyOurs:
 
     def match(self, text: str) -> bool:
         """Is this that warning, and would it not be there without us?"""
-        mine = sum(each.name.startswith(_OURS) for each in threading.enumerate())
-        if not _TEXT.match(text) or _threads() - mine > 1:
+        ours = sum(each.name.startswith(_OURS) for each in threading.enumerate())
+        if not _TEXT.match(text) or _threads() - ours > 1:
             return False  # and the filter stays until the next fork: Python goes through the list
         _remove_filter()
         return True

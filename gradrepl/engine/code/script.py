@@ -76,8 +76,8 @@ def run(
     session.exit_code = status
     if error is not None and not isinstance(error, Aborted):
         post_mortem(session, error, error.__traceback__)
-    said = evaluate.error(error).message if error is not None else ""
-    return Ended(code=status, script=target, exception=said)
+    message = evaluate.error(error).message if error is not None else ""
+    return Ended(code=status, script=target, exception=message)
 
 
 def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
@@ -167,18 +167,18 @@ def _report(error: BaseException) -> int:
 
 def post_mortem(session: Session, error: BaseException | None, tb: TracebackType | None) -> None:
     """Stop at the user's frame that raised, with its locals to look at."""
-    found = []
+    users = []
     raised = {}
     while tb is not None:
         if frames.kind(tb.tb_frame.f_code) == frames.USER:
-            found.append(tb.tb_frame)
+            users.append(tb.tb_frame)
             raised[tb.tb_frame] = tb.tb_lasti, tb.tb_lineno
         tb = tb.tb_next
-    found.reverse()
-    if not found:
+    users.reverse()
+    if not users:
         return
     with session.stop():
-        place = Place("exception", found, raised)
+        place = Place("exception", users, raised)
         message, hint = "post_mortem()", ""
         if error is not None:
             message = evaluate.error(error).message
@@ -187,7 +187,7 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
             Stop(
                 phase="exception",
                 reason=message.partition("\n")[0],
-                site=place.site(found[0]),
+                site=place.site(users[0]),
                 exception=message,
                 when="after",
                 depth=len(session.gate.places),

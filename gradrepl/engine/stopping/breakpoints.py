@@ -106,10 +106,10 @@ class Armed:
     def lines(self) -> tuple[list[c.Line], frozenset[str]]:
         """Return the lines and the functions that must be watched."""
         watched = [each for each in self._active() if c.LINE in each.events()]
-        found = [part for each in watched for part in each.parts()]
+        parts = [part for each in watched for part in each.parts()]
         return (
-            [part for part in found if isinstance(part, c.Line)],
-            frozenset(part.function for part in found if isinstance(part, c.InFunction)),
+            [part for part in parts if isinstance(part, c.Line)],
+            frozenset(part.function for part in parts if isinstance(part, c.InFunction)),
         )
 
     def why(self, event: c.Event) -> Hit | None:

@@ -56,7 +56,7 @@ class Place:
     """The node that ``u`` and ``d`` have walked to in a backward."""
     thread: threading.Thread = field(default_factory=threading.current_thread)
     inbox: SimpleQueue[Asked] = field(default_factory=SimpleQueue)
-    """Requests from the link thread, errands; None when the face is gone."""
+    """Requests from the link thread, errands; None when the client is gone."""
     waiting: bool = False
     """Is the thread waiting for a request?"""
 
@@ -120,11 +120,11 @@ class Gate:
     def main_waits(self) -> bool:
         """Does the main thread wait for a request, running no code of the user's?"""
         main = threading.main_thread()
-        mine = [place for place in list(self.places) if place.thread is main]
-        return bool(mine) and mine[-1].waiting
+        its_places = [place for place in list(self.places) if place.thread is main]
+        return bool(its_places) and its_places[-1].waiting
 
     def detach(self) -> None:
-        """The face is gone: whoever is parked runs on, and nobody parks again."""
+        """The client is gone: whoever is parked runs on, and nobody parks again."""
         self.detached = True
         with self._stack:
             for place in self.places:
@@ -135,7 +135,7 @@ class Gate:
         return self._quitting
 
     def attach(self) -> None:
-        """A face is there again: threads may park."""
+        """A client is there again: threads may park."""
         self.detached = self._quitting = False
 
     # -- who may park ------------------------------------------------------------------------
@@ -244,9 +244,9 @@ class Gate:
             return None
         place.waiting = True
         try:
-            while callable(found := _first(place.inbox)):
-                found()  # an errand that only this thread can do
-            return found
+            while callable(asked := _first(place.inbox)):
+                asked()  # an errand that only this thread can do
+            return asked
         finally:
             place.waiting = False
 

@@ -45,7 +45,7 @@ class Interrupts:
         if session.gate.detached:
             raise KeyboardInterrupt
         if session.gate.main_waits():
-            return  # at a prompt it is the face's to handle
+            return  # at a prompt it is the client's to handle
         ours = _in_ours(frame)
         script = session.running_script and not session.gate.answering()
         if script and not stepper.pausing:
@@ -83,7 +83,7 @@ class Interrupts:
             sys.breakpointhook = sys.__breakpointhook__
 
     def pause(self) -> None:
-        """A face asks to stop at the next event; in any thread."""
+        """A client asks to stop at the next event; in any thread."""
         if not self.session.gate.main_waits():
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 

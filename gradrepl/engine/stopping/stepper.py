@@ -167,7 +167,7 @@ class Stepper:
             self.recorder.remove()
 
     def disarm(self) -> None:
-        """Forget everything: the face is gone, or this is a forked child."""
+        """Forget everything: the client is gone, or this is a forked child."""
         self.armed = Armed()
         self.typed = False
         for each in self.observers:
@@ -292,8 +292,8 @@ class Stepper:
         if self.torch_here:
             event = PlaceEvent(self, self.armed.anchor, frame)
             with self.gate.turn():
-                if said := self.recorder.unseen_here():
-                    self.session.tell(model.Notice(message=said))
+                if unseen := self.recorder.unseen_here():
+                    self.session.tell(model.Notice(message=unseen))
                 self.park(event, Hit(reason))
             return
         with self.session.stop():
@@ -303,11 +303,11 @@ class Stepper:
             self.session.tell(Stop(phase="forward", reason=reason, site=site, when="before"))
             self.go(self._serve(place))
 
-    def pass_ended(self, record: model.Pass, told: bool) -> None:
-        """A backward is over; the face is told of one in which somebody stopped."""
+    def pass_ended(self, record: model.Pass, tell: bool) -> None:
+        """A backward is over; the client is told of one in which somebody stopped."""
         for each in self.observers:
             each.passed(record)
-        if not told:
+        if not tell:
             return
         self.last_pass = record
         self.session.tell(record)
@@ -338,8 +338,8 @@ def _anchor(event: Event, place: Place, verb: c.Verb) -> Anchor:
 
     Frames are held only for the verbs that ask: a held frame keeps its variables alive.
     """
-    stands = event.anchor_fields()
+    fields = event.anchor_fields()
     if isinstance(verb, c.Step | c.Continue | c.Finish):
-        return Anchor(place.state, module=stands.get("module", ""))
+        return Anchor(place.state, module=fields.get("module", ""))
     number = verb.number if isinstance(verb, c.Until) else 0
-    return Anchor(place.state, place.frame, number=number, fetch=frames.fetch(), **stands)
+    return Anchor(place.state, place.frame, number=number, fetch=frames.fetch(), **fields)
