@@ -150,7 +150,7 @@ def _checked(where: str, name: str, value: Any) -> Any:
     kinds = get_type_hints(Config)
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(kinds)}."
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(HELP)}."
         raise ConfigError(f"{where}: there is no setting '{name}'.", hint)
     try:
         return msgspec.convert(value, kinds[name])

@@ -5,7 +5,7 @@ A verb says how far to go from a stop; it is a condition like any other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Union
 
 from gradrepl.conditions.base import (
     BATCH,
@@ -43,6 +43,8 @@ class Pair(Base, frozen=True):
 
     left: Condition
     right: Condition
+    one_rules_out: ClassVar[bool]
+    """Is ruled out what one of them rules out, or only what both do?"""
 
     def parts(self) -> list[Base]:
         return self.left.parts() + self.right.parts()
@@ -51,9 +53,23 @@ class Pair(Base, frozen=True):
         """Return it with the lines of both meant in ``file``."""
         return type(self)(self.left.in_file(file), self.right.in_file(file))
 
+    def _ruled_out(self, left: bool, right: bool) -> bool:
+        return left or right if self.one_rules_out else left and right
+
+    def narrows(self) -> bool:
+        return self._ruled_out(self.left.narrows(), self.right.narrows())
+
+    def only_leaves(self) -> bool:
+        return self._ruled_out(self.left.only_leaves(), self.right.only_leaves())
+
+    def only_roots(self, when: str) -> bool:
+        return self._ruled_out(self.left.only_roots(when), self.right.only_roots(when))
+
 
 class Both(Pair, frozen=True):
     """Two conditions at one event."""
+
+    one_rules_out = True
 
     def matches(self, event: Event) -> bool:
         return self.left.matches(event) and self.right.matches(event)
@@ -73,21 +89,14 @@ class Both(Pair, frozen=True):
     def possible(self, event: Event) -> bool:
         return self.left.possible(event) and self.right.possible(event)
 
-    def narrows(self) -> bool:
-        return self.left.narrows() or self.right.narrows()
-
-    def only_leaves(self) -> bool:
-        return self.left.only_leaves() or self.right.only_leaves()
-
-    def only_roots(self, when: str) -> bool:
-        return self.left.only_roots(when) or self.right.only_roots(when)
-
     def quiet(self) -> Norms:
         return self.right.quiet() if self.left.quiet() == NEVER_QUIET else self.left.quiet()
 
 
 class Either(Pair, frozen=True):
     """One of two conditions."""
+
+    one_rules_out = False
 
     def matches(self, event: Event) -> bool:
         """Does one hold, of those that are asked at this side of such an event?"""
@@ -104,15 +113,6 @@ class Either(Pair, frozen=True):
 
     def possible(self, event: Event) -> bool:
         return self.left.possible(event) or self.right.possible(event)
-
-    def narrows(self) -> bool:
-        return self.left.narrows() and self.right.narrows()
-
-    def only_leaves(self) -> bool:
-        return self.left.only_leaves() and self.right.only_leaves()
-
-    def only_roots(self, when: str) -> bool:
-        return self.left.only_roots(when) and self.right.only_roots(when)
 
     def quiet(self) -> Norms:
         (a, b), (c, d) = self.left.quiet(), self.right.quiet()

@@ -100,10 +100,8 @@ def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any]
 
 def _forked(session: Session, link: BlockingLink) -> None:
     """In a forked child: it has no link, no hooks, and never stops."""
-    session.gate.detached = True
     link.drop()
-    session.stepper.drop_observers()
-    session.stepper.disarm()
+    session.forked()
 
 
 if __name__ == "__main__":

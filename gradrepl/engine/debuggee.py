@@ -20,7 +20,7 @@ from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.session import Link, Session
 from gradrepl.engine.stopping.gate import Place, Quitting
-from gradrepl.errors import Aborted, GradreplError, UsageError
+from gradrepl.errors import Aborted, GradreplError, StateError, UsageError
 
 EARLY = ("running", "looking", "plugged")
 """What answers before torch is there."""
@@ -89,14 +89,15 @@ def _aborted(session: Session) -> str:
 def at_once(request: p.Request, session: Session) -> Answer:
     """Answer what can be while the program runs, in the link's thread; None: it must wait."""
     if isinstance(request, p.Status):
-        return session.status()
+        gate = session.gate
+        doing = f"waiting at the {gate.places[-1].state} prompt." if gate.waiting else "running."
+        return model.Notice(message=doing)
     if isinstance(request, p.AskHealth | p.AskHealthNodes) and request.running:
         if session.state(Gradients).watch is None and not session.stepper.added():
-            return model.Error(
-                message="no gradients have been watched.",
-                hint="':watch grads' watches them from now on; Ctrl-C pauses the program for it.",
-                kind="StateError",
-            )
+            return StateError(
+                "no gradients have been watched.",
+                "':watch grads' watches them from now on; Ctrl-C pauses the program for it.",
+            ).record()
         from gradrepl.engine.health.answers import at_once
 
         return at_once(request, session)

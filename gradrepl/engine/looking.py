@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import linecache
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from msgspec import structs
@@ -87,10 +86,8 @@ def _(request: p.FrameStack, session: Session, place: Place) -> Answer:
 
 def _walk(place: Place, move: int) -> Answer:
     """``u`` and ``d`` in a backward: to the node that gave us the gradient, or that gets it."""
-
-    backward, here = place.event.backward, place.looking
-    if here is None:
-        here = place.event.node
+    backward = place.event.backward
+    here = place.event.node if place.looking is None else place.looking
     if move > 0:
         path = backward.view.path_to(here)
         target = path[-2] if len(path) > 1 else None
@@ -117,12 +114,10 @@ def _path(place: Place) -> tuple[str, ...]:
     steps = []
     for node in backward.view.path_to(event.node):
         op = backward.op(node)
-        line = f"{Path(op.site.file).name}:{op.site.line}" if op and op.site else ""
+        line = op.site.place if op and op.site else ""
         about = ", ".join(filter(None, (backward.label(node), line)))
-        steps.append(
-            f"#{backward.order.place(node)} {backward.name(node)}"
-            + (f" ({about})" if about else "")
-        )
+        name = f"#{backward.order.place(node)} {backward.name(node)}"
+        steps.append(f"{name} ({about})" if about else name)
     return tuple(steps)
 
 
@@ -132,14 +127,15 @@ def _(request: p.Arguments, session: Session, place: Place) -> Answer:
         raise StateError("there are no arguments here: nothing is paused.", "Run something first.")
     arguments = inspect.getargvalues(place.frame)
     names = [*arguments.args, *filter(None, (arguments.varargs, arguments.keywords))]
-    rows = tuple(
-        model.Variable(
-            name, evaluate.brief(arguments.locals[name]), type(arguments.locals[name]).__name__
-        )
-        for name in names
-        if name in arguments.locals
-    )
+    rows = _variables({name: arguments.locals[name] for name in names if name in arguments.locals})
     return model.Variables(rows=rows, total=len(rows))
+
+
+def _variables(values: dict[str, Any]) -> tuple[model.Variable, ...]:
+    return tuple(
+        model.Variable(name, evaluate.brief(value), type(value).__name__)
+        for name, value in values.items()
+    )
 
 
 @on(p.Listing)
@@ -188,10 +184,7 @@ def _(request: p.Names, session: Session, place: Place) -> Answer:
         for name, value in merged.items()
         if not name.startswith("_") and name not in ("torch", "nn", "F")
     }
-    rows = tuple(
-        model.Variable(name, evaluate.brief(value), type(value).__name__)
-        for name, value in list(shown.items())[: request.limit]
-    )
+    rows = _variables(dict(list(shown.items())[: request.limit]))
     return model.Variables(rows=rows, total=len(shown))
 
 
@@ -247,7 +240,8 @@ def _(request: p.OpDetail, session: Session, place: Place) -> Answer:
     for call in reversed(session.ops(place)):
         if call.id == request.id:
             if place.event is not None and getattr(place.event, "call", None) is call:
-                record: Answer = call.record(session.names(place.frame).tensor, place.event.when)
+                names = session.names(place.frame).tensor
+                record: model.Op = call.record(names, place.event.when)
                 return record
             return call.brief()
     raise UsageError(f"op %{request.id} is not recorded.", "':ops' lists the last ones.")

@@ -17,7 +17,7 @@ from gradrepl.engine.code.torch_import import device, torch_module
 from gradrepl.engine.stopping.gate import Gate, Place
 from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.errors import LinkError, StateError, UsageError
-from gradrepl.model import Error, Notice, Record, Watch
+from gradrepl.model import Error, Record, Watch
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.calls import Call
@@ -104,11 +104,11 @@ class Session:
         """Tell what happened."""
         self.send(protocol.Tell(record=record))  # type: ignore[arg-type]
 
-    def status(self) -> Notice:
-        """Say what the debuggee is doing right now; in any thread."""
-        if self.gate.waiting:
-            return Notice(message=f"waiting at the {self.gate.places[-1].state} prompt.")
-        return Notice(message="running.")
+    def forked(self) -> None:
+        """Stop nowhere, and look on at nothing: this is a forked child."""
+        self.gate.detached = True
+        self.stepper.drop_observers()
+        self.stepper.disarm()
 
     def client_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
@@ -134,7 +134,7 @@ class Session:
     @contextmanager
     def stop(self) -> Iterator[None]:
         """Be at a stop: one thread at a time, and with a client to show it to."""
-        with self.gate.turn():
+        with self.gate.turn:
             self.before_stop()
             try:
                 yield
@@ -310,22 +310,18 @@ class Session:
 
 def _stranger(version: str, error: Exception) -> Error:
     """Return what is told where we cannot work with this torch."""
-    return Error(
-        message=f"gradrepl cannot work with torch {version} ({type(error).__name__}: {error}): the"
-        " program continues, and nothing of torch is seen.",
-        hint="'gradrepl doctor' tells what this torch lacks; please report it with its output.",
-        kind="StateError",
-    )
+    return StateError(
+        f"gradrepl cannot work with torch {version} ({type(error).__name__}: {error}): the program"
+        " continues, and nothing of torch is seen.",
+        "'gradrepl doctor' tells what this torch lacks; please report it with its output.",
+    ).record()
 
 
 def _unsendable(message: protocol.Message, error: Exception) -> protocol.Message:
     record = Error(message=f"the answer cannot be sent: {error}.", hint="Ask for a part of it.")
-    number = getattr(message, "id", None)
-    return (
-        protocol.Tell(record=record)
-        if number is None
-        else (protocol.Answer(id=number, record=record))
-    )
+    if isinstance(message, protocol.Answer):
+        return protocol.Answer(id=message.id, record=record)
+    return protocol.Tell(record=record)
 
 
 def _plain(code: CodeType, space: dict[str, Any]) -> bool:

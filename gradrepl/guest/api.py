@@ -93,9 +93,8 @@ def run(
     locals: dict[str, Any] | None = None,
 ) -> None:
     """Run a statement (by default in ``__main__``), stopped at its first line."""
-    space, local = _spaces(globals, locals)
     code = compile(statement, "<statement>", "exec") if isinstance(statement, str) else statement
-    _stepped(lambda: exec(code, space, local))
+    _stepped(exec, code, *_spaces(globals, locals))
 
 
 def runeval(
@@ -104,14 +103,13 @@ def runeval(
     locals: dict[str, Any] | None = None,
 ) -> Any:
     """Return the value of an expression (by default in ``__main__``), stopped at its first line."""
-    space, local = _spaces(globals, locals)
     code = compile(expression, "<statement>", "eval") if isinstance(expression, str) else expression
-    return _stepped(lambda: eval(code, space, local))
+    return _stepped(eval, code, *_spaces(globals, locals))
 
 
 def runcall(function: Callable[..., Result], *args: Any, **keywords: Any) -> Result | None:
     """Return what ``function`` returns, stopped at its first line; None if it was left by ``q``."""
-    return _stepped(lambda: function(*args, **keywords))
+    return _stepped(function, *args, **keywords)
 
 
 def _spaces(
@@ -122,16 +120,16 @@ def _spaces(
     return space, space if local is None else local
 
 
-def _stepped(work: Callable[[], Result]) -> Result | None:
+def _stepped(function: Callable[..., Result], *args: Any, **keywords: Any) -> Result | None:
     frame = sys._getframe(2)
     if Session.current is not None or refuses(frame, "run()"):
-        return work()
+        return function(*args, **keywords)
     host = Host.get()
     host.wake()
     host.stop_at_first_line()
     with suppress(BdbQuit):
         try:
-            return work()
+            return function(*args, **keywords)
         finally:
             host.finish()
     return None

@@ -212,7 +212,7 @@ class Listener:
             token=self.token,
             script=script or sys.argv[0],
         )
-        endpoint.write_private(self._file, endpoint.encoded(here))
+        endpoint.write_private(self._file, msgspec.json.encode(here).decode())
         self._made.append(self._file)
         threading.Thread(target=self._accept, name="gradrepl-listener", daemon=True).start()
 

@@ -31,7 +31,6 @@ from gradrepl.model import Notice
 
 NO_TTY = "GRADREPL_NO_TTY"
 """Set to 'continue', a stop without a terminal is skipped; else it waits for ``attach``."""
-_NOTHING: Any = object()
 
 
 class BdbQuit(Quitting, bdb.BdbQuit):
@@ -68,7 +67,8 @@ class Host:
         self._child: Client | None = None
         self._handler: Any = None
         """Who had SIGINT before us; None while we do not have it."""
-        self._underscore: Any = _NOTHING
+        self._underscore: tuple[Any, bool] | None = None
+        """``_`` before typed code set it, and whether it was there."""
         self._has_come = threading.Event()
         self.session.gate.detached = True  # until somebody stops, or a client comes
         self._rest()
@@ -104,11 +104,7 @@ class Host:
 
     def stop_at_first_line(self) -> None:
         """Stop the calling thread at the first line, op or node of what it calls next."""
-        stepper = self.session.stepper
-        stepper.pausing = True
-        stepper.go(c.First())
-        if sys.gettrace() is None:
-            NextLine(self.session, "start").set([])
+        self._pause_at_next("start", [])
 
     def finish(self) -> None:
         """What was run to be stepped is over: the terminal goes back."""
@@ -136,7 +132,7 @@ class Host:
         self.session.watch_for_torch()
         if self.clients.attached or self.session.gate.detached:
             return
-        if self._underscore is _NOTHING:
+        if self._underscore is None:
             self._underscore = vars(builtins).get("_", None), "_" in vars(builtins)
         in_cell = terminal.cell_can_ask()
         name = "" if in_cell else terminal.path()
@@ -178,7 +174,7 @@ class Host:
         session = self.session
         if session.gate.places:
             return
-        if session.gate.left():
+        if session.gate.left:
             self._forget()
             session.gate.attach()
         session.stepper.place_recorder()
@@ -207,9 +203,9 @@ class Host:
     def _rest(self) -> None:
         """Nothing is armed: have nothing of ours in the process."""
         self.session.rest()
-        if self._underscore is not _NOTHING:
+        if self._underscore is not None:
             value, had = self._underscore
-            self._underscore = _NOTHING
+            self._underscore = None
             if had:
                 vars(builtins)["_"] = value
             else:
@@ -305,14 +301,16 @@ class Host:
             call_in_main_thread(self._arm_pause)
 
     def _arm_pause(self) -> None:
-        stepper = self.session.stepper
-        if self.session.gate.detached or self.session.gate.places:
-            return
-        stepper.pausing = True
-        stepper.go(c.First())
-        if sys.gettrace() is None:
+        if not self.session.gate.detached and not self.session.gate.places:
             running = frames.user_frames(sys._getframe(0))
-            NextLine(self.session, "pause").set([each for each in running if own(each)])
+            self._pause_at_next("pause", [each for each in running if own(each)])
+
+    def _pause_at_next(self, reason: str, running: list[FrameType]) -> None:
+        """Stop at the next op or node, or line of new frames and of those that are ``running``."""
+        self.session.stepper.pausing = True
+        self.session.stepper.go(c.First())
+        if sys.gettrace() is None:
+            NextLine(self.session, reason).set(running)
 
     def _take_sigint(self) -> None:
         main = threading.current_thread() is threading.main_thread()
@@ -341,13 +339,11 @@ class Host:
         if Host.here is not self:
             return
         Host.here = None
-        self.session.gate.detached = True
         self.clients.drop()
         for held in (self.lent, self.listener):
             if held is not None:
                 held.abandon()
-        self.session.stepper.drop_observers()
-        self.session.stepper.disarm()
+        self.session.forked()
 
     def at_exit(self) -> None:
         """The process ends: the terminal goes back, nobody is listened for."""

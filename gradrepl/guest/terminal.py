@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from gradrepl import client, endpoint, guest
 from gradrepl.engine.code import script
 from gradrepl.errors import LinkError
@@ -172,7 +174,7 @@ class Terminal:
             stdout=self._tty,
             stderr=self._tty,
             pass_fds=(link, *(pipes.shared if pipes else ())),
-            env={**os.environ, endpoint.VARIABLE: endpoint.encoded(here)},
+            env={**os.environ, endpoint.VARIABLE: msgspec.json.encode(here).decode()},
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -85,15 +85,17 @@ class Gate:
     ) -> None:
         self._send = send
         self._answer = answer
-        self._turn = threading.RLock()
-        """Held by the thread that is parked; the idle prompt does not hold it."""
+        self.turn = threading.RLock()
+        """Held by the thread that is parked: one stop at a time is told and served. The idle prompt
+        does not hold it."""
         self._stack = threading.Lock()
         self.places: list[Place] = []
         """Places being served, outermost first; requests go to the last."""
         self._here = threading.local()
         self.detached = False
-        self._quitting = False
-        """``quit`` was said: code that swallows it meets it again at the next stop."""
+        self.left = False
+        """``quit`` was said, and nobody attached since: code that swallows it meets it again at the
+        next stop."""
         self.struck: Callable[[Exception, Place], Any] = _said
         """Says what a handler of the program's has raised while a thread waited: a worker of a
         DataLoader that died. At a stop the program gets it when it goes on."""
@@ -130,13 +132,9 @@ class Gate:
             for place in self.places:
                 place.inbox.put(None)
 
-    def left(self) -> bool:
-        """Was ``quit`` said, and nobody attached since?"""
-        return self._quitting
-
     def attach(self) -> None:
         """A client is there again: threads may park."""
-        self.detached = self._quitting = False
+        self.detached = self.left = False
 
     # -- who may park ------------------------------------------------------------------------
 
@@ -153,10 +151,6 @@ class Gate:
         finally:
             self._here.answering = before
 
-    def turn(self) -> AbstractContextManager[bool]:
-        """Wait until no other thread is parked: one stop at a time is told and served."""
-        return self._turn
-
     # -- serving -----------------------------------------------------------------------------
 
     def serve(self, place: Place) -> Verb:
@@ -168,11 +162,11 @@ class Gate:
         """
         if place.state == "idle":
             return self._serve(place)
-        with self.turn():
+        with self.turn:
             return self._serve(place)
 
     def _serve(self, place: Place) -> Verb:
-        if self._quitting:
+        if self.left:
             raise self.quitting
         if self.detached and place.state != "idle":
             return Continue()
@@ -188,10 +182,10 @@ class Gate:
         with self._stack:
             self.places.remove(place)
             outer = self.places[-1] if self.places else None
-            left = [] if place.inbox.empty() else _emptied(place.inbox)
-            for ask in left if outer is not None else ():
+            unanswered = [place.inbox.get() for _ in range(place.inbox.qsize())]
+            for ask in unanswered if outer is not None else ():
                 outer.inbox.put(ask)  # type: ignore[union-attr]
-        for ask in left if outer is None else ():
+        for ask in unanswered if outer is None else ():
             if isinstance(ask, protocol.Ask):
                 self._send(protocol.Answer(id=ask.id, record=CONTINUES))
         if outer is not None and outer.waiting:
@@ -217,8 +211,8 @@ class Gate:
                 self._reply(ask, place)
                 continue
             self._send(protocol.Answer(id=ask.id))
-            self._quitting = isinstance(ask.request, protocol.Quit)
-            if self._quitting:
+            self.left = isinstance(ask.request, protocol.Quit)
+            if self.left:
                 raise self.quitting
             if idle:  # there is nothing to go on with
                 self.prompt(place)
@@ -240,7 +234,7 @@ class Gate:
             self.prompt(place)
 
     def _next(self, place: Place) -> protocol.Ask | None:
-        if self.detached or self._quitting:
+        if self.detached or self.left:
             return None
         place.waiting = True
         try:
@@ -265,10 +259,6 @@ def _first(inbox: SimpleQueue[Asked]) -> Asked:
     while True:
         with suppress(Empty):
             return inbox.get(timeout=LOOK_UP)
-
-
-def _emptied(inbox: SimpleQueue[Asked]) -> list[Asked]:
-    return [inbox.get() for _ in range(inbox.qsize())]
 
 
 def _said(problem: Exception, place: Place) -> Error:

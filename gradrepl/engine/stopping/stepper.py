@@ -291,7 +291,7 @@ class Stepper:
         """Stop where the main thread is: Ctrl-C, or ``breakpoint()``."""
         if self.torch_here:
             event = PlaceEvent(self, self.armed.anchor, frame)
-            with self.gate.turn():
+            with self.gate.turn:
                 if unseen := self.recorder.unseen_here():
                     self.session.tell(model.Notice(message=unseen))
                 self.park(event, Hit(reason))
