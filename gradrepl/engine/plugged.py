@@ -161,6 +161,7 @@ LOOKED_AT = ("memory in reach", "modules and optimizers in reach", "watched grad
 
 @on(p.AskPlugin)
 def _(request: p.AskPlugin, session: Session, place: Place) -> Answer:
+    session.wait_for_torch()
     plugins = session.state(Plugged).plugins  # loads them, so that the request's class is known
     given = {"request": p.unpacked(request, p.Request), "here": Here(session, place)}
     if given["request"] is not None:
@@ -174,6 +175,7 @@ def _(request: p.AskPlugin, session: Session, place: Place) -> Answer:
 
 @on(p.AskFindings)
 def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
+    session.wait_for_torch()
     here = Here(session, place)
     with session.quietly():
         rows = [
