@@ -18,6 +18,6 @@ SAMPLES: list[model.Record] = [
         rows=(model.Finding(severity="error", what="y was overwritten [/b].", why="by add_",
                             do="Do not.",
                             site=model.Site(file="a.py", line=3, function="f", text="y += 1")),),
-        looked_at=("memory in reach",),
+        looked_at=("memory in scope",),
     ),
 ]  # fmt: skip

@@ -73,7 +73,7 @@ def _handler(request: Any, session: Session) -> Handler:
             for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
                 import_module(module.name)
     if type(request) not in HANDLERS:
-        raise UsageError(f"the debuggee does not know the request {type(request).__name__}.")
+        raise UsageError(f"the program does not know the request {type(request).__name__}.")
     return HANDLERS[type(request)]
 
 

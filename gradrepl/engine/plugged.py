@@ -156,7 +156,7 @@ def _(request: p.ListPlugins, session: Session, place: Place) -> Answer:
 SEVERITY = ("error", "warning", "note")
 MOST_FINDINGS = 64
 """Findings in one answer."""
-LOOKED_AT = ("memory in reach", "modules and optimizers in reach", "watched gradients")
+LOOKED_AT = ("memory in scope", "modules and optimizers in scope", "watched gradients")
 
 
 @on(p.AskPlugin)
@@ -169,7 +169,7 @@ def _(request: p.AskPlugin, session: Session, place: Place) -> Answer:
             if isinstance(record, model.Record):
                 return record
     raise UsageError(
-        f"no plugin in the debuggee answers '{request.kind}'.", "':plugins' lists them."
+        f"no plugin of the program answers '{request.kind}'.", "':plugins' lists them."
     )
 
 

@@ -199,7 +199,7 @@ class Session:
     # -- evaluating --------------------------------------------------------------------------
 
     def names(self, frame: FrameType | None) -> Names:
-        """Return the names in reach of ``frame``."""
+        """Return the names in scope of ``frame``."""
         from gradrepl.engine.tensor import names
 
         return names.Names(names.namespaces(frame, self.space))
@@ -223,7 +223,7 @@ class Session:
         if torch is None or not isinstance(value, torch.Tensor):
             raise UsageError(
                 f"'{expression}' is a {type(value).__name__}, not a tensor.",
-                "Name a tensor; ':names' lists what is in reach.",
+                "Name a tensor; ':names' lists what is in scope.",
             )
         return value
 
