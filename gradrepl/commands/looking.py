@@ -1,8 +1,7 @@
-"""Commands that only look: at values, tensors, frames, source, ops, nodes; modules and graphs."""
+"""Commands that only look: at values, tensors, frames, source, ops, nodes; at memory."""
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import Annotated
 
@@ -17,13 +16,13 @@ from gradrepl.commands.registry import (
     Number,
     Press,
     command,
-    is_expression,
+    expressions,
 )
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import StateError, UsageError
 
 looking = partial(command, group="Looking")
-modules = partial(command, group="Modules")
+memory = partial(command, group="Memory")
 PLACES = (*STOPPED, EXCEPTION)
 WINDOW = 20
 """Rows that 'ops' and 'nodes' show when no count is given."""
@@ -177,66 +176,58 @@ async def findings(talk: Talk) -> Answer:
     return await talk.ask(protocol.AskFindings())
 
 
-# -- modules, Functions, graphs ------------------------------------------------------------------
+# -- memory: who shares it, what copying does, who wrote, who holds how much ----------------------
 
-GraphWords = Annotated[
-    str, Argument("[EXPR] [DEPTH] [MODULE...] [/TEXT]", complete="python", rest=True)
+Expressions = Annotated[
+    tuple[str, ...], Argument("EXPR...", complete="python", rest=True, read=expressions)
 ]
-Target = Annotated[str, Argument("EXPR|#N", complete="python", rest=True)]
 
 
-@modules("mods", "modules", key=Press("M", "Modules: parameters, gradients, hooks, ties"))
-async def mods(talk: Talk, expression: Expression = "") -> Answer:
-    """Show the tree of modules: parameters, gradients, hooks, and what no optimizer has.
+@memory("mem")
+async def mem(talk: Talk, names: Expressions = ()) -> Answer:
+    """Show which tensors share memory, and how; of two tensors say it in one sentence.
 
-    Without EXPR all modules in scope. A number at the end is how deep to unfold: mods net 1.
+    Without EXPR all tensors in scope: variables, parameters and buffers, gradients, optimizer
+    state, what the graph saved for backward, NumPy arrays that share with a tensor. 'mem x' is
+    the storage of x; 'mem x y' is one sentence; of more than two, their storages.
     """
-    words = expression.rsplit(None, 1)
-    depth = None
-    if words and words[-1].isdecimal():
-        depth, expression = int(words[-1]), " ".join(words[:-1])
-    return await talk.ask(protocol.ModuleRows(expression=expression, depth=depth))
+    if len(names) == 2:
+        return await talk.ask(protocol.AskSharing(a=names[0], b=names[1]))
+    return await talk.ask(protocol.AskStorages(expressions=names))
 
 
-@modules("fn")
-async def fn(talk: Talk, target: Target = "") -> Answer:
-    """Show a Function: the node of EXPR or node #N, beside the module whose call made it.
+@memory("compare", key=Press("=", "Compare two tensors"))
+async def compare(talk: Talk, names: Expressions) -> Answer:
+    """Show how far two tensors are apart: 'compare x y', or 'compare x, f(y)'."""
+    if len(names) != 2:
+        raise UsageError("'compare' needs two tensors.", "Write: compare x y")
+    return await talk.ask(protocol.Compare(a=names[0], b=names[1]))
 
-    A Function keeps no weights, a Module does. Of a custom Function: its source, what it put on
-    ctx, what it saved. At a backward stop the node where we stand may be left out.
+
+@memory("copies")
+async def copies(talk: Talk, expression: Expression) -> Answer:
+    """Measure what each way of copying EXPR does: bytes, version counter, gradient.
+
+    It is tried on the tensor itself where that is small, without changing it, else on a small
+    one of the same layout and flags; the answer says which.
     """
-    if not target and talk.state == BACKWARD and talk.stop is not None and talk.stop.node:
-        target = f"#{talk.stop.node.id}"
-    if not target:
-        raise UsageError("'fn' needs EXPR or #N.", "Write: fn loss")
-    return await talk.ask(protocol.FunctionOf(target=target))
+    return await talk.ask(protocol.AskCopies(expression=expression))
 
 
-@modules("graph")
-async def graph(talk: Talk, words: GraphWords = "") -> Answer:
-    """Show the graph of EXPR, or of this backward, as lanes, folded by module; nothing runs.
+@memory("versions")
+async def versions(talk: Talk, expression: Expression = "") -> Answer:
+    """Show who wrote to a tensor's memory and who saved it; from now on compare its content.
 
-    DEPTH is how deep modules are unfolded (0: each model is one row), MODULE one that is unfolded
-    all the same, /TEXT finds rows by node, op, variable or module: graph loss 1 encoder.0, graph
-    loss /relu. Without DEPTH as much is unfolded as fits.
+    A stop tells when it was written to, by whatever, and which saved values are stale. Without
+    EXPR list what is watched; 'versions off' watches nothing any more, 'versions off x' not x.
     """
-    return await talk.ask(graph_request(words))
+    word, _, rest = expression.partition(" ")
+    if word == "off" and (rest or await talk.ask(protocol.Bound(word="off")) is None):
+        return await talk.ask(protocol.AskVersions(expression=rest.strip(), off=True))
+    return await talk.ask(protocol.AskVersions(expression=expression))
 
 
-def graph_request(words: str) -> protocol.GraphRows:
-    """Return what ':graph WORDS' asks for: what follows the expression is split off its end."""
-    depth, pattern = None, ""
-    unfold: list[str] = []
-    rest = words.strip()
-    while rest:
-        head, _, last = rest.rpartition(" ")
-        if last.startswith("/") and len(last) > 1:
-            pattern = last[1:]
-        elif last.isdecimal():
-            depth = int(last)
-        elif head and not is_expression(rest) and re.fullmatch(r"[\w.]+", last):
-            unfold.insert(0, last)
-        else:
-            break
-        rest = head.strip()
-    return protocol.GraphRows(expression=rest, depth=depth, unfold=tuple(unfold), pattern=pattern)
+@memory("bytes")
+async def bytes_(talk: Talk) -> Answer:
+    """Show who holds how much memory: parameters, gradients, optimizer, saved for backward."""
+    return await talk.ask(protocol.AskBytes())

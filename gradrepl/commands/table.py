@@ -8,15 +8,13 @@ from typing import Any
 
 from gradrepl import conditions, plugins, protocol
 from gradrepl.commands import (
-    chain,
-    data,
     export,
-    health,
+    graphs,
     looking,
-    memory,
     registry,
     session,
     stopping,
+    training,
 )
 from gradrepl.commands.registry import COMMANDS, WORDS
 from gradrepl.commands.talk import Talk
@@ -25,7 +23,7 @@ from gradrepl.model import Error, Notice
 
 __all__ = ["COMMANDS", "WORDS", "tell_debuggee", "use_plugins"]
 
-OURS = (stopping, looking, session, memory, chain, health, data, export)
+OURS = (stopping, looking, session, graphs, training, export)
 for _room in OURS:
     registry.enter_all(_room)
 

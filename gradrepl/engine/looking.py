@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
+import keyword
 import linecache
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +16,7 @@ from msgspec import structs
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.code import complete, evaluate
+from gradrepl.engine.code import evaluate
 from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.running import broken_lines
@@ -191,7 +195,7 @@ def _(request: p.Names, session: Session, place: Place) -> Answer:
 @on(p.Complete)
 def _(request: p.Complete, session: Session, place: Place) -> Answer:
     with session.scope(place) as (space, local):
-        return model.Completions(words=tuple(complete.words(request.text, [local, space])))
+        return model.Completions(words=tuple(completions(request.text, [local, space])))
 
 
 @on(p.Bound)
@@ -265,3 +269,76 @@ def _(request: p.NodeDetail, session: Session, place: Place) -> Answer:
         )
     event = place.event if getattr(place.event, "node", None) == node else None
     return backward.view.node(node, event)
+
+
+# -- what can follow what is typed: no property and no __getattr__ is run -------------------------
+
+MOST_WORDS = 200
+_MODULE_PARTS = ("_parameters", "_buffers", "_modules")
+
+
+def completions(text: str, spaces: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the whole words (with dots) that ``text``'s last word may become."""
+    match = re.search(r"[\w.]*$", text)
+    start = match[0] if match else ""
+    owner, dot, part = start.rpartition(".")
+    if not dot:
+        names: Iterable[str] = {*keyword.kwlist, *dir(builtins)}.union(*spaces)
+    else:
+        value = _static(owner.split("."), spaces)
+        names = _attributes(value) if value is not _NOTHING else ()
+    chosen = sorted(n for n in names if n.startswith(part) and (part or not n.startswith("_")))
+    return [owner + dot + name for name in chosen[:MOST_WORDS]]
+
+
+_NOTHING = object()
+
+
+def _static(path: list[str], spaces: Sequence[Mapping[str, Any]]) -> Any:
+    """Follow ``a.b.c`` through plain attributes only."""
+    value: Any = _NOTHING
+    for space in (*spaces, vars(builtins)):
+        if path[0] in space:
+            value = space[path[0]]
+            break
+    for name in path[1:]:
+        if value is _NOTHING:
+            break
+        value = _plain_attribute(value, name)
+    return value
+
+
+def _plain_attribute(value: Any, name: str) -> Any:
+    own = _instance_dict(value)
+    for part in _MODULE_PARTS:
+        held = own.get(part)
+        if isinstance(held, dict) and name in held:
+            return held[name]
+    try:
+        attribute = inspect.getattr_static(value, name)
+    except AttributeError:
+        return _NOTHING
+    if name in own or inspect.ismodule(value):
+        return attribute
+    # Anything that would run code on access is not followed.
+    return _NOTHING if hasattr(type(attribute), "__get__") else attribute
+
+
+def _instance_dict(value: Any) -> dict[str, Any]:
+    try:
+        own = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return own if isinstance(own, dict) else dict(own)
+
+
+def _attributes(value: Any) -> set[str]:
+    own = _instance_dict(value)
+    names = set(map(str, own))
+    for part in _MODULE_PARTS:
+        if isinstance(own.get(part), dict):
+            names.update(own[part])
+    kind = value if isinstance(value, type) else type(value)
+    for base in kind.__mro__:
+        names.update(vars(base))
+    return names
