@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from gradrepl.commands.health import _watched
 from health_samples import ENC, FINE, HEALTH, NODES, WATCHING
 
 from gradrepl import draw, model, protocol
 from gradrepl.commands.talk import SessionState
+from gradrepl.commands.training import _watched
 from gradrepl.conditions import parse
 from gradrepl.draw import Look
 from gradrepl.draw.charts import sparkline

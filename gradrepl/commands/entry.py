@@ -20,6 +20,7 @@ from contextlib import suppress
 import msgspec
 
 from gradrepl import conditions, model, plugins, protocol
+from gradrepl import export as exporters
 from gradrepl.commands.registry import (
     COMMANDS,
     RUNNING,
@@ -33,7 +34,6 @@ from gradrepl.commands.registry import (
 )
 from gradrepl.commands.talk import Talk
 from gradrepl.errors import GradreplError
-from gradrepl.export import door
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -287,7 +287,7 @@ async def _argument(
 
 
 def _kinds_of_files(start: str) -> list[str]:
-    return [word for word in door.words() if word.startswith(start) and "/" not in start]
+    return [word for word in exporters.words() if word.startswith(start) and "/" not in start]
 
 
 def _conditions(text: str, end: str) -> list[str]:
