@@ -46,8 +46,11 @@ def run(word: str, asked: dict[str, Any], options: Options | None, parsers: Pars
             return attach(options)
         case "config":
             CONFIG[asked["word"]]()
+        case "trust" if asked["off"]:
+            config.untrust(Path.cwd() / asked["folder"])
         case "trust":
-            _trust(Path.cwd() / asked["folder"], off=asked["off"])
+            for file in config.trust(Path.cwd() / asked["folder"]):
+                print(f"{file} may run code in sessions started in its folder, as it is now.")
         case "doctor":
             print("\n".join(report()))
         case "keys":
@@ -166,14 +169,6 @@ CONFIG = {
     "init": _init,
     "keys": _keys,
 }
-
-
-def _trust(folder: Path, *, off: bool) -> None:
-    if off:
-        config.untrust(folder)
-        return
-    for file in config.trust(folder):
-        print(f"{file} may run code in sessions started in its folder, as it is now.")
 
 
 # -- doctor -------------------------------------------------------------------------------------

@@ -92,7 +92,8 @@ class Conversation(Talk):
                     self._answered(await self.ask(request))
                 case entry.Code(source, shadows):
                     if shadows:
-                        self.tell(entry.shadowed(shadows))
+                        notice = f"'{shadows}' is a name here; ':{shadows}' is the command."
+                        self.tell(model.Notice(message=notice))
                     await self.run(protocol.Execute(source=source))
         except GradreplError as error:
             self.tell(error.record())

@@ -27,7 +27,7 @@ from gradrepl.commands.registry import (
     WORDS,
     Argument,
     Command,
-    find_whole,
+    find,
     nearest,
     split_word,
     unknown,
@@ -125,11 +125,6 @@ async def _is_free(talk: Talk, word: str) -> bool:
     return talk.state == "gone" or await talk.ask(protocol.Bound(word=word)) is None
 
 
-def shadowed(word: str) -> model.Notice:
-    """Say that ``word`` was taken as Python."""
-    return model.Notice(message=f"'{word}' is a name here; ':{word}' is the command.")
-
-
 def expanded(text: str, aliases: dict[str, str]) -> str:
     """Return ``text`` with an alias at its front replaced, '%1' and '%*' filled in.
 
@@ -225,7 +220,7 @@ def _command(text: str) -> Call:
         word, _, rest = text.partition("\n")
     if parts := re.match(r"(\w+|\?)(.*)", word, re.S):
         word, rest = parts[1], f"{parts[2]} {rest}" if parts[2] else rest
-    return Call(*find_whole(word, rest.strip("\n") if "\n" in rest else rest.strip()))
+    return Call(*find(word, rest.strip("\n") if "\n" in rest else rest.strip()))
 
 
 # -- what Tab offers -----------------------------------------------------------------------------

@@ -252,25 +252,20 @@ def nearest(word: str, among: list[str] | None = None) -> str:
     return close[0] if close else ""
 
 
-def find_whole(word: str, rest: str) -> tuple[Command, str]:
+def find(word: str, rest: str) -> tuple[Command, str]:
     """Return the command that a line begins with, and the text of its arguments.
 
     A command may have a name of two words, 'epoch run', beside one of the first word alone.
-    """
-    second, _, more = rest.partition(" ")
-    command = WORDS.get(f"{word} {second}")
-    return (command, more) if command is not None else (find(word), rest)
-
-
-def find(word: str) -> Command:
-    """Return the command that ``word`` names.
 
     Raises:
         UsageError: there is none; the hint has the nearest.
     """
-    if word in WORDS:
-        return WORDS[word]
-    raise unknown(word)
+    second, _, more = rest.partition(" ")
+    if command := WORDS.get(f"{word} {second}"):
+        return command, more
+    if word not in WORDS:
+        raise unknown(word)
+    return WORDS[word], rest
 
 
 def unknown(word: str, what: str = "there is no command") -> UsageError:

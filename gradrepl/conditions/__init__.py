@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from contextlib import suppress
+from functools import reduce
 
 from gradrepl.conditions.base import *
 from gradrepl.conditions.joined import *
@@ -137,17 +138,11 @@ def _split(text: str, word: str) -> list[str]:
 
 
 def _any_of(text: str) -> Condition:
-    first, *others = map(_all_of, _split(text, "or"))
-    for other in others:
-        first = Either(first, other)
-    return first
+    return reduce(Either, map(_all_of, _split(text, "or")))
 
 
 def _all_of(text: str) -> Condition:
-    first, *others = map(_clause, _split(text, "and"))
-    for other in others:
-        first = Both(first, other)
-    return first
+    return reduce(Both, map(_clause, _split(text, "and")))
 
 
 def _clause(text: str) -> Condition:

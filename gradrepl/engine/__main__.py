@@ -30,7 +30,11 @@ def main() -> int:
     session.from_command_line = True
     interrupts = Interrupts(session)
     interrupts.install()
-    _share_streams(session, setup)
+    if setup["stdin"] == "asked":
+        script.share_input(lambda: session.send(protocol.Input()))
+        script.output_by_lines()
+    elif setup["stdin"] == "lines":
+        script.share_input(lambda: None)
     reader = threading.Thread(
         target=_listen, args=(session, link, interrupts, setup), name="gradrepl", daemon=True
     )
@@ -51,14 +55,6 @@ def main() -> int:
         session.gate.detached = True
         link.close()
     return session.exit_code
-
-
-def _share_streams(session: Session, setup: dict[str, Any]) -> None:
-    if setup["stdin"] == "asked":
-        script.share_input(lambda: session.send(protocol.Input()))
-        script.output_by_lines()
-    elif setup["stdin"] == "lines":
-        script.share_input(lambda: None)
 
 
 def _listen(

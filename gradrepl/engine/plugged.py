@@ -179,7 +179,9 @@ def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
     here = Here(session, place)
     with session.quietly():
         rows = [
-            msgspec.structs.replace(row, why=row.why or _says(name))
+            msgspec.structs.replace(row, why=row.why or f"says the plugin '{name}'")
+            if name != OWN
+            else row
             for name, row in session.state(Plugged).plugins.flat(
                 "gradrepl_findings", names=here.names, ask=here.ask
             )
@@ -187,7 +189,3 @@ def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
     rows.sort(key=lambda row: SEVERITY.index(row.severity) if row.severity in SEVERITY else 9)
     looked_at = LOOKED_AT if session.state(Gradients).watch is not None else LOOKED_AT[:-1]
     return model.Findings(rows=tuple(rows[:MOST_FINDINGS]), looked_at=looked_at)
-
-
-def _says(plugin: str) -> str:
-    return "" if plugin == OWN else f"says the plugin '{plugin}'"

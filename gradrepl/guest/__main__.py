@@ -20,7 +20,7 @@ def main() -> int:
         host.listen(setup["address"], setup["target"])
         host.say(f"listening: 'gradrepl attach {own_name()}' stops this program and looks.")
         if setup["wait"]:
-            host.await_client()
+            host.has_come.wait()
         arguments = tuple(setup["args"])
         script.run(
             host.session, setup["target"], arguments, module=setup["module"], stopped=setup["wait"]

@@ -126,7 +126,7 @@ def _stepped(function: Callable[..., Result], *args: Any, **keywords: Any) -> Re
         return function(*args, **keywords)
     host = Host.get()
     host.wake()
-    host.stop_at_first_line()
+    host.pause_at_next("start", [])
     with suppress(BdbQuit):
         try:
             return function(*args, **keywords)

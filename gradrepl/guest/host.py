@@ -69,7 +69,8 @@ class Host:
         """Who had SIGINT before us; None while we do not have it."""
         self._underscore: tuple[Any, bool] | None = None
         """``_`` before typed code set it, and whether it was there."""
-        self._has_come = threading.Event()
+        self.has_come = threading.Event()
+        """Set when a client has attached."""
         self.session.gate.detached = True  # until somebody stops, or a client comes
         self._rest()
 
@@ -102,10 +103,6 @@ class Host:
         self.wake()
         self.session.stepper.pause_here(frame, reason)
 
-    def stop_at_first_line(self) -> None:
-        """Stop the calling thread at the first line, op or node of what it calls next."""
-        self._pause_at_next("start", [])
-
     def finish(self) -> None:
         """What was run to be stepped is over: the terminal goes back."""
         stepper = self.session.stepper
@@ -117,10 +114,6 @@ class Host:
             sys.settrace(None)
         if not self.session.gate.places:
             self._part()
-
-    def await_client(self) -> None:
-        """Wait until a client has come."""
-        self._has_come.wait()
 
     def armed(self) -> bool:
         """Is there anything to stop at?"""
@@ -237,7 +230,7 @@ class Host:
             self.session.stepper.running = self.session.running_script = True
             call_in_main_thread(self.session.watch_for_torch)
         self.clients.join(link, self.session.ready)
-        self._has_come.set()
+        self.has_come.set()
         if waiting := others_wait():
             self.session.tell(Notice(message=waiting))
         if first and not self.session.gate.places:
@@ -303,10 +296,11 @@ class Host:
     def _arm_pause(self) -> None:
         if not self.session.gate.detached and not self.session.gate.places:
             running = frames.user_frames(sys._getframe(0))
-            self._pause_at_next("pause", [each for each in running if own(each)])
+            self.pause_at_next("pause", [each for each in running if own(each)])
 
-    def _pause_at_next(self, reason: str, running: list[FrameType]) -> None:
-        """Stop at the next op or node, or line of new frames and of those that are ``running``."""
+    def pause_at_next(self, reason: str, running: list[FrameType]) -> None:
+        """Stop the calling thread at its next op or node, or at the next line of new frames and of
+        those that are ``running``."""
         self.session.stepper.pausing = True
         self.session.stepper.go(c.First())
         if sys.gettrace() is None:

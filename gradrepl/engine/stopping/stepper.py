@@ -212,7 +212,9 @@ class Stepper:
         """Stop here if something armed says so."""
         if not self.sees() or self._captures():
             return
-        with self._unseen():
+        from gradrepl.engine import torch_private
+
+        with torch_private.DisableTorchFunction():
             hit = self.armed.why(event)
         if hit is not None:
             self.park(event, hit)
@@ -265,11 +267,6 @@ class Stepper:
         if "site" not in fields:
             fields["site"] = frames.site(place.frames[0]) if place.frames else None
         return Stop(**fields)
-
-    def _unseen(self) -> Any:
-        from gradrepl.engine import torch_private
-
-        return torch_private.DisableTorchFunction()
 
     def _serve(self, place: Place) -> c.Verb:
         try:
