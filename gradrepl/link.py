@@ -190,10 +190,7 @@ class BlockingLink:
         self._frames.put(None)
         if threading.current_thread() is not self._writer:
             self._writer.join(seconds)
-        self._broken = True
-        with suppress(OSError):  # the peer was faster
-            self._sock.shutdown(socket.SHUT_RDWR)
-        self._sock.close()
+        self._shut()
 
     def drop(self) -> None:
         """Close this process's copy without a word to the peer: for the child after a fork."""
@@ -226,6 +223,26 @@ class BlockingLink:
                 break
             data += piece
         return bytes(data)
+
+    def _shut(self) -> None:
+        self._broken = True
+        with suppress(OSError):  # the peer was faster
+            if self._is_ours():
+                self._sock.shutdown(socket.SHUT_RDWR)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the descriptor, unless the program has: its number may be another file's now."""
+        if self._is_ours():
+            self._sock.close()
+        else:
+            self._sock.detach()
+
+    def _is_ours(self) -> bool:
+        try:
+            return _identity(self._sock) == self._identity
+        except OSError:
+            return False
 
 
 class Link:

@@ -370,7 +370,7 @@ def test_examples_are_listed_with_their_first_lines():
 
 def test_find_raises_our_error():
     with pytest.raises(UsageError):
-        find("nothing-like-it")
+        find("nothing-like-it", "")
 
 
 # -- completion --------------------------------------------------------------------------------
