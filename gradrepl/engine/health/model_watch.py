@@ -12,10 +12,10 @@ import torch
 from gradrepl import conditions as c
 from gradrepl import protocol as p
 from gradrepl.engine.health.answers import report
-from gradrepl.engine.health.clipping import Clips
+from gradrepl.engine.health.changes import WatchEvent
 from gradrepl.engine.health.clock import Clock
-from gradrepl.engine.health.events import WatchEvent
 from gradrepl.engine.health.parameters import Parameters
+from gradrepl.engine.health.scaling import Clips
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.health.watch import HealthWatch
 from gradrepl.engine.observers import Observer
