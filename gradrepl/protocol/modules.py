@@ -6,7 +6,7 @@ from gradrepl.protocol.running import Request
 
 
 class Retain(Request, frozen=True, kw_only=True):
-    """``:retain EXPR``: ``retain_grad()`` on a tensor that is no leaf."""
+    """``:retain EXPR``: ``retain_grad()`` on a tensor that is not a leaf."""
 
     expression: str
 

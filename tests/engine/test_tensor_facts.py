@@ -41,7 +41,9 @@ WHYS = {
     "x = torch.nn.Parameter(torch.ones(3))": (
         "a leaf: a Parameter, which the user or a module made."
     ),
-    "x = w * 2": ("no leaf: mul (train.py:{line}) computed it of tensors that require a gradient."),
+    "x = w * 2": (
+        "not a leaf: mul (train.py:{line}) computed it of tensors that require a gradient."
+    ),
     "x = w.detach()": (
         "a leaf: detach (train.py:{line}) cut it off from what requires a gradient."
     ),
@@ -73,7 +75,7 @@ WHYS = {
         "(train.py:{line})); no gradient goes on from it to the tensor it is a view of."
     ),
     "x = torch.zeros(3); x += w": (
-        "no leaf: zeros (train.py:{line}) made it, and add_ (train.py:{line}) gave it its "
+        "not a leaf: zeros (train.py:{line}) made it, and add_ (train.py:{line}) gave it its "
         "grad_fn, of tensors that require a gradient."
     ),
 }
@@ -111,7 +113,7 @@ def test_why_without_a_recording(d: Debuggee) -> None:
         "grad_fn: it was cut off (detach, .data, no_grad); the op that made it was not recorded."
     )
     assert why(d, "c") == (
-        "'c' is no leaf: computed of tensors that require a gradient (MulBackward0); "
+        "'c' is not a leaf: computed of tensors that require a gradient (MulBackward0); "
         "the op that made it was not recorded."
     )
     assert "requires_grad was set on it" in why(d, "e")

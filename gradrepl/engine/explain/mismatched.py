@@ -12,44 +12,18 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from msgspec import structs
 
 from gradrepl.engine.code import evaluate, frames
-from gradrepl.engine.explain.failed_line import Line, line_at
-from gradrepl.engine.explain.leaf import said
-from gradrepl.engine.tensor import figures, report
-from gradrepl.model import Error
+from gradrepl.engine.explain.failed_line import Failure, Line, frame_of, line_at
+from gradrepl.engine.explain.no_gradient import describe_op
+from gradrepl.engine.tensor import facts, report
 
 if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
-    from gradrepl.engine.stopping.gate import Place
     from gradrepl.engine.tensor.names import Names
 
-DEVICES = (
-    "is not on the expected device",
-    "Expected all tensors to be on the same device",
-    "are not at the same device",
-    "should be either on cpu or on the same device",
-    "on cpu, but expected on cuda",
-    "but expected them to be on cuda",
-)
-DTYPES = (
-    "same dtype",
-    "expected scalar type",
-    "Found dtype",
-    "same scalar type",
-    "must share same datatype",
-    "does not match weight dtype",
-    "expected dtype",
-    "same type",
-    "self.dtype to be equal to",
-)
-EITHER = ("Input type", "should be the same")
-"""Of convolutions: the types tell both."""
 WORDS = {
     "float": "float32",
     "double": "float64",
@@ -67,24 +41,32 @@ WORDS = {
 """Torch's words for dtypes in its messages, in lower case."""
 INSIDE = " in torch's "
 Given = tuple[str, torch.Tensor]
+Fact = Callable[[torch.Tensor], str]
 
 
-def name_the_odd_one(error: Error, raised: BaseException, session: Session, place: Place) -> Error:
-    """Return ``error`` with a hint that tells each argument's device or dtype, and the odd one."""
-    message = error.message
-    types = all(part in message for part in EITHER)
-    if any(part in message for part in DEVICES) or (types and message.count("torch.cuda.") == 1):
-        fact = _device
-    elif types or any(part in message for part in DTYPES):
-        fact = _dtype
-    else:
-        return error
-    names = session.names(_users(raised) or place.frame)
-    named = _dtypes_in(message) if fact is _dtype else set()
-    with figures.quiet():
-        given = _mixed(raised, fact, names, named)
-        hint = _told(given, fact, session, raised) if given else ""
-    return structs.replace(error, hint=hint) if hint else error
+def name_the_device(failure: Failure) -> str:
+    """Tell each argument's device, and the odd one."""
+    return _name_the_odd_one(failure, _device, set())
+
+
+def name_the_dtype(failure: Failure) -> str:
+    """Tell each argument's dtype, and the odd one."""
+    return _name_the_odd_one(failure, _dtype, _dtypes_in(failure.message))
+
+
+def name_the_type(failure: Failure) -> str:
+    """Do either, for a convolution: its message tells types that have both."""
+    if "Input type" not in failure.message:
+        return ""
+    devices = failure.message.count("torch.cuda.") == 1
+    return name_the_device(failure) if devices else name_the_dtype(failure)
+
+
+def _name_the_odd_one(failure: Failure, fact: Fact, named: set[str]) -> str:
+    entry = frame_of(failure.raised)
+    names = failure.session.names(failure.place.frame if entry is None else entry.tb_frame)
+    given = _mixed(failure.raised, fact, names, named)
+    return _told(given, fact, failure) if given else ""
 
 
 def _device(tensor: torch.Tensor) -> str:
@@ -92,7 +74,7 @@ def _device(tensor: torch.Tensor) -> str:
 
 
 def _dtype(tensor: torch.Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
+    return facts.short(tensor.dtype)
 
 
 def _dtypes_in(message: str) -> set[str]:
@@ -107,32 +89,22 @@ def _dtypes_in(message: str) -> set[str]:
 # -- which tensors -----------------------------------------------------------------------------
 
 
-def _users(raised: BaseException) -> FrameType | None:
-    tb = evaluate.users(raised.__traceback__, last=True)
-    while tb is not None and tb.tb_next is not None:
-        tb = tb.tb_next
-    return None if tb is None else tb.tb_frame
-
-
-def _mixed(
-    raised: BaseException, fact: Callable[[torch.Tensor], str], names: Names, named: set[str]
-) -> list[Given]:
+def _mixed(raised: BaseException, fact: Fact, names: Names, named: set[str]) -> list[Given]:
     """Return the arguments of the innermost line that has two kinds of them, by name."""
     first: list[Given] = []
     for line in _lines(raised):
+        users = frames.kind(line.frame.f_code) == frames.USER
+        inner = "" if users else f"{INSIDE}{line.frame.f_code.co_name}"
         given: dict[int, Given] = {}
-        ours = frames.kind(line.frame.f_code) == frames.USER
         for text, tensor in islice(line.tensors(), 64):
             if not named or fact(tensor) in named:
-                inner = "" if ours else f"{INSIDE}{line.frame.f_code.co_name}"
                 name = names.tensor(tensor) or text + inner
                 given.setdefault(id(tensor), (name, tensor))
-        found = list(given.values())
-        if len({fact(tensor) for _, tensor in found}) < 2:
-            continue
-        if ours or all(names.tensor(t) for _, t in found):
-            return found
-        first = first or found
+        pairs = list(given.values())
+        if len({fact(tensor) for _, tensor in pairs}) > 1:
+            if users or all(names.tensor(tensor) for _, tensor in pairs):
+                return pairs
+            first = first or pairs
     return first
 
 
@@ -147,19 +119,13 @@ def _lines(raised: BaseException) -> Iterator[Line]:
 # -- what is said of them ----------------------------------------------------------------------
 
 
-def _told(
-    given: list[Given],
-    fact: Callable[[torch.Tensor], str],
-    session: Session,
-    raised: BaseException,
-) -> str:
+def _told(given: list[Given], fact: Fact, failure: Failure) -> str:
     kinds: dict[str, list[Given]] = {}
     for each in given:
         kinds.setdefault(fact(each[1]), []).append(each)
     odd = min(kinds, key=lambda kind: _normal(kind, kinds[kind]))
     others = [kind for kind in kinds if kind != odd]
-    parts = [_are(kinds[odd], odd, session, raised)]
-    parts += [_are(kinds[kind], kind, None, raised) for kind in others]
+    parts = [_are(kinds[odd], odd, failure), *(_are(kinds[kind], kind) for kind in others)]
     return f"{', '.join(parts)}. {_mend(kinds[odd], odd, others[0], fact)}"
 
 
@@ -170,23 +136,23 @@ def _normal(kind: str, given: list[Given]) -> tuple[bool, bool, int, int]:
     return kind != "meta", weights, len(given), usual
 
 
-def _are(given: list[Given], kind: str, session: Session | None, raised: BaseException) -> str:
-    """Return "'x' is float64 (made by double (train.py:5))"."""
+def _are(given: list[Given], kind: str, failure: Failure | None = None) -> str:
+    """Return "'x' is float64 (made by double (train.py:5))"; where it was made, of the odd one."""
     names = [f"'{name}'" for name, _ in given]
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     on = "on " if kind.partition(":")[0] in ("cpu", "cuda", "meta", "mps", "xpu") else ""
-    made = [_made(name, tensor, session, raised) for name, tensor in given if session is not None]
+    made = [_made(name, tensor, failure) for name, tensor in given if failure is not None]
     how = "; ".join(dict.fromkeys(filter(None, made[:4])))
     is_so = f"{', '.join(names[:4])}{more} {'is' if len(names) == 1 else 'are'} {on}{kind}"
     return f"{is_so} ({how})" if how else is_so
 
 
-def _made(name: str, tensor: torch.Tensor, session: Session, raised: BaseException) -> str:
+def _made(name: str, tensor: torch.Tensor, failure: Failure) -> str:
     """Say where a tensor was made: as the recorder saw it, else as the source tells."""
-    maker = report.history_of(tensor, session).maker
+    maker = report.history_of(tensor, failure.session).maker
     if maker is not None:
-        return f"made by {said(maker)}"
-    place = _assigned(name, raised)
+        return f"made by {describe_op(maker)}"
+    place = _assigned(name, failure.raised)
     return f"assigned in {place}" if place else ""
 
 
@@ -235,7 +201,7 @@ def _lines_of(lines: list[str], name: str) -> list[int]:
     )
 
 
-def _mend(given: list[Given], odd: str, other: str, fact: Any) -> str:
+def _mend(given: list[Given], odd: str, other: str, fact: Fact) -> str:
     name = given[0][0]
     if INSIDE in name:
         return f"Make it {other} before the call." if fact is _dtype else f"Move it to {other}."

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine.explain import cut_off, leaf
+from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.forward.flow import History
 from gradrepl.engine.graph import nodes
@@ -51,7 +51,7 @@ def _everything(tensor: torch.Tensor, expression: str, session: Session, place: 
         histogram=histogram(tensor),
         leaf_why=_refused(tensor)
         or _gradient_of(tensor, owners)
-        or leaf.leaf(tensor, history, recorder.cuts.of(tensor), writer, shared),
+        or no_gradient.explain_leaf(tensor, history, recorder.cuts.of(tensor), writer, shared),
         grad_state=state,
         grad_why=reason,
         retains_grad=bool(tensor.retains_grad),
@@ -97,14 +97,14 @@ def gradient(tensor: torch.Tensor, name: str, session: Session, place: Place) ->
     """Return the state of ``.grad`` ('none' where there is none) and a sentence about it."""
     found = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
     if found is not None:
-        state, _ = leaf.state_of(found)
+        state, _ = no_gradient.state_of(found)
         said = {"zero": "all of it is zero.", "nan": "it has nan.", "inf": "it has inf."}
         return state, said.get(state, "")
     backward = getattr(place.event, "backward", None)
     names = session.names(place.frame)
     other = next(_leaves_with_grad(names, tensor), "") if backward is None else ""
-    became = cut_off.told(tensor, session.recorder.flow)
-    return "none", leaf.no_grad(tensor, name, other, backward, became)
+    became = no_gradient.explain_cut(tensor, session.recorder.flow)
+    return "none", no_gradient.explain_no_grad(tensor, name, other, backward, became)
 
 
 def _leaves_with_grad(names: Names, apart: torch.Tensor) -> Iterator[str]:
