@@ -85,6 +85,8 @@ class Parameters:
         aliases: dict[int, list[str]] = {}
         for prefix, root in names.roots:
             for path, parameter in root.named_parameters(remove_duplicate=False):
+                if not facts.is_leaf(parameter):  # a fast weight in a parameter's place
+                    continue
                 aliases.setdefault(id(parameter), []).append(prefix + path)
                 self._add(parameter, prefix + path, prefix.removesuffix("."))
             self._mark(root)
@@ -181,7 +183,7 @@ class Parameters:
         order: list[int] = []
         self._order = order
         for each, parameter in self.alive():
-            if parameter.requires_grad and each.depth is None:
+            if parameter.requires_grad and parameter.is_leaf and each.depth is None:
                 key = id(parameter)
 
                 def arrived(_: torch.Tensor, key: int = key) -> None:

@@ -78,7 +78,7 @@ class Tracked(Facts):
     @classmethod
     def of(cls, name: str, parameter: Any, model: str) -> Tracked:
         """Begin to track ``parameter``."""
-        shape = facts.sizes(parameter.shape)
+        shape = facts.shape(parameter)
         ref = weakref.ref(parameter)
         return cls(name=name, model=model, ref=ref, shape=shape, numel=parameter.numel())
 
