@@ -11,8 +11,7 @@ import torch
 from debuggee import Debuggee
 
 from gradrepl import model, protocol
-from gradrepl.engine.tensor.figures import stats
-from gradrepl.engine.tensor.histogram import BINS, LOOKED_AT, histogram
+from gradrepl.engine.tensor.figures import BINS, LOOKED_AT, histogram, stats
 
 
 def facts(d: Debuggee, expression: str) -> model.Tensor:

@@ -84,9 +84,7 @@ class Parameters:
         self.models = sum(next(root.parameters(), None) is not None for _, root in names.roots)
         aliases: dict[int, list[str]] = {}
         for prefix, root in names.roots:
-            for path, parameter in root.named_parameters(remove_duplicate=False):
-                if not facts.is_leaf(parameter):  # a fast weight in a parameter's place
-                    continue
+            for path, parameter in _leaves_of(root):
                 aliases.setdefault(id(parameter), []).append(prefix + path)
                 self._add(parameter, prefix + path, prefix.removesuffix("."))
             self._mark(root)
@@ -218,6 +216,12 @@ class Parameters:
         if each.copy is not None:
             self.copied -= each.copy.values.numel()
             each.copy = None
+
+
+def _leaves_of(root: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the parameters of a model; a fast weight may stand in the place of one."""
+    named = root.named_parameters(remove_duplicate=False)
+    return ((path, parameter) for path, parameter in named if facts.is_leaf(parameter))
 
 
 def _takes_out(layer: torch.nn.Module, norm: torch.nn.Module) -> bool:

@@ -16,7 +16,6 @@ from gradrepl.engine.memory.remembered import known
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures, hooks
-from gradrepl.engine.tensor.histogram import histogram
 from gradrepl.engine.tensor.names import Names
 from gradrepl.model import Input, OpRef, Tensor
 
@@ -48,7 +47,7 @@ def _everything(tensor: torch.Tensor, expression: str, session: Session, place: 
         names=tuple(_names(tensor, owners)),
         kind=type(tensor).__name__,
         memory_format=_memory_format(tensor),
-        histogram=histogram(tensor),
+        histogram=figures.histogram(tensor),
         leaf_why=_refused(tensor)
         or _gradient_of(tensor, owners)
         or no_gradient.explain_leaf(tensor, history, recorder.cuts.of(tensor), writer, shared),
