@@ -125,8 +125,8 @@ def _iterated_last(in_scope: list[tuple[str, Any]], session: Session) -> tuple[A
 def others(loader: Any, session: Session, place: Place) -> tuple[str, ...]:
     """Return the names of at most 32 other loaders in scope, those that come after it first."""
     in_scope = loaders(session, place)
-    here = next((at for at, (_, each) in enumerate(in_scope) if each is loader), -1)
-    return tuple(name for name, _ in (*in_scope[here + 1 :], *in_scope[: max(here, 0)]))[:32]
+    at = next((n for n, (_, each) in enumerate(in_scope) if each is loader), -1)
+    return tuple(name for name, _ in (*in_scope[at + 1 :], *in_scope[: max(at, 0)]))[:32]
 
 
 def _hint(value: Any, session: Session, place: Place) -> str:

@@ -41,9 +41,9 @@ def _listed(name: str) -> str:
         return name
 
 
-def chosen_device(session: Session, said: str, chosen: str) -> torch.device:
-    """Return the device that is meant: said, chosen here, chosen on the command line, the CPU."""
-    return device(said or current_loader.current_of(session).device or chosen or "cpu")
+def chosen_device(session: Session, wanted: str, chosen: str) -> torch.device:
+    """Return the device that is wanted, else the chosen one, else the CPU."""
+    return device(wanted or current_loader.current_of(session).device or chosen or "cpu")
 
 
 def _cpu() -> DeviceInfo:

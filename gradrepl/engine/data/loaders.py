@@ -238,9 +238,8 @@ def settings(loader: Any) -> Iterator[Setting]:
 def _pinned(loader: Any) -> Setting:
     if not loader.pin_memory:
         return Setting(name="pin_memory", value="False")
-    here = device() != "cpu"
-    why = "" if here else "there is no accelerator here: memory is not pinned, torch warns"
-    return Setting(name="pin_memory", value="True", without_effect=why)
+    why = "there is no accelerator here: memory is not pinned, torch warns"
+    return Setting(name="pin_memory", value="True", without_effect=why if device() == "cpu" else "")
 
 
 def _function(function: Any) -> str:

@@ -46,14 +46,18 @@ def _items(value: Any) -> list[tuple[str, Any]] | None:
         return [(str(key), value[key]) for key in list(value)[:MOST]]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return list(zip(value._fields, value, strict=False))
+    if isinstance(value, list) and value and set(map(type, value)) <= ALIKE:
+        return None
     if isinstance(value, (tuple, list)):
-        one = isinstance(value, list) and value and {type(each) for each in value} <= ALIKE
-        return None if one else [(str(at), each) for at, each in enumerate(value[:MOST])]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        held = getattr(value, "__dict__", None)
-        names = [field.name for field in dataclasses.fields(value)]
-        return [(name, held.get(name)) for name in names] if isinstance(held, dict) else None
-    return None
+        return [(str(at), each) for at, each in enumerate(value[:MOST])]
+    return _fields(value) if dataclasses.is_dataclass(type(value)) else None
+
+
+def _fields(value: Any) -> list[tuple[str, Any]] | None:
+    held = getattr(value, "__dict__", None)
+    if not isinstance(held, dict):
+        return None
+    return [(field.name, held.get(field.name)) for field in dataclasses.fields(value)]
 
 
 def _is_numpy(value: Any, kind: str) -> bool:

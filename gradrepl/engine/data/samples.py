@@ -26,6 +26,7 @@ from gradrepl.errors import StateError
 from gradrepl.model import Part, Sample, Site, TransformStep
 
 if TYPE_CHECKING:
+    from gradrepl.engine.data.epoch_log import EpochLog
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.gate import Place
 
@@ -72,21 +73,29 @@ def worker_for(loader: Any, index: Any, session: Session) -> tuple[int | None, i
     """
     if not loader.num_workers:
         return None, None
-    log = log_of(session, loader)
-    seed = log.base_seed if log is not None else None
-    for logged in log.last_batches if log is not None else ():
-        if index in logged.indices:
-            return logged.worker, seed
-    for iterator in order.iterators(loader):
-        seed = vars(iterator).get("_base_seed") if seed is None else seed
-        for number, indices in enumerate(order.drawn_by(iterator) or ()):
-            if index in indices:
-                return fetching.worker_of(loader, number), seed
+    seed = None
+    for indices, worker, seed in _known_batches(loader, log_of(session, loader)):
+        if index in indices:
+            return worker, seed
     current = current_of(session)
     if current.epoch is not None and seed is None:
         seed = current.epoch.base_seed(loader)
     shown = index in current.indices
     return fetching.worker_of(loader, current.next - 1) if shown else 0, seed
+
+
+def _known_batches(
+    loader: Any, log: EpochLog | None
+) -> Iterator[tuple[list[Any], int | None, int | None]]:
+    """Yield the indices of batches, the worker of each, and the seed of the workers."""
+    seed = log.base_seed if log is not None else None
+    for logged in log.last_batches if log is not None else ():
+        yield logged.indices, logged.worker, seed
+    for iterator in order.iterators(loader):
+        seed = vars(iterator).get("_base_seed") if seed is None else seed
+        for number, indices in enumerate(order.drawn_by(iterator) or ()):
+            yield indices, fetching.worker_of(loader, number), seed
+    yield [], None, seed
 
 
 def record(
@@ -318,10 +327,8 @@ def fetch_timed(dataset: Any, index: Any) -> tuple[Fetched, tuple[TransformStep,
 
 def _with_timed(dataset: Any, pipeline: Pipeline, path: str) -> Any:
     """Return a copy of ``dataset`` whose transforms are timed; None where it has none."""
-    if not isinstance(getattr(dataset, "__dict__", None), dict):
+    if not _can_be_copied(dataset):
         return None
-    if any("__del__" in vars(kind) for kind in type(dataset).__mro__):
-        return None  # the copy's end would close what the dataset still uses
     changed: dict[str, Any] = {}
     for name, value in list(vars(dataset).items()):
         where = f"{path}.{name}" if path else name
@@ -331,6 +338,12 @@ def _with_timed(dataset: Any, pipeline: Pipeline, path: str) -> Any:
             changed[name] = _with_timed(value, pipeline, where)
     changed = {name: value for name, value in changed.items() if value is not None}
     return _copy(dataset, changed) if changed else None
+
+
+def _can_be_copied(dataset: Any) -> bool:
+    """Can a copy come and go? ``__del__`` would close what the dataset still uses."""
+    plain = isinstance(getattr(dataset, "__dict__", None), dict)
+    return plain and not any("__del__" in vars(kind) for kind in type(dataset).__mro__)
 
 
 def _copy(value: Any, changed: dict[str, Any]) -> Any:

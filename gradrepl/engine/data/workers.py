@@ -50,23 +50,25 @@ def processes(iterator: Any, log: Sampled | None) -> tuple[WorkerState, ...]:
     if not workers:
         return ()
     tasks = tasks_of(iterator, log)
-    at = _at(iterator, tasks)
-    states = []
+    queued, states = _queued(iterator, tasks), []
     for number, process in enumerate(workers):
-        mine = at.get(number, [])
         code = None if process._popen is None else process.exitcode
-        since = log.since.get(number) if log is not None and mine else None
         state = WorkerState(
             id=number,
             pid=process.pid or 0,
             alive=code is None,
             exit="" if code is None else describe_exit(code),
-            batch=mine[0] if mine else None,
-            indices=order.shown(tasks[mine[0]][1][:8]) if mine else (),
-            waiting=len(mine),
-            seconds=None if since is None else now() - since,
             seed=iterator._base_seed + number,
         )
+        if number in queued:
+            since = log.since.get(number) if log is not None else None
+            state = structs.replace(
+                state,
+                batch=queued[number][0],
+                indices=order.shown(tasks[queued[number][0]][1][:8]),
+                waiting=len(queued[number]),
+                seconds=None if since is None else now() - since,
+            )
         states.append(state if code is not None else _alive(state, process.pid, log))
     return tuple(states)
 
@@ -79,8 +81,8 @@ def _alive(state: WorkerState, pid: int | None, log: Sampled | None) -> WorkerSt
     return structs.replace(state, memory=_resident(pid), busy=share, busy_over=over)
 
 
-def _at(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, list[int]]:
-    """Return by worker what it has still to make, first what it is at.
+def _queued(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, list[int]]:
+    """Return by worker what it has still to make, first what it is at; not those that idle.
 
     What it has made lies in a queue that cannot be looked into, but counted.
     """
@@ -95,10 +97,9 @@ def _at(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, lis
     come = sum(len(info) > 1 for info in vars(iterator).get("_task_info", {}).values())
     made = ready(vars(iterator))
     idle = made is not None and made - come >= sum(taken.values())
-    return {
-        worker: mine[taken[worker] :] if idle else mine[max(0, taken[worker] - 1) :]
-        for worker, mine in by_worker.items()
-    }
+    done = {worker: count if idle else max(0, count - 1) for worker, count in taken.items()}
+    left_over = {worker: mine[done[worker] :] for worker, mine in by_worker.items()}
+    return {worker: mine for worker, mine in left_over.items() if mine}
 
 
 def tasks_of(iterator: Any, log: Sampled | None) -> dict[int, tuple[int, list[Any]]]:

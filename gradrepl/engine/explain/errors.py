@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from msgspec import structs
 
-from gradrepl.engine.explain import loader_errors, mismatched, tensor_errors
+from gradrepl.engine.explain import loader_errors, tensor_errors
 from gradrepl.engine.explain.failed_line import Failure, first_tensor
 from gradrepl.engine.graph.nodes import STALE
 from gradrepl.engine.tensor import facts, figures
@@ -37,16 +37,16 @@ def explained(error: Error, raised: BaseException, session: Session, place: Plac
     hint = next((known.hint for known in rows if known.hint), error.hint)
     for _ in range(2):
         with suppress(RuntimeError):  # torch's handler of SIGCHLD says that a worker has ended
-            told = loader_errors.name_the_sample(error.message, raised, session)
-            hint = _told(Failure(raised, error.message, told or hint, session, place), rows)
+            sample = loader_errors.name_the_sample(error.message, raised, session)
+            hint = _hint(Failure(raised, error.message, sample or hint, session, place), rows)
             break
     return structs.replace(error, hint=hint) if hint else error
 
 
-def _told(failure: Failure, rows: list[Known]) -> str:
+def _hint(failure: Failure, rows: list[Known]) -> str:
     with figures.quiet():
-        told = (known.tell(failure) for known in rows if known.tell is not None)
-        hint = next(filter(None, told), failure.hint)
+        sentences = (known.tell(failure) for known in rows if known.tell is not None)
+        hint = next(filter(None, sentences), failure.hint)
     stale = STALE in failure.message and " written by" not in hint
     return f"{hint} {UNRECORDED}" if stale or "not recorded" in hint else hint
 
@@ -69,8 +69,8 @@ INFERENCE = first_tensor(
     "'{t.name}' was made under inference_mode{t.by}: {t.name}.clone() outside of it is a "
     "normal tensor; torch.no_grad() instead makes normal ones at once.",
 )
-OTHER_DEVICE = Known("", mismatched.name_the_device)
-OTHER_DTYPE = Known("", mismatched.name_the_dtype)
+OTHER_DEVICE = Known("", tensor_errors.name_the_device)
+OTHER_DTYPE = Known("", tensor_errors.name_the_dtype)
 KNOWN = {
     STALE: Known(
         "A value that this backward needs was overwritten after the forward saved it: compute out "
@@ -199,10 +199,10 @@ KNOWN = {
     ),
     "Expected all tensors to be on the same device": Known(
         "Move the odd one with .to(device); ':t NAME' shows each tensor's device.",
-        mismatched.name_the_device,
+        tensor_errors.name_the_device,
     ),
     "must have the same dtype": Known(
-        "Cast one with .to(dtype); numpy's default is float64.", mismatched.name_the_dtype
+        "Cast one with .to(dtype); numpy's default is float64.", tensor_errors.name_the_dtype
     ),
     "shapes cannot be multiplied": Known(
         "The last size of the first must equal the first size of the second; ':t NAME' shows "
@@ -214,7 +214,7 @@ KNOWN = {
     "should be either on cpu or on the same device": OTHER_DEVICE,
     "on cpu, but expected on cuda": OTHER_DEVICE,
     "but expected them to be on cuda": OTHER_DEVICE,
-    "should be the same": Known("", mismatched.name_the_type),
+    "should be the same": Known("", tensor_errors.name_the_type),
     "same dtype": OTHER_DTYPE,
     "expected scalar type": OTHER_DTYPE,
     "Found dtype": OTHER_DTYPE,

@@ -220,8 +220,10 @@ def _ends(tensor: torch.Tensor, flow: Flow, uses: dict[int, Call]) -> Iterator[E
             yield End(call, cut)
             continue
         written = [each for at, each in enumerate(used) if wrote(call, at)]
-        known = inputs | {id(start)}
-        reached |= {id(each): call for each in (*made, *written) if id(each) not in known}
+        outputs = dict.fromkeys(map(id, (*made, *written)), call)
+        for key in (*inputs, id(start)):
+            outputs.pop(key, None)
+        reached |= outputs
     yield from (End(call, "") for key, call in reached.items() if key not in taken)
 
 

@@ -82,21 +82,21 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
         UsageError: nothing is watched that has the name asked for.
     """
     gradients = session.state(Gradients)
-    found = everyone = health.worst_first()
+    named = everyone = health.worst_first()
     if request.name:
-        found = [each for each in everyone if _named(each, request.name)]
-        if not found:
+        named = [each for each in everyone if _named(each, request.name)]
+        if not named:
             raise UsageError(
                 f"no watched parameter is called '{request.name}'.", "':health' lists them."
             )
     first, scale = max(0, request.first), health.scale or 1.0
-    shown = found[first : first + max(0, min(request.count, MOST))]
+    shown = named[first : first + max(0, min(request.count, MOST))]
     return model.Health(
         watching=gradients.watching() if health is gradients.watch else health.asked,
         rows=tuple(each.row(scale, request.looks) for each in shown),
         first=first,
-        total=len(found),
-        problems=sum(each.word in PROBLEMS for each in found),
+        total=len(named),
+        problems=sum(each.word in PROBLEMS for each in named),
         backwards=health.backwards,
         steps=health.clock.steps,
         points=tuple(health.points),
@@ -113,16 +113,16 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
 
 def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
     """Return the norms by depth, of many every so many, the first and the last among them."""
-    found = sorted((each for each in everyone if each.depth is not None), key=_depth)
-    if len(found) > DEPTHS:
-        found = [found[at * (len(found) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
+    ordered = sorted((each for each in everyone if each.depth is not None), key=_depth)
+    if len(ordered) > DEPTHS:
+        ordered = [ordered[at * (len(ordered) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
     return tuple(
         model.Depth(
             name=each.name,
             verdict=each.word,
             norm=each.grad_norm(scale),
         )
-        for each in found
+        for each in ordered
     )
 
 

@@ -198,11 +198,11 @@ class Clock:
             watching=watching,
             total=total,
             closures=self.closures,
-            verdict=_said(data, total, parts, limits),
+            verdict=_verdict(data, total, parts, limits),
         )
 
 
-def _said(data: float, total: float, parts: dict[str, float], limits: h.HealthLimits) -> str:
+def _verdict(data: float, total: float, parts: dict[str, float], limits: h.HealthLimits) -> str:
     if not total:
         return ""
     if data / total >= limits.loader:

@@ -1,19 +1,30 @@
-"""One watched parameter: what is kept of it over the looks. Never the tensor itself."""
+"""One watched parameter: what is kept of it over the looks, and what is told when it changes.
+
+Never the tensor itself.
+"""
 
 from __future__ import annotations
 
+import sys
+import time
 import weakref
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gradrepl.engine.code import frames
+from gradrepl.engine.forward.events import TensorEvent
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.verdicts import FROZEN, Facts, Verdict, fine, growth, judge
+from gradrepl.engine.stopping.breakpoints import Anchor
 from gradrepl.engine.tensor import facts
 from gradrepl.model import health as h
+
+if TYPE_CHECKING:
+    from gradrepl.engine.stopping.stepper import Stepper
 
 KEPT = 120
 """Looks that are kept."""
@@ -27,7 +38,12 @@ SELDOM = 30
 MISSING = -1.0
 """In the ring, a look that found no gradient of this backward: no norm is negative."""
 
-
+TOLD = 8
+"""Changed verdicts that are told at once."""
+AGAIN = 1000
+"""Backwards until the same verdict of the same parameter is told again: many go to and fro."""
+SECOND = 1.0
+"""Between two tellings."""
 FINE = (h.OK, h.RISING)
 """Verdicts that hold on as long as no rule about the norm alone says otherwise."""
 
@@ -226,3 +242,83 @@ class Tracked(Facts):
             optimizer=self.optimizer,
             lr=self.lr,
         )
+
+
+Change = tuple[Tracked, str]
+"""A parameter that has another verdict, and the word of the one before."""
+
+
+class Telling:
+    """Tells clients of new problems, not more often than somebody can read."""
+
+    def __init__(self, tell: Callable[[h.Verdicts], None]) -> None:
+        self._tell = tell
+        self._untold: dict[str, h.VerdictChange] = {}
+        self._heard: dict[tuple[str, str], int] = {}
+        """When it was told last that a parameter has a verdict."""
+        self._told_at = 0.0
+
+    def forget(self) -> None:
+        """Restart."""
+        self._untold.clear()
+        self._heard.clear()
+        self._told_at = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Is there something that has not been told yet?"""
+        return bool(self._untold)
+
+    def note(self, new: Sequence[Change], number: int, asked: bool) -> None:
+        """Take in whose verdict has changed, and the word before; ``asked``: may it be told?"""
+        for each, was in new:
+            verdict = each.verdict
+            if verdict is None or verdict.word not in h.PROBLEMS:
+                self._untold.pop(each.name, None)
+            elif number - self._heard.get((each.name, verdict.word), -AGAIN) >= AGAIN:
+                self._untold[each.name] = h.VerdictChange(
+                    name=each.name,
+                    verdict=verdict.word,
+                    label=verdict.label,
+                    why=verdict.why,
+                    was=was,
+                    backward=number,
+                )
+        moment = time.monotonic()
+        if not self._untold or moment - self._told_at < SECOND or not asked:
+            return
+        self._told_at = moment
+        changes = tuple(self._untold.values())
+        self._heard |= {(each.name, each.verdict): number for each in changes}
+        self._untold.clear()
+        self._tell(h.Verdicts(changes=changes[:TOLD], total=len(changes)))
+
+
+class WatchEvent(TensorEvent):
+    """The end of a backward after which parameters have another verdict than before."""
+
+    kind = "watch"
+    phase = "backward"
+    name = "end of backward"
+
+    def __init__(self, stepper: Stepper, anchor: Anchor, new: Sequence[Change]) -> None:
+        super().__init__(stepper, anchor)
+        self.new = [each for each, _ in new]
+        self.frame = frames.Walk(sys._getframe(1)).frame
+
+    def verdicts(self) -> Sequence[str]:
+        """Return the new verdicts."""
+        return [each.word for each in self.new]
+
+    def changes(self) -> list[str]:
+        """Return who has got which verdict, at most 8, the bad ones first."""
+        ordered = sorted(self.new, key=lambda each: h.VERDICTS.index(each.word))
+        return [f"{each.name} {each.label}" for each in ordered[:8]]
+
+    def deeper(self) -> bool:
+        """Is it below the line that called?"""
+        return True
+
+    def told(self, reason: str) -> dict[str, Any]:
+        """Name those that have another verdict."""
+        return {"reason": f"{reason}: {', '.join(self.changes())}"}

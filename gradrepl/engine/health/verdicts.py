@@ -182,8 +182,8 @@ def _dead(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
     part = f"{facts.zeros} of {facts.numel} elements are exactly zero, {share:.0%}, not below"
     if share < limits.dead:
         part += f" {limits.dead * LEFT:.0%}, which ends being dead;"
-    found = _crossed(h.DEAD, part, limits, "dead")
-    return found._replace(label=f"dead {share:.0%}")
+    verdict = _crossed(h.DEAD, part, limits, "dead")
+    return verdict._replace(label=f"dead {share:.0%}")
 
 
 def _unchanged(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:

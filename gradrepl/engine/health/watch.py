@@ -21,11 +21,10 @@ from gradrepl.engine import torch_private
 from gradrepl.engine.graph.looks import Depth, Look
 from gradrepl.engine.graph.recorder import BackwardCall, Recorder
 from gradrepl.engine.health import measure, nodes
-from gradrepl.engine.health.changes import Change, Telling
 from gradrepl.engine.health.clock import Clock
 from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Clips, Scaling
-from gradrepl.engine.health.tracked import KEPT, LOST, Tracked
+from gradrepl.engine.health.tracked import KEPT, LOST, Change, Telling, Tracked
 from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
 

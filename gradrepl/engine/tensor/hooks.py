@@ -38,10 +38,10 @@ def of_tensor(tensor: torch.Tensor) -> tuple[HookInfo, ...]:
 
     Hooks that were registered on its node itself cannot be seen from Python.
     """
-    found = [*_several("hook", getattr(tensor, "_backward_hooks", None))]
+    hooks = [*_several("hook", getattr(tensor, "_backward_hooks", None))]
     after = getattr(tensor, "_post_accumulate_grad_hooks", None)
-    found += _several("post accumulate grad hook", after)
-    return tuple(found[:LISTED])
+    hooks += _several("post accumulate grad hook", after)
+    return tuple(hooks[:LISTED])
 
 
 def of_module(module: torch.nn.Module) -> tuple[HookInfo, ...]:
@@ -57,10 +57,10 @@ def of_module(module: torch.nn.Module) -> tuple[HookInfo, ...]:
 
 def of_all() -> tuple[HookInfo, ...]:
     """Return the hooks that run for every module there is."""
-    found: list[HookInfo] = []
+    hooks: list[HookInfo] = []
     for attribute, kind in GLOBAL.items():
-        found += _several(kind, getattr(torch_module, attribute, None))
-    return tuple(found[:LISTED])
+        hooks += _several(kind, getattr(torch_module, attribute, None))
+    return tuple(hooks[:LISTED])
 
 
 def _several(kind: str, hooks: Any) -> Iterator[HookInfo]:

@@ -83,8 +83,8 @@ def writer_of(tensor: torch.Tensor, session: Session) -> Call | None:
     number = _sequence(tensor)
     if number is None or number >= nodes.NO_SEQUENCE:
         return None
-    found: Call | None = session.recorder.op_of(number)
-    return found
+    call: Call | None = session.recorder.op_of(number)
+    return call
 
 
 def history_of(tensor: torch.Tensor, session: Session) -> History:
@@ -94,11 +94,11 @@ def history_of(tensor: torch.Tensor, session: Session) -> History:
 
 def gradient(tensor: torch.Tensor, name: str, session: Session, place: Place) -> tuple[str, str]:
     """Return the state of ``.grad`` ('none' where there is none) and a sentence about it."""
-    found = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
-    if found is not None:
-        state, _ = no_gradient.state_of(found)
-        said = {"zero": "all of it is zero.", "nan": "it has nan.", "inf": "it has inf."}
-        return state, said.get(state, "")
+    grad = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
+    if grad is not None:
+        state, _ = no_gradient.state_of(grad)
+        reasons = {"zero": "all of it is zero.", "nan": "it has nan.", "inf": "it has inf."}
+        return state, reasons.get(state, "")
     backward = getattr(place.event, "backward", None)
     names = session.names(place.frame)
     other = next(_leaves_with_grad(names, tensor), "") if backward is None else ""
@@ -151,8 +151,8 @@ def _storage(tensor: torch.Tensor, session: Session) -> str:
 
 def _names(tensor: torch.Tensor, owners: Owners) -> list[str]:
     """Return all names of ``tensor``, the shortest first."""
-    found = {each.name for each in owners.tensors if each.value is tensor}
-    return sorted(found, key=lambda name: (len(name), name))[:LISTED]
+    names = {each.name for each in owners.tensors if each.value is tensor}
+    return sorted(names, key=lambda name: (len(name), name))[:LISTED]
 
 
 def _refused(tensor: torch.Tensor) -> str:
@@ -166,8 +166,8 @@ def _refused(tensor: torch.Tensor) -> str:
 
 def _gradient_of(tensor: torch.Tensor, owners: Owners) -> str:
     """Say that ``tensor`` is some tensor's gradient, where it is and has no graph."""
-    found = (e.name for e in owners.tensors if e.owner == GRADIENT and e.value is tensor)
-    name = next(found, "") if facts.is_leaf(tensor) and not tensor.requires_grad else ""
+    gradients = (e.name for e in owners.tensors if e.owner == GRADIENT and e.value is tensor)
+    name = next(gradients, "") if facts.is_leaf(tensor) and not tensor.requires_grad else ""
     return name and (
         f"a leaf: it is {name}, and gradients have no graph of their own unless backward() was "
         "given create_graph=True."
@@ -177,11 +177,11 @@ def _gradient_of(tensor: torch.Tensor, owners: Owners) -> str:
 def _sharing(tensor: torch.Tensor, owners: Owners) -> list[tuple[str, torch.Tensor]]:
     """Return the other tensors in reach that live in the same storage, each by one name."""
     key = storage_key(tensor)
-    found: dict[int, tuple[str, torch.Tensor]] = {}
+    sharing: dict[int, tuple[str, torch.Tensor]] = {}
     for each in owners.tensors:
         if key is not None and each.value is not tensor and storage_key(each.value) == key:
-            found.setdefault(id(each.value), (each.name, each.value))
-    return list(found.values())
+            sharing.setdefault(id(each.value), (each.name, each.value))
+    return list(sharing.values())
 
 
 def _inputs(tensor: torch.Tensor, names: Names) -> Iterator[Input]:
