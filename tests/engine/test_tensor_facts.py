@@ -106,14 +106,14 @@ def test_why_without_a_recording(d: Debuggee) -> None:
     d.type(
         "with s(): a = torch.ones(2); b = w.detach(); c = w * 3; e = torch.ones(2).requires_grad_()"
     )
-    assert why(d, "a").endswith("made so, or cut off; the op that made it was not recorded.")
+    assert why(d, "a").endswith("created as a leaf or detached; op not recorded.")
     assert why(d, "b") == (
         "'b' is a leaf: it lives in the memory of 'w', which requires a gradient, and has no "
-        "grad_fn: it was cut off (detach, .data, no_grad); the op that made it was not recorded."
+        "grad_fn: it was cut off (detach, .data, no_grad); op not recorded."
     )
     assert why(d, "c") == (
         "'c' is not a leaf: computed of tensors that require a gradient (MulBackward0); "
-        "the op that made it was not recorded."
+        "op not recorded."
     )
     assert "requires_grad was set on it" in why(d, "e")
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
+from msgspec import structs
 
 from gradrepl import conditions as c
 from gradrepl import protocol as p
@@ -172,14 +173,14 @@ def near(key: str, value: Any) -> Part:
     with figures.quiet():
         part = parts.describe(key, value)
         if isinstance(value, str):
-            return parts.replace(part, text=value[:TEXT])
+            return structs.replace(part, text=value[:TEXT])
         alias = parts.as_tensor(value)
         if alias is None or alias.layout is not torch.strided or alias.is_complex():
             return part
         lines = picture(alias)
         if lines:
-            return parts.replace(part, lines=lines)
-        return parts.replace(part, values=sequence(alias))
+            return structs.replace(part, lines=lines)
+        return structs.replace(part, values=sequence(alias))
 
 
 def sequence(tensor: torch.Tensor) -> tuple[float, ...]:

@@ -157,7 +157,7 @@ class Subject(NamedTuple):
     @property
     def by(self) -> str:
         """Say what made it: ' by mul (train.py:3)'."""
-        maker = report.history_of(self.tensor, self.failure.session).maker
+        maker = self.failure.session.recorder.flow.of(self.tensor).maker
         return f" by {describe_op(maker)}" if maker is not None else self.otherwise
 
     @property

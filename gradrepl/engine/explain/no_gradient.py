@@ -20,7 +20,7 @@ from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.errors import AutogradError
 
-UNSEEN = "the op that made it was not recorded"
+UNSEEN = "op not recorded"
 CUTTING = frozenset(["detach", "detach_", "data", "item", "tolist", "numpy", "__array__"])
 """Ops whose very purpose it is."""
 LISTED = 3
@@ -124,7 +124,7 @@ def explain_no_grad(
 ) -> str:
     """Say why ``tensor`` has no gradient.
 
-    ``other`` is the name of a leaf in reach that has one, or ''; ``backward`` the pass that is
+    ``other`` is the name of a leaf in scope that has one, or ''; ``backward`` the pass that is
     paused, or None; ``became`` what the recorded ops made of it, as a sentence.
     """
     if not tensor.requires_grad:

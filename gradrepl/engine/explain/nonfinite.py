@@ -153,7 +153,7 @@ def _empty(taken: Taken, what: str) -> str:
     return f"{taken.names[0]} has no elements" if not taken.inputs[0].numel() else ""
 
 
-def _spread(taken: Taken, what: str) -> str:
+def _deviation(taken: Taken, what: str) -> str:
     given = taken.call.args[1] if len(taken.call.args) > 1 else taken.call.kwargs.get("dim")
     sizes = taken.inputs[0].shape
     dims = range(len(sizes)) if given is None or isinstance(given, bool) else given
@@ -195,8 +195,8 @@ CAUSES: dict[str, Callable[[Taken, str], str]] = {
     "acos": _outside,
     "asin": _outside,
     "mean": _empty,
-    "std": _spread,
-    "var": _spread,
+    "std": _deviation,
+    "var": _deviation,
     "cross_entropy": _ignored,
     "nll_loss": _ignored,
 }

@@ -321,7 +321,7 @@ def _are(given: list[Given], kind: str, failure: Failure | None = None) -> str:
 
 def _made(name: str, tensor: torch.Tensor, failure: Failure) -> str:
     """Say where a tensor was made: as the recorder saw it, else as the source tells."""
-    maker = report.history_of(tensor, failure.session).maker
+    maker = failure.session.recorder.flow.of(tensor).maker
     if maker is not None:
         return f"made by {describe_op(maker)}"
     place = _assigned(name, failure.raised)

@@ -113,7 +113,9 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
 
 def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
     """Return the norms by depth, of many every so many, the first and the last among them."""
-    ordered = sorted((each for each in everyone if each.depth is not None), key=_depth)
+    ordered = sorted(
+        (each for each in everyone if each.depth is not None), key=lambda each: each.depth or 0
+    )
     if len(ordered) > DEPTHS:
         ordered = [ordered[at * (len(ordered) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
     return tuple(
@@ -124,10 +126,6 @@ def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
         )
         for each in ordered
     )
-
-
-def _depth(each: Tracked) -> int:
-    return each.depth or 0
 
 
 def _detailed(row: model.HealthRow, health: HealthWatch) -> model.HealthRow:

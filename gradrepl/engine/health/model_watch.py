@@ -32,13 +32,13 @@ ROWS = 1000
 
 
 class Only:
-    """A model as the only thing whose names are in reach; it is held weakly."""
+    """A model as the only thing whose names are in scope; it is held weakly."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = weakref.ref(model)
 
     def names(self, frame: Any) -> Only:
-        """Return the names in reach of any frame."""
+        """Return the names in scope of any frame."""
         return self
 
     @property

@@ -46,7 +46,7 @@ class Run(NamedTuple):
     next: Sequence[tuple[int, ...]] = ()
     """The nodes that each hands its gradient to; empty where they were not kept."""
     lines: Mapping[int, str] = {}
-    """Where the op of a node stands in the program, as far as it is known."""
+    """The line of the op of a node, as far as it is known."""
 
     def name(self, place: int) -> str:
         """Return the class of a node."""
@@ -128,14 +128,11 @@ def path(run: Run, leaf: str) -> list[int]:
     for at, targets in enumerate(run.next):
         for target in targets:
             before[target].append(at)
+    sizes = [norm if norm is not None and math.isfinite(norm) else -1.0 for norm in run.norms]
     places = [place]
     while before[places[-1]]:
-        places.append(max(before[places[-1]], key=lambda at: _size(run.norms[at])))
+        places.append(max(before[places[-1]], key=lambda at: sizes[at]))
     return places[::-1]
-
-
-def _size(norm: float | None) -> float:
-    return norm if norm is not None and math.isfinite(norm) else -1.0
 
 
 def legs(run: Run, places: Sequence[int]) -> list[Leg]:

@@ -34,7 +34,7 @@ more than that it stays so."""
 SETTLED = 10
 """Norms that make a running mean."""
 SELDOM = 30
-"""Looks after which it is seen anew whether a norm is rising."""
+"""Looks after which it is looked again whether a norm is rising."""
 MISSING = -1.0
 """In the ring, a look that found no gradient of this backward: no norm is negative."""
 

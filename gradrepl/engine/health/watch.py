@@ -1,6 +1,6 @@
 """Watches the gradients of a training that runs, and looks at them after each backward.
 
-Installed only while something is watched: the stand-in for torch's way into the engine, which
+Installed only while something is watched: the monkeypatch of torch's way into the engine, which
 calls ``begins``; two hooks for optimizers, one patch for DataLoaders, one for GradScalers. No
 mode, and unless nodes are watched no hook in the backward.
 """

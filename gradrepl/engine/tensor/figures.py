@@ -212,7 +212,7 @@ def _text(value: Any) -> str:
 
 
 def histogram(tensor: torch.Tensor) -> Histogram | None:
-    """Return the spread of the finite elements, or None where there is none to tell.
+    """Return the histogram of the finite elements, or None where there is none to tell.
 
     Complex, sparse and unreadable tensors have none, and neither has one without finite elements.
     """

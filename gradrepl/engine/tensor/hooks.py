@@ -76,15 +76,11 @@ def owner(function: Any) -> tuple[str, Any]:
     """Return the name of a callable and the code that it runs, or None for what is no Python."""
     while isinstance(function, partial):
         function = function.func
-    function = getattr(function, "hook", function) if _wrapped(function) else function
+    if type(function).__name__ == "_WrappedHook":  # torch's own, of one that wants the module, too
+        function = getattr(function, "hook", function)
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
     if code is None:
         code = getattr(type(function).__call__, "__code__", None)
         return type(function).__name__, code
     return str(getattr(function, "__qualname__", code.co_name)), code
-
-
-def _wrapped(function: Any) -> bool:
-    """Is this torch's own wrapping of a hook that wants the module as well?"""
-    return type(function).__name__ in ("_WrappedHook",)

@@ -1,6 +1,6 @@
 """How the user knows things: ``fc1.weight`` for a parameter, ``encoder.0`` for a module, ``h``.
 
-Names come from the namespaces in reach: the user's frames, innermost first, then their globals.
+Names come from the namespaces in scope: the user's frames, innermost first, then their globals.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gradrepl.engine.code import frames
 
 
 def namespaces(frame: FrameType | None, session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the name spaces in reach of ``frame``: its locals, its callers', globals, ours."""
+    """Return the namespaces in scope of ``frame``: its locals, its callers', globals, ours."""
     users = frames.user_frames(frame)
     spaces: list[Mapping[str, Any]] = [each.f_locals for each in users]
     spaces += [each.f_globals for each in users[:1] + users[-1:]]

@@ -9,7 +9,6 @@ import torch
 
 from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.forward.calls import Call
-from gradrepl.engine.forward.flow import History
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory.owners import GRADIENT, Owners
 from gradrepl.engine.memory.remembered import known
@@ -85,11 +84,6 @@ def writer_of(tensor: torch.Tensor, session: Session) -> Call | None:
         return None
     call: Call | None = session.recorder.op_of(number)
     return call
-
-
-def history_of(tensor: torch.Tensor, session: Session) -> History:
-    """Return what recorded ops did with ``tensor``."""
-    return session.recorder.flow.of(tensor)
 
 
 def gradient(tensor: torch.Tensor, name: str, session: Session, place: Place) -> tuple[str, str]:
@@ -175,7 +169,7 @@ def _gradient_of(tensor: torch.Tensor, owners: Owners) -> str:
 
 
 def _sharing(tensor: torch.Tensor, owners: Owners) -> list[tuple[str, torch.Tensor]]:
-    """Return the other tensors in reach that live in the same storage, each by one name."""
+    """Return the other tensors in scope that share its storage, each by one name."""
     key = storage_key(tensor)
     sharing: dict[int, tuple[str, torch.Tensor]] = {}
     for each in owners.tensors:
