@@ -117,27 +117,26 @@ class Tracked(Facts):
         finite = ours is None or ours - ours == 0.0
         if finite or self.bad_for < LOST:
             self._keep(MISSING if ours is None else ours)
-        self.norm, self.scaled_norm, self.reached_at, self.missed = ours, norm, backward, 0
-        self.seen = True
+        self.scaled_norm, self.reached_at, self.missed = norm, backward, 0
         self.reaches += 1
         self.overlooked = False
-        self.level = self.mean if self.settled >= SETTLED else 0.0
+        level = self.mean if self.settled >= SETTLED else 0.0
         if not finite:
             self.bad_since = self.bad_since if self.bad_for else backward
             self.bad_for += 1
         else:
             self.bad_for = self.nans = self.infs = 0
-            if ours is not None and self._goes_on(ours, limits) and not again:
+            if ours is not None and self._goes_on(ours, level, limits) and not again:
                 return ""
-        return self._judged(False, scale, backward, limits)
+        return self._judged(ours, level, limits, False, scale, backward)
 
-    def _goes_on(self, norm: float, limits: h.HealthLimits) -> bool:
+    def _goes_on(self, norm: float, level: float, limits: h.HealthLimits) -> bool:
         """Take a finite norm into the mean; return whether no other verdict can hold by it."""
         self.settled += 1
         self.mean += (norm - self.mean) / min(self.settled, 2 * SETTLED)
         if not self.reaches % SELDOM and self._grows(limits):
             return False
-        return self.word in FINE and fine(norm, self.level, limits)
+        return self.word in FINE and fine(norm, level, limits)
 
     def _grows(self, limits: h.HealthLimits) -> bool:
         """See whether the norm is rising; return whether that has changed."""
@@ -153,9 +152,8 @@ class Tracked(Facts):
             return ""  # what was said of the gradient that it has holds still
         if not self.requires_grad and self.verdict is FROZEN:
             return ""
-        self.norm = None if self.scaled_norm is None else self.scaled_norm / scale
-        self.level = 0.0
-        return self._judged(apart, scale, backward, limits)
+        norm = None if self.scaled_norm is None else self.scaled_norm / scale
+        return self._judged(norm, 0.0, limits, apart, scale, backward)
 
     def _keep(self, norm: float) -> None:
         if self.kept < KEPT:
@@ -164,10 +162,19 @@ class Tracked(Facts):
             self.ring[self.kept % KEPT] = norm
         self.kept += 1
 
-    def _judged(self, apart: bool, scale: float, backward: int, limits: h.HealthLimits) -> str:
+    def _judged(
+        self,
+        norm: float | None,
+        level: float,
+        limits: h.HealthLimits,
+        apart: bool,
+        scale: float,
+        backward: int,
+    ) -> str:
         """Give the verdict; return the word before where it is another now, else ''."""
         layer = self.norm_layer() if self.norm_layer is not None else None
         self.normed = type(layer).__name__ if layer is not None and layer.training else ""
+        self.norm, self.level, self.seen = norm, level, self.reached_at > 0
         self.apart = apart and not self.overlooked
         self.scale = scale if scale != 1.0 else None
         self.looks, self.dead = len(self.ring), self.word == h.DEAD
