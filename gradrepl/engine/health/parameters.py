@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -20,9 +20,6 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.tracked import Tracked
 from gradrepl.engine.tensor import facts
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
 
 LIMIT = 20_000
 """Parameters watched at most."""
@@ -38,8 +35,17 @@ NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
 class Parameters:
     """The parameters that are watched."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, names: Callable[[FrameType | None], Any]) -> None:
+        """``names``: the names in scope at a frame, as ``Session.names`` has them."""
+        self._names = names
+        self._forget()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.stop_order()
+        self._forget()
+
+    def _forget(self) -> None:
         self.known: dict[int, Tracked] = {}
         """By id, while their tensors live."""
         self.more = False
@@ -55,11 +61,6 @@ class Parameters:
         """Has any of them no gradient?"""
         self.ask_rates = True
         """Learning rates are to be read at the next step."""
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.stop_order()
-        self.__init__(self._session)  # type: ignore[misc]
 
     # -- who there is --------------------------------------------------------------------------
 
@@ -79,17 +80,14 @@ class Parameters:
         self._took = self._searched - start
 
     def _search(self, frame: FrameType | None) -> None:
-        names = self._session.names(frame)
+        names = self._names(frame)
         self.known = {key: each for key, each in self.known.items() if each.ref() is not None}
         self.models = sum(next(root.parameters(), None) is not None for _, root in names.roots)
         aliases: dict[int, list[str]] = {}
         for prefix, root in names.roots:
-            model = prefix.removesuffix(".")
-            for path, parameter in root.named_parameters(remove_duplicate=False):
-                if not facts.is_leaf(parameter):  # a fast weight in a parameter's place
-                    continue
+            for path, parameter in _leaves_of(root):
                 aliases.setdefault(id(parameter), []).append(prefix + path)
-                self._add(parameter, prefix + path, model)
+                self._add(parameter, prefix + path, prefix.removesuffix("."))
             self._mark(root)
         tensor: torch.Tensor
         for name, tensor in names.variables():
@@ -98,10 +96,8 @@ class Parameters:
         for optimizer in list(self._optimizers):
             for name, each in _of(optimizer):
                 self._add(each, name, type(optimizer).__name__)
-        for key, found in aliases.items():
-            if len(found) > 1 and key in self.known:
-                own = self.known[key].name
-                self.known[key].also = tuple(name for name in dict.fromkeys(found) if name != own)
+        for key in aliases.keys() & self.known.keys():
+            self.known[key].rename(aliases[key])
 
     def _add(self, parameter: torch.Tensor, name: str, model: str) -> None:
         held = self.known.get(id(parameter))
@@ -116,7 +112,7 @@ class Parameters:
         if len(self.known) >= LIMIT:
             self.more = True
             return
-        self.known[id(parameter)] = Tracked(name, parameter, model)
+        self.known[id(parameter)] = Tracked.of(name, parameter, model)
 
     def _mark(self, root: torch.nn.Module) -> None:
         """Note of whom it is normal that a gradient has zeros, or next to nothing."""
@@ -140,14 +136,9 @@ class Parameters:
             else:
                 yield each, parameter
 
-    def tensor(self, name: str) -> torch.Tensor | None:
-        """Return the parameter that is called so, or None if it has gone."""
-        return next((tensor for each, tensor in self.alive() if each.name == name), None)
-
-    def spread(self, name: str) -> tuple[tuple[tuple[float, int], ...], int]:
-        """Return what was kept of how its elements are spread, and of which backward."""
-        found = next((each for each in self.known.values() if each.name == name), None)
-        return ((), 0) if found is None else (found.spread, found.spread_at)
+    def named(self, name: str) -> Tracked | None:
+        """Return what is known of the parameter that is called so."""
+        return next((each for each in self.known.values() if each.name == name), None)
 
     # -- what optimizers tell ------------------------------------------------------------------
 
@@ -162,25 +153,27 @@ class Parameters:
             if any(id(parameter) not in self.known for _, parameter in _of(optimizer)):
                 self._searched = 0.0
         self.ask_rates = False
-        kind = type(optimizer).__name__
         for group in optimizer.param_groups:
-            lr = _rate(group)
-            for parameter in group["params"]:
-                each = self.known.get(id(parameter))
-                if each is not None:
-                    each.optimizer, each.lr = kind, lr
-                    if not each.has_grad and each.requires_grad:
-                        each.overlooked = parameter.grad is None
+            self._read_group(group, type(optimizer).__name__)
+
+    def _read_group(self, group: dict[str, Any], optimizer: str) -> None:
+        lr = _rate(group)
+        for parameter in group["params"]:
+            each = self.known.get(id(parameter))
+            if each is not None:
+                each.optimizer, each.lr = optimizer, lr
+                if not each.has_grad and each.requires_grad:
+                    each.overlooked = parameter.grad is None
 
     def rates(self) -> tuple[str, ...]:
         """Return 'AdamW lr 0.0003' of each optimizer that has stepped, at most 8."""
-        found: list[str] = []
+        texts: list[str] = []
         for optimizer in list(self._optimizers)[:8]:
             rates = [_rate(group) for group in list(optimizer.param_groups)]
             known = dict.fromkeys(f"{rate:g}" for rate in rates if rate is not None)
             lr = f" lr {', '.join(list(known)[:4])}" if known else ""
-            found.append(type(optimizer).__name__ + lr)
-        return tuple(sorted(found))
+            texts.append(type(optimizer).__name__ + lr)
+        return tuple(sorted(texts))
 
     # -- in which order gradients arrive -------------------------------------------------------
 
@@ -224,6 +217,12 @@ class Parameters:
         if each.copy is not None:
             self.copied -= each.copy.values.numel()
             each.copy = None
+
+
+def _leaves_of(root: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the parameters of a model; a fast weight may stand in the place of one."""
+    named = root.named_parameters(remove_duplicate=False)
+    return ((path, parameter) for path, parameter in named if facts.is_leaf(parameter))
 
 
 def _takes_out(layer: torch.nn.Module, norm: torch.nn.Module) -> bool:
