@@ -136,11 +136,18 @@ def exec_listening(options: Options) -> None:
         "address": options.address,
         "wait": options.waits,
         "eager": options.eager,
+        "stack": thread_stack(),
     }
     code = options.engine[1].replace("engine.__main__", "guest.__main__")
     environment = {**os.environ, "GRADREPL_LISTEN": json.dumps(setup)}
     with large_stack():
         os.execve(options.python, [options.python, "-c", code], environment)
+
+
+def thread_stack() -> int:
+    """Return the bytes of stack that a thread of the program gets alone; 0: not known."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    return 0 if soft == resource.RLIM_INFINITY else soft
 
 
 @contextmanager
@@ -260,6 +267,7 @@ def start(options: Options, path: str, token: str, ends: Streams) -> subprocess.
         "fallback": ours,
         "warm": not options.target,
         "eager": options.eager,
+        "stack": thread_stack(),
     }
     try:
         with large_stack():

@@ -18,7 +18,7 @@ from typing import Any
 from gradrepl import conditions as c
 from gradrepl import model, protocol
 from gradrepl.conditions import parse
-from gradrepl.launch import Options, large_stack
+from gradrepl.launch import Options, large_stack, thread_stack
 from gradrepl.link import BlockingLink
 
 ROOT = Path(__file__).parent.parent
@@ -213,7 +213,7 @@ def debuggee(
             listener.settimeout(SECONDS)
             about = {
                 "socket": path, "token": token, "stdin": reads, "keep": [], "fallback": [],
-                "warm": warm,
+                "warm": warm, "stack": thread_stack(),
             }  # fmt: skip
             process = start(about) if start is not None else _begin(about, cwd, streams)
             sock, _ = listener.accept()

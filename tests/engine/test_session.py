@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from debuggee import debuggee
 from gradrepl import conditions as c
 from gradrepl import model, protocol
 from gradrepl.engine.code import torch_import
+from gradrepl.launch import thread_stack
 
 # -- typed code --------------------------------------------------------------------------------
 
@@ -553,6 +555,24 @@ def test_a_script_without_torch(script):
 def test_the_environment_variable_is_gone(d):
     d.type("import os")
     assert d.value("[k for k in os.environ if 'GRADREPL' in k]") == "[]"
+
+
+STACK = """\
+import ctypes
+libc = ctypes.CDLL(None)
+attributes, size = ctypes.create_string_buffer(256), ctypes.c_size_t()
+libc.pthread_getattr_default_np(attributes)
+libc.pthread_attr_getstacksize(attributes, ctypes.byref(size))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "pthread_setattr_default_np"), reason="glibc")
+def test_threads_have_the_stack_that_they_have_alone():
+    with debuggee(warm=False) as d:
+        d.type(STACK)
+        assert int(d.value("size.value")) == thread_stack() != 0
+        d.type("import resource; soft, _ = resource.getrlimit(resource.RLIMIT_STACK)")
+        assert d.value("soft > size.value") == "True"  # the main thread's is large
 
 
 def test_quit_is_the_end():

@@ -5,6 +5,7 @@ With its standard streams: input that is shared with a client, output that outli
 
 from __future__ import annotations
 
+import ctypes
 import importlib.machinery
 import io
 import json
@@ -34,12 +35,29 @@ def begin(variable: str) -> dict[str, Any]:
     """
     frames.mark_ours(sys._getframe(2).f_code)
     asked: dict[str, Any] = json.loads(os.environ.pop(variable))
+    _thread_stacks(asked.get("stack", 0))
     sys.path.insert(0, "")
     sys.argv[:] = [""]
     main = ModuleType("__main__")
     sys.modules["__main__"] = main
     main.__dict__["__builtins__"] = sys.modules["builtins"]
     return asked
+
+
+def _thread_stacks(nbytes: int) -> None:
+    """Give new threads the stack that they have alone: the large one is the main thread's.
+
+    glibc takes the size for all threads from the limit that was there as the process started. The
+    limit stays, as Linux asks it whenever the main thread's stack grows.
+    """
+    libc = ctypes.CDLL(None)
+    if not nbytes or not hasattr(libc, "pthread_setattr_default_np"):
+        return
+    attributes = ctypes.create_string_buffer(256)
+    if libc.pthread_getattr_default_np(attributes) == 0:
+        if libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(nbytes)) == 0:
+            libc.pthread_setattr_default_np(attributes)
+        libc.pthread_attr_destroy(attributes)
 
 
 def run(
