@@ -58,8 +58,7 @@ def gradrepl_answer(request, here):
     value = here.evaluate(request.of)
     if not isinstance(value, torch.Tensor) or not value.numel() or value.is_complex():
         raise UsageError(f"{request.of} is no tensor of real numbers with elements.")
-    if not figures.readable(value):
-        raise UsageError(f"{request.of} has no elements that can be read here.")
+    figures.check_readable(value, request.of)
     flat = value.detach()
     while flat.dim() > 2:
         flat = flat[0]
@@ -98,17 +97,13 @@ def page():
                 return
             self.paper.caption(name, dots.about)
             rows = scaled(dots.rows, self.paper.room, 2 * max(2, self.paper.size.height))
-            self.paper.write(
-                [[(line, "")] for line in ramp(rows)]
-                if Panel.ascii
-                else [
-                    [
-                        (text, Style(color=grey(pair[0]), bgcolor=grey(pair[1])))
-                        for text, pair in line
-                    ]
+            drawn = [[(line, "")] for line in ramp(rows)]
+            if not Panel.ascii:
+                drawn = [
+                    [(text, Style(color=grey(a), bgcolor=grey(b))) for text, (a, b) in line]
                     for line in halves(rows)
                 ]
-            )
+            self.paper.write(drawn)
 
     return Picture()
 

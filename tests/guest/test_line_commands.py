@@ -135,6 +135,42 @@ def test_pytest_loads_nothing_of_ours_before_it_is_needed(env, tmp_path):
     assert result.returncode == 0, result.stdout
 
 
+RECORDED = """\
+import contextlib, pytest, torch
+@pytest.fixture(autouse=True)
+def seen():
+    with {}:
+        yield
+def test_shapes():
+    torch.ones(2, 3) @ torch.ones(2, 3)
+def test_good():
+    assert 1
+"""
+
+
+@pytest.mark.parametrize("traced", [False, True], ids=["under gradrepl", "traced"])
+def test_a_test_that_fails_inside_of_an_op_is_told_as_alone(env, tmp_path, traced):
+    code = RECORDED.format("contextlib.nullcontext()")
+    words = ["-m", "gradrepl", "--plain", "-c", "b nan", "-c", "c"]
+    if traced:
+        code = "import gradrepl\n" + RECORDED.format("gradrepl.trace()")
+        words = []
+    (tmp_path / "test_program.py").write_text(code)
+    result = subprocess.run(
+        [sys.executable, *words, *PYTEST, "-W", "error"],
+        env=env,
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=100,
+    )
+    assert "INTERNALERROR" not in result.stdout
+    assert "E       RuntimeError: mat1 and mat2 shapes cannot be multiplied" in result.stdout
+    assert "gradrepl/" not in result.stdout
+    assert "1 failed, 1 passed" in result.stdout
+    assert result.returncode == 1, result.stderr
+
+
 # -- IPython -----------------------------------------------------------------------------------
 
 

@@ -169,12 +169,26 @@ def without_ours(tb: TracebackType | None) -> list[TracebackType]:
     """Return the entries of a traceback that would be there without us, outermost first."""
     kept: list[TracebackType] = []
     while tb is not None:
-        if frames.kind(tb.tb_frame.f_code) != frames.OURS:
+        code = tb.tb_frame.f_code
+        if frames.kind(code) != frames.OURS:
+            if (
+                len(kept) > 1
+                and kept[-2].tb_frame.f_code is code
+                and frames.kind(kept[-1].tb_frame.f_code) == frames.DISPATCH
+            ):
+                del kept[-2:]  # the first call of a Python function, which only asked the modes
             kept.append(tb)
-        elif kept and frames.kind(kept[-1].tb_frame.f_code) == frames.DISPATCH:
-            del kept[-2:]  # the first call of a Python function, which only asked the modes
         tb = tb.tb_next
     return kept
+
+
+def leave_no_entry() -> None:
+    """Take our entries out of the traceback of the exception that is handled.
+
+    Called in an ``except`` clause, with a bare ``raise`` behind it, which adds no entry.
+    """
+    if (error := sys.exc_info()[1]) is not None:
+        error.__traceback__ = chained(without_ours(error.__traceback__))
 
 
 def chained(entries: list[TracebackType]) -> TracebackType | None:

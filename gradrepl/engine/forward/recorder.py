@@ -80,8 +80,15 @@ class Recorder(TorchFunctionMode):
         self._opaque = Opaque(stepper, self.step_aside, self.step_back)
         self._asked = Patch(torch.overrides, "has_torch_function", self._has_torch_function)
         self._walked = Patch(traceback, "_walk_tb_with_full_positions", self._walk_without_us)
-        apply = classmethod(lambda *args, **kwargs: self._apply(*args, **kwargs))
-        self._applied = Patch(torch.autograd.Function, "apply", apply)
+
+        def apply(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return self._apply(*args, **kwargs)
+            except BaseException:
+                evaluate.leave_no_entry()
+                raise
+
+        self._applied = Patch(torch.autograd.Function, "apply", classmethod(apply))
         self._swapped = Patch(torch.utils, "swap_tensors", self._swap_tensors)
         self.flow = Flow()
         """What went into the last ops, and what came out."""
@@ -244,7 +251,11 @@ class Recorder(TorchFunctionMode):
             func = monkeypatched.original(func, sys._getframe(1))
             what = calls.kind(func)
         if what.silent or (what.of_leaf and type(args[0]) in _PLAIN and facts.is_leaf(args[0])):
-            return func(*args, **kwargs) if kwargs else func(*args)
+            try:
+                return func(*args, **kwargs) if kwargs else func(*args)
+            except BaseException:
+                evaluate.leave_no_entry()
+                raise
         kwargs = kwargs or {}
         caller = sys._getframe(1)
         if caller.f_code is _DISPATCH:  # the function is Python's: its caller's caller called it
@@ -261,6 +272,9 @@ class Recorder(TorchFunctionMode):
                 return call_it(func, args, kwargs)
             call = self._begin(what, func, args, kwargs, walk)
             result = self.run(call, call_it, what)
+        except BaseException:
+            evaluate.leave_no_entry()
+            raise
         finally:
             self._inside -= 1
         self.stepper.deliver_interrupt()

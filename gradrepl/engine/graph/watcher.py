@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.code import evaluate
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.backward import Pass
 from gradrepl.engine.graph.graph import Graph
@@ -47,6 +48,14 @@ class Watcher:
 
     @unseen
     def _run(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self._seen(roots, *args, **kwargs)
+        except BaseException:
+            evaluate.leave_no_entry()
+            raise
+
+    @unseen
+    def _seen(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         original = self._original or torch_private.engine_itself
         stepper = self.stepper
         if stepper.gate.answering():
