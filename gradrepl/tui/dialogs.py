@@ -1,42 +1,93 @@
-"""The screens over the screen: keys and commands, and a question."""
+"""The screens over the screen: keys and commands, the palette (Ctrl+P), and a question."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from gradrepl import model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
-from gradrepl.tui import keys
-from gradrepl.tui.help import About
-from gradrepl.tui.key import Key
+from gradrepl.tui import keys, views
+from gradrepl.tui.keys import Foot
 from gradrepl.tui.panels.bars import Footer
-from gradrepl.tui.panels.base import Paper
-from gradrepl.tui.views import VIEWS
+from gradrepl.tui.panels.base import Drawing
+from gradrepl.tui.views import BY_NAME, VIEWS
+
+if TYPE_CHECKING:
+    from gradrepl.tui.panes import Panes
 
 Rows = Sequence[tuple[str, str]]
+MORE = {"open_here": "Details of the selected row, in full height"}
+"""Actions of the footer that are in no table of keys."""
 
 
 def foot(state: str) -> Footer:
     """Return a footer of its own for a dialog."""
     footer = Footer("dialog-footer")
-    footer.feet = keys.FEET[state]
+    footer.feet = views.feet_of(state)
     return footer
+
+
+# -- help --------------------------------------------------------------------------------------
+
+
+class About(NamedTuple):
+    """The pane that has the focus."""
+
+    name: str
+    text: str
+    keys: Sequence[tuple[str, str]]
+
+
+def about(main: Panes, mode: str) -> About:
+    """Return what the focused pane is, and its keys."""
+    pane = main.dock.transcript if main.dock.typing else main.pane()
+    view = BY_NAME[main.view]
+    rows = dict(keys.TYPING if main.dock.typing else _footed(views.feet_of(mode)))
+    if not main.dock.typing:
+        rows |= {key.shown: key.help for key in view.keys if key.help not in rows.values()}
+        rows |= {"tab": "The next pane", "m": "Maximise this pane", "y": "Copy its text"}
+    text = pane.HELP or f"{view.help}."
+    return About(pane.NAME or view.title, text, list(rows.items()))
+
+
+def _footed(feet: Sequence[Foot]) -> Iterator[tuple[str, str]]:
+    """Yield key and meaning of each entry of the footer, taken apart where it names several."""
+    for foot in feet:
+        if len(foot.ids) > 1:
+            yield from ((key.shown, key.help) for key in foot.rows)
+        else:
+            yield foot.shown, foot.rows[0].help if foot.ids else MORE.get(foot.does, foot.label)
+
+
+def explained(word: str) -> model.Text | None:
+    """Return what a key does, or a word of the screen; None where it is neither."""
+    from gradrepl.commands.table import WORDS
+
+    if word in WORDS:
+        return None
+    for key in views.every():
+        names = {*key.now.split(","), *key.shown.split(), key.word.partition(" ")[0]}
+        if word in names:
+            title = f"{key.shown}   :{key.word}" if key.word else key.shown
+            return model.Text(title=title, body=f"{key.help}.")
+    return None
 
 
 def key_tables() -> list[tuple[str, Rows]]:
     """Return the keys by group, as the help shows them."""
-    groups: dict[str, Sequence[Key]] = {
-        **keys.table(),
-        **{f"On {view.digit} {view.title}": view.keys for view in VIEWS if view.keys},
-    }
+    groups = views.table()
+    groups |= {f"On {view.digit} {view.title}": [*view.keys] for view in VIEWS if view.keys}
     tables: list[tuple[str, Rows]] = [
         (title, [(key.shown, key.help) for key in group]) for title, group in groups.items()
     ]
@@ -146,19 +197,73 @@ class Help(ModalScreen[None]):
         self.paper.scroll_relative(y=by, animate=False)
 
 
-class HelpPaper(Paper):
+class HelpPaper(Drawing):
     """The help, drawn for its width."""
 
     NAME: ClassVar[str] = "Help"
+    record: About
 
     def __init__(self, id: str, about: About) -> None:
         super().__init__(id=id)
-        self.about = about
+        self.record = about
 
-    def resized(self) -> None:
-        """Draw for this width."""
-        self.caption("Keys and commands", "esc closes")
-        self.write(draw_help(self.room, self.about))
+    def captions(self) -> tuple[str, str]:
+        """Return how to leave it, too."""
+        return "Keys and commands", "esc closes"
+
+    def drawn(self) -> list[Line]:
+        """Return the help for this width."""
+        return draw_help(self.room, self.record)
+
+
+# -- the palette -----------------------------------------------------------------------------
+
+
+def offers(app: Any) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    """Yield name, help and what it does."""
+    from gradrepl.commands.table import COMMANDS
+
+    bound = {key.word: key.shown for key in views.everywhere()}
+    for command in COMMANDS.values():
+        key = bound.get(command.name)
+        name = f":{command.usage}" + (f"   [{key}]" if key else "")
+        yield name, command.summary, partial(app.run_action, keys.action_of(command))
+    for entry in views.of_screen():
+        if entry.word not in keys.INSTEAD:
+            name = f"{entry.help}   [{entry.shown}]"
+            yield name, f":{entry.word}", partial(app.run_action, entry.action)
+    for entry in BY_NAME[app.main.view].keys:
+        if entry.word not in COMMANDS:
+            name = f"{entry.help}   [{entry.shown}]"
+            act = partial(app.run_action, entry.action, app.main.page)
+            yield name, f"On {app.main.view}: {entry.word}", act
+    for theme in app.themes_offered():
+        yield f"Theme {theme}", f":theme {theme}", partial(app.run_action, f"theme('{theme}')")
+
+
+class Everything(Provider):
+    """All commands and actions, found by their name or their help."""
+
+    async def discover(self) -> Hits:
+        """Yield everything, for the empty line."""
+        for name, help, act in offers(self.app):
+            yield DiscoveryHit(Content(name), act, text=name, help=_markup_free(help))
+
+    async def search(self, query: str) -> Hits:
+        """Yield what matches ``query``."""
+        matcher = self.matcher(query)
+        for name, help, act in offers(self.app):
+            score = max(matcher.match(name), matcher.match(help) * 0.7)
+            if score > 0:
+                yield Hit(score, Content(name), act, text=name, help=_markup_free(help))
+
+
+def _markup_free(text: str) -> str:
+    """Return ``text`` so that its brackets begin no markup."""
+    return text.replace("[", r"\[")
+
+
+# -- a question ------------------------------------------------------------------------------
 
 
 class Ask(ModalScreen[bool]):

@@ -14,13 +14,11 @@ from textual.events import ScreenResume
 from textual.geometry import Size
 
 from gradrepl import model
-from gradrepl.tui.keys import BY_WORD, FEET
-from gradrepl.tui.panels.bars import Footer, Header
+from gradrepl.tui.panels.bars import Footer, Header, place_of, state_of
 from gradrepl.tui.panels.base import Inks, Panel
 from gradrepl.tui.panes import Panes
 from gradrepl.tui.ring import Flood, Ring
-from gradrepl.tui.talk import place_of, state_of
-from gradrepl.tui.views import VIEWS
+from gradrepl.tui.views import VIEWS, by_word, feet_of
 
 if TYPE_CHECKING:
     from gradrepl.commands.talk import Talk
@@ -61,7 +59,7 @@ class Main(Panes):
     def on_mount(self) -> None:
         """Begin with an empty screen."""
         self.header.say(self.view, "STARTING", ["importing torch"])
-        self.footer.say(FEET["typing" if self.typing_first else "running"])
+        self.footer.say(feet_of("typing" if self.typing_first else "running"))
         self.page.state("" if self.typing_first else "STARTING")
         (self.dock.prompt if self.typing_first else self.page.list).focus()
 
@@ -147,22 +145,28 @@ class Main(Panes):
             return False
         if word == "theme" and rest:
             self.call_next(self.app.run_action, f"theme({rest!r})")
-        elif word in ("help", "h", "?") and rest and (about := _explained(rest)) is not None:
+        elif word in ("help", "h", "?") and rest and (about := self._explained(rest)) is not None:
             self.dock.echo("", text, dim=True)
             self.dock.transcript.show(about)
         elif word == "row" and rest.isdigit():
-            self.go(int(rest) - 1)
+            self.page.list.go(int(rest) - 1)
         elif word == "find" and rest:
             self.find(rest)
         else:
             return self._key_word(f"{word} {rest}".strip())
         return True
 
+    @staticmethod
+    def _explained(word: str) -> model.Text | None:
+        from gradrepl.tui.dialogs import explained
+
+        return explained(word)
+
     def _key_word(self, word: str) -> bool:
         """Do what the key does whose word this is; those of commands are the conversation's."""
         from gradrepl.commands.table import COMMANDS
 
-        key = BY_WORD.get(word)
+        key = by_word(word)
         if key is None or word in COMMANDS:
             return False
         self.call_next(self.app.run_action, key.action)
@@ -193,7 +197,7 @@ class Main(Panes):
             state = "VIEW"
             place = [f"{looking[0]} of {looking[1]}", f"live at {place[0]}", place[1]]
         self.header.say(self.view, state, place)
-        self.footer.say(FEET[self.mode_of(talk)])
+        self.footer.say(feet_of(self.mode_of(talk)))
 
     def mode_of(self, talk: Talk) -> str:
         """Return which entries the footer has."""
@@ -216,14 +220,7 @@ class Main(Panes):
 
 def _here(stop: model.Stop | None) -> str:
     """Return where typed lines run."""
-    id = (stop.node or stop.op) if stop is not None else None
-    if stop is None or id is None:
+    step = (stop.node or stop.op) if stop is not None else None
+    if step is None:
         return "the stop"
-    return f"{'#' if stop.node else '%'}{id.id}"
-
-
-def _explained(word: str) -> model.Text | None:
-    """Return what a key does, or a word of the screen; None where it is neither."""
-    from gradrepl.tui.help import explained
-
-    return explained(word)
+    return f"{'#' if isinstance(step, model.Node) else '%'}{step.id}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradrepl.tui.panels.base import Panel
+from gradrepl.tui.panels.base import Framed
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # samples that other tests have, too
 
@@ -19,4 +19,4 @@ def _own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     yield
-    Panel.ascii = False
+    Framed.ascii = False

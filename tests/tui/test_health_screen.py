@@ -16,9 +16,7 @@ from gradrepl.draw import Look, depths, ink
 from gradrepl.draw.charts import _stretched, bars
 from gradrepl.draw.health import curve, details, head, line, summary
 from gradrepl.errors import LinkError
-from gradrepl.tui.pages.health import verdicts
-from gradrepl.tui.panels.health import HealthLine
-from gradrepl.tui.panels.health_pictures import _todo
+from gradrepl.tui.pages.health import HealthLine, _todo, verdicts
 
 NAN = float("nan")
 RISING = replace(FINE, name="rise", verdict="rising", label="rising", history=(1e-3, 1e-2, 0.1))

@@ -15,7 +15,7 @@ from textual.keys import _character_to_key
 
 from gradrepl import model
 from gradrepl.tui import literal
-from gradrepl.tui.assignment import target, variable
+from gradrepl.tui.literal import target, variable
 
 
 def copied(seen: Seen) -> str:

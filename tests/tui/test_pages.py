@@ -12,8 +12,8 @@ from screens import Seen, on_screen
 
 from gradrepl import model
 from gradrepl.draw.ink import Line, span
-from gradrepl.tui import keys, views
-from gradrepl.tui.key import COMMAND, HELP, QUIT, Key
+from gradrepl.tui import views
+from gradrepl.tui.keys import COMMAND, HELP, QUIT, Key
 from gradrepl.tui.pages.page import Ask, Page, PaperPage, make
 from gradrepl.tui.pages.step import StepPage
 from gradrepl.tui.panels.base import ink_of
@@ -76,7 +76,7 @@ def page_of_names() -> Page:
 
 @pytest.fixture
 def names() -> Iterator[View]:
-    tables = keys.PLUGGED[:], VIEWS[:], dict(views.BY_NAME), dict(keys.BY_WORD), dict(keys.FEET)
+    before = VIEWS[:]
     row = Key("names.describe", "z", "describe", "names-describe", "Everything about it", "Names")
     yield View(
         "names",
@@ -88,10 +88,8 @@ def names() -> Iterator[View]:
         (row,),
         page=page_of_names,
     )
-    keys.PLUGGED[:], VIEWS[:] = tables[:2]
-    for table, before in zip((views.BY_NAME, keys.BY_WORD, keys.FEET), tables[2:], strict=True):
-        table.clear()  # type: ignore[attr-defined]
-        table.update(before)  # type: ignore[attr-defined]
+    VIEWS[:] = before
+    del views.BY_NAME["names"]
 
 
 def test_a_page_of_one_file(names: View) -> None:

@@ -14,11 +14,10 @@ from textual.containers import Horizontal
 from gradrepl import model, protocol
 from gradrepl.draw.numbers import count, seconds
 from gradrepl.errors import LinkError
-from gradrepl.tui.pages.page import Ask, Page
-from gradrepl.tui.panels.data import BatchList
-from gradrepl.tui.panels.data_loader import LoaderPane
-from gradrepl.tui.panels.data_sample import SamplePane
-from gradrepl.tui.panels.data_time import TimePane
+from gradrepl.tui.entries import Ask
+from gradrepl.tui.pages.page import Page
+from gradrepl.tui.panels.batch import BatchList, SamplePane
+from gradrepl.tui.panels.loader import LoaderPane, TimePane
 
 REMEMBERED = 64
 """Samples that are kept as they were looked at, until the next batch."""
@@ -76,7 +75,7 @@ class DataPage(Page):
 
     async def select(self, ask: Ask) -> None:
         """Show the selected sample as far as it is known."""
-        row = self.samples.chosen()
+        row = self.samples.selected
         if row is not None:
             self.near.show(self._looked.get(row.index, row))
 
@@ -86,7 +85,8 @@ class DataPage(Page):
         if self.samples.record is None:
             self._looked.clear()
             self.near.show(None)
-        self.loader.show(loader, self.samples.record)
+        self.loader.batch = self.samples.record
+        self.loader.show(loader)
         self.times.progress = None  # whatever it was, it has been answered
         self.times.show(loader)
 
@@ -113,7 +113,8 @@ class DataPage(Page):
     def _batch(self, batch: model.Batch) -> str:
         self._looked.clear()
         self.samples.show(batch)
-        self.loader.show(self.loader.loader, batch)
+        self.loader.batch = batch
+        self.loader.resized()
         odd = sum(bool(row.odd or row.error) for row in batch.rows)
         marked = f", {odd} odd" if odd else ""
         took = seconds(batch.seconds)
@@ -151,7 +152,7 @@ class DataPage(Page):
 
     def action_open_here(self) -> None:
         """Look at the selected sample from near: it is made here, once."""
-        row = self.samples.chosen()
+        row = self.samples.selected
         if row is None:
             self.host.say("There is no sample here: n fetches a batch.")
         elif row.index in self._looked or not row.index:
@@ -163,7 +164,7 @@ class DataPage(Page):
 
     def action_fetch_here(self) -> None:
         """Make the selected sample here, stopped at its first op."""
-        row = self.samples.chosen()
+        row = self.samples.selected
         if row is None or not row.index:
             self.host.say("Select a sample that has an index: n fetches a batch.")
         else:
@@ -171,7 +172,7 @@ class DataPage(Page):
 
     def action_next(self) -> None:
         """Fetch the batch that the program has got last; the next one, if that is shown."""
-        loader = self.loader.loader
+        loader = self.loader.record
         stands = None if loader is None else (loader.name, loader.epoch, loader.batch)
         moved = stands is not None and stands[2] is not None and stands != self._stood
         self._stood = stands
@@ -196,7 +197,7 @@ class DataPage(Page):
 
     def action_another(self) -> None:
         """Mean another loader."""
-        loader = self.loader.loader
+        loader = self.loader.record
         if loader is not None and loader.others:
             self.host.action_send(f"loader {loader.others[0]}")
         else:
@@ -204,5 +205,5 @@ class DataPage(Page):
 
     def condition(self) -> str:
         """Return 'index 9921' for the selected sample."""
-        row = self.samples.chosen()
+        row = self.samples.selected
         return f"index {row.index}" if row is not None and row.index else ""

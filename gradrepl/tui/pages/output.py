@@ -1,11 +1,72 @@
-"""The Log screen: what the program printed."""
+"""The Log screen: what the program printed, both streams, as a terminal would show it."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import ClassVar
 
+from textual.geometry import Size
+
+from gradrepl.draw.ink import Line
+from gradrepl.draw.numbers import count
 from gradrepl.tui.pages.page import PaperPage
-from gradrepl.tui.panels.log import LogPane
+from gradrepl.tui.panels.base import Paper
+from gradrepl.tui.ring import Printed, Ring, decode
+
+
+def draw(printed: Printed) -> Line:
+    """Return one line of output; stderr has a mark."""
+    mark = ("! ", "warn") if printed.stream == "stderr" else ("  ", "")
+    return [mark, *decode(printed.text)]
+
+
+class LogPane(Paper):
+    """A view of the ring that stays at the end until it is scrolled up."""
+
+    NAME: ClassVar[str] = "Log"
+    HELP: ClassVar[str] = (
+        "Everything that the program printed, in its order. ! marks what came by stderr. The "
+        "rest of the screen never mixes with it."
+    )
+    stick = True
+
+    def __init__(self, id: str) -> None:
+        self.ring = Ring(0)
+        super().__init__(id=id)
+
+    def on_show(self) -> None:
+        """Show what has come while nobody looked."""
+        self.renew()
+
+    def renew(self) -> None:
+        """Show what has come since the last time."""
+        lines, at_end = self.ring.lines, self.is_vertical_scroll_end
+        newest = islice(reversed(lines), max(1, self.size.height))
+        longest = max((len(line.text) + 2 for line in newest), default=0)
+        note = count(self.ring.seen, "line")
+        note += f", the last {len(lines)} kept" if self.ring.seen > len(lines) else ""
+        self.caption("Output", f"{note}   ! stderr" if lines else "nothing printed yet")
+        self.virtual_size = Size(max(self.virtual_size.width, longest), len(lines))
+        if at_end:
+            self.to_end()
+        self.refresh()
+
+    def line_at(self, y: int) -> Line:
+        """Return line ``y``, decoded now."""
+        return draw(self.ring.lines[y])
+
+    @property
+    def lines(self) -> list[Line]:
+        """The ring's lines; only their number is used for drawing."""
+        return self.ring.lines  # type: ignore[return-value]
+
+    @lines.setter
+    def lines(self, value: list[Line]) -> None:
+        """The ring is the only source."""
+
+    def text(self) -> str:
+        """Return all output as text."""
+        return self.ring.text()
 
 
 class OutputPage(PaperPage):

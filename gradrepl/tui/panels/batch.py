@@ -1,4 +1,4 @@
-"""The list of a batch: one row a sample, those with something odd on top."""
+"""A batch, one row a sample, those with something odd on top; and one sample from near."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import ClassVar
 from textual.strip import Strip
 
 from gradrepl import model
-from gradrepl.draw import ink, samples
+from gradrepl.draw import broken, ink, samples
 from gradrepl.draw.ink import Line, span
 from gradrepl.model.data import SampleRow
+from gradrepl.tui.panels.base import Drawing
 from gradrepl.tui.panels.rows import RowList
+from gradrepl.tui.views import BY_NAME
 
 BEGIN = (
     ("No DataLoader found in the current scope.", ""),
@@ -21,9 +23,8 @@ BEGIN = (
 )
 WAITING = "asked as soon as the program waits"
 NEXT = (
-    ("  n   fetch the next batch, look at it", ""),
-    ("  f   then step through making a sample", ""),
-    ("  t   measure it with 0, 1, 2, 4 workers", ""),
+    "  n   fetch the next batch, look at it",
+    "  f   then step through making a sample",
 )
 UNTOUCHED = (
     "It runs the dataset's code here; random numbers and loops of the program stay as they are."
@@ -48,7 +49,8 @@ def draw_empty(loader: model.Loader | None, said: str, width: int) -> list[Line]
         rest = [[(text, role)] for text, role in BEGIN[1:]]
         return [ink.fit([(" ", ""), *line], width) for line in [*first, *rest]]
     lines: list[Line] = [[span(f"{loader.name}: no batch has been looked at.")], []]
-    lines += [[(text, role)] for text, role in NEXT]
+    lines += [[(text, "")] for text in NEXT]
+    lines += [[(f"  {key.shown:3} {key.help}", "")] for key in BY_NAME["data"].brought]
     lines += [[], *ink.wrap([(UNTOUCHED, "dim")], width - 1)]
     return [ink.fit([(" ", ""), *line], width) for line in lines]
 
@@ -96,10 +98,6 @@ class BatchList(RowList[SampleRow]):
         self.cursor = -1
         self.go(0)
 
-    def chosen(self) -> SampleRow | None:
-        """Return the sample under the cursor."""
-        return self.rows.get(self.cursor)
-
     def resized(self) -> None:
         """Lay out the columns and what is said above them."""
         self._columns = (-1, [])
@@ -136,3 +134,46 @@ class BatchList(RowList[SampleRow]):
         if self.total and y < len(self._said):
             return self.strip(self._said[y])
         return super().render_line(y)
+
+
+class SamplePane(Drawing):
+    """The selected sample."""
+
+    NAME: ClassVar[str] = "Sample"
+    HELP: ClassVar[str] = (
+        "The selected sample from near: the figures of each part, its picture, curve or text, "
+        "and each transform with the time that it took. ! marks nan, and the transform that "
+        "made the first one."
+    )
+    record: model.Sample | SampleRow | None = None
+
+    def show(self, record: model.Sample | SampleRow | None) -> None:
+        """Show a sample, or what the batch told of one."""
+        changed = record is not self.record
+        super().show(record)
+        if changed:
+            self.scroll_home(animate=False, immediate=True)
+
+    def captions(self) -> tuple[str, str]:
+        """Return which sample it is, and of what."""
+        match self.record:
+            case model.Sample(index=index, dataset=dataset, length=length):
+                of = "" if length is None else f" of {length}"
+                alone = "   esc back" if self.has_class("-maximised") else ""
+                return f"Sample {index}", f"{dataset}{of}{alone}"
+            case SampleRow(place=place, index=index):
+                return f"Sample {place}", f"index {index}" if index else ""
+        return self.NAME, ""
+
+    def drawn(self) -> list[Line]:
+        """Return what is known of it."""
+        match self.record:
+            case model.Sample() as sample:
+                lines = samples.sample(sample, self.look, self.size.height)
+                return [part for line in lines for part in broken(line, self.room)]
+            case SampleRow() as row:
+                look: Line = [("enter", "key"), (" its picture, its transforms; ", "dim")]
+                make: Line = [("f", "key"), (" make it here, step by step", "dim")]
+                hint = [[], *ink.wrap([*look, *make], self.room)] if row.index else []
+                return [*samples.row_details(row, self.room), *hint]
+        return []
