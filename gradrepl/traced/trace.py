@@ -127,7 +127,7 @@ class Trace:
 
     def __rich__(self) -> RenderableType:
         from gradrepl.draw import traced
-        from gradrepl.repl.paint import painted
+        from gradrepl.repl.output import painted
 
         return painted(traced.trace(self.summary, self.ops, self.passes, self.graph))
 

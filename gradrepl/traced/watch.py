@@ -133,7 +133,7 @@ class Watch:
 
     def __rich__(self) -> RenderableType:
         from gradrepl import draw
-        from gradrepl.repl.paint import painted
+        from gradrepl.repl.output import painted
 
         return painted(draw.lines(self.health()))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
@@ -39,18 +40,11 @@ STEPS = ("step", "next", "return", "continue", "into", "finish")
 """Words whose stop says enough: they leave no echo when they come from a key."""
 
 
-def _everything() -> Any:
-    """Return what the palette offers; imported when it is opened."""
-    from gradrepl.tui.dialogs import Everything
-
-    return Everything
-
-
 class GradreplApp(Themed, Keyed):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
-    COMMANDS: ClassVar[Any] = {_everything}
+    COMMANDS: ClassVar[Any] = {lambda: import_module("gradrepl.tui.dialogs").Everything}
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = HORIZONTAL
@@ -140,11 +134,9 @@ class GradreplApp(Themed, Keyed):
     async def leave_for_good(self) -> None:
         """End the debuggee and go."""
         if self._started:
-            self.main.header.say(self.main.view, "ENDING", [])
+            self.main.header.state, self.main.header.place = "ENDING", ()
             await self.talk.close()
-            self.exit(self.talk.exit_code)
-        else:
-            self.exit(0)
+        self.exit(self.talk.exit_code if self._started else 0)
 
     def _handle_exception(self, error: Exception) -> None:
         """Write a log without anybody's values, and say where it is in one line."""
@@ -152,7 +144,7 @@ class GradreplApp(Themed, Keyed):
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
-        self.panic(Text(crash.sentence(error, crash.write(error))))
+        self.panic(Text(crash.report(error)))
 
     def shot(self) -> Shot:
         """Return the screen as a picture and as text; nothing of it is fetched."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
+from textual.keys import _character_to_key, key_to_character
 
 if TYPE_CHECKING:
     from gradrepl.commands.registry import Command
@@ -69,23 +70,11 @@ def bind(node: DOMNode, keys: Iterable[Key]) -> None:
 
 
 _NAMES = {
-    "question_mark": "?",
-    "colon": ":",
-    "exclamation_mark": "!",
     "slash": "/",
-    "full_stop": ".",
-    "comma": ",",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "left_curly_bracket": "{",
-    "right_curly_bracket": "}",
-    "equals_sign": "=",
+    "space": "Space",
+    "escape": "Esc",
     "pageup": "PgUp",
     "pagedown": "PgDn",
-    "escape": "Esc",
-    "home": "Home",
-    "end": "End",
-    "space": "Space",
     "left": "←",
     "right": "→",
     "up": "↑",
@@ -94,23 +83,21 @@ _NAMES = {
 
 
 def pretty(key: str) -> str:
-    """Return ``^p`` for ``ctrl+p``, ``?`` for ``question_mark``."""
+    """Return a key as a person writes it.
+
+    >>> [pretty(key) for key in ("ctrl+p", "question_mark", "shift+f3", "home", "pageup")]
+    ['^p', '?', 'Shift+F3', 'Home', 'PgUp']
+    """
     if key.startswith("ctrl+"):
         return "^" + key.removeprefix("ctrl+")
     if key.startswith("shift+"):
         return "Shift+" + pretty(key.removeprefix("shift+"))
-    return _NAMES.get(key, key.upper() if key[0] == "f" and key[1:].isdigit() else key)
-
-
-def key_name(character: str) -> str:
-    """Return Textual's name of a key that is written as one character."""
-    names = {shown: name for name, shown in _NAMES.items()}
-    return names.get(character, character)
+    return _NAMES.get(key) or key_to_character(key) or key.capitalize()
 
 
 def names_of(keys: str) -> str:
-    """Return the same for several, which commas part."""
-    return ",".join(map(key_name, keys.split(",")))
+    """Return Textual's names of keys that are written as one character, which commas part."""
+    return ",".join(_character_to_key(key) if len(key) == 1 else key for key in keys.split(","))
 
 
 @dataclass(frozen=True)

@@ -33,66 +33,51 @@ def tensor(info: model.TensorInfo | None) -> str:
     return f"{start}, {', '.join(options)})"
 
 
-def _dict(**values: str) -> str:
-    return "{" + ", ".join(f"{key!r}: {value}" for key, value in values.items()) + "}"
-
-
-def _tensors(infos: Iterable[model.TensorInfo | None]) -> str:
-    return "[" + ", ".join(map(tensor, infos)) + "]"
-
-
 def record(shown: model.Record | None) -> str:
     """Return what the inspector shows as a Python expression; empty when it shows nothing."""
     site = getattr(shown, "site", None)
-    place = repr(f"{site.file}:{site.line}" if site else "")
+    place = f"{site.file}:{site.line}" if site else ""
+    facts: dict[str, object]
     match shown:
-        case model.TensorInfo():
-            return tensor(shown)
         case model.Op():
-            return _dict(
-                op=repr(shown.id),
-                name=repr(shown.name),
-                site=place,
-                module=repr(shown.module),
-                inputs=_tensors(shown.inputs),
-                outputs=_tensors(shown.outputs),
-            )
+            facts = {"op": shown.id, "name": shown.name, "site": place, "module": shown.module}
+            facts |= {"inputs": [*shown.inputs], "outputs": [*shown.outputs]}
         case model.Node():
-            saved = {
-                each.name: tensor(each.tensor) if each.tensor else repr(each.value)
-                for each in shown.saved
-            }
-            return _dict(
-                node=repr(shown.id),
-                name=repr(shown.name),
-                label=repr(shown.label),
-                grad_in=_tensors(shown.grad_in),
-                grad_out=_tensors(shown.grad_out),
-                saved=_dict(**saved),
-            )
+            facts = {"node": shown.id, "name": shown.name, "label": shown.label}
+            facts |= {"grad_in": [*shown.grad_in], "grad_out": [*shown.grad_out]}
+            facts["saved"] = {each.name: each.tensor or each.value for each in shown.saved}
         case model.Stop():
-            return _dict(raised=repr(shown.exception), site=place)
-    return ""
+            facts = {"raised": shown.exception, "site": place}
+        case _:
+            return tensor(shown) if isinstance(shown, model.TensorInfo) else ""
+    return value(facts)
 
 
 def row(shown: object) -> str:
     """Return one row of a list: an op or a node as a tuple, any other as a dict of its facts."""
     match shown:
         case model.OpRow():
-            return repr((shown.id, shown.name, shown.shape, shown.dtype, shown.module, shown.line))
+            facts = shown.id, shown.name, shown.shape, shown.dtype, shown.module, shown.line
+            return value(facts)
         case model.NodeRow():
-            facts = (shown.id, shown.name, shown.label, shown.state, shown.shape)
-            return f"{repr(facts)[:-1]}, {value(shown.norm)})"
+            return value((shown.id, shown.name, shown.label, shown.state, shown.shape, shown.norm))
     return value(shown)
 
 
 def value(shown: object) -> str:
-    """Return a number, a text, or a record or tuple of them as an expression."""
+    """Return a number, a text, a tensor's facts, or a record or group of them as an expression."""
     names = getattr(shown, "__struct_fields__", None) or getattr(shown, "_fields", None)
+    if isinstance(shown, model.TensorInfo):
+        return tensor(shown)
     if names:
-        return _dict(**{name: value(getattr(shown, name)) for name in names})
-    if isinstance(shown, tuple):
-        return "(" + "".join(f"{value(each)}, " for each in shown).strip() + ")"
+        return value({name: getattr(shown, name) for name in names})
+    if isinstance(shown, dict):
+        return "{" + ", ".join(f"{key!r}: {value(each)}" for key, each in shown.items()) + "}"
+    if isinstance(shown, (tuple, list)):
+        parts = ", ".join(map(value, shown))
+        if isinstance(shown, list):
+            return f"[{parts}]"
+        return f"({parts},)" if len(shown) == 1 else f"({parts})"
     if isinstance(shown, float) and not math.isfinite(shown):
         return f'float("{shown}")'
     return repr(shown) if isinstance(shown, (str, bytes, int, float)) else "None"

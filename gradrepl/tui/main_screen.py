@@ -58,8 +58,7 @@ class Main(Panes):
 
     def on_mount(self) -> None:
         """Begin with an empty screen."""
-        self.header.say(self.view, "STARTING", ["importing torch"])
-        self.footer.say(feet_of("typing" if self.typing_first else "running"))
+        self.footer.feet = feet_of("typing" if self.typing_first else "running")
         self.page.state("" if self.typing_first else "STARTING")
         (self.dock.prompt if self.typing_first else self.page.list).focus()
 
@@ -133,9 +132,7 @@ class Main(Panes):
             self.ring.write(stream, data)
             self.dock.transcript.take(stream, data)
         self.dock.transcript.renew()
-        if not self.page.printed() and not self.header.news:
-            self.header.news = True
-            self.header.refresh()
+        self.header.news = self.header.news or not self.page.printed()
 
     def screen_word(self, text: str) -> bool:
         """Do ``text`` if it is a word of the screen; return whether it was."""
@@ -196,8 +193,9 @@ class Main(Panes):
         if looking is not None:
             state = "VIEW"
             place = [f"{looking[0]} of {looking[1]}", f"live at {place[0]}", place[1]]
-        self.header.say(self.view, state, place)
-        self.footer.say(feet_of(self.mode_of(talk)))
+        header = self.header
+        header.view, header.state, header.place = self.view, state, place
+        self.footer.feet = feet_of(self.mode_of(talk))
 
     def mode_of(self, talk: Talk) -> str:
         """Return which entries the footer has."""

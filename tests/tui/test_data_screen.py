@@ -414,7 +414,7 @@ def test_a_sample_that_comes_when_another_screen_is_open_hides_nothing() -> None
         assert not page.near.has_class("-maximised")
         await seen.press("escape", "4")
         assert "Batch 7" in seen.text
-        assert page.near._of.index == "9921"
+        assert page.near.record.index == "9921"
 
     on_screen(body, make=Loads)
 

@@ -14,18 +14,15 @@ import pytest
 from scenes import NAMES, Whole, scenes
 from screens import Seen, on_screen
 
-from gradrepl.tui import views
 from gradrepl.tui.views import VIEWS
-from gradrepl_loader_lab import tune
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = [(60, 15), (80, 24), (120, 35), (160, 45)]
 
 
 @pytest.fixture(autouse=True)
-def _bundled_plugins() -> Iterator[None]:
-    """Have the key that comes along, and no screens that other tests of this process brought."""
-    views.add_key(tune.command)  # type: ignore[attr-defined]
+def _no_plugins() -> Iterator[None]:
+    """Take away the screens that plugins have brought in other tests of this process."""
     before = [*VIEWS]
     VIEWS[:] = before[:6]
     yield

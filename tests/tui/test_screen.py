@@ -17,7 +17,6 @@ from gradrepl.errors import ConfigError
 from gradrepl.launch import Options
 from gradrepl.tui import keys, views
 from gradrepl.tui.app import GradreplApp
-from gradrepl.tui.keys import key_name
 
 SIZES = [(60, 15), (80, 24), (100, 30), (119, 33), (140, 40), (160, 45), (200, 60), (40, 10)]
 
@@ -277,7 +276,7 @@ def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
         if command.key is None or command.key.page:  # that of one page is none of everywhere
             continue
         for name in command.key.keys.split(","):
-            assert seen[key_name(name)] == f"command.{command.name}"
+            assert seen[keys.names_of(name)] == f"command.{command.name}"
 
 
 def test_every_entry_of_every_footer_names_keys_that_there_are() -> None:

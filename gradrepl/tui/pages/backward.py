@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
-from textual.widget import Widget
 
 import gradrepl
 from gradrepl import model
@@ -27,19 +26,13 @@ REMEMBERED = 1000
 
 
 class NodeList(RowList[model.NodeRow]):
-    """The nodes in run order, the graph drawn in lanes as ``git log`` does.
-
-    Those that ran, the one here, and the predicted rest.
+    """The nodes of this backward in the engine's order. ✓ has run, ● runs next, · is predicted,
+    ◆ has a breakpoint. The lanes lead a gradient down from the loss: ○ is a node, ◉ the one
+    here, ◇ a leaf that keeps its gradient; ─┬─╮ is where a gradient parts, and lanes that join
+    add up. |grad| is the norm of what arrived; ! marks nan or inf.
     """
 
     NAME: ClassVar[str] = "Graph"
-    HELP: ClassVar[str] = (
-        "The nodes of this backward in the engine's order. ✓ has run, ● runs next, · is "
-        "predicted, ◆ has a breakpoint. The lanes lead a gradient down from the loss: ○ is a "
-        "node, ◉ the one here, ◇ a leaf that keeps its gradient; ─┬─╮ is where a gradient "
-        "parts, and lanes that join add up. |grad| is the norm of what arrived; ! marks nan or "
-        "inf."
-    )
     EMPTY = (
         [("No backward yet.", "")],
         [],
@@ -80,14 +73,12 @@ class NodeList(RowList[model.NodeRow]):
 
 
 class Flow(Drawing):
-    """How large the gradients were on the way so far, in run order; and the leaves reached."""
+    """The norm of the gradient that arrived at each node so far, on a logarithmic scale, the
+    loss at the left. ● is a norm, ! is nan or inf, 0 is exactly zero. Below stand the leaves ◇
+    that have got their gradient.
+    """
 
     NAME: ClassVar[str] = "Flow"
-    HELP: ClassVar[str] = (
-        "The norm of the gradient that arrived at each node so far, on a logarithmic scale, the "
-        "loss at the left. ● is a norm, ! is nan or inf, 0 is exactly zero. Below stand the "
-        "leaves ◇ that have got their gradient."
-    )
     norms: tuple[float | None, ...] = ()
     first = 1
     """The number of the node that has the first of the norms."""
@@ -117,13 +108,9 @@ class BackwardPage(StepPage):
     def __init__(self) -> None:
         self.nodes = NodeList("nodes")
         super().__init__(self.nodes)
-        self.flow = Flow("flow")
+        self.below = self.flow = Flow("flow")
         self.seen: dict[int, model.Node] = {}
         """The nodes of this backward at which we stopped: only a stop knows the gradients."""
-
-    def below(self) -> Iterator[Widget]:
-        """Yield the norms so far."""
-        yield self.flow
 
     # -- being fed ----------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ class DataPage(Page):
         if self.samples.record is None:
             self._looked.clear()
             self.near.show(None)
-        self.loader.batch = self.samples.record
+        self.loader.looked_at = self.samples.record
         self.loader.show(loader)
         self.times.progress = None  # whatever it was, it has been answered
         self.times.show(loader)
@@ -113,7 +113,7 @@ class DataPage(Page):
     def _batch(self, batch: model.Batch) -> str:
         self._looked.clear()
         self.samples.show(batch)
-        self.loader.batch = batch
+        self.loader.looked_at = batch
         self.loader.resized()
         odd = sum(bool(row.odd or row.error) for row in batch.rows)
         marked = f", {odd} odd" if odd else ""

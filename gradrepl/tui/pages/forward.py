@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
-from textual.widget import Widget
+from textual.reactive import reactive
 
 import gradrepl
 from gradrepl import model
@@ -54,25 +54,16 @@ DOING = {
 
 
 class OpList(RowList[model.OpRow]):
-    """The recorded forward ops: what ran, what it made, in which module; the newest at the end."""
+    """The calls of torch's API that your code made, oldest first. ✓ has run; ● is where the
+    program stands: its result is in 'out' (or 'about to run' says that it comes next). Indented
+    rows ran inside the one above; 'module' is the path in your model, and 'line' the line of
+    your file.
+    """
 
     NAME: ClassVar[str] = "Ops"
-    HELP: ClassVar[str] = (
-        "The calls of torch's API that your code made, oldest first. ✓ has run; ● is where the "
-        "program stands: its result is in 'out' (or 'about to run' says that it comes next). "
-        "Indented rows ran inside the one above; 'module' is the path in your model, and 'line' "
-        "the line of your file."
-    )
     when = "after"
-    doing: Sequence[ink.Span] = WELCOME
+    doing: reactive[Sequence[ink.Span]] = reactive(WELCOME)
     """Why there may be no row yet."""
-
-    def do(self, doing: Sequence[ink.Span]) -> None:
-        """Say what goes on while the list is empty."""
-        if doing != self.doing:
-            self.doing = doing
-            if not self.total:
-                self.refresh()
 
     def draw_head(self, width: int) -> Line:
         """Return the column titles."""
@@ -88,13 +79,11 @@ class OpList(RowList[model.OpRow]):
 
 
 class Watches(Drawing):
-    """Displayed expressions, with what they were at the stop before."""
+    """Expressions that are worked out anew at every stop, and what each was before. D adds one,
+    X takes one away.
+    """
 
     NAME: ClassVar[str] = "Watch"
-    HELP: ClassVar[str] = (
-        "Expressions that are worked out anew at every stop, and what each was before. D adds "
-        "one, X takes one away."
-    )
     record: tuple[model.Watch, ...] = ()
 
     def captions(self) -> tuple[str, str]:
@@ -132,13 +121,11 @@ def _order(paths: Sequence[str]) -> Callable[[str], list[tuple[int, str]]]:
 
 
 class Side(Drawing):
-    """The narrow column of wide screens: modules, frames, breakpoints, names."""
+    """The modules that are being called (● here, ▼ around it, ✓ done), the frames of your code
+    (▶ is the one that names are looked up in), and your breakpoints: ◆ on, ○ off.
+    """
 
     NAME: ClassVar[str] = "Where"
-    HELP: ClassVar[str] = (
-        "The modules that are being called (● here, ▼ around it, ✓ done), the frames of your "
-        "code (▶ is the one that names are looked up in), and your breakpoints: ◆ on, ○ off."
-    )
     record: model.Modules | None = None
     ran: Sequence[str] = ()
     """Paths of modules that ops ran in, for as long as no tree is known."""
@@ -178,18 +165,10 @@ class ForwardPage(StepPage):
     def __init__(self) -> None:
         self.ops = OpList("ops")
         super().__init__(self.ops)
-        self.side = Side("side")
-        self.watches = Watches("watches")
+        self.side, self.watches = Side("side"), Watches("watches")
+        self.left, self.right = self.side, self.watches
         self._next: model.OpRow | None = None
         """The row of the op that we stand before, behind all others: it is not recorded yet."""
-
-    def before(self) -> Iterator[Widget]:
-        """Yield where we are."""
-        yield self.side
-
-    def beside(self) -> Iterator[Widget]:
-        """Yield the displayed expressions."""
-        yield self.watches
 
     def on_mount(self) -> None:
         """Say how to display an expression."""
@@ -197,7 +176,7 @@ class ForwardPage(StepPage):
 
     def state(self, state: str) -> None:
         """Say in the empty list what goes on."""
-        self.ops.do(DOING.get(state, WELCOME))
+        self.ops.doing = DOING.get(state, WELCOME)
 
     # -- being fed ----------------------------------------------------------------------------
 

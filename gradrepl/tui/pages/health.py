@@ -55,15 +55,12 @@ class HealthLine(NamedTuple):
 
 
 class HealthList(RowList[HealthLine]):
-    """Every watched parameter; of tied ones every name."""
+    """A row for each watched parameter, the worst first: its verdict in a word, the norm of its
+    gradient now and over the last backwards. ! is a problem, ▼ an overflow that the GradScaler
+    caught, ↑ a norm that rises, · not judged (yet, or frozen); ~ was measured on a sample.
+    """
 
     NAME: ClassVar[str] = "Gradients"
-    HELP: ClassVar[str] = (
-        "A row for each watched parameter, the worst first: its verdict in a word, the norm of "
-        "its gradient now and over the last backwards. ! is a problem, ▼ an overflow that the "
-        "GradScaler caught, ↑ a norm that rises, · not judged (yet, or frozen); ~ was measured "
-        "on a sample."
-    )
     EMPTY = (
         [("No gradient has been watched.", "")],
         [],
@@ -137,15 +134,12 @@ class Picture(Drawing):
 
 
 class Depths(Picture):
-    """The norms by depth: where they shrink, and where they grow."""
+    """The norm of each parameter's gradient by its depth: the layers near the loss at one end,
+    those near the input at the other, so that vanishing is a slope. ● is a parameter, × one
+    with a problem, ◉ the selected one, ! nan or inf, 0 exactly zero, · not known.
+    """
 
     NAME: ClassVar[str] = "|g| by depth"
-    HELP: ClassVar[str] = (
-        "The norm of each parameter's gradient by its depth: the layers near the loss at one "
-        "end, those near the input at the other, so that vanishing is a slope. ● is a "
-        "parameter, × one with a problem, ◉ the selected one, ! nan or inf, 0 exactly zero, · "
-        "not known."
-    )
 
     def picture(self, record: model.Health) -> list[Line]:
         """Return the norms, the chosen parameter marked."""
@@ -154,13 +148,11 @@ class Depths(Picture):
 
 
 class Curves(Picture):
-    """The total norm and the loss over the backwards that are kept."""
+    """The norm of all gradients together and the loss over the last backwards, each on its own
+    scale. ! marks where one was nan or inf.
+    """
 
     NAME: ClassVar[str] = "Total norm and loss"
-    HELP: ClassVar[str] = (
-        "The norm of all gradients together and the loss over the last backwards, each on its "
-        "own scale. ! marks where one was nan or inf."
-    )
 
     def captions(self) -> tuple[str, str]:
         """Return how many backwards there are, too."""
@@ -173,14 +165,12 @@ class Curves(Picture):
 
 
 class Details(Picture):
-    """Which number crossed which limit, where it shrinks, and all figures."""
+    """The selected parameter from near: which number crossed which limit, its last gradients
+    drawn, its update beside its weight, and with :watch nodes where the gradient shrinks or
+    grows on its way.
+    """
 
     NAME: ClassVar[str] = "Parameter"
-    HELP: ClassVar[str] = (
-        "The selected parameter from near: which number crossed which limit, its last gradients "
-        "drawn, its update beside its weight, and with :watch nodes where the gradient shrinks "
-        "or grows on its way."
-    )
 
     def captions(self) -> tuple[str, str]:
         """Return whose they are."""

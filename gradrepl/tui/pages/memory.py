@@ -36,15 +36,13 @@ def rows_of(storages: model.Storages) -> list[MemoryRow]:
 
 
 class MemoryList(RowList[MemoryRow]):
-    """Every tensor that can be named, grouped by storage; what shares comes first."""
+    """Every tensor in scope, under the storage whose memory it lies in: ▼ @3 is a storage with
+    its size, below it the tensors that share it and how (view, detach, .data, numpy, saved by a
+    node). v is the version counter: each write in place raises it. ! marks a value that a
+    backward still needs and that was changed since.
+    """
 
     NAME: ClassVar[str] = "Memory"
-    HELP: ClassVar[str] = (
-        "Every tensor in scope, under the storage whose memory it lies in: ▼ @3 is a storage "
-        "with its size, below it the tensors that share it and how (view, detach, .data, numpy, "
-        "saved by a node). v is the version counter: each write in place raises it. ! marks a "
-        "value that a backward still needs and that was changed since."
-    )
     EMPTY = (
         [("No tensors in the current scope.", "")],
         [],
@@ -80,14 +78,12 @@ def _key(row: MemoryRow) -> tuple[str, str]:
 
 
 class MemoryMap(Drawing):
-    """The bytes of the selected storage, to scale."""
+    """The bytes of the selected storage drawn to scale, a row for each tensor in it: █ are the
+    bytes that it uses, ▒ those of which it uses a part. Two tensors that fill the same column
+    see the same memory, so a write by one changes the other.
+    """
 
     NAME: ClassVar[str] = "Bytes"
-    HELP: ClassVar[str] = (
-        "The bytes of the selected storage drawn to scale, a row for each tensor in it: █ are "
-        "the bytes that it uses, ▒ those of which it uses a part. Two tensors that fill the same "
-        "column see the same memory, so a write by one changes the other."
-    )
     record: model.Storages | None = None
     row: MemoryRow | None = None
 

@@ -21,13 +21,11 @@ def draw(printed: Printed) -> Line:
 
 
 class LogPane(Paper):
-    """A view of the ring that stays at the end until it is scrolled up."""
+    """Everything that the program printed, in its order. ! marks what came by stderr. The rest
+    of the screen never mixes with it.
+    """
 
     NAME: ClassVar[str] = "Log"
-    HELP: ClassVar[str] = (
-        "Everything that the program printed, in its order. ! marks what came by stderr. The "
-        "rest of the screen never mixes with it."
-    )
     stick = True
 
     def __init__(self, id: str) -> None:

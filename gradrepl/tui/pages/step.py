@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import linecache
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widget import Widget
 
 import gradrepl
 from gradrepl import draw, model
@@ -19,7 +18,7 @@ from gradrepl.draw.ink import Line, span
 from gradrepl.tui.entries import Ask
 from gradrepl.tui.literal import target
 from gradrepl.tui.pages.page import Page
-from gradrepl.tui.panels.base import Drawing
+from gradrepl.tui.panels.base import Drawing, Panel
 from gradrepl.tui.panels.rows import RowList
 
 if TYPE_CHECKING:  # loaded with the conversation, which every request is for
@@ -27,15 +26,13 @@ if TYPE_CHECKING:  # loaded with the conversation, which every request is for
 
 
 class Inspector(Drawing):
-    """Details of what is selected in the list; the place of the stop until the cursor moves."""
+    """What is selected on the left, from near. Of an op: what went in, what came out, the node
+    that it made. Of a node: its rule, the gradients that arrive (grad_in) and leave (grad_out,
+    and where to), and what the forward saved for it; ! marks a saved value that was changed in
+    place since, and nan or inf.
+    """
 
     NAME: ClassVar[str] = "Inspect"
-    HELP: ClassVar[str] = (
-        "What is selected on the left, from near. Of an op: what went in, what came out, the "
-        "node that it made. Of a node: its rule, the gradients that arrive (grad_in) and leave "
-        "(grad_out, and where to), and what the forward saved for it; ! marks a saved value that "
-        "was changed in place since, and nan or inf."
-    )
     record: model.Record | None = None
     when = "after"
     note = ""
@@ -104,14 +101,12 @@ def around(site: model.Site, context: int) -> model.Source | None:
 
 
 class SourcePane(Drawing):
-    """The user's code; the line of the stop is kept in the middle."""
+    """The lines of your file around where the program stands, or where the selected op or node
+    was made. ▶ is the line here, ◆ a line with a breakpoint. At the right end stands what the
+    line made.
+    """
 
     NAME: ClassVar[str] = "Source"
-    HELP: ClassVar[str] = (
-        "The lines of your file around where the program stands, or where the selected op or "
-        "node was made. ▶ is the line here, ◆ a line with a breakpoint. At the right end stands "
-        "what the line made."
-    )
     record: model.Source | None = None
     note = ""
 
@@ -155,6 +150,13 @@ class SourcePane(Drawing):
 class StepPage(Page):
     """The steps of a phase, and everything about the selected one."""
 
+    left: Panel | None = None
+    """What stands left of the list."""
+    below: Panel | None = None
+    """What stands below the details."""
+    right: Panel | None = None
+    """What stands right of the source."""
+
     def __init__(self, steps: RowList[Any]) -> None:
         super().__init__()
         self.list = self.steps = steps
@@ -169,26 +171,11 @@ class StepPage(Page):
     def compose(self) -> ComposeResult:
         """Lay out the list beside the details, the source below."""
         with Horizontal(id="top"):
-            yield from self.before()
-            yield self.steps
+            yield from filter(None, (self.left, self.steps))
             with Vertical(id="right"):
-                yield self.inspector
-                yield from self.below()
+                yield from filter(None, (self.inspector, self.below))
         with Horizontal(id="bottom"):
-            yield self.source
-            yield from self.beside()
-
-    def before(self) -> Iterator[Widget]:
-        """Yield what stands left of the list."""
-        yield from ()
-
-    def below(self) -> Iterator[Widget]:
-        """Yield what stands below the details."""
-        yield from ()
-
-    def beside(self) -> Iterator[Widget]:
-        """Yield what stands right of the source."""
-        yield from ()
+            yield from filter(None, (self.source, self.right))
 
     def on_mount(self) -> None:
         """Name the panels that have nothing to show so far."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -101,19 +102,12 @@ class Bar(Widget):
 class Header(Bar):
     """Name, tabs, state, place, device."""
 
-    view = "fwd"
-    state = "STARTING"
-    place: Sequence[str] = ()
+    view = reactive("fwd")
+    state = reactive("STARTING")
+    place: reactive[Sequence[str]] = reactive(("importing torch",))
     """From the most to the least important; what does not fit is left out."""
-    news = False
+    news = reactive(False)
     """Something was printed that nobody has seen."""
-
-    def say(self, view: str, state: str, place: list[str]) -> None:
-        """Show these, if they are not shown already."""
-        said = view, state, place
-        if said != (self.view, self.state, self.place):
-            self.view, self.state, self.place = said
-            self.refresh()
 
     def draw(self, width: int) -> Line:
         """Return the row."""
@@ -150,13 +144,7 @@ def _wide(texts: Iterable[str]) -> int:
 class Footer(Bar):
     """The keys that matter now; it never overflows."""
 
-    feet: tuple[Foot, ...] = ()
-
-    def say(self, feet: tuple[Foot, ...]) -> None:
-        """Show these entries."""
-        if feet != self.feet:
-            self.feet = feet
-            self.refresh()
+    feet: reactive[tuple[Foot, ...]] = reactive(())
 
     def draw(self, width: int) -> Line:
         """Return the row."""

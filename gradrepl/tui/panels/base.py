@@ -78,7 +78,7 @@ class Panel(ScrollView, Framed, can_focus=True):
     NAME: ClassVar[str] = ""
     """How the help names this panel."""
     HELP: ClassVar[str] = ""
-    """What it shows, its glyphs explained, in two to four sentences."""
+    """What it shows, its glyphs explained, in two to four sentences: the docstring of its class."""
     _inks: dict[tuple[str, ink.Role], Style]
 
     class Appeared(Message):
@@ -87,6 +87,11 @@ class Panel(ScrollView, Framed, can_focus=True):
         def can_replace(self, message: Message) -> bool:
             """One is enough."""
             return isinstance(message, Panel.Appeared)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "NAME" in cls.__dict__:
+            cls.HELP = " ".join((cls.__doc__ or "").split())
 
     def __init__(self, id: str) -> None:
         self._inks = {}

@@ -56,14 +56,12 @@ def draw_empty(loader: model.Loader | None, said: str, width: int) -> list[Line]
 
 
 class BatchList(RowList[SampleRow]):
-    """The samples of the batch that was looked at last."""
+    """One row for each sample of the batch, the odd ones on top. ! marks what is odd about it:
+    another shape or dtype, nan, a constant, slow, the same index twice. Enter shows a sample
+    from near.
+    """
 
     NAME: ClassVar[str] = "Batch"
-    HELP: ClassVar[str] = (
-        "One row for each sample of the batch, the odd ones on top. ! marks what is odd about "
-        "it: another shape or dtype, nan, a constant, slow, the same index twice. Enter shows a "
-        "sample from near."
-    )
     record: model.Batch | None = None
     loader: model.Loader | None = None
     reason = ""
@@ -137,14 +135,12 @@ class BatchList(RowList[SampleRow]):
 
 
 class SamplePane(Drawing):
-    """The selected sample."""
+    """The selected sample from near: the figures of each part, its picture, curve or text, and
+    each transform with the time that it took. ! marks nan, and the transform that made the
+    first one.
+    """
 
     NAME: ClassVar[str] = "Sample"
-    HELP: ClassVar[str] = (
-        "The selected sample from near: the figures of each part, its picture, curve or text, "
-        "and each transform with the time that it took. ! marks nan, and the transform that "
-        "made the first one."
-    )
     record: model.Sample | SampleRow | None = None
 
     def show(self, record: model.Sample | SampleRow | None) -> None:

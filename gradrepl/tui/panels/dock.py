@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -18,7 +19,7 @@ from gradrepl.draw.ink import Line, span
 from gradrepl.draw.python import python
 from gradrepl.tui.panels.base import Framed, Paper
 from gradrepl.tui.panels.prompt import Prompt
-from gradrepl.tui.ring import Printed, Ring, decode
+from gradrepl.tui.ring import Ring, decode
 
 PROMPTS = {"idle": ">>> ", "forward": "(grad) ", "backward": "(grad:bw) ", "exception": "(grad:x) "}
 Draw = Callable[[int], list[Line]]
@@ -43,41 +44,32 @@ def wrapped(lines: list[Line], width: int) -> list[Line]:
     return [part for line in lines for part in ink.wrap(line, width)]
 
 
-class Printout:
-    """Output among the entries: what the code that was typed prints."""
-
-    def __init__(self) -> None:
-        self.ring = Ring(OUTPUT)
-
-    def draw(self, width: int) -> list[Line]:
-        """Return its lines."""
-        lost = self.ring.seen - len(self.ring.lines)
-        lines: list[Line] = [[(f"... {lost} lines more: 6 Log", "dim")]] if lost else []
-        return wrapped([*lines, *map(self._line, self.ring.lines)], width)
-
-    @staticmethod
-    def _line(printed: Printed) -> Line:
+def printout(ring: Ring, width: int) -> list[Line]:
+    """Return output among the entries: what the code that was typed prints."""
+    lost = ring.seen - len(ring.lines)
+    lines: list[Line] = [[(f"... {lost} lines more: 6 Log", "dim")]] if lost else []
+    for printed in ring.lines:
         line = decode(printed.text)
-        return [(text, "warn") for text, _ in line] if printed.stream == "stderr" else line
+        error = printed.stream == "stderr"
+        lines.append([(text, "warn") for text, _ in line] if error else line)
+    return wrapped(lines, width)
 
 
 class Transcript(Paper, can_focus=False):
-    """What was typed and what came of it: a growing paper that stays at its end."""
+    """What was typed, and what came of it. At a stop a first word that is a command is one,
+    unless it is a name of yours; :word is always a command, !text always Python, x? tells about
+    x. ● is a stop, ! an error. Typed lines run where the program stands, whatever row you look
+    at.
+    """
 
     NAME: ClassVar[str] = "REPL"
-    HELP: ClassVar[str] = (
-        "What was typed, and what came of it. At a stop a first word that is a command is one, "
-        "unless it is a name of yours; :word is always a command, !text always Python, x? tells "
-        "about x. ● is a stop, ! an error. Typed lines run where the program stands, whatever "
-        "row you look at."
-    )
     stick = True
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.entries: deque[Draw] = deque(maxlen=KEPT)
         self._sizes: deque[int] = deque(maxlen=KEPT)
-        self._printout: Printout | None = None
+        self._printout: Ring | None = None
         self._dirty = False
 
     def add(self, draw: Draw) -> None:
@@ -99,10 +91,10 @@ class Transcript(Paper, can_focus=False):
     def take(self, stream: str, data: bytes) -> None:
         """Add what the program printed to the output that is open at the end."""
         if self._printout is None:
-            printout = Printout()
-            self._append(printout.draw)
-            self._printout = printout
-        self._printout.ring.write(stream, data)
+            ring = Ring(OUTPUT)
+            self._append(partial(printout, ring))
+            self._printout = ring
+        self._printout.write(stream, data)
         self._dirty = True
 
     def renew(self) -> None:

@@ -57,14 +57,12 @@ def draw_loader(
     serious = [each for each in findings if each.severity != "note"]
     known = [*facts(loader_facts(loader))][1:]  # its name is the caption
     first = FIRST if serious or height < TALL else len(known)
-    lines = [
-        *known[:first],
-        *_findings(serious),
-        *_seen(loader, batch, classes, look.width),
-        *([[("more", "title")], *known[first:]] if known[first:] else []),
-        *_findings(each for each in findings if each.severity == "note"),
-        *notes(loader.notes),
-    ]
+    lines: list[Line] = [*known[:first], *_findings(serious)]
+    lines += _seen(loader, batch, classes, look.width)
+    if known[first:]:
+        lines += [[("more", "title")], *known[first:]]
+    lines += _findings(each for each in findings if each.severity == "note")
+    lines += notes(loader.notes)
     if check is not None:
         lines += notes(["; ".join(check.looked_at)], "checked: {}")
     else:
@@ -93,17 +91,15 @@ def _findings(findings: Iterable[model.Finding]) -> Iterator[Line]:
 
 
 class LoaderPane(Drawing):
-    """The loader; or, when that is asked for, its classes alone."""
+    """The DataLoader that the program is at: its settings (those that have no effect here are
+    said so), its sampler, seed and workers. ! is a warning with the line to change, · a hint.
+    Below it how often each class came; ! marks a scarce one.
+    """
 
     NAME: ClassVar[str] = "Loader"
-    HELP: ClassVar[str] = (
-        "The DataLoader that the program is at: its settings (those that have no effect here "
-        "are said so), its sampler, seed and workers. ! is a warning with the line to change, · "
-        "a hint. Below it how often each class came; ! marks a scarce one."
-    )
     record: model.Loader | None = None
-    batch: model.Batch | None = None
-    """The one that was looked at."""
+    looked_at: model.Batch | None = None
+    """The batch that was looked at."""
     check: model.LoaderCheck | None = None
     balance = False
     """Only the classes, larger."""
@@ -126,7 +122,7 @@ class LoaderPane(Drawing):
         whole = self._counted
         if whole is not None and self.record is not None and whole.loader == self.record.name:
             return classes_of(whole)
-        return classes_of(self.batch)
+        return classes_of(self.looked_at)
 
     def captions(self) -> tuple[str, str]:
         """Return how many warnings there are; of the classes, what they were counted in."""
@@ -152,7 +148,7 @@ class LoaderPane(Drawing):
             none: Line = [("No labels were seen so far: n looks at a batch.", "dim")]
             return samples.classes(classes.counts, self.room, shares=True) or [none]
         height = self.size.height
-        return draw_loader(loader, self.batch, self.checked, classes, self.look, height)
+        return draw_loader(loader, self.looked_at, self.checked, classes, self.look, height)
 
 
 # -- time ----------------------------------------------------------------------------------------
@@ -187,14 +183,12 @@ def nothing(look: Look, height: int) -> list[Line]:
 
 
 class TimePane(Drawing):
-    """The time of a step, workers and queue, and what was measured of the loader."""
+    """Where the time of a step goes, as far as it was measured: waiting for data, forward,
+    backward, optimizer; █ is drawn to scale. Below stands what was measured of the loader
+    itself, as with several numbers of workers. ! marks what failed, and a full /dev/shm.
+    """
 
     NAME: ClassVar[str] = "Time"
-    HELP: ClassVar[str] = (
-        "Where the time of a step goes, as far as it was measured: waiting for data, forward, "
-        "backward, optimizer; █ is drawn to scale. Below stands what was measured of the loader "
-        "itself, as with several numbers of workers. ! marks what failed, and a full /dev/shm."
-    )
     record: model.Loader | None = None
     progress: model.Progress | None = None
 
