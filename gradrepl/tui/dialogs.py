@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from textual.app import ComposeResult
@@ -14,7 +15,6 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from gradrepl import model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
 from gradrepl.tui import keys, views
@@ -24,6 +24,7 @@ from gradrepl.tui.panels.base import Drawing
 from gradrepl.tui.views import BY_NAME, VIEWS
 
 if TYPE_CHECKING:
+    from gradrepl.commands.registry import Command
     from gradrepl.tui.panes import Panes
 
 Rows = Sequence[tuple[str, str]]
@@ -70,20 +71,6 @@ def _footed(feet: Sequence[Foot]) -> Iterator[tuple[str, str]]:
             yield foot.shown, foot.rows[0].help if foot.ids else MORE.get(foot.does, foot.label)
 
 
-def explained(word: str) -> model.Text | None:
-    """Return what a key does, or a word of the screen; None where it is neither."""
-    from gradrepl.commands.table import WORDS
-
-    if word in WORDS:
-        return None
-    for key in views.every():
-        names = {*key.now.split(","), *key.shown.split(), key.word.partition(" ")[0]}
-        if word in names:
-            title = f"{key.shown}   :{key.word}" if key.word else key.shown
-            return model.Text(title=title, body=f"{key.help}.")
-    return None
-
-
 def key_tables() -> list[tuple[str, Rows]]:
     """Return the keys by group, as the help shows them."""
     groups = views.table()
@@ -96,16 +83,18 @@ def key_tables() -> list[tuple[str, Rows]]:
 
 def command_tables() -> list[tuple[str, Rows]]:
     """Return the commands by group, as the help shows them."""
-    from gradrepl.commands.table import COMMANDS
+    from gradrepl.commands.registry import by_group
 
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for command in COMMANDS.values():
-        names = "  ".join(filter(None, (command.usage, " ".join(command.aliases))))
-        groups.setdefault(command.group.capitalize(), []).append((names, command.summary))
-    return list(groups.items())
+    def written(command: Command) -> str:
+        return "  ".join(filter(None, (command.usage, " ".join(command.aliases))))
+
+    return [
+        (group.capitalize(), [(written(each), each.summary) for each in commands])
+        for group, commands in by_group().items()
+    ]
 
 
-def draw_table(title: str, rows: Rows, width: int, column: int) -> list[Line]:
+def draw_table(title: str, rows: Rows, column: int, width: int) -> list[Line]:
     """Return a table of two columns."""
     lines: list[Line] = [[(title, "title")]]
     for left, right in rows:
@@ -121,8 +110,8 @@ def draw_about(about: About, width: int) -> list[Line]:
     lines: list[Line] = [[(about.name, "here")]]
     lines += ink.wrap([(about.text, "")], min(width, 100))
     lines.append([])
-    cells, column = (width - 3) // 2 if width >= 110 else width, 13
-    table = draw_table(f"Keys of {about.name}", about.keys, cells, column)
+    cells = (width - 3) // 2 if width >= 110 else width
+    table = draw_table(f"Keys of {about.name}", about.keys, 13, cells)
     if cells == width:
         return [*lines, *table, []]
     half = (len(table) + 1) // 2
@@ -131,34 +120,26 @@ def draw_about(about: About, width: int) -> list[Line]:
 
 def _beside(left: list[Line], right: list[Line], column: int) -> list[Line]:
     """Return two columns, the second one from cell ``column`` on."""
-    rows = max(len(left), len(right))
-    left = [*left, *([] for _ in range(rows - len(left)))]
-    right = [*right, *([] for _ in range(rows - len(right)))]
-    pairs = zip(left, right, strict=True)
+    pairs = zip_longest(left, right, fillvalue=list[ink.Span]())
     return [[*a, (" " * (column - ink.width(a)), ""), *b] for a, b in pairs]
 
 
 def draw_help(width: int, about: About) -> list[Line]:
     """Return the whole help: the pane, keys, then commands; two columns where there is room."""
-    first = draw_about(about, width)
+    first = [*draw_about(about, width), *_intro(width)]
     tables = [(title, rows, 13) for title, rows in key_tables()]
     tables += [
         (f":{title}" if title.islower() else title, rows, 24) for title, rows in command_tables()
     ]
     if width < 110:
-        lines = [line for table in tables for line in (*_one(table, width), [])]
-        return [*first, *_intro(width), *lines[:-1]]
+        lines = [line for each in tables for line in (*draw_table(*each, width), [])]
+        return [*first, *lines[:-1]]
     half = (width - 3) // 2
     left, right = list[Line](), list[Line]()
-    for table in tables:
+    for each in tables:
         shorter = left if len(left) <= len(right) else right
-        shorter += [*_one(table, half), []]
-    return [*first, *_intro(width), *_beside(left, right, half + 3)]
-
-
-def _one(table: tuple[str, Rows, int], width: int) -> list[Line]:
-    title, rows, column = table
-    return draw_table(title, rows, width, column)
+        shorter += [*draw_table(*each, half), []]
+    return [*first, *_beside(left, right, half + 3)]
 
 
 def _intro(width: int) -> list[Line]:

@@ -70,8 +70,6 @@ class Entries:
         self._queue.put_nowait(text)
         return True
 
-    # -- asking -------------------------------------------------------------------------------
-
     async def ask(self, request: protocol.Request) -> model.Record | None:
         """Return the answer, or None when the debuggee runs, is gone, or says no."""
         if self.talk.prompt is None:

@@ -133,7 +133,7 @@ class Foot:
 STEP = Foot("step", ("command.step", "command.next", "command.return", "command.continue"))
 MOVE = Foot("Move", ("command.up", "command.down"))
 BREAK = Foot("Break", ("step.breakpoint",))
-WATCH = Foot("Watch", ("command.display",))
+DISPLAY = Foot("Display", ("command.display",))
 FINISH = Foot("Finish", ("command.finish",))
 FIND = Foot("Find", ("look.find",))
 COMMAND = Foot("Cmd", ("screen.command",))
@@ -245,7 +245,7 @@ def _enter(label: str) -> Foot:
 
 
 FEET: dict[str, tuple[Foot, ...]] = {
-    "fwd": (STEP, BREAK, WATCH, KEEP, *ENDS),
+    "fwd": (STEP, BREAK, DISPLAY, KEEP, *ENDS),
     "bwd": (STEP, MOVE, BREAK, FINISH, *ENDS),
     "mem": (_enter("Map"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
     "data": (

@@ -18,7 +18,7 @@ from gradrepl.tui.panels.bars import Footer, Header, place_of, state_of
 from gradrepl.tui.panels.base import Inks, Panel
 from gradrepl.tui.panes import Panes
 from gradrepl.tui.ring import Flood, Ring
-from gradrepl.tui.views import VIEWS, by_word, feet_of
+from gradrepl.tui.views import VIEWS, by_word, explained, feet_of
 
 if TYPE_CHECKING:
     from gradrepl.commands.talk import Talk
@@ -71,8 +71,6 @@ class Main(Panes):
         """Show the page of ``view``."""
         super().open(view)
         self.header.news = self.header.news and not self.page.printed()
-
-    # -- what the conversation tells --------------------------------------------------------------
 
     def show(self, record: model.Record) -> None:
         """Take a record that is to be seen: to the pages, and into the transcript."""
@@ -142,7 +140,7 @@ class Main(Panes):
             return False
         if word == "theme" and rest:
             self.call_next(self.app.run_action, f"theme({rest!r})")
-        elif word in ("help", "h", "?") and rest and (about := self._explained(rest)) is not None:
+        elif word in ("help", "h", "?") and (about := explained(rest)) is not None:
             self.dock.echo("", text, dim=True)
             self.dock.transcript.show(about)
         elif word == "row" and rest.isdigit():
@@ -152,12 +150,6 @@ class Main(Panes):
         else:
             return self._key_word(f"{word} {rest}".strip())
         return True
-
-    @staticmethod
-    def _explained(word: str) -> model.Text | None:
-        from gradrepl.tui.dialogs import explained
-
-        return explained(word)
 
     def _key_word(self, word: str) -> bool:
         """Do what the key does whose word this is; those of commands are the conversation's."""
@@ -169,8 +161,6 @@ class Main(Panes):
         self.call_next(self.app.run_action, key.action)
         return True
 
-    # -- the state ----------------------------------------------------------------------------
-
     def paint(self, talk: Talk) -> None:
         """Draw what depends on the state."""
         looking = self.page.looking if talk.prompt is not None else None
@@ -179,7 +169,7 @@ class Main(Panes):
             prompt if talk.gone is None else "idle",
             talk.waiting_input,
             talk.ready is not None,
-            f"typed lines run at {_here(talk.stop)}, L returns" if looking else "",
+            f"commands run at {_here(talk.stop)}, L: back to live" if looking else "",
         )
         if talk.waiting_input and not self.dock.typing:
             self.restore()

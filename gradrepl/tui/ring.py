@@ -39,7 +39,6 @@ class Printed:
 
     stream: str
     text: str
-    open: bool = True
     fresh: bool = False
     """The next character overwrites the line from its start."""
 
@@ -91,7 +90,6 @@ class Ring:
         *whole, rest = text.split("\n")
         for part in whole:
             self._extend(stream, part)
-            self._line(stream).open = False
             del self._open[stream]
         if rest:
             self._extend(stream, rest)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gradrepl import model
 from gradrepl.errors import PluginError
 from gradrepl.tui import keys
 from gradrepl.tui.keys import FEET, FIND, Foot, Key
@@ -185,3 +186,17 @@ def by_word(word: str) -> Key | None:
 def feet_of(mode: str) -> tuple[Foot, ...]:
     """Return the footer of a page, or of a state."""
     return BY_NAME[mode].feet if mode in BY_NAME else FEET[mode]
+
+
+def explained(word: str) -> model.Text | None:
+    """Return what a key does, or a word of the screen; None where it is neither."""
+    from gradrepl.commands.table import WORDS
+
+    if not word or word in WORDS:
+        return None
+    for key in every():
+        names = {*key.now.split(","), *key.shown.split(), key.word.partition(" ")[0]}
+        if word in names:
+            title = f"{key.shown}   :{key.word}" if key.word else key.shown
+            return model.Text(title=title, body=f"{key.help}.")
+    return None

@@ -112,8 +112,6 @@ class BackwardPage(StepPage):
         self.seen: dict[int, model.Node] = {}
         """The nodes of this backward at which we stopped: only a stop knows the gradients."""
 
-    # -- being fed ----------------------------------------------------------------------------
-
     def told(self, record: model.Record) -> str | None:
         """Take the nodes that we stop at, and how a backward ended."""
         if isinstance(record, model.Stop) and record.node is not None:
@@ -184,10 +182,6 @@ class BackwardPage(StepPage):
             panel.norms, panel.first = tuple(row.norm for row in answer.rows), first + 1
             panel.show(stop.accumulated)
 
-    def step_of(self, stop: model.Stop) -> model.Node | None:
-        """Return the node here."""
-        return stop.node
-
     async def detail(self, ask: Ask, row: model.NodeRow) -> model.Record | None:
         """Return the node of ``row``, with the gradients that its stop told."""
         answer = await ask(gradrepl.protocol.NodeDetail(id=row.id))
@@ -195,8 +189,6 @@ class BackwardPage(StepPage):
         if seen is not None and isinstance(answer, model.Node):
             return replace(answer, grad_in=seen.grad_in, grad_out=seen.grad_out)
         return answer or seen
-
-    # -- what the selected row stands for ---------------------------------------------------------
 
     def node_here(self) -> str:
         """Return '#7'."""

@@ -53,8 +53,6 @@ class DataPage(Page):
         for panel in (self.samples, self.near, self.loader, self.times):
             panel.caption(panel.NAME)
 
-    # -- being fed ----------------------------------------------------------------------------
-
     async def renew(self, ask: Ask) -> None:
         """Ask how the loader stands; no sample is fetched."""
         generation = self.host.entries.generation
@@ -147,8 +145,6 @@ class DataPage(Page):
         self.times.progress = None if record.over else record
         self.times.resized()
         return "" if self.times.visible_now else None
-
-    # -- what its keys do ---------------------------------------------------------------------
 
     def action_open_here(self) -> None:
         """Look at the selected sample from near: it is made here, once."""

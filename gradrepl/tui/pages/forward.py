@@ -79,11 +79,11 @@ class OpList(RowList[model.OpRow]):
 
 
 class Watches(Drawing):
-    """Expressions that are worked out anew at every stop, and what each was before. D adds one,
-    X takes one away.
+    """Expressions that are evaluated at every stop, each with its value at the stop before. D adds
+    one, X removes one.
     """
 
-    NAME: ClassVar[str] = "Watch"
+    NAME: ClassVar[str] = "Display"
     record: tuple[model.Watch, ...] = ()
 
     def captions(self) -> tuple[str, str]:
@@ -178,8 +178,6 @@ class ForwardPage(StepPage):
         """Say in the empty list what goes on."""
         self.ops.doing = DOING.get(state, WELCOME)
 
-    # -- being fed ----------------------------------------------------------------------------
-
     def jobs(self, ask: Ask, moved: bool) -> Iterable[Awaitable[None]]:
         """Return what brings the ops and the column beside them up to date."""
         self.watches.show(self._stop.watches if self._stop else ())
@@ -243,15 +241,9 @@ class ForwardPage(StepPage):
             tree = await ask(gradrepl.protocol.ModuleRows(count=TREE))
             side.show(tree if isinstance(tree, model.Modules) else None)
 
-    def step_of(self, stop: model.Stop) -> model.Op | None:
-        """Return the op here."""
-        return stop.op
-
     async def detail(self, ask: Ask, row: model.OpRow) -> model.Record | None:
         """Return everything about the op of ``row``."""
         return await ask(gradrepl.protocol.OpDetail(id=row.id))
-
-    # -- what the selected row stands for ---------------------------------------------------------
 
     def _line_of(self, row: model.OpRow) -> str:
         """Return 'FILE:LINE' of the op, where that is known: it is inspected."""

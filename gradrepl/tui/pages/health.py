@@ -15,7 +15,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from gradrepl import model, protocol
-from gradrepl.draw import broken, depths, health, ink
+from gradrepl.draw import depths, health, ink
 from gradrepl.draw.ink import Line, span
 from gradrepl.draw.numbers import count, shape
 from gradrepl.errors import LinkError
@@ -43,7 +43,6 @@ WAITING = "Watching from the next backward on; 'c' lets the program run."
 class HealthLine(NamedTuple):
     """A parameter, or another name of it."""
 
-    id: int
     row: model.HealthRow
     tied: str = ""
     """The other name; empty in the parameter's own line."""
@@ -73,11 +72,9 @@ class HealthList(RowList[HealthLine]):
     def show(self, record: model.Health | None) -> None:
         """Show what is known, the cursor kept on the parameter of the same name."""
         self.record = record
-        rows: list[HealthLine] = []
-        for row in record.rows if record is not None else ():
-            for tied in ("", *row.also):
-                rows.append(HealthLine(len(rows), row, tied))
-        self.refill(rows, lambda line: line.name)
+        rows = record.rows if record is not None else ()
+        lines = [HealthLine(row, tied) for row in rows for tied in ("", *row.also)]
+        self.refill(lines, lambda line: line.name)
         if record is None:
             self.caption("Gradients")
             return
@@ -182,9 +179,7 @@ class Details(Picture):
         if self.line is None:
             return []
         row, look = self.line.row, self.look
-        known = health.details(row, look)[1:]
-        lines = [part for line in known for part in broken(line, look.width)]
-        return [*lines, [], *_todo(row)]
+        return [*health.details(row, look)[1:], [], *_todo(row)]
 
 
 def _todo(row: model.HealthRow) -> Iterator[Line]:
@@ -222,8 +217,6 @@ class HealthPage(Page):
         """Look again and again while the program runs."""
         self.gradients.show(None)
         self.set_interval(OFTEN, self._tick)
-
-    # -- being fed ----------------------------------------------------------------------------
 
     async def renew(self, ask: Ask) -> None:
         """Show all gradients."""
@@ -266,8 +259,6 @@ class HealthPage(Page):
                 self.show(model.Health(watching=record))
         return None
 
-    # -- while the program runs ---------------------------------------------------------------
-
     def _tick(self) -> None:
         host = self.host
         if self.stage.page is not self or self._asking or time.monotonic() < self._due:
@@ -291,8 +282,6 @@ class HealthPage(Page):
         self._due = time.monotonic() + SHARE * answer.took
         if self.host.talk.prompt is None:
             self.show(answer)
-
-    # -- keys ---------------------------------------------------------------------------------
 
     def condition(self) -> str:
         """Return 'verdict nan' for one that is; 'verdict bad' for one that is well."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 from gradrepl import model, protocol
-from gradrepl.draw import broken, memory
+from gradrepl.draw import memory
 from gradrepl.draw.ink import Line
 from gradrepl.draw.numbers import count, size
 from gradrepl.model.memory import Member, Storage
@@ -18,7 +18,6 @@ from gradrepl.tui.panels.rows import RowList
 class MemoryRow(NamedTuple):
     """A storage's own line, or that of one tensor in it."""
 
-    id: int
     storage: Storage
     member: Member | None
     bad: bool
@@ -28,11 +27,11 @@ class MemoryRow(NamedTuple):
 def rows_of(storages: model.Storages) -> list[MemoryRow]:
     """Return the lines of the list: each storage and under it its tensors."""
     bad = {each.storage for each in storages.stale}
-    rows: list[MemoryRow] = []
-    for storage in storages.storages:
-        for member in (None, *storage.members):
-            rows.append(MemoryRow(len(rows), storage, member, storage.id in bad))
-    return rows
+    return [
+        MemoryRow(storage, member, storage.id in bad)
+        for storage in storages.storages
+        for member in (None, *storage.members)
+    ]
 
 
 class MemoryList(RowList[MemoryRow]):
@@ -99,9 +98,8 @@ class MemoryMap(Drawing):
             return []
         storage, member = self.row.storage, self.row.member
         stale = tuple(each for each in self.record.stale if each.storage == storage.id)
-        changed = [part for line in memory.stale(stale) for part in broken(line, self.room)]
         name = (member.name if member else "") or storage.id
-        return [*changed, *memory.byte_maps(storage, self.look, name)]
+        return [*memory.stale(stale), *memory.byte_maps(storage, self.look, name)]
 
     def resized(self) -> None:
         """Draw to scale for this width, the selected tensor in view."""

@@ -66,8 +66,7 @@ class Inspector(Drawing):
             return [self._one_line()]
         match record:
             case model.Stop():
-                lines = running.exception(record)
-                return [part for line in lines for part in draw.broken(line, look.width)]
+                return running.exception(record)
             case model.Op() | model.Node():
                 ahead: Line = [("about to run", "here")]
                 waiting = isinstance(record, model.Op) and self.when == "before"
@@ -182,8 +181,6 @@ class StepPage(Page):
         for panel in (self.steps, self.inspector, self.source):
             panel.caption(panel.NAME)
 
-    # -- being fed ----------------------------------------------------------------------------
-
     async def renew(self, ask: Ask) -> None:
         """Show the stop, then ask for what is around it."""
         talk = self.host.talk
@@ -207,10 +204,6 @@ class StepPage(Page):
 
     async def window(self, first: int, count: int) -> model.Ops | model.Nodes | None:
         """Return some rows of the list."""
-        raise NotImplementedError
-
-    def step_of(self, stop: model.Stop) -> model.Op | model.Node | None:
-        """Return the op or the node that a stop is at."""
         raise NotImplementedError
 
     async def detail(self, ask: Ask, row: Any) -> model.Record | None:
@@ -249,15 +242,14 @@ class StepPage(Page):
         row, stop = self.selected, self._stop
         if row is None:
             return
-        here = self.step_of(stop) if stop is not None and not self.raised else None
-        if stop is not None and here is not None and here.id == row.id:
-            self.inspector.show(here, stop.when)
-            return
+        if stop is not None and not self.raised:
+            here = stop.node if isinstance(row, model.NodeRow) else stop.op
+            if here is not None and here.id == row.id:
+                self.inspector.show(here, stop.when)
+                return
         answer = await self.detail(ask, row)
         if answer is not None:
             self.inspector.show(answer, note="selected" if stop else "")
-
-    # -- what the selected row stands for ---------------------------------------------------------
 
     @property
     def looking(self) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from gradrepl.draw import Look, ink
+from gradrepl.draw import Look, broken, ink
 from gradrepl.draw.ink import Line
 
 
@@ -298,12 +298,12 @@ class Drawing(Paper):
     def resized(self) -> None:
         """Draw for this size."""
         self.caption(*self.captions())
-        self.write(self.drawn())
+        self.write([part for line in self.drawn() for part in broken(line, self.room)])
 
     def captions(self) -> tuple[str, str]:
         """Return what stands at both ends of the upper edge."""
         return self.NAME, ""
 
     def drawn(self) -> list[Line]:
-        """Return the lines for the present size."""
+        """Return the lines for the present size; sentences are broken to the width."""
         return []

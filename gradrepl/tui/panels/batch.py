@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.strip import Strip
 
 from gradrepl import model
-from gradrepl.draw import broken, ink, samples
+from gradrepl.draw import ink, samples
 from gradrepl.draw.ink import Line, span
 from gradrepl.model.data import SampleRow
 from gradrepl.tui.panels.base import Drawing
@@ -135,7 +135,7 @@ class BatchList(RowList[SampleRow]):
 
 
 class SamplePane(Drawing):
-    """The selected sample from near: the figures of each part, its picture, curve or text, and
+    """The selected sample from near: statistics of each part, its picture, curve or text, and
     each transform with the time that it took. ! marks nan, and the transform that made the
     first one.
     """
@@ -165,8 +165,7 @@ class SamplePane(Drawing):
         """Return what is known of it."""
         match self.record:
             case model.Sample() as sample:
-                lines = samples.sample(sample, self.look, self.size.height)
-                return [part for line in lines for part in broken(line, self.room)]
+                return samples.sample(sample, self.look, self.size.height)
             case SampleRow() as row:
                 look: Line = [("enter", "key"), (" its picture, its transforms; ", "dim")]
                 make: Line = [("f", "key"), (" make it here, step by step", "dim")]

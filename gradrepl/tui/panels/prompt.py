@@ -127,8 +127,6 @@ class Prompt(TextArea):
         plain = self.searching is None and not self.waiting_input
         self.suggestion = self.past.begins(self.text) if at_end and plain else ""
 
-    # -- keys -----------------------------------------------------------------------------------
-
     async def _on_key(self, event: events.Key) -> None:
         """Take the keys that mean something else than in an editor."""
         if self.searching is not None and self._search_key(event):
@@ -201,8 +199,6 @@ class Prompt(TextArea):
             self.action_delete_right()
         else:
             self.app.call_later(self.app.run_action, "ask_quit")
-
-    # -- search ---------------------------------------------------------------------------------
 
     def action_search(self) -> None:
         """Search the history backwards; again goes on to an older entry."""
