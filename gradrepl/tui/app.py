@@ -89,6 +89,11 @@ class GradreplApp(Themed, Keyed):
         """Where entries are typed."""
         return self.main.dock
 
+    @property
+    def running(self) -> bool:
+        """Does the user's code run?"""
+        return self._started and self.talk.prompt is None and self.talk.gone is None
+
     def on_mount(self) -> None:
         """Begin the conversation when the empty screen is painted."""
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
@@ -245,7 +250,7 @@ class GradreplApp(Themed, Keyed):
             self._paint()
         if self.talk.finished:
             self.entries.wake()
-        elif self.talk.prompt is None and not self.talk.waiting_input and self.talk.gone is None:
+        elif self.running and not self.talk.waiting_input:
             if self._flicker is None:
                 self._flicker = self.set_timer(0.1, self.paint_state)
         else:
@@ -304,8 +309,7 @@ class GradreplApp(Themed, Keyed):
 
     async def action_ask_quit(self) -> None:
         """Leave; ask first while the user's code runs."""
-        running = self._started and self.talk.prompt is None and self.talk.gone is None
-        if not running or not self.talk.ours:  # a program of somebody else's runs on
+        if not self.running or not self.talk.ours:  # a program of somebody else's runs on
             await self.leave_for_good()
         else:
             leave = partial(self.begin, "leave", self.leave_for_good)
@@ -315,7 +319,7 @@ class GradreplApp(Themed, Keyed):
         """Start the script again; ask first where that ends what runs, or loses what was typed."""
         if not self._started:
             return
-        running = self.talk.prompt is None and self.talk.gone is None
+        running = self.running
         if not self.talk.ours or self.talk.gone or (self.talk.options.target and not running):
             self.action_send("restart")
             return
@@ -337,17 +341,17 @@ class GradreplApp(Themed, Keyed):
     def action_break_in(self) -> None:
         """Ctrl+C: interrupt, else copy, else clear, else say how to leave."""
         selected = self.screen.get_selected_text() or self.dock.prompt.selected_text
-        talk = self.talk if self._started and self.talk.gone is None else None
-        if talk is not None and (talk.prompt is None or self.entries.busy):
-            talk.interrupt()
+        stop = self.talk.stop if self._started else None
+        if self.running or (self.entries.busy and self.talk.gone is None):
+            self.talk.interrupt()
         elif selected:
             self.copy_to_clipboard(selected)
             self.screen.clear_selection()
         elif self.dock.typing and self.dock.prompt.text:
             self.dock.prompt.put("")
             self.dock.offer((), "")
-        elif talk is not None and talk.stop and "interrupt" in talk.stop.reason.lower():
-            talk.interrupt()
+        elif stop is not None and "interrupt" in stop.reason.lower():
+            self.talk.interrupt()
         else:
             self.say("^q quits, F1 helps" if self.dock.typing else "q quits, ? helps")
 

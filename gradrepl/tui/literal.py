@@ -71,16 +71,18 @@ def value(shown: object) -> str:
         return tensor(shown)
     if names:
         return value({name: getattr(shown, name) for name in names})
-    if isinstance(shown, dict):
-        return "{" + ", ".join(f"{key!r}: {value(each)}" for key, each in shown.items()) + "}"
-    if isinstance(shown, (tuple, list)):
-        parts = ", ".join(map(value, shown))
-        if isinstance(shown, list):
-            return f"[{parts}]"
-        return f"({parts},)" if len(shown) == 1 else f"({parts})"
-    if isinstance(shown, float) and not math.isfinite(shown):
-        return f'float("{shown}")'
-    return repr(shown) if isinstance(shown, (str, bytes, int, float)) else "None"
+    match shown:
+        case dict():
+            return "{" + ", ".join(f"{key!r}: {value(each)}" for key, each in shown.items()) + "}"
+        case list():
+            return f"[{', '.join(map(value, shown))}]"
+        case tuple():
+            return "(" + "".join(f"{value(each)}, " for each in shown).strip() + ")"
+        case float() if not math.isfinite(shown):
+            return f'float("{shown}")'
+        case str() | bytes() | int() | float():
+            return repr(shown)
+    return "None"
 
 
 def lines(parts: Iterable[str]) -> str:

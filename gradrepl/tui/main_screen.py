@@ -76,7 +76,7 @@ class Main(Panes):
         """Take a record that is to be seen: to the pages, and into the transcript."""
         self.flush()
         self._show_progress(record)
-        lines = {name: page.told(record) for name, page in self.pages.items()}
+        lines = {name: page.receive(record) for name, page in self.pages.items()}
         line = lines[self.view]
         if isinstance(record, model.Progress):
             return

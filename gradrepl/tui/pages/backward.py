@@ -112,7 +112,7 @@ class BackwardPage(StepPage):
         self.seen: dict[int, model.Node] = {}
         """The nodes of this backward at which we stopped: only a stop knows the gradients."""
 
-    def told(self, record: model.Record) -> str | None:
+    def receive(self, record: model.Record) -> str | None:
         """Take the nodes that we stop at, and how a backward ended."""
         if isinstance(record, model.Stop) and record.node is not None:
             self.meet_process()

@@ -59,9 +59,9 @@ class DataPage(Page):
         answer = await ask(protocol.AskLoader(look=True))
         waits = self.host.talk.prompt is not None
         if isinstance(answer, model.Loader):
-            self.take(answer)
+            self.show_loader(answer)
         elif waits and generation == self.host.entries.generation:
-            self.take(None, await self._why_none())
+            self.show_loader(None, await self._why_none())
 
     async def _why_none(self) -> str:
         """Return what the engine says about there being no loader."""
@@ -77,7 +77,7 @@ class DataPage(Page):
         if row is not None:
             self.near.show(self._looked.get(row.index, row))
 
-    def take(self, loader: model.Loader | None, reason: str = "") -> None:
+    def show_loader(self, loader: model.Loader | None, reason: str = "") -> None:
         """Show a loader, or why there is none."""
         self.samples.of(loader, reason)
         if self.samples.record is None:
@@ -88,13 +88,13 @@ class DataPage(Page):
         self.times.progress = None  # whatever it was, it has been answered
         self.times.show(loader)
 
-    def told(self, record: model.Record) -> str | None:
+    def receive(self, record: model.Record) -> str | None:
         """Take records about data; what a panel shows is one line in the transcript."""
         if not self.is_attached:
             return None
         match record:
             case model.Loader():
-                self.take(record)
+                self.show_loader(record)
                 return f"{record.name}: {record.dataset}, {record.order}"
             case model.Batch():
                 return self._batch(record)

@@ -207,8 +207,7 @@ class ForwardPage(StepPage):
         known = total == panel.total and not moved
         panel.renew()
         panel.supply(ops.rows, ops.first, total)
-        ids = [row.id for row in ops.rows]
-        panel.here = ops.first + ids.index(op.id) if op is not None and op.id in ids else -1
+        panel.here = index_of(op, ops)
         if not known and total:
             panel.stand(panel.here if panel.here >= 0 else total - 1, quietly=self.raised)
         if op is None and not self.raised and not known:
@@ -274,6 +273,12 @@ class ForwardPage(StepPage):
         answer = await self.host.entries.ask(gradrepl.protocol.Describe(expression="out"))
         if isinstance(answer, model.Tensor):
             self.inspector.show(answer)
+
+
+def index_of(op: model.Op | None, ops: model.Ops) -> int:
+    """Return the index of the row of ``op``, or -1."""
+    here = op.id if op is not None else None
+    return next((i for i, row in enumerate(ops.rows, ops.first) if row.id == here), -1)
 
 
 def row_of(op: model.Op) -> model.OpRow:

@@ -247,7 +247,7 @@ class HealthPage(Page):
             panel.line = line
             panel.show(self.gradients.record)
 
-    def told(self, record: model.Record) -> str | None:
+    def receive(self, record: model.Record) -> str | None:
         """Take what is told of watching; new verdicts are one line, as the list shows them."""
         if isinstance(record, model.Verdicts):
             return verdicts(record)

@@ -125,7 +125,7 @@ class Page(Vertical):
     async def select(self, ask: Ask) -> None:
         """Show the row on which the cursor of the list has come."""
 
-    def told(self, record: model.Record) -> str | None:
+    def receive(self, record: model.Record) -> str | None:
         """Take what the debuggee answers and tells, also while it runs.
 
         Returns the line that the transcript shows for it while this page is open (may be empty);

@@ -47,14 +47,18 @@ class Inspector(Drawing):
 
     def captions(self) -> tuple[str, str]:
         """Return what it is, and what else is known in a word."""
+        title, end = self._titles()
+        return title, self.note or end
+
+    def _titles(self) -> tuple[str, str]:
         match self.record:
             case model.Node(id=id, name="AccumulateGrad", label=label) if label:
-                return f"#{id} {label}", self.note or "AccumulateGrad"
+                return f"#{id} {label}", "AccumulateGrad"
             case model.Node(id=id, name=name, seq=seq, label=label):
                 known = (label, f"seq {seq}" if seq and self.room >= 60 else "")
-                return f"#{id} {name}", self.note or " ".join(filter(None, known))
+                return f"#{id} {name}", " ".join(filter(None, known))
             case model.Op(id=id, name=name):
-                return f"%{id} {name}", self.note or ("next" if self.when == "before" else "")
+                return f"%{id} {name}", "next" if self.when == "before" else ""
             case model.TensorInfo(name=name):
                 return name or "Tensor", ""
         return "Raised" if isinstance(self.record, model.Stop) else "Inspect", ""
