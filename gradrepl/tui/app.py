@@ -71,7 +71,8 @@ class GradreplApp(Themed, Keyed):
         """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
         """Counts down to showing that code runs."""
-        self.rebind(keymap or {})
+        keys.NOW.update(keymap or {})
+        self.set_keymap(keymap or {})
 
     # -- life -------------------------------------------------------------------------------------
 

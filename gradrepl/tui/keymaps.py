@@ -12,7 +12,7 @@ from textual.events import Key as Pressed
 
 from gradrepl.errors import ConfigError
 from gradrepl.tui import keys, views
-from gradrepl.tui.keys import NOW, Key
+from gradrepl.tui.keys import Key
 from gradrepl.tui.views import VIEWS
 
 if TYPE_CHECKING:
@@ -113,11 +113,6 @@ class Keyed(App[int]):
         super().__init__()
         self._early: list[str] | None = []
         """Keys that came before those of commands were bound; None after that."""
-
-    def rebind(self, keymap: Mapping[str, str]) -> None:
-        """Take other keys for some ids."""
-        NOW.update(keymap)
-        self.set_keymap(dict(keymap))
 
     def on_key(self, event: Pressed) -> None:
         """Keep a key that may be a command's."""

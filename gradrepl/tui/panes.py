@@ -110,13 +110,15 @@ class Panes(Splitting):
         for part in self.query(".-hidden, .-maximised"):
             part.remove_class("-hidden", "-maximised")
 
-    def action_maximise(self) -> None:
-        """Give the focused pane all the room, or take it back."""
-        target = self.dock if self.dock.typing else self.pane()
+    def _toggle(self, target: Widget) -> None:
         if target.has_class("-maximised"):
             self.restore()
         else:
             self.maximise(target)
+
+    def action_maximise(self) -> None:
+        """Give the focused pane all the room, or take it back."""
+        self._toggle(self.dock if self.dock.typing else self.pane())
 
     def action_dock(self) -> None:
         """Show or hide the dock."""
@@ -127,10 +129,7 @@ class Panes(Splitting):
 
     def action_large(self) -> None:
         """Give the dock the whole height, or take it back."""
-        if self.dock.has_class("-maximised"):
-            self.restore()
-        else:
-            self.maximise(self.dock)
+        self._toggle(self.dock)
         self.set_focus(self.dock.prompt)
 
     def unfold(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gradrepl import model
 from gradrepl.errors import PluginError
 from gradrepl.tui import keys
-from gradrepl.tui.keys import FEET, FIND, Foot, Key
+from gradrepl.tui.keys import ENDS, FEET, Foot, Key
 
 if TYPE_CHECKING:
     from gradrepl.commands.registry import Command
@@ -147,7 +147,7 @@ def add_key(command: Command) -> Key:
         action = f"app.{keys.action_of(command)}"
         key = Key(id, keys.names_of(press.keys), action, command.name, press.help)
         view.keys, view.brought = (*view.keys, key), (*view.brought, key)
-        last = view.feet.index(FIND)
+        last = next((i for i, foot in enumerate(view.feet) if foot in ENDS), len(view.feet))
         view.feet = (*view.feet[:last], Foot(press.foot or command.name, (id,)), *view.feet[last:])
     return keys.BY_ID[id]
 

@@ -54,22 +54,16 @@ class DataPage(Page):
             panel.caption(panel.NAME)
 
     async def renew(self, ask: Ask) -> None:
-        """Ask how the loader stands; no sample is fetched."""
-        generation = self.host.entries.generation
-        answer = await ask(protocol.AskLoader(look=True))
-        waits = self.host.talk.prompt is not None
-        if isinstance(answer, model.Loader):
-            self.show_loader(answer)
-        elif waits and generation == self.host.entries.generation:
-            self.show_loader(None, await self._why_none())
-
-    async def _why_none(self) -> str:
-        """Return what the engine says about there being no loader."""
+        """Ask how the loader stands, or why there is none; no sample is fetched."""
+        talk, entries = self.host.talk, self.host.entries
+        generation = entries.generation
         try:
-            refused = await self.host.talk.ask(protocol.AskLoader(look=True))
+            answer = await talk.ask(protocol.AskLoader(look=True)) if talk.prompt else None
         except LinkError:
-            return ""
-        return refused.message if isinstance(refused, model.Error) else ""
+            answer = None
+        if talk.prompt is not None and generation == entries.generation:
+            loader = answer if isinstance(answer, model.Loader) else None
+            self.show_loader(loader, answer.message if isinstance(answer, model.Error) else "")
 
     async def select(self, ask: Ask) -> None:
         """Show the selected sample as far as it is known."""
@@ -124,7 +118,7 @@ class DataPage(Page):
             del self._looked[next(iter(self._looked))]
         self._looked[sample.index] = sample
         self.near.show(sample)
-        open_here = self._wanted == sample.index and self.stage.page is self
+        open_here = self._wanted == sample.index and self.is_open
         if open_here and not self.near.visible_now:
             self.stage.maximise(self.near)
         elif not self.near.visible_now:

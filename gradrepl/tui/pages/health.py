@@ -261,7 +261,7 @@ class HealthPage(Page):
 
     def _tick(self) -> None:
         host = self.host
-        if self.stage.page is not self or self._asking or time.monotonic() < self._due:
+        if not self.is_open or self._asking or time.monotonic() < self._due:
             return
         if host.talk.prompt is None and host.talk.ready is not None and host.talk.gone is None:
             host.begin("health", self._look)

@@ -58,8 +58,6 @@ class Host(Protocol):
 class Stage(Protocol):
     """What a page may ask of the screen that it is on."""
 
-    page: Page
-    """The one that is open."""
     ring: Ring
     """What the program printed."""
 
@@ -116,6 +114,11 @@ class Page(Vertical):
     def stage(self) -> Stage:
         """The screen."""
         return cast("Stage", self.screen)
+
+    @property
+    def is_open(self) -> bool:
+        """Is it the page that is shown?"""
+        return self.has_class("-open")
 
     # -- what it shows ------------------------------------------------------------------------
 

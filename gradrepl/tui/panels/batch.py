@@ -14,17 +14,17 @@ from gradrepl.tui.panels.base import Drawing
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.views import BY_NAME
 
-BEGIN = (
-    ("No DataLoader found in the current scope.", ""),
-    ("", ""),
-    ("  :loader dl    the loader dl", "dim"),
-    ("  :load examples/loader_digits.py", "dim"),
-    ("                a script with one", "dim"),
+NONE = "No DataLoader found in the current scope."
+BEGIN: tuple[Line, ...] = (
+    [],
+    [("  :loader dl    the loader dl", "dim")],
+    [("  :load examples/loader_digits.py", "dim")],
+    [("                a script with one", "dim")],
 )
 WAITING = "asked as soon as the program waits"
-NEXT = (
-    "  n   fetch the next batch, look at it",
-    "  f   then step through making a sample",
+NEXT: tuple[Line, ...] = (
+    [("  n   fetch the next batch, look at it", "")],
+    [("  f   then step through making a sample", "")],
 )
 UNTOUCHED = (
     "It runs the dataset's code here; random numbers and loops of the program stay as they are."
@@ -40,19 +40,6 @@ def said_of(batch: model.Batch, width: int, most: int) -> list[Line]:
         *lines[: most - 1],
         ink.fit([part for line in lines[most - 1 :] for part in line], width),
     ]
-
-
-def draw_empty(loader: model.Loader | None, said: str, width: int) -> list[Line]:
-    """Say how to begin; ``said`` is why there is no loader, where that is known."""
-    if loader is None:
-        first = ink.wrap([span(said)], width - 1, 0) if said else [[(BEGIN[0][0], "")]]
-        rest = [[(text, role)] for text, role in BEGIN[1:]]
-        return [ink.fit([(" ", ""), *line], width) for line in [*first, *rest]]
-    lines: list[Line] = [[span(f"{loader.name}: no batch has been looked at.")], []]
-    lines += [[(text, "")] for text in NEXT]
-    lines += [[(f"  {key.shown:3} {key.help}", "")] for key in BY_NAME["data"].brought]
-    lines += [[], *ink.wrap([(UNTOUCHED, "dim")], width - 1)]
-    return [ink.fit([(" ", ""), *line], width) for line in lines]
 
 
 class BatchList(RowList[SampleRow]):
@@ -122,10 +109,17 @@ class BatchList(RowList[SampleRow]):
         return samples.line(row, self.shown(width), width)
 
     def draw_empty(self, width: int) -> list[Line]:
-        """Say how to begin."""
+        """Say how to begin, or why there is no loader."""
         if not self._answered:
             return [[(f" {WAITING}", "dim")]]
-        return draw_empty(self.loader, self.reason, width)
+        lines: list[Line]
+        if self.loader is None:
+            lines = [*ink.wrap([span(self.reason or NONE)], width - 1), *BEGIN]
+        else:
+            lines = [[span(f"{self.loader.name}: no batch has been looked at.")], [], *NEXT]
+            lines += [[(f"  {key.shown:3} {key.help}", "")] for key in BY_NAME["data"].brought]
+            lines += [[], *ink.wrap([(UNTOUCHED, "dim")], width - 1)]
+        return [ink.fit([(" ", ""), *line], width) for line in lines]
 
     def render_line(self, y: int) -> Strip:
         """Draw the problem above the titles."""
