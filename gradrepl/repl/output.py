@@ -15,7 +15,7 @@ from rich.text import Text
 
 from gradrepl import draw, model
 from gradrepl.draw import ink
-from gradrepl.draw.epochs import progress
+from gradrepl.draw.answers import progress
 from gradrepl.draw.ink import Line, Role
 from gradrepl.launch import Options
 

@@ -16,8 +16,7 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.graph.looks import Depth, Look
 from gradrepl.engine.observers import Observer
 from gradrepl.model import GraphView, NodeRow, OpRow
-from gradrepl.model.running import Shape
-from gradrepl.model.traced import TracedPass
+from gradrepl.model.running import Shape, TracedPass
 
 if TYPE_CHECKING:
     from gradrepl.engine.graph.recorder import BackwardCall, Recorder

@@ -187,11 +187,11 @@ class Drawing:
         source, node = self.source, run.nodes[0]
         live = [source.graph.nodes[each] for each in run.nodes]
         small = len(live) <= SAVED
-        saved, state = self._saved(live) if small else ((), "")
+        saved, state = nodes.saved_texts(live, LISTED) if small else ((), "")
         to = dict.fromkeys(homes[t] for t in targets(source, run) if t in homes)
         common: dict[str, Any] = {
             "lanes": lanes,
-            "state": self._state(run) or state,
+            "state": self._state(run) or {"changed in place": "stale"}.get(state, state),
             "saved_nbytes": self._bytes(live) if small else None,
             "to": tuple(to)[:16],
         }
@@ -236,19 +236,6 @@ class Drawing:
 
     # -- what was saved ------------------------------------------------------------------------
 
-    def _saved(self, live: list[Any]) -> tuple[tuple[str, ...], str]:
-        """Return what nodes saved as text, and 'freed' or 'stale' if any of it is."""
-        found: list[str] = []
-        worst = ""
-        with torch_private.DisableTorchFunction():
-            for node in live:
-                for name, value, state in nodes.saved(node):
-                    if state == "freed" or (state == "changed in place" and not worst):
-                        worst = "freed" if state == "freed" else "stale"
-                    if len(found) < LISTED and (isinstance(value, torch.Tensor) or state != "ok"):
-                        found.append(_said(name, value, state))
-        return tuple(found), worst
-
     def _bytes(self, live: Iterable[Any]) -> int:
         """Return the bytes that nodes saved, each storage once, those of leaves not at all."""
         sizes: dict[int, int] = {}
@@ -266,11 +253,3 @@ def graph_nodes(source: Any) -> list[Any]:
     """Return the live nodes of a source."""
     found: list[Any] = source.graph.nodes
     return found
-
-
-def _said(name: str, value: Any, state: str) -> str:
-    if not isinstance(value, torch.Tensor):
-        return f"{name} {state}"
-    version = facts.version(value)
-    seen = "" if version is None else f" v{version}"
-    return f"{name} {facts.sizes(value.shape)}{seen}" + ("" if state == "ok" else f" {state}")

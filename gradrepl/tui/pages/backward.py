@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 import gradrepl
 from gradrepl import model
-from gradrepl.draw import depths, lists, running
+from gradrepl.draw import charts, lists, running
 from gradrepl.draw.ink import Line
 from gradrepl.tui.entries import Ask
 from gradrepl.tui.pages.step import StepPage
@@ -97,7 +97,7 @@ class Flow(Drawing):
             leaves = (running.accumulated(leaf, self.room) for leaf in newest)
             below = [[("accumulated", "title")], *leaves]
         rows = max(5, height - len(below) - 1)
-        return [*depths.flow(self.norms, self.first, self.room, rows), [], *below]
+        return [*charts.flow(self.norms, self.first, self.room, rows), [], *below]
 
 
 class BackwardPage(StepPage):

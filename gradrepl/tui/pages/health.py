@@ -15,7 +15,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from gradrepl import model, protocol
-from gradrepl.draw import depths, health, ink
+from gradrepl.draw import charts, health, ink
 from gradrepl.draw.ink import Line, span
 from gradrepl.draw.numbers import count, shape
 from gradrepl.errors import LinkError
@@ -141,7 +141,7 @@ class Depths(Picture):
     def picture(self, record: model.Health) -> list[Line]:
         """Return the norms, the chosen parameter marked."""
         chosen = self.line.row.name if self.line is not None else ""
-        return depths.depth_plot(record.depths, chosen, self.room, max(2, self.size.height))
+        return charts.depth_plot(record.depths, chosen, self.room, max(2, self.size.height))
 
 
 class Curves(Picture):
@@ -158,7 +158,7 @@ class Curves(Picture):
 
     def picture(self, record: model.Health) -> list[Line]:
         """Return the curves."""
-        return depths.curves(record.points, self.room, max(3, self.size.height), self.ascii)
+        return charts.curves(record.points, self.room, max(3, self.size.height), self.ascii)
 
 
 class Details(Picture):

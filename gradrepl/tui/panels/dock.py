@@ -16,7 +16,7 @@ from textual.widgets import Static
 from gradrepl import draw, model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
-from gradrepl.draw.python import python
+from gradrepl.draw.looking import python
 from gradrepl.tui.panels.base import Framed, Paper
 from gradrepl.tui.panels.prompt import Prompt
 from gradrepl.tui.ring import Ring, decode

@@ -8,10 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 from msgspec.structs import replace
 
 from gradrepl import draw, model
-from gradrepl.draw import Look, broken, ink, samples, times
-from gradrepl.draw.data import loader_facts, worker
-from gradrepl.draw.epochs import progress
-from gradrepl.draw.findings import finding
+from gradrepl.draw import Look, broken, ink, samples
+from gradrepl.draw.answers import finding, progress
+from gradrepl.draw.data import loader_facts, step_time, step_verdict, worker
 from gradrepl.draw.ink import Line, span
 from gradrepl.draw.numbers import count
 from gradrepl.draw.tables import facts, notes
@@ -158,7 +157,7 @@ def draw_time(
     loader: model.Loader, measured: Iterable[model.Record], look: Look, height: int
 ) -> list[Line]:
     """Return all that is known about the time; without anything, how to come to know it."""
-    lines = times.step(loader, look, height)
+    lines = step_time(loader, look, height)
     for record in measured:
         lines += draw.lines(record, replace(look, height=height - len(lines)))
     if not lines:
@@ -212,7 +211,7 @@ class TimePane(Drawing):
         steps = loader.timing.steps if loader.timing else loader.pace.batches if loader.pace else 0
         title = "Where the time of a step goes" if self.room >= WIDE else "Time"
         title += f", last {steps} steps" if steps > 1 else ""
-        verdict = times.verdict(loader)
+        verdict = step_verdict(loader)
         return title, verdict, len(title) + len(verdict) + 4 < self.room
 
     def captions(self) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
-from gradrepl.draw.python import python
+from gradrepl.draw.looking import python
 from gradrepl.tui.panels.base import ink_of
 
 if TYPE_CHECKING:
