@@ -105,8 +105,7 @@ class Keyed(App[int]):
     """An app with the keys of the table; those of commands are bound when commands are loaded."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys.PRIORITY,
-        *(key.binding for key in views.of_screen()),
+        key.binding for key in (*keys.PRIORITY, *views.of_screen())
     ]
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ class Key:
     @property
     def binding(self) -> Binding:
         """Return it as Textual wants it."""
-        first = self.action.partition("(")[0] in OPENING
+        first = self.action.partition("(")[0] in OPENING or self in PRIORITY
         return Binding(self.keys, self.action, self.help, show=False, id=self.id, priority=first)
 
     @property
@@ -222,10 +222,8 @@ TYPING = (
 )
 """Keys of the typing state, for the help."""
 PRIORITY = (
-    Binding(
-        "ctrl+c", "break_in", "Interrupt, copy, clear", show=False, priority=True, id="app.break"
-    ),
-    Binding("ctrl+q", "ask_quit", "Quit", show=False, priority=True, id="app.quit"),
+    Key("app.break", "ctrl+c", "break_in", "", "Interrupt, copy, clear"),
+    Key("app.quit", "ctrl+q", "ask_quit", "", "Quit"),
 )
 """Keys that come before a focused widget."""
 RESTART = Foot("Restart", ("command.restart",))

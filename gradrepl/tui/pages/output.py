@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual.geometry import Size
 
@@ -29,8 +29,12 @@ class LogPane(Paper):
     stick = True
 
     def __init__(self, id: str) -> None:
-        self.ring = Ring(0)
         super().__init__(id=id)
+        self.keep(Ring(0))
+
+    def keep(self, ring: Ring) -> None:
+        """Show what is in ``ring``; of its lines only the number is used until they are drawn."""
+        self.ring, self.lines = ring, cast("list[Line]", ring.lines)
 
     def on_show(self) -> None:
         """Show what has come while nobody looked."""
@@ -53,15 +57,6 @@ class LogPane(Paper):
         """Return line ``y``, decoded now."""
         return draw(self.ring.lines[y])
 
-    @property
-    def lines(self) -> list[Line]:
-        """The ring's lines; only their number is used for drawing."""
-        return self.ring.lines  # type: ignore[return-value]
-
-    @lines.setter
-    def lines(self, value: list[Line]) -> None:
-        """The ring is the only source."""
-
     def text(self) -> str:
         """Return all output as text."""
         return self.ring.text()
@@ -79,7 +74,7 @@ class OutputPage(PaperPage):
 
     def on_mount(self) -> None:
         """Show what has been printed so far."""
-        self.paper.ring = self.stage.ring
+        self.paper.keep(self.stage.ring)
 
     def printed(self) -> bool:
         """Show what was printed."""
