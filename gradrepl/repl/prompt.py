@@ -29,8 +29,7 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth, create_output
 
 from gradrepl import __version__, model
-from gradrepl.commands.attach import converse
-from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.conversation import Conversation, converse
 from gradrepl.commands.entry import fragment
 from gradrepl.commands.history import History
 from gradrepl.commands.registry import PROMPTS

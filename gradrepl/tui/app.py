@@ -31,8 +31,8 @@ from gradrepl.tui.themes import Themed
 from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
+    from gradrepl.commands.conversation import Conversation
     from gradrepl.commands.registry import Command
-    from gradrepl.commands.talk import Talk
     from gradrepl.export.files import Screen as Shot
     from gradrepl.tui.panels.dock import Dock
 
@@ -62,7 +62,7 @@ class GradreplApp(Themed, Keyed):
         super().__init__(theme)
         self.set_class(ascii, "-ascii")
         self._make = make
-        self.talk: Talk
+        self.talk: Conversation
         self.typing_first = typing
         self.ascii = Framed.ascii = ascii
         self.entries = Entries()

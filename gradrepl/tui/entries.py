@@ -12,10 +12,10 @@ from gradrepl.errors import GradreplError, LinkError
 
 if TYPE_CHECKING:
     from gradrepl import protocol
-    from gradrepl.commands.talk import Talk
+    from gradrepl.commands.conversation import Conversation
 
 Show = Callable[[model.Record], None]
-Make = Callable[[Show], "Talk"]
+Make = Callable[[Show], "Conversation"]
 Ask = Callable[["protocol.Request"], Awaitable[model.Record | None]]
 """Returns the answer, or None while the program runs, when it is gone, or says no."""
 PATIENT = 0.4
@@ -27,14 +27,16 @@ class Entries:
     """A queue that is there before the conversation is: what is typed ahead waits in it."""
 
     def __init__(self) -> None:
-        self.talk: Talk
+        self.talk: Conversation
         self.busy = False
         self._since = 0.0
         self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)
         self.generation = 0
         """Counts how often the open page was brought up to date."""
 
-    async def serve(self, talk: Talk, show: Show, done: Callable[[], Awaitable[None]]) -> None:
+    async def serve(
+        self, talk: Conversation, show: Show, done: Callable[[], Awaitable[None]]
+    ) -> None:
         """Start the debuggee, then do entries one after another; ``done`` follows each."""
 
         async def do(work: Awaitable[None]) -> None:

@@ -88,14 +88,14 @@ def bring(files: Sequence[str], blocked: Sequence[str]) -> None:
     """
     from gradrepl import plugins
 
-    face = plugins.here("face")
-    face.load(files, blocked)
-    for plugin, presets in face.call("gradrepl_keymaps"):
+    client = plugins.here("client")
+    client.load(files, blocked)
+    for plugin, presets in client.call("gradrepl_keymaps"):
         for name, preset in dict(presets).items():
             if PRESETS.setdefault(name, preset) is not preset:
                 error = ConfigError(f"there is a preset of keys '{name}' already")
-                face.disable(plugin, error, "gradrepl_keymaps")
-    for _, function in face.flat("gradrepl_commands"):
+                client.disable(plugin, error, "gradrepl_keymaps")
+    for _, function in client.flat("gradrepl_commands"):
         command: Command | None = getattr(function, "command", None)
         if command is not None and command.key is not None and command.key.page in views.BY_NAME:
             views.add_key(command)
