@@ -58,7 +58,8 @@ def gradrepl_answer(request, here):
     value = here.evaluate(request.of)
     if not isinstance(value, torch.Tensor) or not value.numel() or value.is_complex():
         raise UsageError(f"{request.of} is no tensor of real numbers with elements.")
-    figures.check_readable(value, request.of)
+    if not figures.readable(value):
+        raise UsageError(f"{request.of} has no elements that can be read here.")
     flat = value.detach()
     while flat.dim() > 2:
         flat = flat[0]
@@ -77,14 +78,8 @@ def gradrepl_answer(request, here):
 
 def page():
     """Make the screen; Textual is imported only now."""
-    from rich.color import Color
-    from rich.style import Style
-
     from gradrepl.tui.pages.page import PaperPage
     from gradrepl.tui.panels.base import Panel
-
-    def grey(value):
-        return Color.from_rgb(value, value, value)
 
     class Picture(PaperPage):
         VIEW = "picture"
@@ -97,20 +92,15 @@ def page():
                 return
             self.paper.caption(name, dots.about)
             rows = scaled(dots.rows, self.paper.room, 2 * max(2, self.paper.size.height))
-            drawn = [[(line, "")] for line in ramp(rows)]
-            if not Panel.ascii:
-                drawn = [
-                    [(text, Style(color=grey(a), bgcolor=grey(b))) for text, (a, b) in line]
-                    for line in halves(rows)
-                ]
-            self.paper.write(drawn)
+            ascii = [[(line, "")] for line in ramp(rows)] if Panel.ascii else None
+            self.paper.write(ascii or list(halves(rows)))
 
     return Picture()
 
 
 @gradrepl.hookimpl
 def gradrepl_views():
-    from gradrepl.tui.key import COMMAND, COPY, HELP, QUIT
+    from gradrepl.tui.keys import COMMAND, COPY, HELP, QUIT
     from gradrepl.tui.views import View
 
     feet = (COPY, COMMAND, HELP, QUIT)

@@ -72,16 +72,6 @@ def readable(tensor: torch.Tensor) -> bool:
         return True
 
 
-def check_readable(tensor: torch.Tensor, name: str) -> None:
-    """Check that a tensor has elements that can be read here.
-
-    Raises:
-        UsageError: it has none.
-    """
-    if not readable(tensor):
-        raise UsageError(f"'{name}' has no elements that can be read here.")
-
-
 def _stored(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Return the strided tensors that a tensor's elements lie in."""
     if tensor.is_nested:
