@@ -250,21 +250,17 @@ class Recorder(TorchFunctionMode):
         if what.foreign:
             func = monkeypatched.original(func, sys._getframe(1))
             what = calls.kind(func)
-        if what.silent or (what.of_leaf and type(args[0]) in _PLAIN and facts.is_leaf(args[0])):
-            try:
-                return func(*args, **kwargs) if kwargs else func(*args)
-            except BaseException:
-                evaluate.leave_no_entry()
-                raise
-        kwargs = kwargs or {}
-        caller = sys._getframe(1)
-        if caller.f_code is _DISPATCH:  # the function is Python's: its caller's caller called it
-            caller = caller.f_back.f_back or caller  # type: ignore[union-attr]
-        call_it = trampoline(caller)
-        if frames.kind(caller.f_code) == frames.OPTIMIZER and not what.python:
-            return call_it(func, args, kwargs)
         self._inside += 1
         try:
+            if what.silent or (what.of_leaf and type(args[0]) in _PLAIN and facts.is_leaf(args[0])):
+                return func(*args, **kwargs) if kwargs else func(*args)
+            kwargs = kwargs or {}
+            caller = sys._getframe(1)
+            if caller.f_code is _DISPATCH:  # the function is Python's: its caller's caller called
+                caller = caller.f_back.f_back or caller  # type: ignore[union-attr]
+            call_it = trampoline(caller)
+            if frames.kind(caller.f_code) == frames.OPTIMIZER and not what.python:
+                return call_it(func, args, kwargs)
             if not what.is_op or not self.stepper.records_here():
                 return call_it(func, args, kwargs)
             walk = frames.Walk(caller)
