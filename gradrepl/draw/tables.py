@@ -1,8 +1,13 @@
-"""Facts and tables: pairs of a name and what is known, and rows in aligned columns."""
+"""Facts and tables: pairs of a name and what is known, and rows in aligned columns.
+
+A table is as wide as what stands in it. The columns of a list of any length follow from the width
+alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from gradrepl.draw import ink, numbers
 from gradrepl.draw.ink import Line, Row, Span
@@ -27,9 +32,11 @@ def facts(pairs: Iterable[Fact]) -> Iterator[Line]:
 
 
 def table(
-    rows: Sequence[Sequence[Cell]], heads: Sequence[str] = (), here: int | None = None,
+    rows: Sequence[Sequence[Cell]],
+    heads: Sequence[str] = (),
+    here: int | None = None,
     lead: str = "  ",
-) -> list[Line]:  # fmt: skip
+) -> list[Line]:
     """Return rows in columns as wide as what stands in them; empty columns are left out.
 
     The row at ``here`` is marked; ``lead`` stands before every other one.
@@ -37,17 +44,16 @@ def table(
     if not rows:
         return [[("none", "")]]
     body = [[_span(cell) for cell in row] for row in rows]
-    kept = [at for at in range(len(body[0])) if any(row[at][0] for row in body)]
-    all_rows = [*([[(ink.clean(head), "title") for head in heads]] if heads else []), *body]
-    widths = [max(ink.cell_len(row[at][0]) for row in all_rows) for at in kept]
+    kept = [
+        at for at, cells in enumerate(zip(*body, strict=True)) if any(cell[0] for cell in cells)
+    ]
+    titles = [[(ink.clean(head), "title") for head in heads]] if heads else []
+    widths = {at: max(ink.cell_len(row[at][0]) for row in (*titles, *body)) + 2 for at in kept}
     made: list[Line] = []
-    for number, row in enumerate(all_rows, -1 if heads else 0):
-        line = Row([(">" + lead[1:] if number == here else lead, "here")])
-        for at, cells in zip(kept, widths, strict=True):
-            text, role = row[at]
-            gap = " " * (cells - ink.cell_len(text) + 2)
-            line.append((text + gap, "here" if number == here and not role else role))
-        made.append(_trimmed(line))
+    for number, row in enumerate((*titles, *body), -len(titles)):
+        mark, own = (">" + lead[1:], "here") if number == here else (lead, "")
+        cells = ((ink.pad(row[at][0], room), row[at][1] or own) for at, room in widths.items())
+        made.append(_trimmed(Row([(mark, "here"), *cells])))
     return made
 
 
@@ -61,6 +67,39 @@ def _trimmed(line: Row) -> Row:
     if line:
         line[-1] = line[-1][0].rstrip(), line[-1][1]
     return line
+
+
+class Column(NamedTuple):
+    """A column of a list of any length, which draws only the rows that are seen."""
+
+    title: str
+    cells: int
+    """0: there is no room for it."""
+    gap: int = 0
+    """Cells at its end that stay empty."""
+    right: bool = False
+
+
+def column_heads(columns: Sequence[Column], lead: str = "") -> Row:
+    """Return the titles of columns."""
+    titles = in_columns([(each.title, "title") for each in columns], columns)
+    return Row([(lead + ink.plain(titles).rstrip(), "title")])
+
+
+def in_columns(cells: Sequence[Span | Line], columns: Sequence[Column]) -> Row:
+    """Return one row: a text, or a line of them, in each column that there is room for."""
+    row = Row()
+    for cell, (_, room, gap, right) in zip(cells, columns, strict=True):
+        if not room:
+            continue
+        if isinstance(cell, list):
+            cell = ink.fit(cell, room - gap)
+            row += [*cell, (" " * (room - ink.width(cell)), "")]
+        elif right:
+            row.append((ink.right(cell[0], room), cell[1]))
+        else:
+            row.append((ink.pad(ink.clip(cell[0], room - gap), room), cell[1]))
+    return row
 
 
 def more(shown: int, total: int, what: str = "", lead: str = "") -> Iterator[Line]:
