@@ -202,7 +202,7 @@ def line(row: model.HealthRow, tied: str, width: int, ascii: bool = False) -> Li
         return Row([("  ", ""), (ink.pad(tied, name), "dim"), (text, "dim")])
     steps = curve(row.history, shown[STEPS_AT].cells - 2, ascii)
     glyph, kind = mark(row.verdict)
-    cells = [(row.name, "name"), *_cells(row), steps, _label(row)]
+    cells: list[Span | Line] = [(row.name, "name"), *_cells(row), steps, _label(row)]
     return Row([(f"{glyph} ", kind), *in_columns(cells, shown)])
 
 
@@ -217,7 +217,7 @@ def _table(record: model.Health, look: Look) -> list[Line]:
         cells.append([mark(row.verdict), (row.name, "name"), *_cells(row), history, _label(row)])
         tied = f"tied to {row.name}", "dim"
         cells += [["", (name, "dim"), *[""] * STEPS_AT, tied] for name in row.also]
-    return table(cells, ("", *_titles(STEPS + 1)), lead="") if cells else []
+    return table(cells, ("", *_titles(STEPS + 1)), lead="", none="")
 
 
 @drawing.register
@@ -303,7 +303,7 @@ def _(record: model.HealthNodes, look: Look) -> Iterable[Line]:
             norm = f"norm {number(row.norm)}, {_node_verdict(row)[0]}"
             yield [ink.span(f"#{row.id} {row.name} {row.label}: {norm}")]
     elif record.rows:
-        cells = [
+        cells: list[tuple[Cell, ...]] = [
             (
                 mark(row.verdict),
                 (f"#{row.id}", "dim"),

@@ -8,7 +8,7 @@ text, and a theme changes nothing here. A width of ``None`` is as wide as it tak
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 Role = Hashable
@@ -196,7 +196,7 @@ def between(
     return fit(left, cells)
 
 
-def runs(text: str, role_of: dict[str, Role], role: Role = "") -> Line:
+def runs(text: str, role_of: Mapping[str, Role], role: Role = "") -> Line:
     """Return ``text`` as spans, each character in its role of ``role_of``, or in ``role``.
 
     >>> runs("ab!", {"!": "bad"})

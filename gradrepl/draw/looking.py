@@ -59,11 +59,10 @@ def frames(record: model.Frames, width: int | None) -> list[Line]:
     shown = record.frames[::-1]
     here = next((at for at, frame in enumerate(shown) if frame.selected), None)
     cells = [
-        (f.site.place, (f.site.function, "name"), (f.module, "module"),
-         (f.site.text.strip(), "code"))
-        for f in shown
-    ]  # fmt: skip
-    return [ink.fit(line, width) for line in table(cells, here=here)] if cells else []
+        (site.place, (site.function, "name"), (module, "module"), (site.text.strip(), "code"))
+        for site, module in ((frame.site, frame.module) for frame in shown)
+    ]
+    return [ink.fit(line, width) for line in table(cells, here=here, none="")]
 
 
 @drawing.register

@@ -258,9 +258,11 @@ SHOWN = 40
 
 
 def trace(
-    summary: str, ops: Sequence[model.OpRow], passes: Sequence[TracedPass],
+    summary: str,
+    ops: Sequence[model.OpRow],
+    passes: Sequence[TracedPass],
     graph: model.GraphView | None,
-) -> Iterator[Line]:  # fmt: skip
+) -> Iterator[Line]:
     """Yield the drawing of a trace."""
     yield [ink.span(f"trace: {summary}")]
     if ops:

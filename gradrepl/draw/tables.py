@@ -36,25 +36,28 @@ def table(
     heads: Sequence[str] = (),
     here: int | None = None,
     lead: str = "  ",
+    none: str = "none",
 ) -> list[Line]:
     """Return rows in columns as wide as what stands in them; empty columns are left out.
 
-    The row at ``here`` is marked; ``lead`` stands before every other one.
+    The row at ``here`` is marked; ``lead`` stands before every other one, ``none`` for no row.
     """
     if not rows:
-        return [[("none", "")]]
-    body = [[_span(cell) for cell in row] for row in rows]
-    kept = [
-        at for at, cells in enumerate(zip(*body, strict=True)) if any(cell[0] for cell in cells)
-    ]
-    titles = [[(ink.clean(head), "title") for head in heads]] if heads else []
-    widths = {at: max(ink.cell_len(row[at][0]) for row in (*titles, *body)) + 2 for at in kept}
+        return [[(none, "")]] if none else []
+    titles = [[ink.span(head, "title") for head in heads]] if heads else []
+    body = [list(map(_span, row)) for row in rows]
+    columns = [cells for cells in zip(*titles, *body, strict=True) if _wide(cells[len(titles) :])]
     made: list[Line] = []
-    for number, row in enumerate((*titles, *body), -len(titles)):
+    for number, row in enumerate(zip(*columns, strict=True), -len(titles)):
         mark, own = (">" + lead[1:], "here") if number == here else (lead, "")
-        cells = ((ink.pad(row[at][0], room), row[at][1] or own) for at, room in widths.items())
+        pairs = zip(row, map(_wide, columns), strict=True)
+        cells = [(ink.pad(text, room + 2), role or own) for (text, role), room in pairs]
         made.append(_trimmed(Row([(mark, "here"), *cells])))
     return made
+
+
+def _wide(cells: Iterable[Span]) -> int:
+    return max(ink.cell_len(text) for text, _ in cells)
 
 
 def _span(cell: Cell) -> Span:
@@ -82,8 +85,8 @@ class Column(NamedTuple):
 
 def column_heads(columns: Sequence[Column], lead: str = "") -> Row:
     """Return the titles of columns."""
-    titles = in_columns([(each.title, "title") for each in columns], columns)
-    return Row([(lead + ink.plain(titles).rstrip(), "title")])
+    titles = [(each.title[: max(0, each.cells - each.gap)], "title") for each in columns]
+    return Row([(lead + ink.plain(in_columns(titles, columns)).rstrip(), "title")])
 
 
 def in_columns(cells: Sequence[Span | Line], columns: Sequence[Column]) -> Row:
