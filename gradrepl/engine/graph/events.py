@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl.engine.code import frames
-from gradrepl.engine.explain import cut_off, nonfinite
+from gradrepl.engine.explain import no_gradient, nonfinite
 from gradrepl.engine.forward.events import TensorEvent
 from gradrepl.engine.stopping.breakpoints import Anchor
 from gradrepl.engine.tensor import figures
@@ -216,7 +216,8 @@ class PassEvent(TensorEvent):
         with figures.quiet():
             for name in missing[:MISSING]:
                 parameter = self.backward.names.parameters[name]
-                why = cut_off.told(parameter, self.stepper.recorder.flow).removesuffix(".")
+                flow = self.stepper.recorder.flow
+                why = no_gradient.explain_cut(parameter, flow).removesuffix(".")
                 names.setdefault(why, []).append(name)
         said = [
             f"no gradient for {', '.join(n)}" + (why and f": {why}") for why, n in names.items()

@@ -101,7 +101,7 @@ class Labelled:
         if not self.is_leaf(node):
             return ()
         variable = self.graph.nodes[node].variable
-        sizes = facts.sizes(variable.shape)
+        sizes = facts.shape(variable)
         return self.names_of(variable) or ("leaf " + "x".join(map(str, sizes)),)
 
     def leaf(self, node: int) -> str:

@@ -125,7 +125,7 @@ def shape(node: Any) -> tuple[int, ...] | None:
     """Return the shape of the gradient that arrives, as the node's metadata has it."""
     variable = getattr(node, "variable", None)
     if isinstance(variable, torch.Tensor):
-        return facts.sizes(variable.shape)
+        return facts.shape(variable)
     try:
         return facts.sizes(node._input_metadata[0].shape)
     except (AttributeError, IndexError, RuntimeError, TypeError):
