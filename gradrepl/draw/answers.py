@@ -168,13 +168,3 @@ def _(record: model.Exported, look: Look) -> Iterable[Line]:
 @drawing.register
 def _(record: model.Taken, look: Look) -> Iterable[Line]:
     return [[ink.span(f"{record.what} of {record.of}: {count(record.total, 'row')}")]]
-
-
-@drawing.register
-def _(record: model.TakenNodes, look: Look) -> Iterable[Line]:
-    return table([(f"#{r.id}", r.name, r.label, r.module) for r in record.rows])
-
-
-@drawing.register
-def _(record: model.TakenOps, look: Look) -> Iterable[Line]:
-    return table([(f"%{r.id}", r.name, r.module) for r in record.rows])

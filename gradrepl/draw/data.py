@@ -88,14 +88,14 @@ def worker(each: model.WorkerState) -> Line:
         return [*line, ink.span(f"! {each.exit or 'is gone'}", "bad")]
     since = f" for {seconds(each.seconds)}" if each.seconds is not None else ""
     at = "waits for work" if each.batch is None else f"is at batch {each.batch}{since}"
-    told = (
+    state = ink.listed(
         at,
         "" if each.busy is None else f"{percent(each.busy)} busy",
         "" if each.memory is None else size(each.memory),
         "" if each.seed is None else f"seed {each.seed}",
         f"indices {', '.join(each.indices)}…" if each.indices and each.batch is not None else "",
     )
-    return [*line, ink.span(", ".join(filter(None, told)))]
+    return [*line, ink.span(state)]
 
 
 @drawing.register
@@ -182,18 +182,18 @@ def visits(seen: model.Visits | None, length: int | None, *, over: bool) -> str:
     """Say how often indices come: '1797 samples, each once', or which ones do not."""
     if seen is None:
         return ""
-    told = [count(seen.samples, "sample")]
+    parts = [count(seen.samples, "sample")]
     if seen.repeated:
         some = ", ".join(f"{index} ({times(many)})" for index, many in seen.repeats[:FEW])
-        told.append(f"{seen.repeated} more than once: {some}")
+        parts.append(f"{seen.repeated} more than once: {some}")
     else:
-        told.append("none twice")
+        parts.append("none twice")
     if seen.never and over:
         more = "..." if seen.never > len(seen.missing[:SOME]) else ""
-        told.append(f"{seen.never} of {length} never: {', '.join(seen.missing[:SOME])}{more}")
+        parts.append(f"{seen.never} of {length} never: {', '.join(seen.missing[:SOME])}{more}")
     elif seen.never == 0:
-        told.append(f"all {length} of the dataset")
-    return "; ".join(told)
+        parts.append(f"all {length} of the dataset")
+    return "; ".join(parts)
 
 
 # -- where the time of a step goes: waiting for data, or computing ---------------------------------

@@ -134,8 +134,8 @@ def details(row: model.HealthRow, look: Look) -> list[Line]:
         return lines
     at = f", backward {row.spread_at}" if row.spread_at else ""
     if look.plain:
-        told = " ".join(f"{power:g}:{many}" for power, many in row.spread)
-        return [*lines, *facts([(f"elements by log10 |g|{at}", told)])]
+        counts = " ".join(f"{power:g}:{many}" for power, many in row.spread)
+        return [*lines, *facts([(f"elements by log10 |g|{at}", counts)])]
     rows = [(f"{power:+.0f}", many) for power, many in reversed(row.spread)]
     return [*lines, [(f"elements by log10 |g|{at}", "title")], *bars(rows, look.width or 60)]
 
@@ -328,7 +328,7 @@ def _node_verdict(row: model.NodeRow) -> Span:
 def _(record: model.Watching, look: Look) -> Iterable[Line]:
     grads = "the gradient of every parameter" if record.grads else ""
     nodes = "the gradient that arrives at every node" if record.nodes else ""
-    what = " and ".join(filter(None, (grads, nodes)))
+    what = ink.listed(grads, nodes, gap=" and ")
     when = "each backward" if record.every == 1 else f"every {record.every}th backward"
     if what:
         text = f"Watching {what} after {when}; ':health' shows them."

@@ -51,6 +51,15 @@ def clean(text: str) -> str:
     return text if text.isascii() and text.isprintable() else text.translate(_CONTROL)
 
 
+def listed(*texts: str, gap: str = ", ") -> str:
+    """Return the texts that are not empty, joined.
+
+    >>> listed("disabled", "", "hit once")
+    'disabled, hit once'
+    """
+    return gap.join(filter(None, texts))
+
+
 def ascii_only(text: str) -> str:
     """Return ``text`` with our glyphs in the --ascii set."""
     return text if text.isascii() else text.translate(_ASCII)
@@ -147,6 +156,13 @@ def join(*parts: str | Span, gap: str = "  ") -> Line:
             made += [(gap, "")] if made else []
             made.append(span(text, role))
     return made
+
+
+def behind(line: Line, *more: Line) -> Line:
+    """Return ``line``, and behind it each of ``more`` that is not empty."""
+    for each in more:
+        line = [*line, ("  ", ""), *each] if each else line
+    return line
 
 
 def plain(line: Iterable[Span]) -> str:

@@ -148,9 +148,9 @@ def _(record: model.Storages, look: Look) -> Iterable[Line]:
     yield from notes(record.cut, "({}.)")
 
 
-def stale(found: Iterable[model.Stale]) -> Iterator[Line]:
+def stale(values: Iterable[model.Stale]) -> Iterator[Line]:
     """Yield what was changed that a backward still needs."""
-    yield from ([("! ", "bad"), ink.span(each.sentence, "bad")] for each in found)
+    yield from ([("! ", "bad"), ink.span(each.sentence, "bad")] for each in values)
 
 
 def _members(each: model.Storage, look: Look) -> Iterator[Line]:
@@ -165,8 +165,9 @@ def _plain(each: model.Storage) -> Iterator[Line]:
         ranges = ", ".join(f"{first} to {last}" for first, last in m.ranges[:4])
         rest = ", and more" if len(m.ranges) > 4 else ""
         part = "" if m.exact else f", {percent(m.density)} of them"
-        facts = (f"bytes {ranges}{rest}{part}", f"shape {m.shape}", _version(m), _autograd(m))
-        yield [ink.span(f"{m.name}: {relation(m)}, " + ", ".join(filter(None, facts)))]
+        used = f"bytes {ranges}{rest}{part}"
+        about = ink.listed(relation(m), used, f"shape {m.shape}", _version(m), _autograd(m))
+        yield [ink.span(f"{m.name}: {about}")]
 
 
 def _alone(each: model.Storage) -> tuple[str, ...]:
@@ -188,8 +189,8 @@ def _(record: model.Copies, look: Look) -> Iterable[Line]:
     rows = [_way(way) for way in record.ways]
     if look.plain:
         for row, way in zip(rows, record.ways, strict=True):
-            told = ", ".join(f"{n} {v}" for n, v in zip(heads[1:], row[1:], strict=True))
-            yield from [] if way.failed else [[ink.span(f"{row[0]}: {told}")]]
+            facts = ", ".join(f"{n} {v}" for n, v in zip(heads[1:], row[1:], strict=True))
+            yield from [] if way.failed else [[ink.span(f"{row[0]}: {facts}")]]
     else:
         yield from table(rows, heads)
     for way in record.ways:
@@ -270,8 +271,8 @@ def _(record: model.MemoryUse, look: Look) -> Iterable[Line]:
     devices = ", ".join(f"{device} {size(n)}" for device, n in record.devices)
     yield ink.join(f"  {size(record.total):>10}  in all", devices)
     if record.allocated is not None and record.reserved is not None:
-        told = f"{size(record.allocated)} allocated, {size(record.reserved)} reserved"
-        yield [(f"  CUDA: {told}", "")]
+        allocated, reserved = size(record.allocated), size(record.reserved)
+        yield [(f"  CUDA: {allocated} allocated, {reserved} reserved", "")]
     if record.largest:
         yield [("the largest", "title")]
         yield from table([_holding(each) for each in record.largest])

@@ -72,7 +72,7 @@ def grad(state: str) -> ink.Span:
 
 
 def _remarks(*texts: str) -> Cell:
-    return ", ".join(filter(None, texts)), "warn"
+    return ink.listed(*texts), "warn"
 
 
 def _kept(row: model.ParameterRow) -> Cell:
@@ -159,9 +159,7 @@ def _(record: model.FunctionInfo, look: Look) -> Iterable[Line]:
         yield from table(kept, none="  no parameters, no buffers")
     if record.nodes:
         yield [("its call made these Functions: they keep none", "title")]
-        yield from table(
-            [(n.name, n.label, n.op, n.place, _saved_bytes(n.saved_nbytes)) for n in record.nodes]
-        )
+        yield from table(list(map(_function_node, record.nodes)))
     for title, text in (("forward", record.forward_source), ("backward", record.backward_source)):
         if text:
             yield [(title, "title")]
@@ -172,7 +170,7 @@ def _function(record: model.FunctionInfo) -> Iterator[Fact]:
     what = "a Function of your own" if record.custom else "a Function of torch's"
     label = record.label if record.label != record.of else ""
     yield "function", ink.join(record.name, f"of {record.of}", label)
-    yield "kind", ", ".join(filter(None, (what, record.kind)))
+    yield "kind", ink.listed(what, record.kind)
     yield "number", "" if record.sequence is None else str(record.sequence)
     yield "defined", record.source_site.place if record.source_site else ""
     for saved in record.saved:
@@ -182,6 +180,12 @@ def _function(record: model.FunctionInfo) -> Iterator[Fact]:
         yield f"ctx.{name}", value
     needs = (f"{at}: {yes(need)}" for at, need in enumerate(record.needs_input_grad))
     yield "needs_input_grad", "  ".join(needs)
+
+
+def _function_node(row: model.NodeRow) -> tuple[str, ...]:
+    op = "" if row.op is None else f"%{row.op} {row.op_name}"
+    place = row.site.place if row.site else ""
+    return row.name, row.label, op, place, _saved_bytes(row.saved_nbytes)
 
 
 def _saved_bytes(nbytes: int | None) -> str:
@@ -221,7 +225,7 @@ def _node(row: model.NodeRow) -> tuple[Cell, ...]:
         "" if row.op is None else f"%{row.op}",
         (row.site.place if row.site else "", "dim"),
         (norm, "number"),
-        ": ".join(filter(None, (_saved_bytes(row.saved_nbytes), saved))),
+        ink.listed(_saved_bytes(row.saved_nbytes), saved, gap=": "),
         (state, "bad" if row.state == "stale" else "dim"),
     )
 

@@ -123,11 +123,11 @@ def line(row: SampleRow, shown: Sequence[Column], width: int | None) -> Line:
     for column in shown:
         bad = any(word in row.odd for word in column.concerns)
         made.append((_in(column, column.text(row)), "bad" if bad else column.role))
-    told = row.error or ", ".join(row.odd)
-    if not told and not _has_range(shown):
+    wrong = row.error or ", ".join(row.odd)
+    if wrong:
+        made.append(ink.span(wrong, "bad"))
+    elif not _has_range(shown):
         made.append(ink.span(RANGE.text(row)))
-    elif told:
-        made.append(ink.span(told, "bad"))
     return ink.fit(made, width)
 
 
@@ -262,8 +262,7 @@ def part_line(part: Part) -> Line:
         return ink.join((part.key, "name"), (kind(part), "dim"), part.text, gap=" ")
     text = "" if part.kind in ("str", "bytes", "list", "tensor") else part.text
     line = ink.join((part.key, "name"), (kind(part), "number"), text, gap=" ")
-    told = statistics(part.stats, part.shape)
-    return [*line, ("  ", ""), *told] if told else line
+    return ink.behind(line, statistics(part.stats, part.shape))
 
 
 def _shown(part: Part, look: Look, high: int) -> list[Line]:

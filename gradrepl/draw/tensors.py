@@ -70,8 +70,7 @@ def named(info: model.TensorInfo | None) -> Line:
     if stats is not None and not info.shape and stats.mean is not None:
         role = "bad" if broken(stats.mean) else "number"
         return [*line, ("  = ", "dim"), (number(stats.mean), role)]
-    told = statistics(stats, info.shape)
-    return [*line, ("  ", ""), *told] if told else line
+    return ink.behind(line, statistics(stats, info.shape))
 
 
 def short(info: model.TensorInfo | None) -> Line:
@@ -213,12 +212,12 @@ def _op(op: model.OpRef) -> str:
     """Return '%4 relu  in act  train.py:27  h = self.act(z)'."""
     where = f"{op.site.place}  {ink.clip(op.site.text, LONG)}" if op.site else ""
     module = f"in {op.module}" if op.module else ""
-    return "  ".join(filter(None, (f"%{op.id} {op.name}", op.mode, module, where)))
+    return ink.listed(f"%{op.id} {op.name}", op.mode, module, where, gap="  ")
 
 
 def owner(hook: model.HookInfo) -> str:
     """Return whose a hook is, and where it is defined."""
-    return "  ".join(filter(None, (hook.owner, hook.place, "torch's own" if hook.ours else "")))
+    return ink.listed(hook.owner, hook.place, "torch's own" if hook.ours else "", gap="  ")
 
 
 # -- two tensors ---------------------------------------------------------------------------------

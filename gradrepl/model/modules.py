@@ -103,17 +103,6 @@ class Modules(Record, frozen=True, kw_only=True):
     """Were ops recorded, so that ``ran`` is known?"""
 
 
-class FunctionNode(msgspec.Struct, frozen=True, kw_only=True):
-    """One autograd node, beside the module whose call made it."""
-
-    name: str
-    label: str = ""
-    op: str = ""
-    """The call that made it: '%4 linear'."""
-    place: str = ""
-    saved_nbytes: int = 0
-
-
 class FunctionInfo(Record, frozen=True, kw_only=True):
     """A Function keeps no weights, a Module does: a node, and the module whose call made it."""
 
@@ -132,8 +121,9 @@ class FunctionInfo(Record, frozen=True, kw_only=True):
     module_class: str = ""
     parameters: tuple[ParameterRow, ...] = ()
     """What the module keeps."""
-    nodes: tuple[FunctionNode, ...] = ()
-    """Nodes that the same call of the module made, at most 64, in the order of the forward."""
+    nodes: tuple[NodeRow, ...] = ()
+    """Nodes that the same call of the module made, at most 64, in the order of the forward; their
+    ``id`` is 0, as nobody has asked for the order in which they run."""
     saved: tuple[Saved, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     """What a custom forward put on ``ctx``."""

@@ -142,7 +142,7 @@ class Take(Request, frozen=True, kw_only=True):
 
 
 class TakeRows(Request, frozen=True, kw_only=True):
-    """Rows of what was taken; answered with TakenNodes or TakenOps."""
+    """Rows of what was taken; answered with Nodes or Ops."""
 
     serial: int
     first: int

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from gradrepl.export import exporter
 from gradrepl.export.files import Time
 from gradrepl.model import NodeRow, OpRow
-from gradrepl_drawings.words import number, place
+from gradrepl_drawings.words import finite, place
 
 PROCESS, FORWARD = 1, 1
 MICRO = 1e6
@@ -99,7 +99,7 @@ def _node(node: NodeRow, zero: float, track: int) -> dict[str, Any]:
         "module": node.module,
         "op": f"%{node.op} {node.op_name}" if node.op else "",
         "line": place(node.site),
-        "norm": number(node.norm),
+        "norm": finite(node.norm),
         "shape": shape,
     }
     return {

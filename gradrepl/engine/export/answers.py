@@ -207,8 +207,9 @@ def _(request: p.TakeRows, session: Session, place: Place) -> Answer:
     rows: Any = tuple(taken.rows(first, count))
     if first + len(rows) >= len(taken):
         del _held[request.serial]
-    ops = rows and isinstance(rows[0], model.OpRow)
-    return model.TakenOps(rows=rows) if ops else model.TakenNodes(rows=rows)
+    if rows and isinstance(rows[0], model.OpRow):
+        return model.Ops(rows=rows, first=first, total=len(taken))
+    return model.Nodes(rows=rows, first=first, total=len(taken), run=0)
 
 
 @on(p.RecordPasses)
