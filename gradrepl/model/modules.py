@@ -79,7 +79,7 @@ class Stray(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Modules(Record, frozen=True, kw_only=True):
-    """A window on the modules below one root, or below all roots in reach."""
+    """A window on the modules below one root, or below all roots in scope."""
 
     rows: tuple[ModuleRow, ...]
     first: int = 0
@@ -92,12 +92,12 @@ class Modules(Record, frozen=True, kw_only=True):
     tensors: int = 0
     """Parameters, tied ones once."""
     optimizers: tuple[str, ...] = ()
-    """Names of the optimizers in reach."""
+    """Names of the optimizers in scope."""
     missed: tuple[str, ...] = ()
-    """Parameters that require a gradient and that no optimizer in reach has, at most 64."""
+    """Parameters that require a gradient and that no optimizer in scope has, at most 64."""
     missed_total: int = 0
     unknown: int = 0
-    """Tensors that an optimizer in reach has and that nothing in reach has."""
+    """Tensors that an optimizer in scope has and that nothing in scope has."""
     strays: tuple[Stray, ...] = ()
     recorded: bool = False
     """Were ops recorded, so that ``ran`` is known?"""

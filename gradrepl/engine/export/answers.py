@@ -58,7 +58,7 @@ class Journal(Observer):
     def place(self, on: bool) -> bool:
         """Look at every backward from now on, or no more; return whether we did before.
 
-        Whoever begins anew has what was kept before forgotten.
+        Whoever begins again has what was kept before forgotten.
         """
         observers = self.stepper.observers
         was = self in observers
