@@ -9,7 +9,17 @@ from gradrepl.draw import Look, drawing, ink
 from gradrepl.draw.charts import bars, depths, sparkline
 from gradrepl.draw.ink import Line, Role, Row, Span
 from gradrepl.draw.numbers import broken, count, number, percent, seconds, shape
-from gradrepl.draw.tables import Cell, Column, Fact, column_heads, facts, in_columns, table, window
+from gradrepl.draw.tables import (
+    Cell,
+    Column,
+    Fact,
+    column_heads,
+    facts,
+    in_columns,
+    table,
+    trimmed,
+    window,
+)
 from gradrepl.model.health import FROZEN, OVERFLOW, PROBLEMS, RISING, UNSEEN
 
 STEPS = 12
@@ -185,7 +195,9 @@ def _cells(row: model.HealthRow) -> list[Span]:
 def curve(history: tuple[float | None, ...], cells: int, ascii: bool) -> Line:
     """Return the last norms as a sparkline; '!' not finite, a dot where no gradient arrived."""
     none = "" if ascii else "·"
-    return ink.runs(sparkline(history, cells, ascii), {"!": "bad", none: "dim"}, "number")
+    text = sparkline(history, cells, ascii)
+    line = ink.runs(text, {"!": "bad", none: "dim"}, "number")
+    return [*line, (" " * (cells - len(text)), "")]
 
 
 def head(width: int) -> Line:
@@ -203,7 +215,7 @@ def line(row: model.HealthRow, tied: str, width: int, ascii: bool = False) -> Li
     steps = curve(row.history, shown[STEPS_AT].cells - 2, ascii)
     glyph, kind = mark(row.verdict)
     cells: list[Span | Line] = [(row.name, "name"), *_cells(row), steps, _label(row)]
-    return Row([(f"{glyph} ", kind), *in_columns(cells, shown)])
+    return trimmed(Row([(f"{glyph} ", kind), *in_columns(cells, shown)]))
 
 
 def _table(record: model.Health, look: Look) -> list[Line]:

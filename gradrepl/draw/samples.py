@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gradrepl import model
-from gradrepl.draw import Look, charts, drawing, ink
+from gradrepl.draw import Look, charts, drawing, ink, pictures
 from gradrepl.draw.charts import bar
 from gradrepl.draw.ink import Line, Role, Row, Span
 from gradrepl.draw.numbers import count, dtype, of, seconds, shape, span
@@ -280,10 +280,10 @@ def _shown(part: Part, look: Look, high: int) -> list[Line]:
 
 def _picture(part: Part, wide: int, high: int, look: Look) -> list[Line]:
     """Return an image in half blocks, or where there is no colour in characters."""
-    scaled = charts.scaled(part.lines, wide, min(HIGH, high))
+    scaled = pictures.scaled(part.lines, wide, min(HIGH, high))
     if not look.colour:
-        return [Row([(text, "")]) for text in charts.ramp(scaled)]
-    return [Row(runs) for runs in charts.halves(scaled)]
+        return [Row([(text, "")]) for text in pictures.ramp(scaled)]
+    return [Row(runs) for runs in pictures.halves(scaled)]
 
 
 def _told(record: model.Sample, look: Look) -> Iterator[Line]:

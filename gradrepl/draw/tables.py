@@ -52,7 +52,7 @@ def table(
         mark, own = (">" + lead[1:], "here") if number == here else (lead, "")
         pairs = zip(row, map(_wide, columns), strict=True)
         cells = [(ink.pad(text, room + 2), role or own) for (text, role), room in pairs]
-        made.append(_trimmed(Row([(mark, "here"), *cells])))
+        made.append(trimmed(Row([(mark, "here"), *cells])))
     return made
 
 
@@ -64,7 +64,8 @@ def _span(cell: Cell) -> Span:
     return ink.span(cell) if isinstance(cell, str) else ink.span(*cell)
 
 
-def _trimmed(line: Row) -> Row:
+def trimmed(line: Row) -> Row:
+    """Return a row without the blanks at its end."""
     while line and not line[-1][0].strip():
         line.pop()
     if line:
