@@ -6,8 +6,8 @@ from gradrepl.engine.code import script
 from gradrepl.engine.forward import compiled
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.errors import GradreplError
+from gradrepl.guest.clients import own_name
 from gradrepl.guest.host import Host
-from gradrepl.guest.listener import own_name
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
         host.listen(setup["address"], setup["target"])
         host.say(f"listening: 'gradrepl attach {own_name()}' stops this program and looks.")
         if setup["wait"]:
-            host.await_client()
+            host.has_come.wait()
         arguments = tuple(setup["args"])
         script.run(
             host.session, setup["target"], arguments, module=setup["module"], stopped=setup["wait"]

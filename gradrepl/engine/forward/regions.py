@@ -12,7 +12,7 @@ from gradrepl.engine import torch_private
 from gradrepl.model import Notice, Site
 
 if TYPE_CHECKING:
-    from gradrepl.engine.stopping.partners import Host
+    from gradrepl.engine.stopping.events import Host
     from gradrepl.engine.stopping.stepper import Stepper
 
 _TORCHS = ("torch.utils.checkpoint", "torch._functorch", "torch._dynamo")

@@ -168,7 +168,7 @@ class NodeEvent(TensorEvent):
             found["grad_out"] = self.grad_out
         return found
 
-    def told(self, reason: str) -> dict[str, Any]:
+    def stop_fields(self, reason: str) -> dict[str, Any]:
         record = self.backward.view.node(self.node, self)
         notes = nonfinite.notes(self, reason, self._causes)
         return _told(self, record.site) | {
@@ -180,7 +180,7 @@ class NodeEvent(TensorEvent):
     def _causes(self, what: str) -> list[str]:
         return nonfinite.of_node(self.name, self.extra()["saved"] or {})
 
-    def stands(self) -> dict[str, Any]:
+    def anchor_fields(self) -> dict[str, Any]:
         return {"module": self.module}
 
 
@@ -206,7 +206,7 @@ class PassEvent(TensorEvent):
     def deeper(self) -> bool:
         return True
 
-    def told(self, reason: str) -> dict[str, Any]:
+    def stop_fields(self, reason: str) -> dict[str, Any]:
         return _told(self, None) | {"notes": self._without_gradient()}
 
     def _without_gradient(self) -> tuple[str, ...]:
