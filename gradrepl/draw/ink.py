@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 Role = Hashable
-"""A word of ``ROLES``, a pair of brightnesses (of a picture), or a style of the face's own."""
+"""A word of ``ROLES``, a pair of brightnesses (of a picture), or a style of the client's own."""
 Span = tuple[str, Role]
 Line = list[Span]
 
@@ -25,7 +25,7 @@ ROLES = (
     "dim", "title", "name", "number", "here", "done", "ahead", "bad", "warn", "good", "leaf",
     "key", "module", "code", "string", "keyword", "comment",
 )  # fmt: skip
-"""Every role that has a name; each face has one style for each."""
+"""Every role that has a name; each client has one style for each."""
 
 _GLYPHS = {
     "@": "●", "+": "✓╭╮╰╯┬┴├┤┼┌┐└┘┴▒", ".": "·", "*": "◆•", "o": "○", "O": "◉", "=": "◇",

@@ -9,7 +9,7 @@
                 file.write(f"{node.id} {target}\\n")
 
 An exporter gets a record (see ``gradrepl.export.files``) and an open text file; it may return a
-sentence that the user should read. It runs in the face's process, in a thread of its own, and
+sentence that the user should read. It runs in the client's process, in a thread of its own, and
 imports no torch. The file appears under its name only when the exporter has returned.
 """
 

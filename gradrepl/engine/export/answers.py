@@ -48,7 +48,7 @@ class Journal(Observer):
 
     @property
     def records(self) -> bool:  # type: ignore[override]
-        """Ops are to be recorded, as long as there is a face that may ask for them."""
+        """Ops are to be recorded, as long as there is a client that may ask for them."""
         return not self.stepper.gate.detached
 
     def close(self) -> None:
