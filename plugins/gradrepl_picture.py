@@ -84,8 +84,9 @@ def page():
     from gradrepl.tui.pages.page import PaperPage
     from gradrepl.tui.panels.base import Panel
 
-    def grey(value):
-        return Color.from_rgb(value, value, value)
+    def greys(upper, lower):
+        above, below = (Color.from_rgb(value, value, value) for value in (upper, lower))
+        return Style(color=above, bgcolor=below)
 
     class Picture(PaperPage):
         VIEW = "picture"
@@ -98,17 +99,10 @@ def page():
                 return
             self.paper.caption(name, dots.about)
             rows = scaled(dots.rows, self.paper.room, 2 * max(2, self.paper.size.height))
-            self.paper.write(
-                [[(line, "")] for line in ramp(rows)]
-                if Panel.ascii
-                else [
-                    [
-                        (text, Style(color=grey(pair[0]), bgcolor=grey(pair[1])))
-                        for text, pair in line
-                    ]
-                    for line in halves(rows)
-                ]
-            )
+            lines = [[(text, "")] for text in ramp(rows)]
+            if not Panel.ascii:
+                lines = [[(text, greys(*pair)) for text, pair in line] for line in halves(rows)]
+            self.paper.write(lines)
 
     return Picture()
 
