@@ -78,7 +78,7 @@ def _failure(taken: _Taken, whole: Any, here: Here) -> dict[str, Any]:
         "failed": failed,
         "indices": tuple(repr(index)[:60] for index in indices[:INDICES]),
         "hint": _hint(taken.raised, whole, here),
-        "error": batches.said(taken.raised),
+        "error": batches.error_text(taken.raised),
     }
 
 
