@@ -78,15 +78,8 @@ def gradrepl_answer(request, here):
 
 def page():
     """Make the screen; Textual is imported only now."""
-    from rich.color import Color
-    from rich.style import Style
-
     from gradrepl.tui.pages.page import PaperPage
     from gradrepl.tui.panels.base import Panel
-
-    def greys(upper, lower):
-        above, below = (Color.from_rgb(value, value, value) for value in (upper, lower))
-        return Style(color=above, bgcolor=below)
 
     class Picture(PaperPage):
         VIEW = "picture"
@@ -99,17 +92,15 @@ def page():
                 return
             self.paper.caption(name, dots.about)
             rows = scaled(dots.rows, self.paper.room, 2 * max(2, self.paper.size.height))
-            lines = [[(text, "")] for text in ramp(rows)]
-            if not Panel.ascii:
-                lines = [[(text, greys(*pair)) for text, pair in line] for line in halves(rows)]
-            self.paper.write(lines)
+            ascii = [[(line, "")] for line in ramp(rows)] if Panel.ascii else None
+            self.paper.write(ascii or list(halves(rows)))
 
     return Picture()
 
 
 @gradrepl.hookimpl
 def gradrepl_views():
-    from gradrepl.tui.key import COMMAND, COPY, HELP, QUIT
+    from gradrepl.tui.keys import COMMAND, COPY, HELP, QUIT
     from gradrepl.tui.views import View
 
     feet = (COPY, COMMAND, HELP, QUIT)
