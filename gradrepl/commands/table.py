@@ -19,6 +19,7 @@ from gradrepl.commands import (
 )
 from gradrepl.commands.registry import COMMANDS, WORDS
 from gradrepl.commands.talk import Talk
+from gradrepl.errors import PluginError
 from gradrepl.model import Error, Notice
 
 __all__ = ["COMMANDS", "WORDS", "tell_debuggee", "use_plugins"]
@@ -36,7 +37,7 @@ def use_plugins(talk: Talk) -> None:
     for note in talk.options.notes:
         talk.tell(Notice(message=note))
     here = plugins.here("client")
-    here.tell = lambda sentence: talk.tell(Error(message=sentence, kind="PluginError"))
+    here.tell = lambda sentence: talk.tell(PluginError(sentence).record())
     here.on_disabled = _leave
     here.load(talk.options.plugins, talk.options.blocked)
     new = set(here.rows) - here.taken
