@@ -26,7 +26,7 @@ Answer = model.Record | None
 
 
 class SessionState:
-    """The breakpoints as last seen, and the displays."""
+    """What outlives a program: the breakpoints as last seen and the displays, set again after it."""
 
     def __init__(self) -> None:
         self.breakpoints: dict[int, model.BreakpointInfo] = {}
