@@ -26,7 +26,7 @@ Answer = model.Record | None
 
 
 class SessionState:
-    """What outlives a program: the breakpoints as last seen and the displays, set again after it."""
+    """What outlives a program and is set again in the next: breakpoints, displays, what is watched."""
 
     def __init__(self) -> None:
         self.breakpoints: dict[int, model.BreakpointInfo] = {}
