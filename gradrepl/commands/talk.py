@@ -26,7 +26,7 @@ Answer = model.Record | None
 
 
 class SessionState:
-    """What outlives a program and is set again in the next: breakpoints, displays, what is watched."""
+    """What outlives a program, to be set again: breakpoints, displays, what is watched."""
 
     def __init__(self) -> None:
         self.breakpoints: dict[int, model.BreakpointInfo] = {}
