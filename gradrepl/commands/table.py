@@ -24,9 +24,7 @@ from gradrepl.model import Error, Notice
 
 __all__ = ["COMMANDS", "WORDS", "tell_debuggee", "use_plugins"]
 
-OURS = (stopping, looking, session, graphs, training, export)
-for _room in OURS:
-    registry.enter_all(_room)
+registry.enter_all(stopping, looking, graphs, training, session, export)
 
 LOOKING_ON = ("event", "stop", "pass", "batch")
 """Hooks by which plugins look on at the run."""
