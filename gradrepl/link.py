@@ -25,8 +25,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from gradrepl import protocol
 from gradrepl.endpoint import PATH_LIMIT
 from gradrepl.errors import LinkError, RefusedError
@@ -52,7 +50,7 @@ def _length(header: bytes, limit: int) -> int:
 def _message(body: bytes) -> protocol.Messages:
     try:
         return protocol.decode(body)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:  # msgspec's errors are some, too
         raise LinkError(f"a malformed message came over the link: {error}.") from None
 
 
