@@ -21,6 +21,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -63,10 +64,11 @@ def _check(hello: protocol.Messages | None, token: str) -> None:
         raise RefusedError(f"the peer speaks version {hello.version} of the protocol.")
 
 
-def _received(sock: socket.socket, count: int) -> bytes:
-    """Return exactly ``count`` bytes."""
+def _received(sock: socket.socket, count: int, deadline: float) -> bytes:
+    """Return exactly ``count`` bytes, got before ``deadline`` on the monotonic clock."""
     data = b""
     while len(data) < count:
+        sock.settimeout(max(0.001, deadline - time.monotonic()))
         piece = sock.recv(count - len(data))
         if not piece:
             raise LinkError("the link ended in the middle of a message.")
@@ -145,9 +147,9 @@ class BlockingLink:
             LinkError: it talks nonsense, or nothing at all.
             RefusedError: it did not show the token; it is told so.
         """
-        sock.settimeout(HELLO_SECONDS)
-        length = _length(_received(sock, 4), HELLO_LIMIT)
-        hello = _message(_received(sock, length))
+        deadline = time.monotonic() + HELLO_SECONDS
+        length = _length(_received(sock, 4, deadline), HELLO_LIMIT)
+        hello = _message(_received(sock, length, deadline))
         try:
             _check(hello, token)
         except RefusedError as error:
