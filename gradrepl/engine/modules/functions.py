@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +20,7 @@ from gradrepl.engine.tensor import facts, report
 from gradrepl.engine.tensor import names as engine_names
 from gradrepl.engine.tensor.names import Names
 from gradrepl.errors import UsageError
-from gradrepl.model import FunctionInfo, FunctionNode, ParameterRow, Site
+from gradrepl.model import FunctionInfo, NodeRow, ParameterRow, Site
 
 SOURCE = 4_000
 """Characters of a source that are shown."""
@@ -65,7 +64,7 @@ def function(node: Any, of: str, source: Any, session: Session, place: Place) ->
     at = source.graph.index[node]
     path = source.module(at)
     module = _module(path, names)
-    made: tuple[FunctionNode, ...] = ()
+    made: tuple[NodeRow, ...] = ()
     if op is not None and op.module:
         made = tuple(_nodes(source, _call_of(op, recorder.ops)))
     custom = isinstance(node, torch.autograd.function.BackwardCFunction)
@@ -127,21 +126,14 @@ def _inside(path: str, module: str) -> bool:
     return path == module or path.startswith(f"{module}.")
 
 
-def _nodes(source: Any, numbers: range) -> Iterator[FunctionNode]:
+def _nodes(source: Any, numbers: range) -> Iterator[NodeRow]:
     """Yield the nodes of a graph that have these sequence numbers, in the order of the forward."""
     graph = source.graph
     found = [at for at in range(min(len(graph), MADE)) if graph.sequence(at) in numbers]
     for at in sorted(found, key=graph.sequence)[:LISTED]:
-        op = source.op(at)
-        site = op.site if op is not None else None
-        label = source.label(at)
-        yield FunctionNode(
-            name=source.name(at),
-            label="" if op is not None and label == op.module else label,
-            op=f"%{op.id} {op.name}" if op is not None else "",
-            place=f"{os.path.basename(site.file)}:{site.line}" if site else "",
-            saved_nbytes=_bytes(graph.nodes[at]),
-        )
+        op, label = source.op(at), source.label(at)
+        own = "" if op is not None and label == op.module else label
+        yield source.row(at, 0, label=own, saved_nbytes=_bytes(graph.nodes[at]))
 
 
 def _bytes(node: Any) -> int:
