@@ -10,8 +10,7 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.engine import current, debuggee
-from gradrepl.engine.code import fork_warning, script, stdio
-from gradrepl.engine.forward import compiled
+from gradrepl.engine.code import fork_warning, script, stdio, torch_import
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.engine.stopping.interrupts import Interrupts
@@ -39,7 +38,7 @@ def main() -> int:
     fork_warning.keep_to_itself()
     reader.start()
     if setup.get("eager"):
-        compiled.force_eager()
+        torch_import.force_eager()
     if setup.get("warm"):
         session.warm_up()
     try:

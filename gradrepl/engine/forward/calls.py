@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FrameType, FunctionType
 from typing import Any
 
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.forward import monkeypatched
+from gradrepl.engine.forward import functions
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Op, OpRow, Site
 
-NODES = 64
+NODES = 512
 """Nodes searched for those that an op created."""
+LISTED = 16
+"""Inputs and outputs that a record describes."""
 QUESTIONS = frozenset(
     """
     size dim ndimension numel nelement stride storage_offset is_contiguous is_floating_point
@@ -63,7 +68,7 @@ class Kind:
         """Reads ``.grad``, which warns only where the tensor is no leaf."""
         self.python = isinstance(function, FunctionType)
         """Written in Python: it may make calls of torch's API that ``into`` can show."""
-        self.foreign = monkeypatched.foreign(function)
+        self.foreign = functions.foreign(function)
         if name in ("__get__", "__set__", "__delete__"):
             attribute = getattr(getattr(function, "__self__", None), "__name__", "")
             self.is_op = attribute in VIEWS_BY_ATTRIBUTE and name != "__delete__"
@@ -93,12 +98,12 @@ _kinds: dict[Any, Kind] = {}
 def kind(function: Any) -> Kind:
     """Return what ``function`` is, from a cache."""
     try:
-        found = _kinds.get(function)
+        known = _kinds.get(function)
     except TypeError:  # not hashable
         return Kind(function)
-    if found is None:
-        found = _kinds[function] = Kind(function)
-    return found
+    if known is None:
+        known = _kinds[function] = Kind(function)
+    return known
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
@@ -113,54 +118,34 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
             yield from tensors_in(item)
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Call:
     """One op while it runs, and, once ``settle`` was called, the little that is kept of it."""
-
-    __slots__ = (
-        "args",
-        "bumped",
-        "depth",
-        "dtype",
-        "duration",
-        "frame",
-        "function",
-        "id",
-        "kwargs",
-        "mode",
-        "module",
-        "module_class",
-        "module_frames",
-        "name",
-        "result",
-        "seq",
-        "seq_end",
-        "shape",
-        "site",
-        "started",
-        "versions",
-    )
 
     id: int
     name: str
     function: Callable[..., Any] | None
     args: Any
     kwargs: Any
-    result: Any
     frame: FrameType | None
     site: Site | None
     module_frames: list[FrameType]
     module: str
     module_class: str
-    seq: int
-    seq_end: int
-    shape: tuple[int, ...] | None
-    dtype: str
-    mode: str
     depth: int
-    duration: float
-    started: float
-    versions: list[tuple[torch.Tensor, int]] | None
-    bumped: tuple[str, ...]
+    mode: str
+    seq: int = 0
+    seq_end: int = 0
+    """The numbers of the nodes that it made: from the first up to, not including, the second."""
+    result: Any = None
+    shape: tuple[int, ...] | None = None
+    dtype: str = ""
+    """Of its first output."""
+    duration: float = 0.0
+    started: float = 0.0
+    versions: list[tuple[torch.Tensor, int]] | None = None
+    """Of its inputs, before it ran."""
+    bumped: tuple[str, ...] = ()
 
     def note_versions(self) -> None:
         """Remember the versions of the inputs, before the op runs."""
@@ -194,70 +179,50 @@ class Call:
         self.frame = None
         self.module_frames = []
 
-    def _node_names(self) -> list[str]:
+    def _node_names(self) -> tuple[str, ...]:
         """Return the names of the nodes that the op created, outputs first; while it is held."""
-        found = tensors_in(self.result)
-        outputs = (facts.node_of(each) for each in found if each.requires_grad)
-        todo = list(dict.fromkeys(outputs))
-        names = []
-        for node in todo:
-            if node is None or not self.seq <= node._sequence_nr() < self.seq_end:
-                continue
-            names.append(str(node.name()).rpartition("::")[2])
-            more = [target for target, _ in node.next_functions if target not in todo]
-            todo += more[: NODES - len(todo)]
-        return names
-
-    def record(self, name_of: Callable[[torch.Tensor], str], when: str, figures: bool = True) -> Op:
-        """Return the full record: only while the op is held."""
-        inputs = list(tensors_in((self.args, self.kwargs)))
-        outputs = list(tensors_in(self.result)) if when == "after" else []
+        outputs = (facts.node_of(each) for each in tensors_in(self.result) if each.requires_grad)
         with torch_private.DisableTorchFunction():
-            nodes = tuple(self._node_names())
+            made = Graph([node for node in outputs if node is not None], NODES).nodes
+            mine = (node for node in made if self.seq <= node._sequence_nr() < self.seq_end)
+            return tuple(map(nodes.name, mine))
+
+    def _about(self) -> dict[str, Any]:
+        """Return what every record has of it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "site": self.site,
+            "module": self.module,
+            "module_class": self.module_class,
+            "mode": self.mode,
+            "depth": self.depth,
+        }
+
+    def record(self, name_of: Callable[[torch.Tensor], str], when: str) -> Op:
+        """Return the full record: only while the op is held."""
+        inputs = list(tensors_in((self.args, self.kwargs)))[:LISTED]
+        outputs = list(tensors_in(self.result))[:LISTED] if when == "after" else []
         return Op(
-            id=self.id,
-            name=self.name,
-            site=self.site,
-            module=self.module,
-            module_class=self.module_class,
-            inputs=tuple(facts.describe(t, name_of(t), figures=figures) for t in inputs[:16]),
-            outputs=tuple(facts.describe(t, name_of(t), figures=figures) for t in outputs[:16]),
+            **self._about(),
+            inputs=tuple(facts.describe(each, name_of(each)) for each in inputs),
+            outputs=tuple(facts.describe(each, name_of(each)) for each in outputs),
             bumped=self.bumped,
-            nodes=nodes if when == "after" else (),
-            mode=self.mode,
-            depth=self.depth,
+            nodes=self._node_names() if when == "after" else (),
             duration=self.duration,
         )
 
     def brief(self) -> Op:
         """Return the record of an op that is over: what was kept of it."""
-        outputs: tuple[Any, ...] = ()
-        return Op(
-            id=self.id,
-            name=self.name,
-            site=self.site,
-            module=self.module,
-            module_class=self.module_class,
-            outputs=outputs,
-            bumped=self.bumped,
-            mode=self.mode,
-            depth=self.depth,
-            duration=self.duration,
-        )
+        return Op(**self._about(), bumped=self.bumped, duration=self.duration)
 
     def row(self) -> OpRow:
         """Return what lists and files have of it."""
         return OpRow(
-            id=self.id,
-            name=self.name,
-            site=self.site,
-            module=self.module,
-            module_class=self.module_class,
+            **self._about(),
             outputs=() if self.shape is None else (self.shape,),
             dtype=self.dtype,
-            mode=self.mode,
             changed=self.bumped,
-            depth=self.depth,
             begin=self.started,
             seconds=self.duration,
             sequence=(self.seq, self.seq_end),

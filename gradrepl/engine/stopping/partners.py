@@ -11,8 +11,7 @@ from gradrepl.engine.stopping.events import Event
 from gradrepl.engine.stopping.gate import Place
 
 if TYPE_CHECKING:
-    from gradrepl.engine.forward.flow import Flow
-    from gradrepl.engine.forward.module_paths import ModulePaths
+    from gradrepl.engine.forward.flow import Flow, ModulePaths
     from gradrepl.engine.tensor.names import Names
 
 
@@ -57,9 +56,6 @@ class OpRecorder(Protocol):
 
     def held_back(self) -> bool:
         """Are we inside of an op?"""
-
-    def forget_paths(self) -> None:
-        """Modules may have other paths now."""
 
     def unseen_here(self) -> str:
         """Return what cannot be stepped from where this thread is, or ''."""
