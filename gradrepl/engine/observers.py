@@ -1,18 +1,18 @@
 """Who looks on while the program runs: gradients, loaders, plugins, ``gradrepl.watch``, traces.
 
 The stepper asks each of its observers, and knows none of them. What an observer does not say here,
-it does not do.
+it does not do. Nothing here needs torch: a trace may begin before it is imported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from gradrepl.model import Watch
 
 if TYPE_CHECKING:
-    from gradrepl.engine.graph.looks import Look
     from gradrepl.engine.graph.recorder import BackwardCall
 
 
@@ -81,3 +81,28 @@ class Observer:
     def stops_at(self, word: str, text: str, event: Any) -> bool:
         """Is this an event to stop at, by a kind of breakpoint of the observer's own?"""
         return False
+
+
+class Depth(IntEnum):
+    """How deep somebody looks at each node that runs; each level has what is above it."""
+
+    ORDER = 0
+    """Which node ran, in the engine's true order."""
+    NORM = 1
+    """The L2 norm of the first gradient that arrived."""
+    STATISTICS = 2
+    """Its minimum and maximum."""
+
+
+class Look:
+    """One observer at one backward: made before the engine runs, told when it is over."""
+
+    depth: Depth | None = None
+    """How deep it looks at the nodes; None: at none of them."""
+    times = False
+    """Does it want to know when each node began and ended?"""
+    most: int | None = None
+    """Nodes that it looks at, at the most; None: all."""
+
+    def ended(self, seen: Any, error: BaseException | None, seconds: float) -> None:
+        """The engine is done, in so many seconds: ``seen`` is the recorder, if nodes were seen."""

@@ -11,10 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gradrepl.engine.export.snapshot import Snapshot
-from gradrepl.engine.graph.labels import Labelled
-from gradrepl.engine.graph.looks import Depth, Look
+from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import BackwardCall, Recorder
-from gradrepl.engine.observers import Observer
+from gradrepl.engine.observers import Depth, Look, Observer
 from gradrepl.engine.tensor import figures
 
 if TYPE_CHECKING:

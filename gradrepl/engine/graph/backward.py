@@ -13,14 +13,12 @@ import torch
 
 from gradrepl import conditions as c
 from gradrepl.engine import torch_private
-from gradrepl.engine.code import frames
+from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import unseen
-from gradrepl.engine.graph import nodes
-from gradrepl.engine.graph.events import NodeEvent, PassEvent
-from gradrepl.engine.graph.labels import Labelled
-from gradrepl.engine.graph.looks import Depth
+from gradrepl.engine.graph.events import NodeEvent, PassEvent, View
+from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import SMALL, BackwardCall, Recorder
-from gradrepl.engine.graph.view import View
+from gradrepl.engine.observers import Depth
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
@@ -71,12 +69,12 @@ class Pass(Labelled):
             id(getattr(node, "variable", None)): place
             for place, node in enumerate(self.graph.nodes)
         }
-        found = []
+        targets = []
         for each in inputs:
             node = getattr(each, "node", None) or getattr(each, "grad_fn", None)
             place = self.graph.index.get(node) if node is not None else leaves.get(id(each))
-            found.append(-1 if place is None else place)
-        return found
+            targets.append(-1 if place is None else place)
+        return targets
 
     @cached_property
     def view(self) -> View:
@@ -97,36 +95,43 @@ class Pass(Labelled):
         outcome = "finished"
         try:
             with torch_private.DisableTorchFunction():
-                self._arm()
-                everywhere = len(self._asked_before) == len(self.graph)
-                if self._small and (everywhere or self._sifts()):
-                    self.recorder.deepen(Depth.NORM)
-                if self.recorder.shared or not everywhere:
-                    self.recorder.attach()  # else every node is seen where it is asked
-                self._hook()
+                self._begin()
             result = engine()
         except BaseException as error:
             ended = isinstance(error, (Aborted, Quitting, KeyboardInterrupt))
-            outcome = "aborted" if ended else f"raised {_said(error)}"
+            outcome = "aborted" if ended else f"raised {evaluate.summary(error)}"
             raise
         finally:
-            self.recorder.remove()
-            self.stepper.passes.remove(self)
-            told = self.parked or outcome != "finished"
-            if told or self.stepper.wants("pass"):
-                with torch_private.DisableTorchFunction():
-                    record = self.record(outcome)
-                self.stepper.pass_ended(record, told)
-            elif self.stepper.pausing:  # a pause that found no more node here
-                self.stepper.place_recorder()
-            if outcome != "finished":
-                self._release()
+            self._end(outcome)
         try:
             if self.stepper.armed.wants(c.PASS):
                 self.stepper.event(PassEvent(self.stepper, self.stepper.armed.anchor, self))
         finally:
             self._release()
         return result
+
+    def _begin(self) -> None:
+        self._arm()
+        everywhere = len(self._asked_before) == len(self.graph)
+        if self._small and (everywhere or self._sifts()):
+            self.recorder.deepen(Depth.NORM)
+        if self.recorder.shared or not everywhere:
+            self.recorder.attach()  # else every node is seen where it is asked
+        self._hook()
+
+    def _end(self, outcome: str) -> None:
+        stepper = self.stepper
+        self.recorder.remove()
+        stepper.passes.remove(self)
+        tells = self.parked or outcome != "finished"
+        if tells or stepper.wants("pass"):
+            with torch_private.DisableTorchFunction():
+                record = self.record(outcome)
+            stepper.pass_ended(record, tells)
+        elif stepper.pausing:  # a pause that found no more node here
+            stepper.place_recorder()
+        if outcome != "finished":
+            self._release()
 
     def _release(self) -> None:
         """Let go of everything of the user's now: we are part of a cycle, which lives longer."""
@@ -189,9 +194,11 @@ class Pass(Labelled):
         if not all(each.narrows() for each in active):
             return range(len(self.graph))
         event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, 0, when)
-        leaves = all(each.only_leaves() for each in active)
+        places: Iterable[int] = range(len(self.graph))
+        if all(each.only_leaves() for each in active):
+            places = filter(self.is_leaf, places)
         possible = set()
-        for event.node in self.leaves if leaves else range(len(self.graph)):
+        for event.node in places:
             if any(each.possible(event) for each in active):
                 possible.add(event.node)
         return possible
@@ -208,7 +215,8 @@ class Pass(Labelled):
         if place not in self._asked_before:
             return None
         if self._small and recorder.ran[node] is None:
-            recorder.ran[node] = _first_norm(grads)
+            first = next((grad for grad in grads if isinstance(grad, torch.Tensor)), None)
+            recorder.ran[node] = None if first is None else figures.norm(first)
         if recorder.arrivals.all_within(self._quiet_before, grads, recorder.ran[node]):
             return None
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
@@ -234,9 +242,6 @@ class Pass(Labelled):
         event.grad_in, event.grad_out = list(grads), list(outputs)
         stepper.event(event)
 
-    def _to_run(self) -> Iterable[int]:
-        return range(len(self.graph)) if self.needed is None else self.needed
-
     @property
     def begun(self) -> int:
         """How many nodes have begun to run."""
@@ -261,17 +266,12 @@ class Pass(Labelled):
 
     # -- what may be asked -------------------------------------------------------------------
 
-    @cached_property
-    def leaves(self) -> list[int]:
-        """The nodes that accumulate into a leaf."""
-        return list(filter(self.is_leaf, range(len(self.graph))))
-
     def names_of(self, variable: torch.Tensor) -> tuple[str, ...]:
         """Return the names of a leaf; they are kept from one backward to the next."""
         known = self.stepper.leaf_names
         caller = self.frame.f_code if self.frame is not None else None
         held, spelled, seen_from = known.get(id(variable), (None, (), None))
-        # What has no name in reach of one function may have one in reach of another.
+        # What has no name in scope of one function may have one in scope of another.
         if held is None or held() is not variable or not (spelled or seen_from is caller):
             spelled = super().names_of(variable)
             known[id(variable)] = (weakref.ref(variable), spelled, caller)
@@ -283,10 +283,6 @@ class Pass(Labelled):
         if op is not None:
             return self.stepper.recorder.paths.spellings(op.module)
         return tuple(leaf.rpartition(".")[0] for leaf in self.leaf_names(node)) or ("",)
-
-    def saved_values(self, node: Any) -> dict[str, Any]:
-        """Return the saved values by name, as far as they can be had without running hooks."""
-        return {name: value for name, value, _ in nodes.saved(node)}
 
     def accumulated(self) -> tuple[list[Accumulated], int]:
         """Return the leaves that have their gradient, at most ``LISTED`` of them, and how many."""
@@ -302,7 +298,7 @@ class Pass(Labelled):
         return listed, count
 
     def missing(self) -> list[str]:
-        """Return the parameters in reach that require a gradient and have none."""
+        """Return the parameters in scope that require a gradient and have none."""
         if not self.accumulate:
             return []
         return [
@@ -315,7 +311,8 @@ class Pass(Labelled):
         """Return the record of the end."""
         if outcome == "finished":
             if not self._watched_to_end:  # what ran unseen is what was to run
-                self.recorder.assume(self._to_run())
+                every = range(len(self.graph))
+                self.recorder.assume(every if self.needed is None else self.needed)
             self.recorder.running.clear()
         leaves, count = self.accumulated()
         run = self.begun - len(self.recorder.running)
@@ -328,15 +325,3 @@ class Pass(Labelled):
             accumulated_count=count,
             seconds=time.perf_counter() - self.started,
         )
-
-
-def _first_norm(grads: tuple[Any, ...]) -> float | None:
-    for grad in grads:
-        if isinstance(grad, torch.Tensor):
-            return figures.norm(grad)
-    return None
-
-
-def _said(error: BaseException) -> str:
-    line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -29,7 +29,7 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.arrivals import LARGE, Arrivals, fetch, vector_norm
 from gradrepl.engine.graph.graph import LEAF, Graph, without_gc
-from gradrepl.engine.graph.looks import Depth
+from gradrepl.engine.observers import Depth
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.torch_private import modes, running_backward, running_node
 

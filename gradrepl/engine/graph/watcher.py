@@ -1,4 +1,4 @@
-"""Where every backward is met: the one function that ``backward`` and ``grad`` both call.
+"""Where every backward is met: at the one function that ``backward`` and ``grad`` both call.
 
 It is replaced only while something is armed. Each observer says what it wants to know of a
 backward; its nodes are hooked once, for all of them.
@@ -17,8 +17,8 @@ from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.backward import Pass
 from gradrepl.engine.graph.graph import Graph
-from gradrepl.engine.graph.looks import Depth, Look
 from gradrepl.engine.graph.recorder import BackwardCall, Recorder
+from gradrepl.engine.observers import Depth, Look
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper

@@ -18,9 +18,9 @@ from gradrepl.errors import UsageError
 from gradrepl.model.health import HealthLimits, Watching
 
 if TYPE_CHECKING:
-    from gradrepl.engine.graph.looks import Look
     from gradrepl.engine.graph.recorder import BackwardCall
     from gradrepl.engine.health.watch import HealthWatch
+    from gradrepl.engine.observers import Look
 
 
 class Gradients(Observer):

@@ -13,7 +13,7 @@ from gradrepl import protocol as p
 from gradrepl.engine import torch_private
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Graph
-from gradrepl.engine.graph.labels import Labelled
+from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.modules.folding import WHOLE, FoldedLanes, Folds, Run, runs, targets
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
