@@ -6,14 +6,48 @@ it does not do. Nothing here needs torch: a trace may begin before it is importe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from types import FrameType
+from typing import Any
 
+from gradrepl.engine.code import frames
 from gradrepl.model import Watch
 
-if TYPE_CHECKING:
-    from gradrepl.engine.graph.recorder import BackwardCall
+
+class BackwardCall:
+    """One call of torch's way into the engine: what is asked for, and by whom."""
+
+    def __init__(self, roots: Sequence[Any], args: Any, kwargs: Any) -> None:
+        # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
+        self.roots = roots
+        self.keeps = bool(args[1] if len(args) > 1 else kwargs.get("keep_graph", True))
+        """May the graph be run again?"""
+        self.grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
+        inputs = args[3] if len(args) > 3 else kwargs.get("inputs")
+        self.inputs: tuple[Any, ...] = tuple(inputs or ())
+        """What gradients are asked for; () for those of all leaves."""
+        self.accumulates = bool(kwargs.get("accumulate_grad", False))
+        self._caller: FrameType | None = None
+        self._walked = False
+
+    @cached_property
+    def starts(self) -> list[Any]:
+        """The nodes that it starts at: fewer than roots where the engine will refuse one."""
+        from gradrepl.engine import torch_private
+        from gradrepl.engine.tensor import facts
+
+        with torch_private.DisableTorchFunction():
+            nodes = map(facts.start_of, self.roots)
+            return [node for node in nodes if node is not None]
+
+    def caller(self) -> FrameType | None:
+        """Return the frame of the user's that called; to be asked before the engine runs."""
+        if not self._walked:
+            self._walked, self._caller = True, frames.Walk(sys._getframe(1)).frame
+        return self._caller
 
 
 class Observer:

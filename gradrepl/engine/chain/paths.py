@@ -17,12 +17,20 @@ from msgspec.structs import replace
 from gradrepl import protocol as p
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import gradients, naming, search
-from gradrepl.engine.chain.gradients import amount, projection, size
+from gradrepl.engine.chain.gradients import (
+    MOST,
+    Hop,
+    PathGraph,
+    amount,
+    projection,
+    size,
+    written,
+)
 from gradrepl.engine.chain.naming import Labels
-from gradrepl.engine.chain.path_graph import MOST, Hop, PathGraph, written
 from gradrepl.engine.chain.search import ENDS, LISTED, Route, Step
-from gradrepl.engine.chain.unseen import contained
-from gradrepl.engine.chain.vjp import Runner, elements, is_custom, is_real_number, seed
+from gradrepl.engine.chain.unseen import Runner, contained, elements, is_real_number, seed
+from gradrepl.engine.code.evaluate import first_line
+from gradrepl.engine.graph.nodes import is_custom
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
@@ -136,14 +144,13 @@ def addends(request: p.AddendsOf, session: Session, place: Place) -> Addends:
     target = naming.target(request.target, session, place)
     between = graph_between(root, target)
     runner = Runner(between.graph)
-    met: list[tuple[Any, int, Any]] = []
-    for node, number, grad in between.starts:
-        if between.ends((node, number)):
-            met.append((None, 0, grad))
+    parts: list[tuple[Any, int, Any]] = [
+        (None, 0, grad) for node, number, grad in between.starts if between.ends((node, number))
+    ]
 
     def note(node: int, hop: Hop, arrived: list[Any], leaving: Any) -> None:
         if between.ends((hop.node, hop.number)):
-            met.append((between.graph.nodes[node], hop.edge, leaving))
+            parts.append((between.graph.nodes[node], hop.edge, leaving))
 
     with careful(runner, between) as notes:
         total = gradients.accumulate(between, runner, note)
@@ -153,7 +160,7 @@ def addends(request: p.AddendsOf, session: Session, place: Place) -> Addends:
     return Addends(
         root=root.name,
         target=target.name,
-        count=len(met),
+        count=len(parts),
         addends=tuple(
             Addend(
                 sender=labels.node(node) if node is not None else "the caller",
@@ -165,7 +172,7 @@ def addends(request: p.AddendsOf, session: Session, place: Place) -> Addends:
                 norm=size(grad),
                 share=projection(grad, whole, norm),
             )
-            for node, edge, grad in met[:ADDENDS]
+            for node, edge, grad in parts[:ADDENDS]
         ),
         notes=(*notes, *runner.notes(), *truth.notes),
         **truth.compared(total),
@@ -223,16 +230,15 @@ def ask_torch(between: PathGraph, runner: Runner, session: Session) -> Truth:
     try:
         session.stepper.check_nested_backward()
     except StateError:
-        said = "not compared with torch.autograd.grad: this stop holds the engine's own thread."
-        return Truth(None, False, [said])
+        why = "not compared with torch.autograd.grad: this stop holds the engine's own thread."
+        return Truth(None, False, [why])
     for node in between.order:
         if is_custom(between.graph.nodes[node]):
             runner.count(between.graph.nodes[node])
     try:
         grad, notes = gradients.true_gradient(between, user_code=False)  # we are contained
     except RuntimeError as error:
-        text = str(error).partition("\n")[0]
-        return Truth(None, False, [f"torch.autograd.grad raised: {text}"])
+        return Truth(None, False, [f"torch.autograd.grad raised: {first_line(error)}"])
     return Truth(grad, True, notes)
 
 
@@ -263,15 +269,9 @@ def _linear(between: PathGraph, listed: Sequence[Listed], whole: Any) -> list[st
     """Say so where all paths are listed and do not add up: some backward is not linear."""
     if between.count != len(listed) or whole is None:
         return []
-    left = remainder(listed, whole)
-    most = max(
-        (gradients.biggest(each.grad) for each in listed if each.grad is not None), default=0.0
-    )
-    scale = max(most, gradients.biggest(whole))
-    close = gradients.biggest(left) <= gradients.tolerance(whole.dtype) * scale * max(
-        1, len(listed)
-    )
-    if close or scale == math.inf:
+    scale = gradients.biggest_of([whole, *(each.grad for each in listed)])
+    slack = gradients.tolerance(whole.dtype) * scale * max(1, len(listed))
+    if gradients.biggest(remainder(listed, whole)) <= slack or scale == math.inf:
         return []
     return ["the paths do not add up: a backward on the way is not linear in its gradient."]
 

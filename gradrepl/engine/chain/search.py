@@ -15,9 +15,8 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
-from gradrepl.engine.chain.gradients import Port
-from gradrepl.engine.chain.path_graph import Hop, PathGraph
-from gradrepl.engine.chain.vjp import Runner, seed
+from gradrepl.engine.chain.gradients import Hop, PathGraph, Port
+from gradrepl.engine.chain.unseen import Runner, seed
 from gradrepl.engine.tensor import figures
 
 LISTED = 50

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from gradrepl.engine.export.snapshot import Snapshot
 from gradrepl.engine.graph.nodes import Labelled
-from gradrepl.engine.graph.recorder import BackwardCall, Recorder
-from gradrepl.engine.observers import Depth, Look, Observer
+from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.observers import BackwardCall, Depth, Look, Observer
 from gradrepl.engine.tensor import figures
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.events import NodeEvent, PassEvent, View
 from gradrepl.engine.graph.nodes import Labelled
-from gradrepl.engine.graph.recorder import SMALL, BackwardCall, Recorder
-from gradrepl.engine.observers import Depth
+from gradrepl.engine.graph.recorder import SMALL, Recorder
+from gradrepl.engine.observers import BackwardCall, Depth
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names

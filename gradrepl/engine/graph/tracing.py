@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from gradrepl.engine.code import evaluate, frames
-from gradrepl.engine.observers import Depth, Look, Observer
+from gradrepl.engine.observers import BackwardCall, Depth, Look, Observer
 from gradrepl.model import GraphView, NodeRow, OpRow
 from gradrepl.model.running import Shape
 from gradrepl.model.traced import TracedPass
 
 if TYPE_CHECKING:
-    from gradrepl.engine.graph.recorder import BackwardCall, Recorder
+    from gradrepl.engine.graph.recorder import Recorder
     from gradrepl.engine.stopping.stepper import Stepper
 
 OPS, PASSES, NODES = 20_000, 200, 5_000

@@ -17,8 +17,8 @@ from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.backward import Pass
 from gradrepl.engine.graph.graph import Graph
-from gradrepl.engine.graph.recorder import BackwardCall, Recorder
-from gradrepl.engine.observers import Depth, Look
+from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.observers import BackwardCall, Depth, Look
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper

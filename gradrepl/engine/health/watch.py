@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.graph.recorder import BackwardCall, Recorder
+from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.health import measure, route
 from gradrepl.engine.health.clipping import Clips
 from gradrepl.engine.health.clock import Clock
@@ -27,7 +27,7 @@ from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Scaling
 from gradrepl.engine.health.telling import Telling
 from gradrepl.engine.health.tracked import KEPT, LOST, Tracked
-from gradrepl.engine.observers import Depth, Look
+from gradrepl.engine.observers import BackwardCall, Depth, Look
 from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
 

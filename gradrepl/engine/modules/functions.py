@@ -182,18 +182,18 @@ def _text(value: Any) -> str:
 
 def _sources(function: Any) -> tuple[str, str, Site | None]:
     """Return the sources of forward (with setup_context, if there is one) and backward."""
-    forward, site = _source(function, "forward")
-    setup, _ = _source(function, "setup_context")
-    backward, _ = _source(function, "backward")
+    forward, site = source(function, "forward")
+    setup, _ = source(function, "setup_context")
+    backward, _ = source(function, "backward")
     if not backward:
-        backward, _ = _source(function, "vjp")
+        backward, _ = source(function, "vjp")
     return "\n".join(filter(None, (forward, setup))), backward, site
 
 
-def _source(function: Any, name: str) -> tuple[str, Site | None]:
-    """Return the text of one method of the user's own, and where it begins."""
+def source(function: Any, name: str) -> tuple[str, Site | None]:
+    """Return the text of one method of the user's own, and where it begins; None: torch's own."""
     method = inspect.getattr_static(function, name, None)
-    method = getattr(method, "__func__", method)
+    method = inspect.unwrap(getattr(method, "__func__", method))
     code = getattr(method, "__code__", None)
     if code is None or frames.kind(code) == frames.TORCH:
         return "", None
