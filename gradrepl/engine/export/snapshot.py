@@ -12,15 +12,11 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
-
-from gradrepl.engine import torch_private
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Order
 from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import Recorder
-from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names
 from gradrepl.model import NodeRow, OpRow, Taken
 
@@ -126,7 +122,7 @@ class Snapshot:
                 if path and len(kinds) < KINDS:
                     kinds.append((prefix + path, type(module).__name__))
         some = (self._sequence[node] for node in range(min(len(self), 500)))
-        recorded = any(self._op(number) is not None for number in some)
+        recorded = any(self._op_of(number) is not None for number in some)
         edges = sum(target >= 0 for target in self.targets)
         return Taken(
             serial=serial,
@@ -173,13 +169,10 @@ class Snapshot:
             place = self._rest[node]
         return place
 
-    def _op(self, sequence: int) -> Call | None:
-        return None if sequence >= nodes.NO_SEQUENCE else self._op_of(sequence)
-
     def row(self, node: int) -> NodeRow:
         """Return one node."""
         number = self._sequence[node]
-        op = self._op(number)
+        op = self._op_of(number)
         label = self._labels.get(node, "")
         leaf = bool(self._leaves[node])
         first, last = self.offsets[node], self.offsets[node + 1]
@@ -220,25 +213,10 @@ class Snapshot:
 
 def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:
     """Yield (node, what it saved, 'freed' or 'changed in place' if any of it is)."""
-    with torch_private.DisableTorchFunction():
-        for place, node in enumerate(live):
-            found: list[str] = []
-            problem = ""
-            for name, value, state in nodes.saved(node):
-                if state in ("freed", "changed in place"):
-                    problem = problem if problem == "freed" else state
-                if len(found) < LISTED and (isinstance(value, torch.Tensor) or state != "ok"):
-                    found.append(_said(name, value, state))
-            if found or problem:
-                yield place, (tuple(found), problem)
-
-
-def _said(name: str, value: Any, state: str) -> str:
-    if not isinstance(value, torch.Tensor):
-        return f"{name} {state}"
-    version = facts.version(value)
-    seen = "" if version is None else f" v{version}"
-    return f"{name} {facts.shape(value)}{seen}" + ("" if state == "ok" else f" {state}")
+    for place, node in enumerate(live):
+        texts, problem = nodes.saved_texts((node,), LISTED)
+        if texts or problem:
+            yield place, (texts, problem)
 
 
 class Ran:

@@ -31,7 +31,7 @@ from gradrepl.engine.forward.events import OpEvent
 from gradrepl.engine.forward.flow import Cuts, Flow, ModulePaths
 from gradrepl.engine.forward.functions import DISPATCH, behind, past_the_door, trampoline
 from gradrepl.engine.forward.regions import Regions
-from gradrepl.engine.memory.writes import Writes
+from gradrepl.engine.memory.remembered import Writes
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.torch_private import (
     DeviceContext,

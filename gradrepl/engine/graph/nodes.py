@@ -7,7 +7,7 @@ that nobody runs, a file, a trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache, cached_property
 from types import FrameType
@@ -99,7 +99,7 @@ def unpack_hooks(node: Any) -> list[Any]:
 
 
 def _attributes(node: Any) -> tuple[str, ...]:
-    return ("saved_tensors",) if is_custom(node) else _saved_attributes(type(node))
+    return ("saved_tensors",) if is_custom(node) else _saved_attributes(type(node))  # type: ignore[arg-type]
 
 
 @cache
@@ -136,6 +136,27 @@ def saved_records(node: Any, names: Names) -> tuple[Saved, ...]:
             elif value is not None or state != "ok":
                 records.append(Saved(name=short, value=text_of(value)[:60], state=state))
     return tuple(records[:LISTED])
+
+
+def saved_texts(several: Iterable[Any], most: int) -> tuple[tuple[str, ...], str]:
+    """Return ``most`` saved values as text; 'freed' or 'changed in place' if any of them is."""
+    texts: list[str] = []
+    problem = ""
+    with torch_private.DisableTorchFunction():
+        for short, value, state in (each for node in several for each in saved(node)):
+            if state == "freed" or (state == "changed in place" and not problem):
+                problem = state
+            if len(texts) < most and (isinstance(value, torch.Tensor) or state != "ok"):
+                texts.append(_saved_text(short, value, state))
+    return tuple(texts), problem
+
+
+def _saved_text(short: str, value: Any, state: str) -> str:
+    if not isinstance(value, torch.Tensor):
+        return f"{short} {state}"
+    version = facts.version(value)
+    seen = "" if version is None else f" v{version}"
+    return f"{short} {facts.shape(value)}{seen}" + ("" if state == "ok" else f" {state}")
 
 
 def shape(node: Any) -> tuple[int, ...] | None:

@@ -6,17 +6,33 @@ from typing import Any
 
 import torch
 
+from gradrepl import protocol as p
 from gradrepl.draw.numbers import size
+from gradrepl.engine.answers import on
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import without_gc
 from gradrepl.engine.memory import layout, relations, storages
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import GRADIENT, PARAMETER
-from gradrepl.engine.memory.survey import Survey, in_brackets
+from gradrepl.engine.memory.survey import Survey, in_brackets, pieces_of
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Sharing
 
 ELSEWHERE, CLONE, COMPUTED, SEPARATE = "same storage, other bytes", "clone", "computed", "separate"
 EQUAL = 1 << 20
 """Elements up to which two tensors are compared."""
+
+
+@on(p.AskSharing)
+def _(request: p.AskSharing, session: Session, place: Place) -> Sharing:
+    names = [request.a, request.b]
+    values = [session.evaluate(text, place) for text in names]
+    with figures.quiet(), without_gc():
+        survey = Survey(session, place)
+        a, b = (pieces_of(*each, survey.pieces) for each in zip(names, values, strict=True))
+        return Pair(survey, names, values, a, b).record()
 
 
 class Pair:
@@ -270,17 +286,13 @@ COPYING = frozenset(
 """Nodes (less 'Backward0') that only move elements about."""
 
 
-def _short(path: list[str]) -> list[str]:
-    return [name.rstrip("0123456789").removesuffix("Backward") for name in path]
-
-
 def _copying(path: list[str]) -> bool:
-    words = set(_short(path))
+    words = set(map(nodes.kind, path))
     return bool(words & {"Clone", "ToCopy"}) and words <= COPYING
 
 
 def _made(path: list[str], other: str) -> str:
-    words = _short(path)
+    words = list(map(nodes.kind, path))
     if words == ["Clone"]:
         return f"is a copy of {other} (clone)"
     if words[:2] == ["UnsafeView", "Clone"] and _copying(path):

@@ -61,6 +61,10 @@ class Group:
         """Return how many names it has beside those that only the graph has."""
         return sum(piece.owner != SAVED for piece in self.pieces)
 
+    def tensors(self, saved: bool = False) -> set[int]:
+        """Return the identities of its tensors; with ``saved`` also of what only the graph has."""
+        return {id(piece.value) for piece in self.pieces if saved or piece.owner != SAVED}
+
     @cached_property
     def named(self) -> list[tuple[Layout, Piece]]:
         """Tensors that have a name of the user's, with their places; those with gradient first."""
@@ -100,13 +104,8 @@ class Group:
 
     def _members(self, shown: list[int], site_of: SiteOf) -> Iterable[Member]:
         alive = [place for place in shown if self.pieces[place].storage is not None]
-        numbers = dict(
-            zip(
-                alive,
-                relations.counter_groups([self.pieces[at].value for at in alive]),
-                strict=True,
-            )
-        )
+        counters = relations.counter_groups([self.pieces[at].value for at in alive])
+        numbers = dict(zip(alive, counters, strict=True))
         first: dict[int, int] = {}
         for place in shown:
             piece = self.pieces[place]

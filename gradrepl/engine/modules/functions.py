@@ -1,26 +1,30 @@
-"""The answer to ``:fn``: a node, what it is made of, and the module whose call made it."""
+"""A node, what it is made of, and the module whose call made it (``:fn``); a tensor's gradient."""
 
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
+from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.evaluate import text_of
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.nodes import Labelled
+from gradrepl.engine.modules.graphs import walked
 from gradrepl.engine.modules.reach import Optimizers
 from gradrepl.engine.modules.tree import Tree
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
-from gradrepl.engine.tensor import facts, report
+from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.engine.tensor import names as engine_names
 from gradrepl.engine.tensor.names import Names
-from gradrepl.errors import UsageError
+from gradrepl.errors import AutogradError, UsageError
 from gradrepl.model import FunctionInfo, FunctionNode, ParameterRow, Site
 
 SOURCE = 4_000
@@ -30,6 +34,37 @@ NEAR = 2_000
 """Ops before and after one that are looked at for those of the same call of a module."""
 MADE = 20_000
 """Nodes searched for those that a module's call made."""
+
+
+@on(p.FunctionOf)
+def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
+    target = request.target.strip()
+    if target.startswith("#"):
+        node, source = place_of(target, session, place)
+        with figures.quiet():
+            return function(node, target, source, session, place)
+    value = session.evaluate(target, place)
+    if is_function(value):
+        return of_class(value, target)
+    with figures.quiet():
+        node = value if is_node(value) else _node_of(value, target, session, place)
+        source = walked(node, session, place)
+        return function(node, target, source, session, place)
+
+
+def _node_of(value: object, name: str, session: Session, place: Place) -> object:
+    if not isinstance(value, torch.Tensor):
+        raise UsageError(
+            f"'{name}' is a {type(value).__name__}, not a tensor, a node or a Function.",
+            "Name a tensor that was computed, or #N at a backward stop.",
+        )
+    node = facts.node_of(value)
+    if node is None:
+        why = report.everything(value, name, session, place).leaf_why
+        raise AutogradError(
+            f"'{name}' has no grad_fn: it is {why}", "Name a tensor that was computed from it."
+        )
+    return node
 
 
 def is_node(value: Any) -> bool:
@@ -56,19 +91,18 @@ def of_class(function: Any, of: str) -> FunctionInfo:
     )
 
 
-def function(node: Any, of: str, source: Any, session: Session, place: Place) -> FunctionInfo:
+def function(node: Any, of: str, source: Labelled, session: Session, place: Place) -> FunctionInfo:
     """Return what a node is; ``source`` is the graph in which it lies."""
     names: Names = source.names
-    number = int(node._sequence_nr())
     recorder = session.recorder
-    op = recorder.op_of(number) if number < nodes.NO_SEQUENCE else None
     at = source.graph.index[node]
+    op = source.op(at)
     path = source.module(at)
     module = _module(path, names)
     made: tuple[FunctionNode, ...] = ()
     if op is not None and op.module:
         made = tuple(_nodes(source, _call_of(op, recorder.ops)))
-    custom = isinstance(node, torch.autograd.function.BackwardCFunction)
+    custom = nodes.is_custom(node)
     forward, backward, site = _sources(_class_of(node)) if custom else ("", "", None)
     saved = nodes.saved_records(node, names)
     return FunctionInfo(
@@ -77,7 +111,7 @@ def function(node: Any, of: str, source: Any, session: Session, place: Place) ->
         label=source.label(at),
         custom=custom,
         kind=_kind(_class_of(node)) if custom else "",
-        sequence=None if number >= nodes.NO_SEQUENCE else number,
+        sequence=nodes.sequence(node),
         module=path if module is not None else "",
         module_class=type(module).__name__ if module is not None else "",
         parameters=_parameters(path, module, session, place),
@@ -127,11 +161,11 @@ def _inside(path: str, module: str) -> bool:
     return path == module or path.startswith(f"{module}.")
 
 
-def _nodes(source: Any, numbers: range) -> Iterator[FunctionNode]:
+def _nodes(source: Labelled, numbers: range) -> Iterator[FunctionNode]:
     """Yield the nodes of a graph that have these sequence numbers, in the order of the forward."""
     graph = source.graph
-    found = [at for at in range(min(len(graph), MADE)) if graph.sequence(at) in numbers]
-    for at in sorted(found, key=graph.sequence)[:LISTED]:
+    made = [at for at in range(min(len(graph), MADE)) if graph.sequence(at) in numbers]
+    for at in sorted(made, key=graph.sequence)[:LISTED]:
         op = source.op(at)
         site = op.site if op is not None else None
         label = source.label(at)
@@ -139,7 +173,7 @@ def _nodes(source: Any, numbers: range) -> Iterator[FunctionNode]:
             name=source.name(at),
             label="" if op is not None and label == op.module else label,
             op=f"%{op.id} {op.name}" if op is not None else "",
-            place=f"{os.path.basename(site.file)}:{site.line}" if site else "",
+            place=site.place if site else "",
             saved_nbytes=_bytes(graph.nodes[at]),
         )
 
@@ -222,3 +256,52 @@ def place_of(target: str, session: Session, place: Place) -> tuple[Any, Any]:
             "':nodes' lists them.",
         )
     return backward.graph.nodes[node], backward
+
+
+# -- a tensor's gradient ---------------------------------------------------------------------------
+
+
+@on(p.Retain)
+def _(request: p.Retain, session: Session, place: Place) -> Answer:
+    tensor = session.tensor(request.expression, place)
+    name = request.expression
+    with figures.quiet():
+        if not tensor.requires_grad:
+            why = report.everything(tensor, name, session, place).leaf_why
+            raise AutogradError(
+                f"'{name}' will get no gradient: it does not require one. It is {why}",
+                "Give a leaf requires_grad=True before the forward.",
+            )
+        if facts.is_leaf(tensor):
+            return model.Notice(message=f"'{name}' is a leaf: a leaf keeps its gradient already.")
+        if tensor.retains_grad:
+            return model.Notice(message=f"'{name}' keeps its gradient already.")
+        tensor.retain_grad()
+    when = "from the next backward on"
+    backward = getattr(place.event, "backward", None)
+    if backward is not None:
+        at = backward.graph.index.get(facts.node_of(tensor))
+        if at is not None and not backward.is_done(at):
+            when = "from this backward on"
+    return model.Notice(
+        message=f"'{name}' keeps its gradient {when}, as after {name}.retain_grad(): "
+        f"{name}.grad has it."
+    )
+
+
+@on(p.Gradient)
+def _(request: p.Gradient, session: Session, place: Place) -> Answer:
+    tensor = session.tensor(request.expression, place)
+    with figures.quiet():
+        grad = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
+        if grad is not None:
+            return report.everything(grad, f"{request.expression}.grad", session, place)
+        _, why = report.gradient(tensor, request.expression, session, place)
+    return model.Notice(message=f"the gradient of '{request.expression}' is {why}")
+
+
+@on(p.LeafWhy)
+def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
+    tensor = session.tensor(request.expression, place)
+    why = report.everything(tensor, request.expression, session, place).leaf_why
+    return model.Notice(message=f"'{request.expression}' is {why}")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from gradrepl.engine.memory.owners import elements
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names, reachable
 from gradrepl.model import Stray
 
-INSIDE = 256
-"""Elements of one list or dict that are looked at."""
 LISTED = 64
 
 
@@ -58,13 +56,7 @@ class Kept(NamedTuple):
 def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield ``value`` and, of a list, tuple or dict, what is in it."""
     yield name, value
-    if isinstance(value, (list, tuple)):
-        plain: Any = list if isinstance(value, list) else tuple  # a subclass may do what it likes
-        for place, each in enumerate(islice(plain.__iter__(value), INSIDE)):
-            yield f"{name}[{place}]", each
-    elif type(value) is dict:
-        for key, each in list(value.items())[:INSIDE]:
-            yield f"{name}[{key!r}]", each
+    yield from elements(name, value)
 
 
 def ids_in(spaces: list[Mapping[str, Any]]) -> set[int]:
