@@ -217,7 +217,7 @@ def walk(between: PathGraph, runner: Runner) -> tuple[str, list[Listed], Any]:
 
 
 def _largest(between: PathGraph, runner: Runner) -> list[Listed]:
-    largest = search.Largest(between, search.Derivatives(between, runner))
+    largest = search.Largest(between, runner)
     target = between.graph.nodes[between.target]
     return [
         Listed(start, route, seed(target, between.number, route.product))

@@ -202,7 +202,7 @@ class Muted:
         self.thread = threading.get_ident()
         self.hooks: dict[tuple[int, str], tuple[Any, str]] = {}
 
-    def met(self, hook: Any) -> None:
+    def note(self, hook: Any) -> None:
         """A hook of the user's would run now."""
         node = torch_private.running_node()
         name = nodes.name(node) if node is not None else "a leaf"
@@ -220,18 +220,17 @@ class Muted:
         ]
 
 
-class _Mute:
-    """Stands in for one hook: silent in our own thread."""
+def _muted(hook: Any, muted: Muted) -> Callable[..., Any]:
+    """Return what stands in for one hook: silent in our own thread."""
 
-    def __init__(self, hook: Any, muted: Muted) -> None:
-        self.hook, self.muted = hook, muted
-
-    def __call__(self, *grads: Any) -> Any:
-        if threading.get_ident() != self.muted.thread:
-            return self.hook(*grads)
-        if not _ours(self.hook):
-            self.muted.met(self.hook)
+    def mute(*grads: Any) -> Any:
+        if threading.get_ident() != muted.thread:
+            return hook(*grads)
+        if not _ours(hook):
+            muted.note(hook)
         return None
+
+    return mute
 
 
 def _ours(hook: Any) -> bool:
@@ -294,11 +293,11 @@ def unseen(user_code: bool) -> Iterator[Muted]:
     with torch_private.DisableTorchFunction():
         retaining, tables = _heap()
         before = [(tensor, tensor.grad) for tensor in retaining]
-    stood: list[tuple[OrderedDict[int, Any], int, Any, _Mute]] = []
+    stood: list[tuple[OrderedDict[int, Any], int, Any, Any]] = []
     try:
         for table in tables:
             for key, hook in list(table.items()):
-                mute = _Mute(hook, muted)
+                mute = _muted(hook, muted)
                 stood.append((table, key, hook, mute))
                 table[key] = mute
         with contained(user_code):

@@ -190,15 +190,14 @@ def _arguments(
         name = argument.name
         target, number = edges.get(name, (None, 0))
         value = saved.get(name)
-        if name in saved and (value is not None or str(argument.type) != "Tensor"):
-            pass
-        elif target is not None:
-            value = _made_up(target, int(number))
-            made.missing.append(name)
-        elif argument.has_default_value():
-            value = argument.default_value
-        else:
-            return None
+        if name not in saved or (value is None and str(argument.type) == "Tensor"):
+            if target is not None:
+                value = _made_up(target, int(number))
+                made.missing.append(name)
+            elif argument.has_default_value():
+                value = argument.default_value
+            else:
+                return None
         if argument.kwarg_only:
             made.kwargs[name] = value
         else:

@@ -25,11 +25,10 @@ from gradrepl.engine import torch_private
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import Patch
 from gradrepl.engine.explain.leaf import said
-from gradrepl.engine.forward import calls, functions
-from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.forward import calls
+from gradrepl.engine.forward.calls import DISPATCH, Call, behind, past_the_door, trampoline
 from gradrepl.engine.forward.events import OpEvent
 from gradrepl.engine.forward.flow import Cuts, Flow, ModulePaths
-from gradrepl.engine.forward.functions import DISPATCH, behind, past_the_door, trampoline
 from gradrepl.engine.forward.regions import Regions
 from gradrepl.engine.memory.remembered import Writes
 from gradrepl.engine.tensor import facts
@@ -220,7 +219,7 @@ class Recorder(TorchFunctionMode):
         """Run one call of torch's API, recorded."""
         what = calls.kind(func)
         if what.foreign:
-            func = functions.original(func, sys._getframe(1))
+            func = calls.original(func, sys._getframe(1))
             what = calls.kind(func)
         if what.silent or (what.of_leaf and _plain_leaf(args[0])):
             return func(*args, **kwargs) if kwargs else func(*args)

@@ -36,6 +36,26 @@ NOBODY = Names(())
 """The names that a pass knows after its end."""
 
 
+class Asked:
+    """At which nodes of a pass it is asked, before or after they run, whether to stop."""
+
+    def __init__(self, when: str) -> None:
+        self.when = when
+        self.places: Collection[int] = ()
+        """Nodes at which something armed may stop."""
+        self.quiet = c.NEVER_QUIET
+        """Norms of gradients at which it will not."""
+        self.hooked: set[int] = set()
+
+    def fresh(self, total: int) -> list[int]:
+        """Return the nodes that have no hook yet, and take it that they have one now."""
+        if len(self.hooked) == total:
+            return []
+        fresh = [place for place in self.places if place not in self.hooked]
+        self.hooked.update(fresh)
+        return fresh
+
+
 class Pass(Labelled):
     """One backward while it runs."""
 
@@ -52,13 +72,7 @@ class Pass(Labelled):
         self._root = call.roots[0]
         self.parked = False
         """Did anybody stop in it?"""
-        self._asked_before: Collection[int] = ()
-        self._asked_after: Collection[int] = ()
-        """Nodes at which something armed may stop."""
-        self._quiet_before = self._quiet_after = c.NEVER_QUIET
-        """Norms of gradients at which it will not."""
-        self._hooked_before: set[int] = set()
-        self._hooked_after: set[int] = set()
+        self._before, self._after = Asked("before"), Asked("after")
         self._small = len(self.graph) <= SMALL
         """Is the norm of every gradient noted on the way, where somebody stops?"""
         self._watched_to_end = True
@@ -69,16 +83,15 @@ class Pass(Labelled):
             id(getattr(node, "variable", None)): place
             for place, node in enumerate(self.graph.nodes)
         }
-        targets = []
-        for each in inputs:
-            node = getattr(each, "node", None) or getattr(each, "grad_fn", None)
-            place = self.graph.index.get(node) if node is not None else leaves.get(id(each))
-            targets.append(-1 if place is None else place)
-        return targets
+        live = [getattr(x, "node", None) or getattr(x, "grad_fn", None) for x in inputs]
+        return [
+            leaves.get(id(each), -1) if node is None else self.graph.index.get(node, -1)
+            for each, node in zip(inputs, live, strict=True)
+        ]
 
     @cached_property
     def view(self) -> View:
-        """Rows and paths for a face."""
+        """Rows and paths for a client."""
         return View(self)
 
     @property
@@ -112,8 +125,9 @@ class Pass(Labelled):
 
     def _begin(self) -> None:
         self._arm()
-        everywhere = len(self._asked_before) == len(self.graph)
-        if self._small and (everywhere or self._sifts()):
+        everywhere = len(self._before.places) == len(self.graph)
+        sifts = any(low <= high for low, high in (self._before.quiet, self._after.quiet))
+        if self._small and (everywhere or sifts):
             self.recorder.deepen(Depth.NORM)
         if self.recorder.shared or not everywhere:
             self.recorder.attach()  # else every node is seen where it is asked
@@ -150,8 +164,8 @@ class Pass(Labelled):
                 self.recorder.deepen(Depth.NORM)
             self._hook()
             return
-        self._hooked_before.clear()
-        self._hooked_after.clear()
+        self._before.hooked.clear()
+        self._after.hooked.clear()
         self.recorder.stop_no_more()
         if not self.recorder.shared:
             self._watched_to_end = False  # the rest of the run is not seen
@@ -159,33 +173,17 @@ class Pass(Labelled):
 
     def _arm(self) -> None:
         """Know at which nodes something armed may stop, and at which norms it will not."""
-        self._asked_before, self._quiet_before = self._asked("before")
-        self._asked_after, self._quiet_after = self._asked("after")
-
-    def _asked(self, when: str) -> tuple[Collection[int], c.Norms]:
-        active = self.stepper.armed.asking(c.NODE, when)
-        if not active:
-            return (), c.NEVER_QUIET
-        lows, highs = zip(*(each.quiet() for each in active), strict=True)
-        return self._possible(active, when), (max(lows), min(highs))
-
-    def _sifts(self) -> bool:
-        """Are there norms at which nothing that is armed needs to be asked?"""
-        (a, b), (c, d) = self._quiet_before, self._quiet_after
-        return a <= b or c <= d
+        for asked in (self._before, self._after):
+            active = self.stepper.armed.asking(c.NODE, asked.when)
+            asked.places, asked.quiet = (), c.NEVER_QUIET
+            if active:
+                lows, highs = zip(*(each.quiet() for each in active), strict=True)
+                asked.quiet = max(lows), min(highs)
+                asked.places = self._possible(active, asked.when)
 
     def _hook(self) -> None:
-        fresh, recorder = self._fresh, self.recorder
-        recorder.stop_before(fresh(self._asked_before, self._hooked_before), self._before)
-        recorder.stop_after(fresh(self._asked_after, self._hooked_after), self._after)
-
-    def _fresh(self, asked: Collection[int], hooked: set[int]) -> list[int]:
-        """Return the nodes that have no such hook yet, and take it that they have one now."""
-        if len(hooked) == len(self.graph):
-            return []
-        fresh = [place for place in asked if place not in hooked]
-        hooked.update(fresh)
-        return fresh
+        self.recorder.stop_before(self._before.fresh(len(self.graph)), self._at_begin)
+        self.recorder.stop_after(self._after.fresh(len(self.graph)), self._at_end)
 
     def _possible(self, active: list[c.Base], when: str) -> Collection[int]:
         """Return the nodes at which something armed may stop."""
@@ -203,7 +201,7 @@ class Pass(Labelled):
                 possible.add(event.node)
         return possible
 
-    def _before(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _at_begin(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
         stepper, recorder = self.stepper, self.recorder
         if not recorder.mine():
@@ -212,12 +210,12 @@ class Pass(Labelled):
         if node not in recorder.ran:
             recorder.note(node, grads)
         place = self.graph.index[node]
-        if place not in self._asked_before:
+        if place not in self._before.places:
             return None
         if self._small and recorder.ran[node] is None:
             first = next((grad for grad in grads if isinstance(grad, torch.Tensor)), None)
             recorder.ran[node] = None if first is None else figures.norm(first)
-        if recorder.arrivals.all_within(self._quiet_before, grads, recorder.ran[node]):
+        if recorder.arrivals.all_within(self._before.quiet, grads, recorder.ran[node]):
             return None
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
@@ -227,15 +225,15 @@ class Pass(Labelled):
             return None
         return tuple(event.grad_in)
 
-    def _after(self, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
+    def _at_end(self, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
         """Hook: the node has run."""
         stepper, recorder = self.stepper, self.recorder
         if not recorder.mine():
             return
         place = self.graph.index[running_node()]
-        if place not in self._asked_after:
+        if place not in self._after.places:
             return
-        if recorder.arrivals.all_within(self._quiet_after, outputs):
+        if recorder.arrivals.all_within(self._after.quiet, outputs):
             return
         recorder.running.pop(threading.get_ident(), None)
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "after")

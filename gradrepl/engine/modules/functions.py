@@ -11,6 +11,7 @@ import torch
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.chain.naming import node_index
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.evaluate import text_of
 from gradrepl.engine.forward.calls import Call
@@ -40,9 +41,9 @@ MADE = 20_000
 def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
     target = request.target.strip()
     if target.startswith("#"):
-        node, source = place_of(target, session, place)
+        index, source = node_index(target, session, place), session.backward_here(place)
         with figures.quiet():
-            return function(node, target, source, session, place)
+            return function(source.graph.nodes[index], target, source, session, place)
     value = session.evaluate(target, place)
     if is_function(value):
         return of_class(value, target)
@@ -98,7 +99,7 @@ def function(node: Any, of: str, source: Labelled, session: Session, place: Plac
     at = source.graph.index[node]
     op = source.op(at)
     path = source.module(at)
-    module = _module(path, names)
+    module = next((module for module, known in names.each_module() if known == path), None)
     made: tuple[FunctionNode, ...] = ()
     if op is not None and op.module:
         made = tuple(_nodes(source, _call_of(op, recorder.ops)))
@@ -123,17 +124,6 @@ def function(node: Any, of: str, source: Labelled, session: Session, place: Plac
         backward_source=backward,
         source_site=site,
     )
-
-
-def _module(path: str, names: Names) -> Any:
-    """Return the module that is known by ``path``, or None."""
-    for prefix, root in names.roots:
-        if names.modules[id(root)] == path:
-            return root
-        for below, module in root.named_modules():
-            if below and prefix + below == path:
-                return module
-    return None
 
 
 def _parameters(path: str, module: Any, session: Session, place: Place) -> tuple[ParameterRow, ...]:
@@ -238,24 +228,6 @@ def source(function: Any, name: str) -> tuple[str, Site | None]:
     text = inspect.cleandoc("\n" + "".join(lines)) if lines else ""
     site = Site(code.co_filename, line, code.co_name, lines[0].strip() if lines else "")
     return text[:SOURCE], site
-
-
-def place_of(target: str, session: Session, place: Place) -> tuple[Any, Any]:
-    """Return (node, graph) for '#7', a node of the backward that is paused.
-
-    Raises:
-        UsageError: there is no such node.
-        StateError: no backward is paused.
-    """
-    backward = session.backward_here(place)
-    number = target[1:]
-    node = backward.order.at(int(number)) if number.isdecimal() and int(number) else None
-    if node is None:
-        raise UsageError(
-            f"there is no node {target}: this backward has {backward.order.total}.",
-            "':nodes' lists them.",
-        )
-    return backward.graph.nodes[node], backward
 
 
 # -- a tensor's gradient ---------------------------------------------------------------------------

@@ -156,21 +156,10 @@ class Drawing:
         self.small = len(source.graph) <= WHOLE
         self.recorded = self._recorded()
         self._paths: dict[int, str] = {}
-        self._modules = set(self.names.modules.values())
-        self._kinds = self._classes()
+        self._kinds = {path: type(module).__name__ for module, path in self.names.each_module()}
         self.unfold = tuple(self._known(each) for each in request.unfold)
         variables = (getattr(node, "variable", None) for node in source.graph.nodes[:WHOLE])
         self._leaves = {report.storage_key(each) for each in variables if each is not None}
-
-    def _classes(self) -> dict[str, str]:
-        """Return the classes of all modules, by path."""
-        kinds = {}
-        for prefix, root in self.names.roots:
-            kinds[self.names.modules[id(root)]] = type(root).__name__
-            for below, module in root.named_modules():
-                if below:
-                    kinds.setdefault(prefix + below, type(module).__name__)
-        return kinds
 
     def _recorded(self) -> bool:
         some = range(min(len(self.source.graph), 500))
@@ -184,7 +173,7 @@ class Drawing:
         """
         spellings = [path, path.partition(".")[2], *(p + path for p, _ in self.names.roots)]
         for each in spellings:
-            if each in self._modules:
+            if each in self._kinds:
                 return each
         raise UsageError(f"No module '{path}' in the current scope.", "':mods' shows all modules.")
 
@@ -252,7 +241,7 @@ class Drawing:
         """Return the path of a node's module, '' where it belongs to none that is in scope."""
         if node not in self._paths:
             path = self.source.module(node)
-            self._paths[node] = path if path in self._modules else ""
+            self._paths[node] = path if path in self._kinds else ""
         return self._paths[node]
 
     def _drawn(self, known: list[Run], first: int) -> list[NodeRow]:

@@ -132,12 +132,6 @@ class Sums:
         self.grad = ""
         self.ran = False
 
-    def keep(self, count: int, parameter: torch.Tensor, grad: str) -> None:
-        """Count a parameter of the module's own; ``count``: 0 where it is counted elsewhere."""
-        self.own += count
-        self.trainable += count if parameter.requires_grad else 0
-        self.grad = _worse(self.grad, grad)
-
     def add(self, below: Sums) -> None:
         """Take in what is below."""
         self.total += below.total
@@ -231,7 +225,10 @@ class Tree:
             count = 0 if id(parameter) in counted else numel(parameter)
             counted.add(id(parameter))
             grad, _ = self._grads.get(id(parameter), ("", None))
-            all_sums[place].keep(count, parameter, grad)
+            sums = all_sums[place]
+            sums.own += count
+            sums.trainable += count if parameter.requires_grad else 0
+            sums.grad = _worse(sums.grad, grad)
         for place in reversed(range(len(self.spots))):  # what is below comes later
             sums, parent = all_sums[place], self.spots[place].parent
             sums.total += sums.own
