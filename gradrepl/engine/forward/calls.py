@@ -129,7 +129,7 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
             yield from tensors_in(item)
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@dataclass(init=False, slots=True, eq=False, repr=False)
 class Call:
     """One op while it runs, and, once ``settle`` was called, the little that is kept of it."""
 
@@ -145,18 +145,18 @@ class Call:
     module_class: str
     depth: int
     mode: str
-    seq: int = 0
-    seq_end: int = 0
+    seq: int
+    seq_end: int
     """The numbers of the nodes that it made: from the first up to, not including, the second."""
-    result: Any = None
-    shape: tuple[int, ...] | None = None
-    dtype: str = ""
+    result: Any
+    shape: tuple[int, ...] | None
+    dtype: str
     """Of its first output."""
-    duration: float = 0.0
-    started: float = 0.0
-    versions: list[tuple[torch.Tensor, int]] | None = None
+    duration: float
+    started: float
+    versions: list[tuple[torch.Tensor, int]] | None
     """Of its inputs, before it ran."""
-    bumped: tuple[str, ...] = ()
+    bumped: tuple[str, ...]
 
     def note_versions(self) -> None:
         """Remember the versions of the inputs, before the op runs."""

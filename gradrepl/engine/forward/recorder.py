@@ -14,7 +14,7 @@ import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from copy import copy
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -249,24 +249,20 @@ class Recorder(TorchFunctionMode):
         return self.run(self._begin(what, func, args, kwargs, walk), call_it, what)
 
     def _begin(self, what: calls.Kind, func: Any, args: Any, kwargs: Any, walk: Any) -> Call:
-        number = self.last_id = self.last_id + 1
-        site = frames.site(walk.frame)
-        self._regions.note(site)
-        module, module_class = self.paths.of(walk, number)
-        call = Call(
-            number,
-            what.name,
-            func,
-            args,
-            kwargs,
-            walk.frame,
-            site,
-            walk.module_frames,
-            module,
-            module_class,
-            self.depth,
-            self._mode(walk.checkpoint),
-        )
+        call = Call()
+        call.id = self.last_id = self.last_id + 1
+        call.name = what.name
+        call.function, call.args, call.kwargs, call.result = func, args, kwargs, None
+        call.frame = walk.frame
+        call.site = frames.site(walk.frame)
+        self._regions.note(call.site)
+        call.module_frames = walk.module_frames
+        call.module, call.module_class = self.paths.of(walk, call.id)
+        call.depth = self.depth
+        call.shape, call.dtype, call.bumped = None, "", ()
+        call.started = call.duration = 0.0
+        call.versions = None
+        call.mode = self._mode(walk.checkpoint)
         if what.changes or "out" in kwargs:
             with torch_private.DisableTorchFunction():
                 call.note_versions()
@@ -371,23 +367,16 @@ class AtenRecorder(TorchDispatchMode):  # type: ignore[misc]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one aten op, recorded."""
-        recorder, kwargs, sequence = self.recorder, kwargs or {}, sequence_number()
+        recorder, kwargs = self.recorder, kwargs or {}
         if not recorder.stepper.sees():
             return func(*args, **kwargs)
-        recorder.last_id += 1
-        call = replace(
-            self.outer,
-            id=recorder.last_id,
-            name=str(func),
-            function=func,
-            args=args,
-            kwargs=kwargs,
-            depth=recorder.depth,
-            seq=sequence,
-            seq_end=sequence,
-            started=0.0,
-            versions=None,
-        )
+        call = copy(self.outer)
+        call.id = recorder.last_id = recorder.last_id + 1
+        call.name = str(func)
+        call.function, call.args, call.kwargs = func, args, kwargs
+        call.depth = recorder.depth
+        call.started, call.versions = 0.0, None
+        call.seq = call.seq_end = sequence_number()
         return recorder.run(call, lambda function, args, kwargs: function(*args, **kwargs), None)
 
 
