@@ -40,7 +40,7 @@ def rule(request: p.RuleOf, session: Session, place: Place) -> Rule:
         return _of_name(node)
     labels = Labels(session, place)
     forward, formulas, source, code = _written(node)
-    grads, said = _arriving(node, place)
+    grads, arriving = _arriving(node, place)
     notes: list[str] = []
     gains = () if grads is None else _gains(node, grads, labels, place, notes)
     return Rule(
@@ -50,7 +50,7 @@ def rule(request: p.RuleOf, session: Session, place: Place) -> Rule:
         source=source,
         code=code,
         saved=tuple(_saved(node)),
-        arriving=said,
+        arriving=arriving,
         gains=gains,
         notes=tuple(notes),
     )

@@ -158,12 +158,14 @@ class Call:
     """Of its inputs, before it ran."""
     bumped: tuple[str, ...]
 
+    def inputs(self) -> list[torch.Tensor]:
+        """Return the tensors that it takes; while it is held."""
+        return list(tensors_in((self.args, self.kwargs)))
+
     def note_versions(self) -> None:
         """Remember the versions of the inputs, before the op runs."""
         self.versions = [
-            (tensor, tensor._version)
-            for tensor in tensors_in((self.args, self.kwargs))
-            if not tensor.is_inference()
+            (tensor, tensor._version) for tensor in self.inputs() if not tensor.is_inference()
         ]
 
     def note_bumps(self) -> None:
@@ -212,7 +214,7 @@ class Call:
 
     def record(self, name_of: Callable[[torch.Tensor], str], when: str) -> Op:
         """Return the full record: only while the op is held."""
-        inputs = list(tensors_in((self.args, self.kwargs)))[:LISTED]
+        inputs = self.inputs()[:LISTED]
         outputs = list(tensors_in(self.result))[:LISTED] if when == "after" else []
         return Op(
             **self._about(),

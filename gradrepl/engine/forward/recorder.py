@@ -341,8 +341,7 @@ class Recorder(TorchFunctionMode):
         if call.bumped:
             self.writes.note(call, self.cuts)
         if output is not None and not output.requires_grad:
-            inputs = calls.tensors_in((call.args, call.kwargs))
-            self.cuts.note(output, inputs, said(call))
+            self.cuts.note(output, call.inputs(), said(call))
         self.ops.append(call)
         if len(self.ops) > 2 * KEPT:
             del self.ops[:KEPT]

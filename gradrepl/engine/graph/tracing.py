@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class Tracing(Observer):
             replace(
                 call.row(),
                 id=len(self.ops) + 1,
-                inputs=_shapes(tensors_in((call.args, call.kwargs))),
+                inputs=_shapes(call.inputs()),
                 outputs=_shapes(tensors_in(call.result)),
             )
         )
@@ -171,7 +171,7 @@ class _Visit(Look):
             )
 
 
-def _shapes(tensors: Iterator[Any]) -> tuple[Shape, ...]:
+def _shapes(tensors: Iterable[Any]) -> tuple[Shape, ...]:
     from gradrepl.engine.tensor import facts
 
     return tuple(map(facts.shape, islice(tensors, SHAPES)))

@@ -125,9 +125,9 @@ class Owners:
         elif is_array(each.value):
             self.arrays.append(each)
 
-    def _cut(self, said: str) -> None:
-        if said not in self.cut:
-            self.cut.append(said)
+    def _cut(self, sentence: str) -> None:
+        if sentence not in self.cut:
+            self.cut.append(sentence)
 
     def _add_module(self, prefix: str, root: torch.nn.Module) -> None:
         for path, parameter in root.named_parameters(remove_duplicate=False):
@@ -197,12 +197,12 @@ def _stale(node: Any, attribute: str) -> Iterator[Saving]:
     """Yield what was saved and changed since then: reading it raises, its data can be had."""
     function = nodes.is_custom(node)
     whole = attribute if function else f"_saved_{attribute}"
-    said = _refusal(lambda: getattr(node, whole))
+    refusal = _refusal(lambda: getattr(node, whole))
     raw = getattr(node, f"_raw_{attribute}" if function else f"_raw{whole}", None)
     if not isinstance(raw, (list, tuple)):
         value = getattr(raw, "data", None)
         if isinstance(value, torch.Tensor):
-            yield Saving(node, attribute, value, _expected(said, value), said)
+            yield Saving(node, attribute, value, _expected(refusal, value), refusal)
         return
     for place, each in enumerate(raw):
         name, value = f"{attribute}[{place}]", getattr(each, "data", None)
@@ -210,9 +210,9 @@ def _stale(node: Any, attribute: str) -> Iterator[Saving]:
             continue
         alone = _refusal(each.unpack)
         # An output of the node cannot be unpacked alone: it is meant if none before it was.
-        stale = alone if nodes.STALE in alone else said if alone else ""
+        stale = alone if nodes.STALE in alone else refusal if alone else ""
         yield Saving(node, name, value, _expected(stale, value), stale)
-        said = "" if stale else said
+        refusal = "" if stale else refusal
 
 
 def _refusal(read: Callable[[], Any]) -> str:
@@ -224,9 +224,9 @@ def _refusal(read: Callable[[], Any]) -> str:
     return ""
 
 
-def _expected(said: str, value: torch.Tensor) -> int | None:
+def _expected(refusal: str, value: torch.Tensor) -> int | None:
     """Return the version that torch's message says it expected; without one that it has."""
-    number = said.partition("expected version ")[2].partition(" ")[0]
+    number = refusal.partition("expected version ")[2].partition(" ")[0]
     return int(number) if number.isdecimal() else facts.version(value)
 
 

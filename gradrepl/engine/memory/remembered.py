@@ -23,7 +23,7 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.forward.calls import Call, tensors_in
+from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.forward.flow import Cuts
 from gradrepl.engine.memory.layout import Layout, placed
 from gradrepl.engine.tensor import facts, figures
@@ -108,7 +108,7 @@ class WatchedStorage:
         self.version: int | None = facts.version(tensor)
         self.moment = moment
         """The last op recorded, and the number of the next node, at the last look."""
-        self.told: frozenset[str] = frozenset()
+        self.reported: frozenset[str] = frozenset()
         """What was told at stops."""
         self.changes: list[Change] = []
 
@@ -215,7 +215,7 @@ class Writes:
 
     def note(self, call: Call, cuts: Cuts) -> None:
         """Remember what an op wrote to that has run and bumped versions; while it is held."""
-        inputs = list(tensors_in((call.args, call.kwargs)))
+        inputs = call.inputs()
         for bump in call.bumped:  # 'input 0: v0 -> v1'
             place, _, versions = bump[6:].partition(": v")
             tensor = inputs[int(place)]

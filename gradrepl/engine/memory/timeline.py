@@ -91,7 +91,7 @@ def _(request: p.AskVersions, session: Session, place: Place) -> model.Record:
         watched, began = watch(survey, tensor, piece.name, group)
         history = Timeline(survey, tensor, request.expression, group)
         record = history.record(watched, began)
-        watched.told = frozenset(map(stale_key, record.stale))
+        watched.reported = frozenset(map(stale_key, record.stale))
         return record
 
 
@@ -342,8 +342,8 @@ class Written(Observer):
         try:
             with figures.quiet():
                 survey = Survey(self.session, place)
-                told = [_news(survey, watched) for watched in list(known.watched.values())]
-                return [line for line in told if line is not None]
+                lines = [_news(survey, watched) for watched in list(known.watched.values())]
+                return [line for line in lines if line is not None]
         except Exception as problem:  # the user's own classes, asked for what they hold
             return [model.Watch("memory", f"** {type(problem).__name__}: {problem} **"[:200])]
 
@@ -359,8 +359,8 @@ def _news(survey: Survey, watched: WatchedStorage) -> model.Watch | None:
     for write, _ in history.writes:
         alias(write, survey.owners)  # asked for now, as the tensor may soon be gone
     stale = history.stale(watched)
-    new = [each.sentence for each in stale if stale_key(each) not in watched.told]
-    watched.told = frozenset(map(stale_key, stale))
+    new = [each.sentence for each in stale if stale_key(each) not in watched.reported]
+    watched.reported = frozenset(map(stale_key, stale))
     if not silent and not new and version == before:
         return None
     still = " still, but its bytes changed unseen by the counter" if silent else ""

@@ -119,7 +119,8 @@ class Spot(NamedTuple):
     depth: int
     parent: int
     """Index of the spot that it is in, or -1."""
-    same_as: str
+    same_as: str = ""
+    """Path of the same module where it stood first, or ''."""
 
 
 class Sums:
@@ -177,21 +178,19 @@ class Tree:
         self.sums = self._add_up()
 
     def _walk(self, title: str, prefix: str, root: nn.Module) -> None:
-        todo: list[tuple[str, str, str, nn.Module, int, int]] = [
-            (title, prefix, title, root, 0, -1)
-        ]
+        todo = [Spot(title, prefix, title, root, 0, -1)]
         while todo:
-            path, below, name, module, depth, parent = todo.pop()
-            same = self._seen.get(id(module), "")
-            here = len(self.spots)
-            self.spots.append(Spot(path, below, name, module, depth, parent, same))
-            if same:
-                continue
-            self._seen[id(module)] = path
-            children = [(n, m) for n, m in module._modules.items() if m is not None]
-            todo += [
-                (below + n, f"{below}{n}.", n, m, depth + 1, here) for n, m in reversed(children)
-            ]
+            spot = todo.pop()
+            same, here = self._seen.get(id(spot.module), ""), len(self.spots)
+            self.spots.append(spot._replace(same_as=same))
+            if not same:
+                self._seen[id(spot.module)] = spot.path
+                below, depth = spot.prefix, spot.depth + 1
+                children = [(n, m) for n, m in spot.module._modules.items() if m is not None]
+                todo += [
+                    Spot(below + n, f"{below}{n}.", n, m, depth, here)
+                    for n, m in reversed(children)
+                ]
 
     def _entries(self) -> Iterator[tuple[int, str, torch.Tensor]]:
         """Yield (place of the spot, name, parameter), each module once."""
