@@ -32,9 +32,9 @@ _MODULES = {
     "runcall": "gradrepl.guest.api",
     "runeval": "gradrepl.guest.api",
     "set_trace": "gradrepl.guest.api",
-    "trace": "gradrepl.traced.trace",
+    "trace": "gradrepl.traced",
     "unload_ipython_extension": "gradrepl.line_commands",
-    "watch": "gradrepl.traced.watch",
+    "watch": "gradrepl.traced",
 }
 
 __all__ = ["__version__", *_MODULES]  # built from the table above

@@ -195,13 +195,13 @@ class BlockingLink:
     def drop(self) -> None:
         """Close this process's copy without a word to the peer: for the child after a fork."""
         self._broken = True
-        self._sock.close()
+        self._let_go()
 
     def _write(self) -> None:
         leave_signals()
         while (frame := self._frames.get()) is not None:
             try:
-                if _identity(self._sock) != self._identity:
+                if not self._is_ours():
                     raise OSError(errno.EBADF, "the descriptor was closed behind our back")
                 self._sock.sendall(frame)
             except OSError:
@@ -227,8 +227,22 @@ class BlockingLink:
     def _shut(self) -> None:
         self._broken = True
         with suppress(OSError):  # the peer was faster
-            self._sock.shutdown(socket.SHUT_RDWR)
-        self._sock.close()
+            if self._is_ours():
+                self._sock.shutdown(socket.SHUT_RDWR)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the descriptor, unless the program has: its number may be another file's now."""
+        if self._is_ours():
+            self._sock.close()
+        else:
+            self._sock.detach()
+
+    def _is_ours(self) -> bool:
+        try:
+            return _identity(self._sock) == self._identity
+        except OSError:
+            return False
 
 
 class Link:

@@ -4,11 +4,11 @@ from typing import TextIO
 
 import gradrepl
 from gradrepl.export import exporter
-from gradrepl.export.records import Graph
-from gradrepl.export.words import brief, facts, place, problem
+from gradrepl.export.files import Graph
 from gradrepl.model import NodeRow
 from gradrepl_drawings.folding import Group, Shape, drawn, shapes_of
 from gradrepl_drawings.layout import title
+from gradrepl_drawings.words import brief, facts, place, problem
 
 MOST = 200
 """Boxes that Mermaid draws in reasonable time."""

@@ -7,7 +7,7 @@ Inf count as the least and are said.
 import gradrepl
 from gradrepl import model, protocol
 from gradrepl.commands.registry import Expression, command
-from gradrepl.draw.pictures import halves, ramp, scaled
+from gradrepl.draw.charts import halves, ramp, scaled
 from gradrepl.errors import UsageError
 
 DOTS = 128
@@ -53,9 +53,13 @@ def gradrepl_answer(request, here):
         return None
     import torch
 
+    from gradrepl.engine.tensor import figures
+
     value = here.evaluate(request.of)
     if not isinstance(value, torch.Tensor) or not value.numel() or value.is_complex():
         raise UsageError(f"{request.of} is no tensor of real numbers with elements.")
+    if not figures.readable(value):
+        raise UsageError(f"{request.of} has no elements that can be read here.")
     flat = value.detach()
     while flat.dim() > 2:
         flat = flat[0]

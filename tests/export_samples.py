@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gradrepl import model
-from gradrepl.export.records import Graph, Ops, Rows, Time
+from gradrepl.export.files import Graph, Ops, Rows, Time
 
 NASTY = "<b>&\"'\\ ]]> --> \n%% end `x` é 中 🙂 \x07 #1; {}|"
 SITE = model.Site(file="/x/tr<a>in.py", line=27, function="f", text='h = g("<&>")  # \\n "')

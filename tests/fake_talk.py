@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gradrepl import model, protocol
-from gradrepl.export.records import Graph
+from gradrepl.export.files import Graph
 
 
 class Talking:

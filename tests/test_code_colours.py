@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gradrepl.draw.python import WHOLE, part_of_file, python
+from gradrepl.draw.looking import WHOLE, part_of_file, python
 
 CODE = '''\
 def f(x):

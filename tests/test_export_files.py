@@ -18,7 +18,7 @@ from export_samples import NASTY, graph, nasty, nodes, ops, time
 from gradrepl import model, plugins
 from gradrepl.errors import StateError
 from gradrepl.export import Exporter, choose, enter, exporter, leave, load
-from gradrepl.export.records import Screen
+from gradrepl.export.files import Screen
 from gradrepl_graphviz import entities
 
 plugins.here().load()

@@ -21,8 +21,7 @@ from gradrepl.commands.export import Wanted, export, read, record
 from gradrepl.commands.table import COMMANDS
 from gradrepl.draw.numbers import size
 from gradrepl.errors import GradreplError, StateError, TargetError, UsageError
-from gradrepl.export.records import Screen
-from gradrepl.export.writing import written
+from gradrepl.export.files import Screen, written
 
 plugins.here().load()
 
@@ -167,7 +166,7 @@ def test_a_folder_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("gradrepl.export.writing.os.open", refuse)
+    monkeypatch.setattr("gradrepl.export.files.os.open", refuse)
     with pytest.raises(TargetError, match="cannot be written: no permission"):
         do(Talking(graph(nodes([(2,), ()]))), "x.json")
 

@@ -68,7 +68,7 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.engine.session, gradrepl.engine.debuggee", {"torch", *SCREEN}),
         ("gradrepl.engine.graph.backward, gradrepl.engine.forward.recorder", SCREEN),
         ("gradrepl.guest.api, gradrepl.guest.__main__", {"torch", *SCREEN}),
-        ("gradrepl.traced.watch, gradrepl.traced.trace", {"torch", *SCREEN}),
+        ("gradrepl.traced", {"torch", *SCREEN}),
         ("gradrepl.client, gradrepl.commands.attach", {"torch", *SCREEN}),
     ],
 )

@@ -14,7 +14,7 @@ from memory_samples import ALONE, BYTES, COPIES, SHARED, STALE, STORAGES, VERSIO
 from gradrepl import draw
 from gradrepl.commands.expressions import expressions
 from gradrepl.draw import Look
-from gradrepl.draw.bytemaps import byte_map
+from gradrepl.draw.memory import byte_map
 from gradrepl.errors import UsageError
 
 

@@ -18,6 +18,7 @@ import warnings
 import msgspec
 
 from gradrepl import conditions, model, plugins, protocol
+from gradrepl import export as exporters
 from gradrepl.commands.registry import (
     COMMANDS,
     RUNNING,
@@ -31,7 +32,6 @@ from gradrepl.commands.registry import (
 )
 from gradrepl.commands.talk import Talk
 from gradrepl.errors import GradreplError
-from gradrepl.export import door
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -252,7 +252,7 @@ async def complete(talk: Talk, text: str) -> list[str]:
 def _files(rest: str, line: str) -> list[str]:
     """Return kinds of files at first, and paths."""
     last = rest.split()[-1] if rest and not line[-1].isspace() else ""
-    kinds = [word for word in door.words() if word.startswith(last)]
+    kinds = [word for word in exporters.words() if word.startswith(last)]
     return (kinds if len(rest.split()) - bool(last) < 2 and "/" not in last else []) + _paths(last)
 
 

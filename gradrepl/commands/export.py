@@ -14,7 +14,7 @@ from gradrepl.errors import GradreplError, StateError, UsageError
 
 if TYPE_CHECKING:
     from gradrepl.export import Exporter
-    from gradrepl.export.records import Rows
+    from gradrepl.export.files import Rows
 
 PART = 2_000
 """Rows in one answer of the debuggee's."""
@@ -92,7 +92,7 @@ def read(text: str) -> Wanted:
     Raises:
         UsageError: there is no FILE.
     """
-    from gradrepl.export.door import words
+    from gradrepl.export import words
 
     overwrite = text.lstrip().startswith("!")
     rest = text.lstrip().removeprefix("!")
@@ -123,7 +123,7 @@ class _Export:
 
     async def run(self) -> model.Record:
         """Do it; return the record of what was written, or the debuggee's refusal."""
-        from gradrepl.export.writing import check
+        from gradrepl.export.files import check
 
         check(self.wanted.path, self.wanted.overwrite)  # before anything takes time
         try:
@@ -159,7 +159,7 @@ class _Export:
 
     async def _record(self) -> Any:
         """Return what the exporter is given, or the debuggee's error."""
-        from gradrepl.export import records
+        from gradrepl.export import files
 
         of = self.chosen.of
         if of == "screen":
@@ -168,18 +168,18 @@ class _Export:
             ops, nodes = await self._fetch("ops"), await self._fetch("times")
             if isinstance(ops, model.Error) or isinstance(nodes, model.Error):
                 return ops if isinstance(ops, model.Error) else nodes
-            return records.Time(ops[1], nodes[1])
+            return files.Time(ops[1], nodes[1])
         fetched = await self._fetch(of, self.wanted.expression)
         if isinstance(fetched, model.Error):
             return fetched
-        return records.Ops(*fetched) if of == "ops" else records.Graph(*fetched)
+        return files.Ops(*fetched) if of == "ops" else files.Graph(*fetched)
 
     async def _fetch(
         self, what: str, expression: str = ""
     ) -> tuple[model.Taken, Rows[Any]] | model.Error:
         """Have something taken, and fetch its rows."""
         from gradrepl.export import too_many
-        from gradrepl.export.records import Rows
+        from gradrepl.export.files import Rows
 
         ask = self.talk.ask
         taken = await ask(protocol.Take(what=what, expression=expression))
@@ -215,7 +215,7 @@ class _Export:
             raise
 
     def _written(self, record: Any) -> str | None:
-        from gradrepl.export.writing import written
+        from gradrepl.export.files import written
 
         with written(self.wanted.path, self.wanted.overwrite) as file:
             try:

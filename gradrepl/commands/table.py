@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gradrepl import conditions, plugins, protocol
+from gradrepl import export as exporters
 from gradrepl.commands import (
     breakpoints,
     chain,
@@ -23,7 +24,6 @@ from gradrepl.commands import (
 )
 from gradrepl.commands.registry import COMMANDS, WORDS
 from gradrepl.commands.talk import Talk
-from gradrepl.export import door
 from gradrepl.model import Error, Notice
 
 __all__ = ["COMMANDS", "WORDS", "tell_debuggee", "use_plugins"]
@@ -69,7 +69,7 @@ def _enter(talk: Talk, command: registry.Command, plugin: str) -> None:
 
 def _leave(plugin: str) -> None:
     """Take out of the tables what a plugin had put there."""
-    for table in (registry, conditions, door):
+    for table in (registry, conditions, exporters):
         table.leave(plugin)
 
 

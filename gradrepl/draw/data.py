@@ -1,15 +1,19 @@
-"""Loaders, what is wrong with them, and devices; batches and samples are in a file of their own."""
+"""Loaders, epochs, the time of a step, devices; batches and samples are in a file of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from gradrepl import model
-from gradrepl.draw import Look, drawing, ink, samples, times
-from gradrepl.draw.findings import finding
-from gradrepl.draw.ink import Line
-from gradrepl.draw.numbers import count, number, percent, seconds, size
+from gradrepl.draw import Look, drawing, ink, samples
+from gradrepl.draw.answers import finding
+from gradrepl.draw.charts import strip
+from gradrepl.draw.ink import Line, Row
+from gradrepl.draw.numbers import count, number, percent, seconds, size, times
+from gradrepl.draw.samples import labels
 from gradrepl.draw.tables import Fact, facts, notes, table
+from gradrepl.model.data import SeenBatch
 
 __all__ = ["loader_facts", "samples", "worker"]
 
@@ -26,7 +30,7 @@ def _(record: model.Loader, look: Look) -> Iterable[Line]:
     yield from map(worker, record.processes)
     for each in record.findings:
         yield from finding(each, look.plain)
-    yield from () if look.plain else times.step(record, look)
+    yield from () if look.plain else step_time(record, look)
     yield from notes(record.notes)
 
 
@@ -131,3 +135,187 @@ def _(record: model.Moved, look: Look) -> Iterable[Line]:
         text = f"{tensors}, all of them on {record.device} already."
     yield [ink.span(f"{record.name}: {text}")]
     yield from notes(record.notes)
+
+
+# -- epochs ----------------------------------------------------------------------------------------
+
+
+FEW, SOME, INDICES = 4, 8, 16
+"""Repeated indices, missing ones, and those of a batch that are named."""
+
+
+def _of(batches: int, total: int | None, samples: int) -> str:
+    of = "" if total is None else f" of {total}"
+    many = "batch" if batches == 1 and not of else "batches"
+    return f"{batches}{of} {many}, {count(samples, 'sample')}"
+
+
+@drawing.register
+def _(record: model.Epoch, look: Look) -> Iterable[Line]:
+    r = record
+    name = "the epoch that would begin now" if r.number is None else f"epoch {r.number}"
+    state = "over" if r.ended else "left before its end" if r.left_off else "running"
+    begun = r.batches or r.number is not None
+    yield ink.join((f"{name} of {r.loader}", "title"), state if begun else "")
+    left = "" if r.left is None else f", {count(r.left, 'sample')} left"
+    yield ink.join(f"  {_of(r.batches, r.total, r.samples)}{left}")
+    if r.so_far is not None and r.batches:
+        yield ink.join("  so far", visits(r.so_far, r.length, over=r.ended))
+    if r.whole is not None:
+        yield ink.join("  all of it", visits(r.whole, r.length, over=True))
+    if r.labels:
+        part = f"labels of {r.labels_of}" if r.labels_of < r.samples else "labels"
+        yield ink.join((f"  {part}", "dim"), labels(r.labels))
+    if len(r.known) > 1:
+        yield ink.join(("  epochs seen", "dim"), ", ".join(map(str, r.known)))
+    yield from notes(filter(None, (r.how, *r.notes)))
+
+
+def visits(seen: model.Visits, length: int | None, *, over: bool) -> str:
+    """Say how often indices come: '1797 samples, each once', or which ones do not."""
+    told = [count(seen.samples, "sample")]
+    if seen.repeated:
+        some = ", ".join(f"{index} ({times(many)})" for index, many in seen.repeats[:FEW])
+        told.append(f"{seen.repeated} more than once: {some}")
+    else:
+        told.append("none twice")
+    if seen.never and over:
+        more = "..." if seen.never > len(seen.missing[:SOME]) else ""
+        told.append(f"{seen.never} of {length} never: {', '.join(seen.missing[:SOME])}{more}")
+    elif seen.never == 0:
+        told.append(f"all {length} of the dataset")
+    return "; ".join(told)
+
+
+# -- where the time of a step goes: waiting for data, or computing ---------------------------------
+
+
+WIDE = 120
+"""Cells from which on names are written out."""
+WIDTH = 80
+"""Cells of bars where nobody says how many."""
+GAP, FIGURE = 3, 9
+"""Cells between two costs, and of a duration after its bar."""
+
+
+class Cost(NamedTuple):
+    """A part of a step, with its name written out and short."""
+
+    name: str
+    short: str
+    seconds: float
+
+    def said(self, width: int) -> str:
+        """Return the name that there is room for."""
+        return self.name if width >= WIDE else self.short
+
+
+def costs(timing: model.Timing | None, pace: model.Pace | None) -> list[Cost]:
+    """Return what a step is made of; waiting comes first."""
+    if timing is not None:
+        made = [Cost("wait for batch", "wait", timing.data)]
+        if timing.to_device is not None:
+            made.append(Cost("host to device", "to dev", timing.to_device))
+        made += [
+            Cost("forward", "fwd", timing.forward),
+            Cost("backward", "bwd", timing.backward),
+            Cost("optimizer", "opt", timing.optimizer),
+        ]
+        if timing.watching > timing.total / 20:
+            made.append(Cost("watching", "watch", timing.watching))
+        return made
+    if pace is not None:
+        rest = max(0.0, pace.step - pace.wait)
+        return [Cost("wait for batch", "wait", pace.wait), Cost("the rest", "rest", rest)]
+    return []
+
+
+def bars(parts: Sequence[Cost], end: Line, width: int) -> list[Line]:
+    """Return the waiting on one line, the other costs on the next, all to one scale."""
+    first, others = parts[0], parts[1:]
+    wait, rest = first.seconds, sum(cost.seconds for cost in others)
+    label = 8 if width < WIDE else 16
+    room = width - label - FIGURE - (ink.width(end) + GAP if end else 0)
+    taken = sum(len(cost.said(width)) + 1 + FIGURE + GAP for cost in others) - GAP
+    scale = min(
+        max(4, room) / wait if wait > 0 else 1e12,
+        max(4, width - taken) / rest if rest > 0 else 1e12,
+    )
+    line = [(ink.pad(first.said(width), label), "title"), *_bar(wait, scale, "warn")]
+    second: Line = []
+    for cost in others:
+        second += [(" " * GAP, "")] if second else []
+        second += [(f"{cost.said(width)} ", "title"), *_bar(cost.seconds, scale, "number")]
+    return [Row(ink.between(line, end, width)), Row(ink.fit(second, width))]
+
+
+def _bar(duration: float, scale: float, role: str) -> Line:
+    cells = max(1, int(duration * scale)) if duration > 0 else 0
+    return [("█" * cells, role), (f" {seconds(duration)}", "")]
+
+
+def busy(loader: model.Loader) -> Line:
+    """Return the busy share of each worker: 'w0 busy 96%  w1 97%'."""
+    parts = [
+        f"w{each.id} {'' if at else 'busy '}{percent(each.busy)}"
+        for at, each in enumerate(loader.processes[:8])
+        if each.busy is not None
+    ]
+    return [("  ".join(parts), "dim")] if parts else []
+
+
+def queue(loader: model.Loader) -> Line:
+    """Return how many batches lie ready, and what room /dev/shm has for them."""
+    line: Line = []
+    pace = loader.pace
+    if loader.ready is not None:
+        of = "" if pace is None or pace.room is None else f" of {pace.room}"
+        line += [("queue ", "title"), (f"{loader.ready}{of} ready", "")]
+    if pace is not None and pace.ready is not None:
+        line.append((f" (mean {pace.ready:.1f})", "dim"))
+    if line and loader.shm_free is not None and loader.shm_total is not None:
+        scarce = loader.shm_free < loader.shm_total // 10
+        text = f"   /dev/shm {size(loader.shm_free)} free{' !' if scarce else ''}"
+        line.append((text, "warn" if scarce else "dim"))
+    return line
+
+
+def waits(fetched: Sequence[SeenBatch], width: int, ascii: bool = False) -> Line:
+    """Return how long the program waited for each of the last batches, as columns."""
+    if len(fetched) < 2:
+        return []
+    took = [each.wait for each in fetched]
+    longest = max(range(len(took)), key=took.__getitem__)
+    worst = f"  longest {seconds(took[longest])}, batch {fetched[longest].number}"
+    cells = max(4, min(len(took), width - 8 - len(worst)))
+    drawn = strip(took, cells, ascii)
+    return Row([("waits   ", "title"), (drawn, "warn"), (worst, "dim")])
+
+
+def step_time(loader: model.Loader, look: Look, height: int = 8) -> list[Line]:
+    """Return where the time of the program's steps with a loader goes, as far as it is known."""
+    width = look.width or WIDTH
+    parts = costs(loader.timing, loader.pace)
+    working, ready = busy(loader), queue(loader)
+    waiting = waits(loader.seen, width, look.ascii)
+    lines: list[Line] = []
+    if parts:
+        end = [*working, ("   ", ""), *ready] if width >= WIDE and ready else working
+        lines = bars(parts, end, width)
+        if width < WIDE and ready and height > 3:
+            lines.append(ready)
+    elif working or ready:
+        lines = [Row(ink.fit([*working, *([("   ", "")] if working else []), *ready], width))]
+    if waiting and (height > 3 or not parts):
+        lines.append(waiting)
+    if look.width is None and lines and (text := step_verdict(loader)):
+        lines.append([ink.span(f"{text}.", "warn" if "bound" in text else "good")])
+    return lines
+
+
+def step_verdict(loader: model.Loader) -> str:
+    """Return what holds the step up, short."""
+    if loader.synthetic:
+        return "one batch from memory: :synthetic off"
+    seen = loader.timing or loader.pace
+    return seen.verdict.rstrip(".") if seen else ""

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
-from gradrepl.draw.charts import bars, sparkline
-from gradrepl.draw.depths import depths
+from gradrepl.draw.charts import bars, depths, sparkline
 from gradrepl.draw.ink import Line, Role, Row, Span
 from gradrepl.draw.numbers import count, number, percent, seconds, shape
 from gradrepl.draw.tables import Fact, facts, table, window

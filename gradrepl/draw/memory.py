@@ -1,4 +1,4 @@
-"""Who shares memory with whom, and who wrote to it."""
+"""Who shares memory with whom, who wrote to it, and which bytes a tensor uses."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
-from gradrepl.draw.bytemaps import CELLS, byte_map
 from gradrepl.draw.ink import Line, Row, Span
 from gradrepl.draw.numbers import count, percent, shape, size
 from gradrepl.draw.tables import more, notes, table
 from gradrepl.draw.tensors import source_line, yes
+from gradrepl.model.memory import Member
 
 ALONE = 20
 """Storages with a single name that are listed; the largest ones."""
@@ -278,3 +278,33 @@ def _(record: model.MemoryUse, look: Look) -> Iterable[Line]:
 def _holding(each: model.Holding) -> tuple[str, ...]:
     part = f"names use {size(each.used)} of it" if each.used < each.nbytes else ""
     return size(each.nbytes).rjust(10), each.storage, _short(each.name, 40), each.owner, part
+
+
+# -- bytes of a storage, to scale ------------------------------------------------------------------
+
+
+CELLS = 48
+"""Cells of a byte map at the most."""
+FULL, PART, NONE = "█", "▒", "─"
+
+
+def byte_map(member: Member, nbytes: int, cells: int = CELLS, ascii: bool = False) -> str:
+    """Return a cell for each so many bytes: used, used in part ('▒'), or not.
+
+    What is used shows in one cell at least. Of a strided view that is too fine to list, every
+    cell is used in part.
+
+    >>> row = Member(name="row", kind="view", ranges=((40, 80),))
+    >>> byte_map(row, 160, cells=8)
+    '──██────'
+    >>> byte_map(Member(name="x", kind="view", ranges=((0, 160),), density=0.1), 160, cells=8)
+    '▒▒▒▒▒▒▒▒'
+    """
+    full, part, none = ("#", "+", "-") if ascii else (FULL, PART, NONE)
+    shown = []
+    for cell in range(cells):
+        first, last = cell * nbytes / cells, (cell + 1) * nbytes / cells
+        used = sum(max(0.0, min(b, last) - max(a, first)) for a, b in member.ranges)
+        used *= member.density
+        shown.append(full if used >= (last - first) * 0.999 > 0 else part if used > 0 else none)
+    return "".join(shown)

@@ -1,16 +1,20 @@
-"""Ops, nodes, stops and backwards."""
+"""Ops, nodes, stops, backwards and traces."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from gradrepl import model
+import msgspec
+
+from gradrepl import draw, model
 from gradrepl.draw import Look, drawing, ink
 from gradrepl.draw.ink import Line, Row
+from gradrepl.draw.lists import op_table
 from gradrepl.draw.numbers import broken, count, number, seconds, size
-from gradrepl.draw.tables import Fact, facts, more
+from gradrepl.draw.tables import Fact, facts, more, window
 from gradrepl.draw.tensors import bad, kind, named, saved_value, short, source_line, statistics
+from gradrepl.model.running import TracedPass
 
 MESSAGE = 100
 """Characters of an exception's message beside its place."""
@@ -244,3 +248,39 @@ def accumulated(leaf: model.Accumulated, width: int | None = None) -> Line:
     left = [("◇ ", "leaf"), ink.span(leaf.name, "leaf"), ink.span(f" {leaf.shape}", "dim")]
     end: Line = [("|g| ", "dim"), (number(leaf.norm), "number")] if leaf.norm is not None else []
     return ink.between(left, end, width)
+
+
+# -- a trace, for a terminal -----------------------------------------------------------------------
+
+
+SHOWN = 40
+"""Rows of a list that are drawn."""
+
+
+def trace(
+    summary: str, ops: Sequence[model.OpRow], passes: Sequence[TracedPass],
+    graph: model.GraphView | None,
+) -> Iterator[Line]:  # fmt: skip
+    """Yield the drawing of a trace."""
+    yield [ink.span(f"trace: {summary}")]
+    if ops:
+        yield from op_table(ops[:SHOWN], None)
+        yield window(0, min(len(ops), SHOWN), len(ops), "ops")
+    yield from ([ink.span(in_a_line(each))] for each in passes[:SHOWN])
+    if len(passes) > SHOWN:
+        yield window(0, SHOWN, len(passes), "passes")
+    if graph is not None:
+        yield from draw.lines(msgspec.structs.replace(graph, rows=graph.rows[:SHOWN]))
+
+
+def in_a_line(each: TracedPass) -> str:
+    """Return a pass in a line: 'pass 1: loss.backward() at train.py:12, 21 of 21 nodes ran'."""
+    call = f"{each.root or 'a tensor'}.backward()" if each.how == "backward" else "autograd.grad"
+    place = f" at {each.site.place}" if each.site else ""
+    inside = f", inside pass {each.inside}" if each.inside else ""
+    more = ", the graph has more" if each.cut else ""
+    ended = "" if each.outcome == "finished" else f", {each.outcome}"
+    known = [node.norm for node in each.visits if node.leaf and node.norm is not None]
+    norms = f", leaves' |g| up to {number(max(known))}" if known else ""
+    ran = f"{len(each.visits)} of {count(len(each.nodes), 'node')} ran"
+    return f"pass {each.number}: {call}{place}{inside}, {ran}{more}{norms}{ended}"

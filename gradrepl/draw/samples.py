@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gradrepl import model
-from gradrepl.draw import Look, drawing, ink, pictures
+from gradrepl.draw import Look, charts, drawing, ink
 from gradrepl.draw.charts import bar
 from gradrepl.draw.ink import Line, Role, Row, Span
 from gradrepl.draw.numbers import count, dtype, seconds, shape, span
@@ -266,7 +266,7 @@ def _shown(part: Part, look: Look, high: int) -> list[Line]:
     if part.lines:
         return [Row([(" ", ""), *row]) for row in _picture(part, width, high, look)]
     if len(part.values) > 1:
-        drawn = pictures.curve(part.values, width, CURVE, look.ascii)
+        drawn = charts.curve(part.values, width, CURVE, look.ascii)
         return [Row([(" ", ""), *ink.runs(row, {"!": "bad"}, "number")]) for row in drawn]
     if part.kind in ("str", "bytes") or (part.kind == "list" and part.text):
         return [[(" ", ""), ink.span(part.text, "string")]]
@@ -275,10 +275,10 @@ def _shown(part: Part, look: Look, high: int) -> list[Line]:
 
 def _picture(part: Part, wide: int, high: int, look: Look) -> list[Line]:
     """Return an image in half blocks, or where there is no colour in characters."""
-    scaled = pictures.scaled(part.lines, wide, min(HIGH, high))
+    scaled = charts.scaled(part.lines, wide, min(HIGH, high))
     if not look.colour:
-        return [Row([(text, "")]) for text in pictures.ramp(scaled)]
-    return [Row(runs) for runs in pictures.halves(scaled)]
+        return [Row([(text, "")]) for text in charts.ramp(scaled)]
+    return [Row(runs) for runs in charts.halves(scaled)]
 
 
 def _told(record: model.Sample, look: Look) -> Iterator[Line]:

@@ -10,20 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Union
 
+from gradrepl.model.answers import *
 from gradrepl.model.base import *
 from gradrepl.model.base import Record, kinds_of
 from gradrepl.model.chain import *
 from gradrepl.model.data import *
-from gradrepl.model.epochs import *
-from gradrepl.model.export import *
 from gradrepl.model.health import *
 from gradrepl.model.looking import *
 from gradrepl.model.memory import *
 from gradrepl.model.modules import *
-from gradrepl.model.plugins import *
 from gradrepl.model.running import *
 from gradrepl.model.tensors import *
-from gradrepl.model.words import *
 
 if TYPE_CHECKING:
     AnyRecord = Record

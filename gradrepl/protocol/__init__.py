@@ -18,17 +18,10 @@ from msgspec.structs import replace
 
 from gradrepl import model
 from gradrepl.model.base import kinds_of
-from gradrepl.protocol.breaking import *
-from gradrepl.protocol.chain import *
-from gradrepl.protocol.data import *
-from gradrepl.protocol.export import *
-from gradrepl.protocol.health import *
 from gradrepl.protocol.looking import *
-from gradrepl.protocol.memory import *
-from gradrepl.protocol.modules import *
-from gradrepl.protocol.plugins import *
 from gradrepl.protocol.running import *
 from gradrepl.protocol.running import Request
+from gradrepl.protocol.training import *
 
 if TYPE_CHECKING:
     AnyRequest = Request

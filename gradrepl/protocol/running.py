@@ -1,6 +1,8 @@
-"""Requests that let the user's code run."""
+"""Requests that let the user's code run, about breakpoints, and to plugins."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
@@ -70,3 +72,61 @@ class Quit(Request, frozen=True, kw_only=True):
 
 RUNS = (Execute, Backward, FetchSample, Run, Resume, Abort, Quit)
 """Requests after which a new ``Prompt`` comes; all others are answered and change nothing."""
+
+
+# -- breakpoints ---------------------------------------------------------------------------------
+
+
+class SetBreakpoint(Request, frozen=True, kw_only=True):
+    """Stop where ``condition`` holds."""
+
+    condition: conditions.Condition
+    text: str
+    temporary: bool = False
+
+
+class ChangeBreakpoint(Request, frozen=True, kw_only=True):
+    """Change one breakpoint, or with ``id`` 0 all of them."""
+
+    id: int
+    action: str
+    """'enable', 'disable', 'clear', 'ignore', 'condition', 'commands'."""
+    count: int = 0
+    text: str = ""
+    commands: tuple[str, ...] = ()
+
+
+class ListBreakpoints(Request, frozen=True, kw_only=True):
+    """All breakpoints."""
+
+
+# -- plugins -------------------------------------------------------------------------------------
+
+
+class UsePlugins(Request, frozen=True, kw_only=True):
+    """Which plugins to load besides those that are installed, and which not; loads none yet.
+
+    The debuggee loads them when one of them is asked for something, or when what ``hooks`` look
+    on at happens.
+    """
+
+    files: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+    """Of 'event', 'stop', 'pass', 'batch': those that the plugins of the face have."""
+
+
+class ListPlugins(Request, frozen=True):
+    """The plugins of the debuggee: a PluginList."""
+
+
+class AskPlugin(Request, frozen=True, kw_only=True):
+    """A plugin's own request as it crosses the link; its other half answers it."""
+
+    kind: str
+    """Its class: 'gradrepl_picture.AskDots'."""
+    fields: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class AskFindings(Request, frozen=True):
+    """What is wrong, as far as is seen here: Findings."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gradrepl import draw, model
 from gradrepl.draw import ink
-from gradrepl.draw.epochs import progress
+from gradrepl.draw.answers import progress
 from gradrepl.launch import Options
 from gradrepl.repl.paint import painted
 

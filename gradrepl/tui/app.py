@@ -30,7 +30,7 @@ from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
     from gradrepl.commands.talk import Talk
-    from gradrepl.export.records import Screen as Shot
+    from gradrepl.export.files import Screen as Shot
     from gradrepl.tui.panels.dock import Dock
 
 STEPS = ("step", "next", "return", "continue", "into", "finish")
@@ -156,7 +156,7 @@ class GradreplApp(Themed, Keyed):
 
     def shot(self) -> Shot:
         """Return the screen as a picture and as text; nothing of it is fetched."""
-        from gradrepl.export.records import Screen as Shot
+        from gradrepl.export.files import Screen as Shot
 
         strips = self.screen._compositor.render_strips()
         text = "\n".join("".join(part.text for part in strip) for strip in strips)

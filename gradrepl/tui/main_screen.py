@@ -111,7 +111,7 @@ class Main(Panes):
         line = ""
         if isinstance(record, model.Progress) and not record.over:
             from gradrepl.draw import Look, ink
-            from gradrepl.draw.epochs import progress
+            from gradrepl.draw.answers import progress
 
             line = ink.plain(progress(record, Look(ascii=Panel.ascii)))
         if line != self.dock.progress:

@@ -1,15 +1,16 @@
-"""What is there to look at: a graph as SVG and as a page, times as a trace, and in notebooks."""
+"""To look at: a graph as SVG and as a page, the screen, times as a trace, and notebooks."""
 
 import gradrepl
 
 
 @gradrepl.hookimpl
 def gradrepl_exporters():
+    from gradrepl_drawings import screen
     from gradrepl_drawings.html import html
     from gradrepl_drawings.svg import svg
     from gradrepl_drawings.trace import trace
 
-    return [svg, html, trace]
+    return [svg, html, trace, screen.svg, screen.text]
 
 
 @gradrepl.hookimpl

@@ -16,7 +16,7 @@ from itertools import groupby
 from msgspec.structs import replace
 
 from gradrepl.export import too_many
-from gradrepl.export.records import Graph
+from gradrepl.export.files import Graph
 from gradrepl.model import NodeRow
 
 DEEPEST = 12

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from gradrepl.export import exporter
-from gradrepl.export.records import Graph
-from gradrepl.export.words import brief, facts, figure, place, problem
+from gradrepl.export.files import Graph
 from gradrepl_drawings.folding import Group, Shape, drawn
 from gradrepl_drawings.layout import title
 from gradrepl_drawings.svg import escape, heading, picture
+from gradrepl_drawings.words import brief, facts, figure, place, problem
 
 MOST = 20_000
 """Nodes on one page."""

@@ -15,12 +15,11 @@ from gradrepl.draw import ink
 from gradrepl.draw.charts import sparkline
 from gradrepl.draw.health import foot
 from gradrepl.draw.numbers import number
-from gradrepl.draw.traced import in_a_line
-from gradrepl.model.running import NodeRow, OpRow, Shape
-from gradrepl.model.traced import TracedPass
+from gradrepl.draw.running import in_a_line
+from gradrepl.model.running import NodeRow, OpRow, Shape, TracedPass
 
 if TYPE_CHECKING:
-    from gradrepl.traced.trace import Trace
+    from gradrepl.traced import Trace
 
 ROWS = 200
 """Rows of one table that are shown; a notebook is stored with all of them."""

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from gradrepl.export import exporter
-from gradrepl.export.records import Graph
-from gradrepl.export.screen import FONT
-from gradrepl.export.words import brief, facts, figure, place, problem
+from gradrepl.export.files import Graph
 from gradrepl_drawings.folding import Group, Shape, drawn
 from gradrepl_drawings.layout import Box, Line, Plan, plan, title
+from gradrepl_drawings.screen import FONT
+from gradrepl_drawings.words import brief, facts, figure, place, problem
 
 MOST = 4_000
 """Boxes in one picture."""

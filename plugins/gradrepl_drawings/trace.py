@@ -11,9 +11,9 @@ import json
 from typing import Any, TextIO
 
 from gradrepl.export import exporter
-from gradrepl.export.records import Time
-from gradrepl.export.words import number, place
+from gradrepl.export.files import Time
 from gradrepl.model import NodeRow, OpRow
+from gradrepl_drawings.words import number, place
 
 PROCESS, FORWARD = 1, 1
 MICRO = 1e6

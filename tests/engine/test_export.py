@@ -24,9 +24,9 @@ from hypothesis import given, settings
 from gradrepl import model, plugins, protocol
 from gradrepl.commands.export import export
 from gradrepl.commands.export import record as switching
-from gradrepl.export.records import Graph as GraphRecord
-from gradrepl.export.records import Rows
-from gradrepl.export.tables import graph_json
+from gradrepl.export.files import Graph as GraphRecord
+from gradrepl.export.files import Rows
+from gradrepl_data_files.tables import graph_json
 from gradrepl_graphviz import dot
 
 with warnings.catch_warnings():
@@ -35,7 +35,7 @@ with warnings.catch_warnings():
     from random_graphs import build
     from test_order import ROOTS, STEPS
 
-    from gradrepl.engine.export.journal import Journal
+    from gradrepl.engine.export.answers import Journal
     from gradrepl.engine.export.snapshot import Snapshot
     from gradrepl.engine.graph.graph import Graph
     from gradrepl.engine.graph.nodes import Labelled

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 from debuggee import Debuggee
-from test_truth import SLOW, but, command, run_on, some
+from test_truth import SLOW, but, command, only, run_on, some
 
 from gradrepl import model, protocol
 
+PLACED = ("fast_weights", "unreadable")
+"""Programs whose parameters or gradients are not what a watch would expect: always watched."""
 
-@pytest.mark.parametrize("path", some(but(*SLOW), 1, 2), ids=lambda path: path.stem)
+
+@pytest.mark.parametrize(
+    "path", some(but(*SLOW, *PLACED), 1, 2) + only(*PLACED), ids=lambda path: path.stem
+)
 def test_watched(path: Path, attached) -> None:
     seen: list[object] = []
 

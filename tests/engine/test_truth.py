@@ -22,7 +22,7 @@ EXAMPLES = [
 ]
 LONG = {"deep_graph.py": 200}
 """Programs of which only so many ops, and then nodes, are stepped."""
-PASSED_BY = ("dropout", "modes")
+PASSED_BY = ("dropout", "fast_weights", "modes", "unreadable")
 """Programs that are also run with a breakpoint that never holds."""
 SLOW = ("forkserver", "spawn_workers")
 """Programs that are only stepped: their workers import torch anew."""
@@ -104,7 +104,7 @@ def test_launched(path, both):
 
 
 @pytest.mark.parametrize("path", only(*PASSED_BY), ids=lambda path: path.stem)
-@pytest.mark.parametrize("what", ["op nosuch", "nan", "report, False"])
+@pytest.mark.parametrize("what", ["op nosuch", "nan", "norm > 1e30", "report, False"])
 def test_breakpoint_that_never_holds(path, what, attached):
     def go(d: Debuggee) -> None:
         d.break_at(what)

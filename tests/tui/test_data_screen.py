@@ -32,8 +32,9 @@ from test_live import until
 
 from gradrepl import draw, model, plugins, protocol
 from gradrepl.commands.conversation import Conversation
-from gradrepl.draw import Look, charts, ink, pictures, samples, times
-from gradrepl.draw.epochs import progress
+from gradrepl.draw import Look, charts, ink, samples
+from gradrepl.draw.answers import progress
+from gradrepl.draw.data import WIDE, step_verdict
 from gradrepl.launch import Options
 from gradrepl.tui import keys, literal, views
 from gradrepl.tui.app import GradreplApp
@@ -62,17 +63,17 @@ def fits(lines: list[ink.Line], width: int) -> bool:
 
 
 def test_a_picture_grows_by_whole_dots_and_shrinks_to_means() -> None:
-    assert pictures.scaled(((0, 255),), 5, 9) == [[0, 0, 255, 255]] * 2
-    assert pictures.scaled(((0, 100, 200, 200, 0, 0, 0, 8),) * 8, 4, 4) == [[50, 200, 0, 4]] * 4
-    assert pictures.scaled((), 4, 4) == []
+    assert charts.scaled(((0, 255),), 5, 9) == [[0, 0, 255, 255]] * 2
+    assert charts.scaled(((0, 100, 200, 200, 0, 0, 0, 8),) * 8, 4, 4) == [[50, 200, 0, 4]] * 4
+    assert charts.scaled((), 4, 4) == []
 
 
 def test_half_blocks_have_two_dots_a_cell_and_runs_of_what_is_alike() -> None:
-    assert pictures.halves([[1, 1, 9], [2, 2, 9], [5, 5, 5]]) == [
+    assert charts.halves([[1, 1, 9], [2, 2, 9], [5, 5, 5]]) == [
         [("▀▀", (1, 2)), ("▀", (9, 9))],
         [("▀▀▀", (5, 5))],
     ]
-    assert pictures.ramp([[0, 255], [0, 255], [100, 156]]) == [" @", "-+"]
+    assert charts.ramp([[0, 255], [0, 255], [100, 156]]) == [" @", "-+"]
 
 
 def test_a_picture_has_its_greys_and_without_colour_characters() -> None:
@@ -85,14 +86,14 @@ def test_a_picture_has_its_greys_and_without_colour_characters() -> None:
 
 
 def test_a_curve_goes_from_the_lowest_to_the_highest_and_marks_nan() -> None:
-    lines = pictures.curve([0.0, 1.0, 2.0, 3.0], 4, 4, ascii=True)
+    lines = charts.curve([0.0, 1.0, 2.0, 3.0], 4, 4, ascii=True)
     assert lines == ["   *", "  * ", " *  ", "*   "]
-    broken = pictures.curve([1.0, math.nan, 1.0], 3, 2, ascii=True)
+    broken = charts.curve([1.0, math.nan, 1.0], 3, 2, ascii=True)
     assert broken[0][1] == "!"
     assert set("".join(broken)) == {"*", "!", " "}
-    assert pictures.curve([math.nan, math.inf], 2, 1, ascii=True) == ["!!"]
-    assert pictures.curve([1e308, -1e308, 5e-324], 6, 3, ascii=True)  # no difference overflows
-    smooth = pictures.curve([math.sin(x / 9) for x in range(256)], 30, 5, ascii=False)
+    assert charts.curve([math.nan, math.inf], 2, 1, ascii=True) == ["!!"]
+    assert charts.curve([1e308, -1e308, 5e-324], 6, 3, ascii=True)  # no difference overflows
+    smooth = charts.curve([math.sin(x / 9) for x in range(256)], 30, 5, ascii=False)
     assert all(len(line) == 30 for line in smooth)
     columns = list(zip(*smooth, strict=True))
     assert all(set(column) != {" "} for column in columns)  # it has no gap
@@ -247,10 +248,10 @@ def test_costs_are_to_one_scale(width: int) -> None:
         for (text, _), (bar, _) in itertools.pairwise(line)
         if set(bar) == {"█"}
     }
-    names = ("wait for batch", "backward") if width >= times.WIDE else ("wait", "bwd")
+    names = ("wait for batch", "backward") if width >= WIDE else ("wait", "bwd")
     wait, backward = (cells[name] for name in names)
     assert wait / backward == pytest.approx(34.1 / 6.3, rel=0.4)
-    assert times.verdict(loader) == "loader-bound: 73% of the step is waiting for data"
+    assert step_verdict(loader) == "loader-bound: 73% of the step is waiting for data"
 
 
 def test_without_gradients_watched_waiting_is_still_known() -> None:

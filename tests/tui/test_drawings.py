@@ -11,7 +11,7 @@ from modules_samples import WEIGHT
 from test_render import RECORDS
 
 from gradrepl import draw, model
-from gradrepl.draw import Look, depths, ink, lists, looking, modules, tensors
+from gradrepl.draw import Look, charts, ink, lists, looking, modules, tensors
 from gradrepl.draw.numbers import dtype, number, percent, shape
 from gradrepl.tui.panels import side
 from gradrepl.tui.panels.log import decode
@@ -188,7 +188,7 @@ def test_watches_say_what_was() -> None:
 
 
 def test_flow_has_a_mark_for_nan_and_for_zero() -> None:
-    lines = shown(depths.flow([1.0, 0.01, math.nan, 0.0, None], 1, 30, 6)).split("\n")
+    lines = shown(charts.flow([1.0, 0.01, math.nan, 0.0, None], 1, 30, 6)).split("\n")
     assert lines == [
         "     1 ┤● !",
         "  1e-1 ┤",

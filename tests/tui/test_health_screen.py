@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from screens import Seen, on_screen
 
 from gradrepl import model, protocol
-from gradrepl.draw import Look, depths, ink
+from gradrepl.draw import Look, charts, ink
 from gradrepl.draw.charts import _stretched, bars
 from gradrepl.draw.health import curve, details, head, line, summary
 from gradrepl.errors import LinkError
@@ -96,7 +96,7 @@ def test_the_summary() -> None:
 
 
 def test_norms_by_depth() -> None:
-    assert text(depths.depth_plot(DEPTHS, "enc.weight", 56, 6)) == [
+    assert text(charts.depth_plot(DEPTHS, "enc.weight", 56, 6)) == [
         "     1 ┤!        ●",
         "  1e-2 ┤                   ●",
         "  1e-4 ┤",
@@ -104,17 +104,17 @@ def test_norms_by_depth() -> None:
         "  1e-8 ┤                            ◉         ·        0",
         "        loss side                   enc.weight",
     ]
-    narrow, wide = (text(depths.depth_plot(DEPTHS, "", cells, 6)) for cells in (56, 120))
+    narrow, wide = (text(charts.depth_plot(DEPTHS, "", cells, 6)) for cells in (56, 120))
     assert "×" in narrow[4]  # a problem, not by its colour alone
     assert wide[-1].split() == ["loss", "side", "input", "side"]
-    assert text(depths.depth_plot(DEPTHS[1:2], "head.bias", 40, 3)) == [
+    assert text(charts.depth_plot(DEPTHS[1:2], "head.bias", 40, 3)) == [
         "     1 ┤◉", "  1e-1 ┤", "        head.bias",
     ]  # fmt: skip
 
 
 def test_many_depths_keep_the_chosen_and_the_ends() -> None:
     many = tuple(model.Depth(name=f"l{n}", norm=10.0 ** -(n % 5)) for n in range(500))
-    lines = text(depths.depth_plot(many, "l123", 66, 6))
+    lines = text(charts.depth_plot(many, "l123", 66, 6))
     assert all(len(line) <= 66 for line in lines)
     assert sum(line.count("◉") for line in lines) == 1
     assert sum(line.count("●") for line in lines) == 57
@@ -122,19 +122,19 @@ def test_many_depths_keep_the_chosen_and_the_ends() -> None:
 
 
 def test_nothing_to_draw_yet() -> None:
-    assert depths.depth_plot((), "", 60, 6) == []  # the panel says when it is known
-    assert depths.curves((), 60, 6, False) == []
+    assert charts.depth_plot((), "", 60, 6) == []  # the panel says when it is known
+    assert charts.curves((), 60, 6, False) == []
 
 
 def test_curves_have_labels_and_a_mark_for_nan() -> None:
-    lines = text(depths.curves(POINTS, 48, 7, False))
+    lines = text(charts.curves(POINTS, 48, 7, False))
     assert lines[0].startswith("     0.1┤")
     assert lines[0].endswith("!")
     assert lines[2].startswith("   1e-29┤")
     assert lines[1].startswith("     |g|┤")
     assert [each[:9] for each in lines[3:6]] == ["    1.95┤", "    loss┤", "     0.5┤"]
     assert lines[6].split() == ["1", "30"]
-    plain = text(depths.curves(POINTS, 48, 7, True))
+    plain = text(charts.curves(POINTS, 48, 7, True))
     assert set("".join(each[9:] for each in plain[:6])) <= set("*! ")
 
 
@@ -142,7 +142,7 @@ def test_a_loss_below_zero_has_a_plain_scale() -> None:
     points = tuple(
         model.HealthPoint(backward=n, total=1.0, loss=float(-n)) for n in range(1, 9)
     )  # fmt: skip
-    lines = text(depths.curves(points, 40, 5, False))
+    lines = text(charts.curves(points, 40, 5, False))
     assert lines[2].startswith("      -1┤")
     assert lines[3].startswith("      -8┤")
 

@@ -9,7 +9,7 @@ from screens import Seen, on_screen
 
 from gradrepl import model, protocol
 from gradrepl.draw import Look, ink, memory
-from gradrepl.draw.bytemaps import byte_map
+from gradrepl.draw.memory import byte_map
 from gradrepl.model.memory import Member, Stale, Storage
 from gradrepl.tui.panels.memory import MemoryRow, rows_of
 

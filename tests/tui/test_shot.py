@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 from screens import Seen, on_screen
 
-from gradrepl.export.screen import local
+from gradrepl_drawings.screen import local
 
 
 def test_the_screen_is_what_the_file_shows() -> None:

@@ -1,20 +1,114 @@
-"""Answers to those who write files: take something, fetch its rows in parts."""
+"""Answers to those who write files, and the backwards that are kept for them.
+
+A graph, a pass, ops or times are taken, and their rows fetched in parts. The journal is in place
+only after ``:record on``. Nothing of the user's is kept: a pass becomes plain rows as soon as it is
+over.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
-from typing import Protocol
+from typing import Any
 
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.export.journal import Journal
-from gradrepl.engine.export.snapshot import Ops, Ran, Snapshot, Times
+from gradrepl.engine.export.snapshot import Listed, Snapshot
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.graph.nodes import Labelled
+from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.modules.graphs import source_of
+from gradrepl.engine.observers import BackwardCall, Depth, Look, Observer
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
+from gradrepl.engine.tensor.names import Names
 from gradrepl.errors import StateError, UsageError
+
+PASSES = 16
+NODES = 400_000
+"""Nodes of all kept passes together; the last pass is kept whatever its size."""
+
+
+class Journal(Observer):
+    """Keeps the last backwards; an observer (see ``engine.observers``) while it is on."""
+
+    meets_backwards = True
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.stepper = session, session.stepper
+        self.passes: deque[Snapshot] = deque(maxlen=PASSES)
+        self._count = 0
+
+    # -- as an observer ------------------------------------------------------------------------
+
+    @property
+    def records(self) -> bool:  # type: ignore[override]
+        """Ops are to be recorded, as long as there is a face that may ask for them."""
+        return not self.stepper.gate.detached
+
+    def close(self) -> None:
+        """Forget all."""
+        self.passes.clear()
+
+    def place(self, on: bool) -> bool:
+        """Look at every backward from now on, or no more; return whether we did before.
+
+        Whoever begins anew has what was kept before forgotten.
+        """
+        observers = self.stepper.observers
+        was = self in observers
+        if on and not was:
+            self.close()
+            self._count = 0
+            observers.append(self)
+        elif was and not on:
+            observers.remove(self)
+        self.stepper.rearm()
+        self.stepper.place_recorder()
+        return was
+
+    def begins(self, call: BackwardCall) -> Look | None:
+        """Keep what a backward runs; without a client nobody is left who could ask for it."""
+        if self.stepper.gate.detached:
+            self.place(False)
+            return None
+        self._count += 1
+        return _Kept(self, call, self._count)
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep a backward that is over."""
+        self.passes.append(snapshot)
+        while len(self.passes) > 1 and sum(map(len, self.passes)) > NODES:
+            self.passes.popleft()
+
+
+class _Kept(Look):
+    """One backward while it runs."""
+
+    depth, times = Depth.NORM, True
+
+    def __init__(self, journal: Journal, call: BackwardCall, number: int) -> None:
+        self._journal, self._number = journal, number
+        self._names = partial(journal.session.names, call.caller())
+
+    def ended(self, seen: Recorder | None, error: BaseException | None, seconds: float) -> None:
+        """Make plain rows of it."""
+        if seen is None:
+            return
+        outcome = "finished" if error is None else f"raised {type(error).__name__}"
+        with figures.quiet():
+            op_of = self._journal.stepper.recorder.op_of
+            snapshot = Snapshot(Labelled(seen.graph, op_of, self._names), saved=False)
+            snapshot.recorded(seen, self._number, outcome)
+            self._journal.keep(snapshot)
+
+
+# -- answers ------------------------------------------------------------------------------------
+
 
 PART = 4_000
 """Rows in one answer at most."""
@@ -22,87 +116,85 @@ HELD = 2
 """Things that are taken and not fetched to their end; the older ones are forgotten."""
 
 
-class _Rows(Protocol):
-    def __len__(self) -> int: ...
-
-    def rows(self, first: int, count: int) -> list[model.NodeRow] | list[model.OpRow]: ...
-
-
 _serials = count(1)
-_held: dict[int, _Rows] = {}
+_held: dict[int, Snapshot | Listed] = {}
 
 
-def _hold(serial: int, taken: _Rows) -> None:
+def _hold(taken: Snapshot | Listed) -> int:
+    """Keep what was taken until its rows are fetched; return its number."""
+    serial = next(_serials)
     _held[serial] = taken
     while len(_held) > HELD:
         del _held[min(_held)]
+    return serial
 
 
 @on(p.Take)
 def _(request: p.Take, session: Session, place: Place) -> Answer:
-    serial = next(_serials)
     if request.what == "graph" and request.expression:
-        return _graph_of(serial, request.expression, session, place)
+        return _graph_of(request.expression, session, place)
     if request.what in ("graph", "pass"):
-        return _backward(serial, request.what, session, place)
+        return _backward(request.what, session, place)
     if request.what == "ops":
-        ops = Ops(session.recorder.ops)
-        if not len(ops):
+        calls = [call for call in session.recorder.ops if call.function is None]  # that are over
+        if not calls:
             raise StateError(
                 "no op has been recorded.",
                 "Ops are recorded while you step, or after ':record on'.",
             )
-        _hold(serial, ops)
-        return ops.head(serial)
+        return _listed("ops", calls, Call.row, first=calls[0].id)
     if request.what == "times":
-        times = Times([kept.snapshot for kept in session.state(Journal).passes])
-        _hold(serial, times)
-        return times.head(serial)
+        nodes = [(each, node) for each in session.state(Journal).passes for node in each.ran]
+        return _listed("times", nodes, lambda pair: pair[0].row(pair[1]))
     raise UsageError(f"there is nothing called '{request.what}' to be taken.")
 
 
-def _graph_of(serial: int, expression: str, session: Session, place: Place) -> model.Taken:
+def _listed(
+    what: str, items: Sequence[Any], row: Callable[[Any], Any], first: int = 0
+) -> model.Taken:
+    serial = _hold(Listed(items, row))
+    return model.Taken(serial=serial, what=what, total=len(items), recorded=True, first=first)
+
+
+def _graph_of(expression: str, session: Session, place: Place) -> model.Taken:
     tensor = session.tensor(expression, place)
     with figures.quiet():
         source = source_of(tensor, expression, session, place)
         taken = Snapshot(source)
         root = source.names.tensor(tensor) or expression
-        _hold(serial, taken)
-        return taken.head(serial, "graph", source.names, of=root, root=root)
+        return taken.head(_hold(taken), "graph", source.names, of=root, root=root)
 
 
-def _backward(serial: int, what: str, session: Session, place: Place) -> model.Taken:
+def _backward(what: str, session: Session, place: Place) -> model.Taken:
+    """Take the backward that is paused, else the last one that was recorded."""
     try:
         backward = session.backward_here(place)
     except StateError:
-        return _last(serial, what, session, place)
+        return _last(what, session, place)
     with figures.quiet():
         taken = Snapshot(backward)
         taken.paused(backward)
-        _hold(serial, Ran(taken) if what == "pass" else taken)
-        return taken.head(
-            serial, what, backward.names, of="this backward", root=backward.root, live=True
-        )
+        about = {"of": "this backward", "root": backward.root, "live": True}
+        return _ordered(taken, what, backward.names, about)
 
 
-def _last(serial: int, what: str, session: Session, place: Place) -> model.Taken:
-    kept = session.state(Journal).passes
-    if not kept:
+def _last(what: str, session: Session, place: Place) -> model.Taken:
+    passes = session.state(Journal).passes
+    if not passes:
         also = "':export FILE EXPR' takes the graph of a tensor; " if what == "graph" else ""
         raise StateError(
             "no backward is paused here, and none was recorded.",
             f"{also}':record on' records each backward from now on.",
         )
-    taken = kept[-1].snapshot
-    _hold(serial, Ran(taken) if what == "pass" else taken)
+    taken = passes[-1]
     with figures.quiet():
-        return taken.head(
-            serial,
-            what,
-            session.names(place.frame),
-            of=f"backward {taken.run}",
-            outcome=kept[-1].outcome,
-        )
+        about = {"of": f"backward {taken.run}", "outcome": taken.outcome}
+        return _ordered(taken, what, session.names(place.frame), about)
+
+
+def _ordered(taken: Snapshot, what: str, names: Names, about: dict[str, Any]) -> model.Taken:
+    serial = _hold(taken.in_run_order() if what == "pass" else taken)
+    return taken.head(serial, what, names, **about)
 
 
 @on(p.TakeRows)
@@ -111,12 +203,11 @@ def _(request: p.TakeRows, session: Session, place: Place) -> Answer:
     if taken is None:
         raise StateError("what was taken is no longer kept.", "':export' again.")
     first, count = max(0, request.first), max(0, min(request.count, PART))
-    rows = taken.rows(first, count)
+    rows: Any = tuple(taken.rows(first, count))
     if first + len(rows) >= len(taken):
         del _held[request.serial]
-    if isinstance(taken, Ops):
-        return model.TakenOps(rows=tuple(rows))  # type: ignore[arg-type]
-    return model.TakenNodes(rows=tuple(rows))  # type: ignore[arg-type]
+    ops = rows and isinstance(rows[0], model.OpRow)
+    return model.TakenOps(rows=rows) if ops else model.TakenNodes(rows=rows)
 
 
 @on(p.RecordPasses)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gradrepl.engine.forward.calls import Call
@@ -18,7 +18,7 @@ from gradrepl.engine.graph.graph import Order
 from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.tensor.names import Names
-from gradrepl.model import NodeRow, OpRow, Taken
+from gradrepl.model import NodeRow, Taken
 
 SAVED = 20_000
 """Nodes of a graph up to which it is looked what they have saved."""
@@ -52,13 +52,16 @@ class Snapshot:
         self._labels = source.variables | leaves
         self._saved: dict[int, tuple[tuple[str, ...], str]] = {}
         if saved and len(graph) <= SAVED:
-            self._saved = dict(_saved(graph.nodes))
+            texts = (nodes.saved_texts([node], LISTED) for node in graph.nodes)
+            self._saved = {node: each for node, each in enumerate(texts) if any(each)}
         self._states: dict[int, str] = {}
         self._times: dict[int, tuple[float, float, int]] = {}
         """Of a recorded backward: when a node began, how long it took, and in which thread."""
         self._norms: dict[int, float | None] = {}
         self._ran: dict[int, int] = {}
         self.run = 0
+        self.outcome = ""
+        """Of a recorded backward: 'finished', 'raised RuntimeError'."""
         self._order: Order | None = None
         self._rest: dict[int, int] = {}
 
@@ -83,10 +86,10 @@ class Snapshot:
             done = backward.is_done(node)
             self._states[node] = "done" if done else "here" if node in self._ran else "predicted"
 
-    def recorded(self, seen: Recorder, run: int) -> None:
+    def recorded(self, seen: Recorder, run: int, outcome: str) -> None:
         """Note what a recorded backward ran, in which order and when."""
         seen.fetch()
-        self.run = run
+        self.run, self.outcome = run, outcome
         ran = list(map(seen.graph.index.__getitem__, seen.ran))
         self._ran = {node: number for number, node in enumerate(ran, 1)}
         self._norms = dict(zip(ran, seen.ran.values(), strict=True))
@@ -97,6 +100,11 @@ class Snapshot:
     def ran(self) -> list[int]:
         """The nodes that have run, in that order."""
         return list(self._ran)
+
+    def in_run_order(self) -> Listed:
+        """Return its nodes in the order in which they ran, the others behind them."""
+        others = (node for node in range(len(self)) if node not in self._ran)
+        return Listed([*self._ran, *sorted(others, key=self.id)], self.row)
 
     # -- a graph, as the order wants it --------------------------------------------------------
 
@@ -122,7 +130,7 @@ class Snapshot:
                 if path and len(kinds) < KINDS:
                     kinds.append((prefix + path, type(module).__name__))
         some = (self._sequence[node] for node in range(min(len(self), 500)))
-        recorded = any(self._op_of(number) is not None for number in some)
+        recorded = any(self._op(number) is not None for number in some)
         edges = sum(target >= 0 for target in self.targets)
         return Taken(
             serial=serial,
@@ -138,11 +146,11 @@ class Snapshot:
     def rows(self, first: int, count: int) -> list[NodeRow]:
         """Return rows in the order of their ids; the first is number 0."""
         order = self.order
-        found = []
+        made = []
         for place in range(first, min(first + count, len(self))):
             node = order.at(place + 1)
-            found.append(self.row(self._left(place) if node is None else node))
-        return found
+            made.append(self.row(self._left(place) if node is None else node))
+        return made
 
     @property
     def order(self) -> Order:
@@ -169,10 +177,13 @@ class Snapshot:
             place = self._rest[node]
         return place
 
+    def _op(self, sequence: int) -> Call | None:
+        return None if sequence >= nodes.NO_SEQUENCE else self._op_of(sequence)
+
     def row(self, node: int) -> NodeRow:
         """Return one node."""
         number = self._sequence[node]
-        op = self._op_of(number)
+        op = self._op(number)
         label = self._labels.get(node, "")
         leaf = bool(self._leaves[node])
         first, last = self.offsets[node], self.offsets[node + 1]
@@ -211,66 +222,15 @@ class Snapshot:
         )
 
 
-def _saved(live: Sequence[Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], str]]]:
-    """Yield (node, what it saved, 'freed' or 'changed in place' if any of it is)."""
-    for place, node in enumerate(live):
-        texts, problem = nodes.saved_texts((node,), LISTED)
-        if texts or problem:
-            yield place, (texts, problem)
+class Listed:
+    """Rows of what was taken, each made of its item when it is fetched."""
 
-
-class Ran:
-    """The nodes of a backward in the order in which they ran, the others behind them."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        ran = snapshot.ran
-        seen = set(ran)
-        self._places = [snapshot.id(node) for node in ran]
-        self._places += [snapshot.id(n) for n in range(len(snapshot)) if n not in seen]
-        self._places[len(ran) :] = sorted(self._places[len(ran) :])
+    def __init__(self, items: Sequence[Any], row: Callable[[Any], Any]) -> None:
+        self._items, self._row = items, row
 
     def __len__(self) -> int:
-        return len(self._snapshot)
+        return len(self._items)
 
-    def rows(self, first: int, count: int) -> list[NodeRow]:
+    def rows(self, first: int, count: int) -> list[Any]:
         """Return some rows."""
-        places = self._places[first : first + count]
-        return [row for place in places for row in self._snapshot.rows(place - 1, 1)]
-
-
-class Ops:
-    """The recorded ops, as they are when they are taken."""
-
-    def __init__(self, calls: Sequence[Call]) -> None:
-        self._calls = [call for call in calls if call.function is None]  # those that are over
-
-    def __len__(self) -> int:
-        return len(self._calls)
-
-    def head(self, serial: int) -> Taken:
-        """Return what is said of the whole."""
-        first = self._calls[0].id if self._calls else 0
-        return Taken(serial=serial, what="ops", total=len(self), recorded=True, first=first)
-
-    def rows(self, first: int, count: int) -> list[OpRow]:
-        """Return some of them, in the order in which they ended."""
-        return [call.row() for call in self._calls[first : first + count]]
-
-
-class Times:
-    """The nodes of all recorded backwards that ran, one pass after another."""
-
-    def __init__(self, passes: Sequence[Snapshot]) -> None:
-        self._nodes = [(each, node) for each in passes for node in each.ran]
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-    def head(self, serial: int) -> Taken:
-        """Return what is said of the whole."""
-        return Taken(serial=serial, what="times", total=len(self), recorded=True)
-
-    def rows(self, first: int, count: int) -> list[NodeRow]:
-        """Return some of them, in the order in which they ran."""
-        return [each.row(node) for each, node in self._nodes[first : first + count]]
+        return [self._row(item) for item in self._items[first : first + count]]

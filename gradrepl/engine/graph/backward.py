@@ -292,7 +292,7 @@ class Pass(Labelled):
         for _, node in begun[: min(count, LISTED)]:
             variable, name = node.variable, self.leaf(self.graph.index[node])
             norm = None if variable.grad is None else figures.norm(variable.grad)
-            listed.append(Accumulated(name, norm, facts.sizes(variable.shape)))
+            listed.append(Accumulated(name, norm, facts.shape(variable)))
         return listed, count
 
     def missing(self) -> list[str]:

@@ -58,7 +58,7 @@ def is_custom(node: Any) -> bool:
 
 def unnamed(leaf: torch.Tensor) -> str:
     """Return what a leaf without a name is called: 'leaf 3x4'."""
-    return "leaf " + "x".join(map(str, facts.sizes(leaf.shape)))
+    return "leaf " + "x".join(map(str, facts.shape(leaf)))
 
 
 # -- what a node saved ---------------------------------------------------------------------------
@@ -138,32 +138,35 @@ def saved_records(node: Any, names: Names) -> tuple[Saved, ...]:
     return tuple(records[:LISTED])
 
 
-def saved_texts(several: Iterable[Any], most: int) -> tuple[tuple[str, ...], str]:
-    """Return ``most`` saved values as text; 'freed' or 'changed in place' if any of them is."""
+def saved_texts(live: Iterable[Any], most: int) -> tuple[tuple[str, ...], str]:
+    """Return what nodes saved, 'result (64, 128) v0', and 'freed' or 'changed in place' if any is.
+
+    Of texts at most so many; what is no tensor has one only where something is wrong with it.
+    """
     texts: list[str] = []
     problem = ""
     with torch_private.DisableTorchFunction():
-        for short, value, state in (each for node in several for each in saved(node)):
-            if state == "freed" or (state == "changed in place" and not problem):
-                problem = state
+        for name, value, state in (each for node in live for each in saved(node)):
+            if state in ("freed", "changed in place"):
+                problem = problem if problem == "freed" else state
             if len(texts) < most and (isinstance(value, torch.Tensor) or state != "ok"):
-                texts.append(_saved_text(short, value, state))
+                texts.append(_saved_text(name, value, state))
     return tuple(texts), problem
 
 
-def _saved_text(short: str, value: Any, state: str) -> str:
+def _saved_text(name: str, value: Any, state: str) -> str:
     if not isinstance(value, torch.Tensor):
-        return f"{short} {state}"
+        return f"{name} {state}"
     version = facts.version(value)
     seen = "" if version is None else f" v{version}"
-    return f"{short} {facts.shape(value)}{seen}" + ("" if state == "ok" else f" {state}")
+    return f"{name} {facts.shape(value)}{seen}" + ("" if state == "ok" else f" {state}")
 
 
 def shape(node: Any) -> tuple[int, ...] | None:
     """Return the shape of the gradient that arrives, as the node's metadata has it."""
     variable = getattr(node, "variable", None)
     if isinstance(variable, torch.Tensor):
-        return facts.sizes(variable.shape)
+        return facts.shape(variable)
     try:
         return facts.sizes(node._input_metadata[0].shape)
     except (AttributeError, IndexError, RuntimeError, TypeError):

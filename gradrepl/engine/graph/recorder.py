@@ -13,6 +13,7 @@ at output 0 only; there, and where torch does not have it, single hooks do its w
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -26,6 +27,7 @@ from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.arrivals import LARGE, Arrivals, fetch, vector_norm
 from gradrepl.engine.graph.graph import LEAF, Graph, without_gc
 from gradrepl.engine.observers import Depth
+from gradrepl.engine.tensor.figures import UNREADABLE
 from gradrepl.engine.torch_private import modes, running_backward, running_node
 
 SMALL = 5_000
@@ -204,8 +206,12 @@ class Recorder:
                 and grad.is_cpu
                 and 0 < grad.numel() < LARGE
                 and grad.layout is strided
+                and grad.untyped_storage().nbytes() >= grad.nbytes  # freed; expanded: the slow way
             ):
-                value = norm(grad).item()
+                try:
+                    value = norm(grad).item()
+                except UNREADABLE:  # a strided nested tensor has no norm
+                    value = math.nan
                 if value - value == 0.0:  # finite
                     ran[node()] = value
                     if statistics:

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.observers import BackwardCall, Depth, Look, Observer
 from gradrepl.model import GraphView, NodeRow, OpRow
-from gradrepl.model.running import Shape
-from gradrepl.model.traced import TracedPass
+from gradrepl.model.running import Shape, TracedPass
 
 if TYPE_CHECKING:
     from gradrepl.engine.graph.recorder import Recorder

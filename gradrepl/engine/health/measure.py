@@ -64,7 +64,9 @@ def norms(grads: Sequence[torch.Tensor]) -> list[float | None]:
 
 
 def norm(grad: torch.Tensor) -> float | None:
-    """Return the L2 norm of a plain tensor on the CPU."""
+    """Return the L2 norm of a plain tensor on the CPU; None where its storage was freed."""
+    if not figures.readable(grad):
+        return None
     try:
         kind = torch.float32 if grad.dtype in _HALF else None
         value = _vector_norm(grad, dtype=kind).item()

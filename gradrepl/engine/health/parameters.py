@@ -86,6 +86,8 @@ class Parameters:
         for prefix, root in names.roots:
             model = prefix.removesuffix(".")
             for path, parameter in root.named_parameters(remove_duplicate=False):
+                if not facts.is_leaf(parameter):  # a fast weight in a parameter's place
+                    continue
                 aliases.setdefault(id(parameter), []).append(prefix + path)
                 self._add(parameter, prefix + path, model)
             self._mark(root)
@@ -187,7 +189,7 @@ class Parameters:
         order: list[int] = []
         self._order = order
         for each, parameter in self.alive():
-            if parameter.requires_grad and each.depth is None:
+            if parameter.requires_grad and parameter.is_leaf and each.depth is None:
                 key = id(parameter)
 
                 def arrived(_: torch.Tensor, key: int = key) -> None:

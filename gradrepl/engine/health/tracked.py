@@ -82,7 +82,7 @@ class Tracked:
         self.model = model
         """The variable of the model that it is a part of."""
         self.ref = weakref.ref(parameter)
-        self.shape = facts.sizes(parameter.shape)
+        self.shape = facts.shape(parameter)
         self.numel = parameter.numel()
         self.requires_grad = True
         self.embedding = False

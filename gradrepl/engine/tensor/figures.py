@@ -46,12 +46,44 @@ class quiet:
 
 
 def readable(tensor: torch.Tensor) -> bool:
-    """Has this tensor elements that can be read here? Not on meta, fake or inside vmap."""
-    if tensor.device.type == "meta" or tensor.is_quantized:
+    """Has this tensor elements that can be read here?
+
+    Not on meta, fake or inside vmap; nor where its storage was freed or made smaller under it
+    (``untyped_storage().resize_``, as sharding does between uses), where torch reads all the same.
+    """
+    if tensor.is_meta or tensor.is_quantized or torch_private.in_functorch(tensor):
         return False
-    if torch_private.in_functorch(tensor):
+    if type(tensor).__name__ in ("FakeTensor", "FunctionalTensor", "DTensor"):
         return False
-    return type(tensor).__name__ not in ("FakeTensor", "FunctionalTensor", "DTensor")
+    try:
+        return all(map(_in_bounds, _stored(tensor)))
+    except UNREADABLE:  # a subclass with no storage of its own
+        return True
+
+
+def _stored(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the strided tensors that a tensor's elements lie in."""
+    if tensor.is_nested:
+        return (tensor.detach().values(),)
+    if tensor.layout is torch.strided:
+        return (tensor,)
+    if tensor.layout is torch.sparse_coo:
+        return tensor._indices(), tensor._values()
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return tensor.crow_indices(), tensor.col_indices(), tensor.values()
+    if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        return tensor.ccol_indices(), tensor.row_indices(), tensor.values()
+    return ()
+
+
+def _in_bounds(tensor: torch.Tensor) -> bool:
+    """Does every element of a strided tensor lie in its storage?"""
+    count = tensor.numel()
+    if count and not tensor.is_contiguous():
+        steps = zip(tensor.shape, tensor.stride(), strict=True)
+        count = sum((size - 1) * step for size, step in steps) + 1
+    end = (tensor.storage_offset() + count) * tensor.itemsize if count else 0
+    return end <= tensor.untyped_storage().nbytes()
 
 
 def _elements(tensor: torch.Tensor) -> torch.Tensor:

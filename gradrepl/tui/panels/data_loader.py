@@ -7,8 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from gradrepl import model
 from gradrepl.draw import Look, broken, samples
+from gradrepl.draw.answers import finding
 from gradrepl.draw.data import loader_facts, worker
-from gradrepl.draw.findings import finding
 from gradrepl.draw.ink import Line, span
 from gradrepl.draw.numbers import count
 from gradrepl.draw.tables import facts, notes

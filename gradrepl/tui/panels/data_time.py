@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from gradrepl import draw, model
-from gradrepl.draw import Look, ink, times
-from gradrepl.draw.epochs import progress
+from gradrepl.draw import Look, data, ink
+from gradrepl.draw.answers import progress
 from gradrepl.draw.ink import Line, span
-from gradrepl.model.epochs import Progress
+from gradrepl.model.answers import Progress
 from gradrepl.tui.panels.base import Paper
 
 WIDE = 120
@@ -29,7 +29,7 @@ def drawn(
     loader: model.Loader, measured: Iterable[model.Record], look: Look, height: int
 ) -> list[Line]:
     """Return all that is known about the time; without anything, how to come to know it."""
-    lines = times.step(loader, look, height)
+    lines = data.step_time(loader, look, height)
     for record in measured:
         lines += draw.lines(record, replace(look, height=height - len(lines)))
     if not lines:
@@ -89,7 +89,7 @@ class TimePane(Paper):
         steps = loader.timing.steps if loader.timing else loader.pace.batches if loader.pace else 0
         title = "Where the time of a step goes" if width >= WIDE else "Time"
         last = f", last {steps} steps" if steps > 1 else ""
-        said, told = f"{title}{last}", times.verdict(loader)
+        said, told = f"{title}{last}", data.step_verdict(loader)
         fits = len(said) + len(told) + 4 < width
         self.caption(said, told if fits else "")
         mine = [each for each in self._measured.values() if each.loader == loader.name]

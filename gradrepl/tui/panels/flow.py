@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gradrepl import model
-from gradrepl.draw.depths import flow
+from gradrepl.draw.charts import flow
 from gradrepl.draw.ink import Line
 from gradrepl.draw.running import accumulated
 from gradrepl.tui.panels.base import Paper

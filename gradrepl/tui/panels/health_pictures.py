@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from gradrepl import model
-from gradrepl.draw import broken, depths, health
+from gradrepl.draw import broken, charts, health
 from gradrepl.draw.ink import Line, span
 from gradrepl.draw.numbers import count, shape
 from gradrepl.model.health import PROBLEMS
@@ -61,7 +61,7 @@ class Depths(_Drawing):
 
     def drawn(self, record: model.Health) -> list[Line]:
         """Return the picture."""
-        return depths.depth_plot(record.depths, self.chosen, self.room, max(2, self.size.height))
+        return charts.depth_plot(record.depths, self.chosen, self.room, max(2, self.size.height))
 
 
 class Curves(_Drawing):
@@ -80,7 +80,7 @@ class Curves(_Drawing):
 
     def drawn(self, record: model.Health) -> list[Line]:
         """Return the curves."""
-        return depths.curves(record.points, self.room, max(3, self.size.height), self.ascii)
+        return charts.curves(record.points, self.room, max(3, self.size.height), self.ascii)
 
 
 class Details(_Drawing):

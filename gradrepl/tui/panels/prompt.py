@@ -10,7 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
-from gradrepl.draw.python import python
+from gradrepl.draw.looking import python
 from gradrepl.tui import messages
 from gradrepl.tui.panels.base import ink_of
 

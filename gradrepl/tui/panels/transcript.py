@@ -11,7 +11,7 @@ from textual.strip import Strip
 from gradrepl import draw, model
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
-from gradrepl.draw.python import python
+from gradrepl.draw.looking import python
 from gradrepl.tui.panels.base import Paper
 from gradrepl.tui.panels.log import decode
 from gradrepl.tui.ring import Printed, Ring

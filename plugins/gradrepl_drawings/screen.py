@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TextIO
 
-from gradrepl.export.door import SCREEN, exporter
-from gradrepl.export.records import Screen
+from gradrepl.export import SCREEN, exporter
+from gradrepl.export.files import Screen
 
 FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any
 
 from gradrepl.model import NodeRow, Site
@@ -23,7 +22,7 @@ def brief(text: str, most: int = LONG) -> str:
 
 def place(site: Site | None) -> str:
     """Return 'train.py:27', or ''."""
-    return f"{os.path.basename(site.file)}:{site.line}" if site else ""
+    return site.place if site else ""
 
 
 def number(value: float | None) -> Any:
@@ -55,7 +54,7 @@ def facts(node: NodeRow) -> list[tuple[str, str]]:
     took = "" if node.seconds is None else f"{node.seconds * 1e6:.1f} µs"
     edges = zip(node.to, node.inputs, strict=True)
     arrows = [f"#{to} input {number}" if to else "none" for to, number in edges]
-    found = [
+    pairs = [
         ("problem", problem(node)),
         ("label", node.label),
         ("module", node.module),
@@ -70,4 +69,4 @@ def facts(node: NodeRow) -> list[tuple[str, str]]:
         ("goes to", ", ".join(arrows)),
         ("sequence", "" if node.sequence is None else str(node.sequence)),
     ]
-    return [(name, text) for name, text in found if text]
+    return [(name, text) for name, text in pairs if text]
