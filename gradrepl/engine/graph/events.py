@@ -186,8 +186,6 @@ class View:
 
     def __init__(self, backward: Labelled) -> None:
         self.backward = backward
-        self._used_by: tuple[int, dict[int, list[int]]] | None = None
-        """How many had run then, and by node those whose gradients go to it."""
         self._lanes = Lanes(backward.graph.next, backward.graph.index[backward.graph.roots[0]])
         self._drawn: list[str] = []
 
@@ -220,25 +218,14 @@ class View:
 
     def path_to(self, node: int) -> list[int]:
         """Return a way from a root to ``node``: nodes whose gradients led here, in run order."""
-        path = [node]
+        graph, path = self.backward.graph, [node]
+        ran = {node: number for number, node in enumerate(self.backward.ran())}
         while not self.backward.is_root(path[0]) and len(path) <= PATH:
-            users = self._users().get(path[0])
+            users = [each for each in graph.callers.get(path[0], ()) if each in ran]
             if not users:
                 break
-            path.insert(0, users[0])
+            path.insert(0, min(users, key=ran.__getitem__))
         return path
-
-    def _users(self) -> dict[int, list[int]]:
-        """Return by node those that have run and whose gradients go to it, in run order."""
-        backward = self.backward
-        if self._used_by is None or self._used_by[0] != backward.begun:
-            users: dict[int, list[int]] = {}
-            for node in backward.ran():
-                for target in backward.graph.next(node):
-                    if target >= 0:
-                        users.setdefault(target, []).append(node)
-            self._used_by = (backward.begun, users)
-        return self._used_by[1]
 
     def node(self, place: int, event: Any = None) -> Node:
         """Return the record of the node at index ``place``; gradients only at its own event."""

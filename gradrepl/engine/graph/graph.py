@@ -12,6 +12,7 @@ import sys
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from gradrepl.engine import torch_private
@@ -102,6 +103,16 @@ class Graph:
         """Return the sequence number; AccumulateGrad has 2**64 - 1."""
         return int(self.nodes[node]._sequence_nr())
 
+    @cached_property
+    def callers(self) -> dict[int, list[int]]:
+        """By node, those whose edges lead to it; one that has two such edges twice."""
+        callers: dict[int, list[int]] = {}
+        for node in range(len(self)):
+            for target in self.next(node):
+                if target >= 0:
+                    callers.setdefault(target, []).append(node)
+        return callers
+
     def needed(self, inputs: Iterable[int], accumulate: bool) -> set[int] | None:
         """Return the nodes that run when only ``inputs`` are asked for; None for all.
 
@@ -111,11 +122,7 @@ class Graph:
         wanted = set(inputs)
         if not wanted:
             return None
-        before: dict[int, list[int]] = {}
-        for node in range(len(self)):
-            for target in self.next(node):
-                if target >= 0:
-                    before.setdefault(target, []).append(node)
+        before = self.callers
         needed = set(wanted) if accumulate else set()
         seen, todo = set(wanted), list(wanted)
         for node in todo:

@@ -41,7 +41,8 @@ MADE = 20_000
 def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
     target = request.target.strip()
     if target.startswith("#"):
-        index, source = node_index(target, session, place), session.backward_here(place)
+        index = node_index(target, session, place)
+        source: Labelled = session.backward_here(place)
         with figures.quiet():
             return function(source.graph.nodes[index], target, source, session, place)
     value = session.evaluate(target, place)
