@@ -165,14 +165,6 @@ def gradient_edge(tensor: Any) -> Any:
         return torch.autograd.graph.get_gradient_edge(tensor)
 
 
-def unreached(root: Root, target: Target) -> AutogradError:
-    """Return the sentence that no path leads from ``root`` to ``target``."""
-    return AutogradError(
-        f"no path leads from '{root.name}' to '{target.name}': its gradient from there is None.",
-        "':t NAME' tells how a tensor was made and where it was cut off.",
-    )
-
-
 class Labels:
     """Names of one moment: ids of the backward that is paused, the user's variables, lines."""
 

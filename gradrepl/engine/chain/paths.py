@@ -82,7 +82,11 @@ def graph_between(root: naming.Root, target: naming.Target) -> PathGraph:
     """
     between = PathGraph(root.starts, target.node, target.number)
     if not between.count:
-        raise naming.unreached(root, target)
+        raise AutogradError(
+            f"no path leads from '{root.name}' to '{target.name}': its gradient from there is"
+            " None.",
+            "':t NAME' tells how a tensor was made and where it was cut off.",
+        )
     return between
 
 
@@ -312,7 +316,8 @@ class _Records:
     def _step(self, step: Step, first: bool, arrived: float | None, full: bool) -> PathStep:
         nodes = self._between.graph.nodes
         node, hop = nodes[step.node], step.hop
-        matrix = self._matrix(step) if full or self._is_number(step) else None
+        is_number = all(is_real_number(*end) for end in self._ends(step))
+        matrix = self._matrix(step) if full or is_number else None
         value = matrix[0][0] if matrix and len(matrix) == len(matrix[0]) == 1 else None
         whole_root = first and len(self._between.starts) == 1
         ends = self._between.ends((hop.node, hop.number))
@@ -326,9 +331,6 @@ class _Records:
             gain=step.size / arrived if arrived and step.size is not None else None,
             jacobian=None if value is not None else matrix,
         )
-
-    def _is_number(self, step: Step) -> bool:
-        return all(is_real_number(*end) for end in self._ends(step))
 
     def _ends(self, step: Step) -> tuple[tuple[Any, int], tuple[Any, int]]:
         """Return the node that a step enters and the one that it leads to, with the outputs."""

@@ -51,10 +51,6 @@ def adds_up(node: Any, scalar: bool) -> bool:
     return name in ADDS or name in PASSES or (name in WEIGHTS and len(inputs) == 1)
 
 
-def _has_name(node: Any, labels: Labels) -> bool:
-    return kind(node) in ADDS | WEIGHTS and labels.variable(node, 0) is not None
-
-
 def split(root: naming.Root, graph: Graph, runner: Runner, labels: Labels) -> list[Start]:
     """Return the terms of ``root`` in the order in which they are met.
 
@@ -73,10 +69,11 @@ def split(root: naming.Root, graph: Graph, runner: Runner, labels: Labels) -> li
         if not arrived:
             continue
         scalar = all(each.seed.numel() == 1 for each in arrived)
-        if not adds_up(node, scalar) or (node not in begin and _has_name(node, labels)):
-            terms += arrived
-        else:
+        named = kind(node) in ADDS | WEIGHTS and labels.variable(node, 0) is not None
+        if adds_up(node, scalar) and (node in begin or not named):
             arrivals.send(place, runner.run(node, grads))
+        else:
+            terms += arrived
     return terms
 
 

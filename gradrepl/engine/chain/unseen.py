@@ -90,11 +90,16 @@ class Runner:
         """
         node = self._nodes[node] if isinstance(node, int) else node
         try:
-            leaving = self._custom(node, grads) if is_custom(node) else _own(node, grads)
+            if is_custom(node):
+                leaving = self._custom(node, grads)
+            else:
+                with figures.quiet():
+                    leaving = node(*grads)
         except GradreplError:
             raise
         except Exception as error:  # a custom backward is user code
             raise sentence(nodes.name(node), error) from error
+        leaving = leaving if isinstance(leaving, tuple | list) else (leaving,)
         with figures.quiet():
             return [
                 None if grad is None or target is None else conform(grad, target, number)
@@ -131,12 +136,6 @@ class Runner:
             "for this answer."
             for name, count in sorted(self.reruns.items())
         ]
-
-
-def _own(node: Any, grads: Grads) -> tuple[Any, ...]:
-    with figures.quiet():
-        leaving = node(*grads)
-    return leaving if isinstance(leaving, tuple) else (leaving,)
 
 
 def seed(node: Any, number: int, value: float = 1.0) -> torch.Tensor:

@@ -288,7 +288,7 @@ def past_the_door(function: Any) -> Any:
     """
     space = function.__globals__
     space.setdefault("__warningregistry__", {})  # shared: a warning is given as often as before
-    doors = {name: _nobody for name in space if name.startswith("has_torch_function")}
+    doors = {name: _no for name in space if name.startswith("has_torch_function")}
     copy = FunctionType(
         function.__code__,
         {**space, **doors},
@@ -300,7 +300,7 @@ def past_the_door(function: Any) -> Any:
     return copy
 
 
-def _nobody(*arguments: Any) -> bool:
+def _no(*arguments: Any) -> bool:
     return False
 
 

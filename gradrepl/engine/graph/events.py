@@ -117,12 +117,11 @@ class NodeEvent(TensorEvent):
 
     def told(self, reason: str) -> dict[str, Any]:
         record = node_record(self.backward, self.node, self)
-        notes = nonfinite.notes(self, reason, self._causes)
+        notes = nonfinite.notes(
+            self, reason, lambda what: nonfinite.of_node(self.name, self.extra()["saved"])
+        )
         about = {"module": record.module, "node": record, "notes": notes}
         return _told(self, record.site) | about
-
-    def _causes(self, what: str) -> list[str]:
-        return nonfinite.of_node(self.name, self.extra()["saved"])
 
     def stands(self) -> dict[str, Any]:
         return {"module": self.module}

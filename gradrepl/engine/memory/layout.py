@@ -196,7 +196,9 @@ def pieces(owned: Owned, saving: Saving | None = None) -> Iterator[Piece]:
     """
     name, owner, value = owned
     if not isinstance(value, torch.Tensor):
-        yield _array(owned)
+        address = value.__array_interface__["data"][0]
+        low, high = Layout(address, value.shape, value.strides, value.itemsize).span()
+        yield Piece(name, owner, value, None, 0, address, high - low, "cpu")
         return
     if torch_private.in_functorch(value) or is_lazy(value):
         return
@@ -224,10 +226,3 @@ _device = cache(str)
 def _parts(tensor: torch.Tensor) -> tuple[str, ...]:
     """Return the methods that give the plain tensors that a sparse one is made of."""
     return ("_indices", "_values") if tensor.is_sparse else _COMPRESSED.get(tensor.layout, ())
-
-
-def _array(owned: Owned) -> Piece:
-    array = owned.value
-    address = array.__array_interface__["data"][0]
-    low, high = Layout(address, array.shape, array.strides, array.itemsize).span()
-    return Piece(owned.name, owned.owner, array, None, 0, address, high - low, "cpu")

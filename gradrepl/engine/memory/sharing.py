@@ -47,7 +47,10 @@ class Pair:
         self.meeting = [(one, other) for one in a for other in b if _same_memory(one, other)]
         """Pieces of the two that lie in one memory: a sparse tensor has several."""
         self.a, self.b = self.meeting[0] if self.meeting else (a[0], b[0])
-        common = [_overlap(*pair) for pair in self.meeting]
+        common = []
+        for one, other in self.meeting:
+            begin = min(one.begin(), other.begin())
+            common.append(layout.overlap(one.layout(begin), other.layout(begin)))
         self.overlap, self.exact = sum(n for n, _ in common), all(exact for _, exact in common)
         both = all(isinstance(value, torch.Tensor) for value in values)
         self.one_counter = relations.same_counter(*values) if both else None
@@ -273,11 +276,6 @@ def _same_memory(a: Piece, b: Piece) -> bool:
     if a.device != b.device or not a.address or not b.address:
         return False
     return a.begin() < b.end() and b.begin() < a.end()
-
-
-def _overlap(a: Piece, b: Piece) -> tuple[int, bool]:
-    begin = min(a.begin(), b.begin())
-    return layout.overlap(a.layout(begin), b.layout(begin))
 
 
 COPYING = frozenset(

@@ -22,7 +22,6 @@ from gradrepl.engine.memory.owners import (
     VARIABLE,
     Owned,
     Owners,
-    Saving,
 )
 from gradrepl.engine.memory.remembered import Ids
 from gradrepl.engine.tensor import facts
@@ -230,14 +229,9 @@ def everything(owners: Owners) -> list[Piece]:
     """
     everywhere = [piece for each in (*owners.tensors, *owners.arrays) for piece in pieces(each)]
     for saving in owners.savings():
-        everywhere += saved_pieces(saving)
+        name = f"{nodes.name(saving.node)}.{saving.attribute}"
+        everywhere += pieces(Owned(name, SAVED, saving.value), saving)
     return everywhere
-
-
-def saved_pieces(saving: Saving) -> Iterable[Piece]:
-    """Return where a saved value lies."""
-    name = f"{nodes.name(saving.node)}.{saving.attribute}"
-    return pieces(Owned(name, SAVED, saving.value), saving)
 
 
 def asked(expression: str, value: Any, known: Sequence[Piece]) -> list[Piece]:

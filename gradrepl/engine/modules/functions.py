@@ -46,10 +46,12 @@ def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
         with figures.quiet():
             return function(source.graph.nodes[index], target, source, session, place)
     value = session.evaluate(target, place)
-    if is_function(value):
+    if isinstance(value, type) and issubclass(value, torch.autograd.Function):
         return of_class(value, target)
     with figures.quiet():
-        node = value if is_node(value) else _node_of(value, target, session, place)
+        node = value
+        if not (hasattr(value, "next_functions") and hasattr(value, "_sequence_nr")):
+            node = _node_of(value, target, session, place)
         source = walked(node, session, place)
         return function(node, target, source, session, place)
 
@@ -67,16 +69,6 @@ def _node_of(value: object, name: str, session: Session, place: Place) -> object
             f"'{name}' has no grad_fn: it is {why}", "Name a tensor that was computed from it."
         )
     return node
-
-
-def is_node(value: Any) -> bool:
-    """Is this an autograd node?"""
-    return hasattr(value, "next_functions") and hasattr(value, "_sequence_nr")
-
-
-def is_function(value: Any) -> bool:
-    """Is this a class of Functions that the user wrote?"""
-    return isinstance(value, type) and issubclass(value, torch.autograd.Function)
 
 
 def of_class(function: Any, of: str) -> FunctionInfo:
