@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradrepl import protocol as p
@@ -66,15 +66,17 @@ def split(root: naming.Root, graph: Graph, runner: Runner, labels: Labels) -> li
     while arrivals and (place := order.at(at := at + 1)) is not None:
         node, grads = graph.nodes[place], arrivals.take(place)
         arrived = [Start(node, n, grad) for n, grad in enumerate(grads) if grad is not None]
-        if not arrived:
-            continue
-        scalar = all(each.seed.numel() == 1 for each in arrived)
-        named = kind(node) in ADDS | WEIGHTS and labels.variable(node, 0) is not None
-        if adds_up(node, scalar) and (node in begin or not named):
+        if arrived and _is_split(node, arrived, node in begin, labels):
             arrivals.send(place, runner.run(node, grads))
         else:
             terms += arrived
     return terms
+
+
+def _is_split(node: Any, arrived: Sequence[Start], is_root: bool, labels: Labels) -> bool:
+    scalar = all(each.seed.numel() == 1 for each in arrived)
+    named = kind(node) in ADDS | WEIGHTS and labels.variable(node, 0) is not None
+    return adds_up(node, scalar) and (is_root or not named)
 
 
 @on(p.TermsOf)
@@ -101,17 +103,15 @@ def terms(request: p.TermsOf, session: Session, place: Place) -> Terms:
         notes.append(f"the backward of {name} was run again for the loss and for its terms.")
     if len(parts) < 2:
         notes.append("this loss is not a sum: it has one term.")
-    names, norms = [labels.leaf(node) for node in leaves], [size(grad) for grad in whole]
-    rows = sorted(range(len(leaves)), key=lambda n: -(norms[n] or 0.0))[:ROWS]
+    norms = list(map(size, whole))
+    largest = sorted(range(len(leaves)), key=lambda n: -(norms[n] or 0.0))[:ROWS]
+    rows = {n: labels.leaf(leaves[n]) for n in largest}
     agrees, apart = _agree(whole, left)
     return Terms(
         root=root.name,
-        terms=tuple(
-            _term(part, measured, labels, norms, [(n, names[n]) for n in rows])
-            for part, measured in listed
-        ),
-        parameters=tuple(names[n] for n in rows),
-        norms=tuple(norms[n] for n in rows),
+        terms=tuple(_term(part, measured, labels, norms, rows) for part, measured in listed),
+        parameters=tuple(rows.values()),
+        norms=tuple(norms[n] for n in largest),
         count=len(leaves),
         unlisted=len(parts) - len(listed),
         norm=_norm(norms),
@@ -173,9 +173,9 @@ def _term(
     measured: Measured,
     labels: Labels,
     norms: Sequence[float | None],
-    rows: Sequence[tuple[int, str]],
+    rows: Mapping[int, str],
 ) -> Term:
-    """Return the record of one term, with a row for each of these (index of the leaf, name)."""
+    """Return the record of one term, with a row for each of these leaves: their names by index."""
     held = labels.variable(part.node, part.number)
     with figures.quiet():
         value = amount(held[1].detach()) if held is not None else None
@@ -193,7 +193,7 @@ def _term(
         cosine=_cosine(norm, inner / whole if whole else None),
         rows=tuple(
             TermRow(parameter=name, norm=measured[n][0], cosine=_cosine(*measured[n]))
-            for n, name in rows
+            for n, name in rows.items()
         ),
     )
 
