@@ -373,7 +373,7 @@ def test_verify_a_module_and_its_parameters(d):
     assert d.value("m[1].num_batches_tracked.item()") == "0"
     assert d.value("m[0].weight.grad") == "None"
     assert "random" in error(d, p.Verify(what="nn.Dropout(0.5)(x)"))
-    assert "is no call" in error(d, p.Verify(what="x"))
+    assert "is not a call" in error(d, p.Verify(what="x"))
     assert "floating point" in error(d, p.Verify(what="torch.arange(3).sum()"))
 
 

@@ -87,7 +87,8 @@ def _of_call(what: str, session: Session, place: Place) -> Application:
         tree = None
     if not isinstance(tree, ast.Call):
         raise UsageError(
-            f"'{what}' is no call.", "Write ':verify F.gelu(x)', ':verify #7', or stop at the op."
+            f"'{what}' is not a call.",
+            "Write ':verify F.gelu(x)', ':verify #7', or stop at the op.",
         )
     given = [ast.unparse(each) for each in tree.args]
     given += [(f"{k.arg}=" if k.arg else "**") + ast.unparse(k.value) for k in tree.keywords]
