@@ -23,6 +23,8 @@ class BackwardCall:
     def __init__(self, roots: Sequence[Any], args: Any, kwargs: Any) -> None:
         # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
         self.roots = roots
+        self.grads: tuple[Any, ...] = tuple(args[0] if args else kwargs.get("grad_tensors", ()))
+        """The gradient that each root begins with."""
         self.keeps = bool(args[1] if len(args) > 1 else kwargs.get("keep_graph", True))
         """May the graph be run again?"""
         self.grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
@@ -30,8 +32,6 @@ class BackwardCall:
         self.inputs: tuple[Any, ...] = tuple(inputs or ())
         """What gradients are asked for; () for those of all leaves."""
         self.accumulates = bool(kwargs.get("accumulate_grad", False))
-        self._caller: FrameType | None = None
-        self._walked = False
 
     @cached_property
     def starts(self) -> list[Any]:
@@ -43,11 +43,10 @@ class BackwardCall:
             nodes = map(facts.start_of, self.roots)
             return [node for node in nodes if node is not None]
 
+    @cached_property
     def caller(self) -> FrameType | None:
-        """Return the frame of the user's that called; to be asked before the engine runs."""
-        if not self._walked:
-            self._walked, self._caller = True, frames.Walk(sys._getframe(1)).frame
-        return self._caller
+        """The frame of the user's that called; to be asked before the engine runs."""
+        return frames.Walk(sys._getframe(1)).frame
 
 
 class Observer:

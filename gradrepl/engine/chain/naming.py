@@ -5,7 +5,6 @@ A root and a leaf are expressions, '#N', or the root of the backward that is pau
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NamedTuple
 
 import torch
@@ -71,24 +70,13 @@ def _own_root(session: Session, place: Place) -> Root:
         raise StateError(
             "no backward is paused here: say where to start, too.", "Write ':paths LOSS LEAF'."
         )
-    roots, grads = _call(backward)
+    if not backward.starts:
+        raise StateError("this backward is over.", "Write ':paths LOSS LEAF'.")
     starts = []
-    for each, grad in zip(roots, grads, strict=True):
-        edge = each if not isinstance(each, torch.Tensor) else gradient_edge(each)
+    for root, grad in backward.starts:
+        edge = gradient_edge(root) if isinstance(root, torch.Tensor) else root
         starts.append(Start(edge.node, edge.output_nr, grad))
     return Root(backward.root or "the root", starts)
-
-
-def _call(backward: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return roots and gradients of a running backward, from the call that started it."""
-    frame = sys._current_frames().get(backward.thread.ident)
-    while frame is not None:
-        if frame.f_code is torch_private.engine_code:
-            roots, args = frame.f_locals["t_outputs"], frame.f_locals["args"]
-            if roots and roots[0] is backward._root:
-                return tuple(roots), tuple(args[0])
-        frame = frame.f_back
-    raise StateError("this backward is over.", "Write ':paths LOSS LEAF'.")
 
 
 def _node_root(text: str, session: Session, place: Place) -> Root:

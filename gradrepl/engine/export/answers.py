@@ -93,7 +93,7 @@ class _Kept(Look):
 
     def __init__(self, journal: Journal, call: BackwardCall, number: int) -> None:
         self._journal, self._number = journal, number
-        self._names = partial(journal.session.names, call.caller())
+        self._names = partial(journal.session.names, call.caller)
 
     def ended(self, seen: Recorder | None, error: BaseException | None, seconds: float) -> None:
         """Make plain rows of it."""

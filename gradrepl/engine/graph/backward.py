@@ -61,7 +61,7 @@ class Pass(Labelled):
 
     def __init__(self, stepper: Stepper, call: BackwardCall, recorder: Recorder) -> None:
         self.stepper, self.recorder = stepper, recorder
-        self.frame = call.caller()
+        self.frame = call.caller
         look_up = partial(stepper.session.names, self.frame)
         super().__init__(recorder.graph, stepper.recorder.op_of, look_up)
         self.accumulate = call.accumulates
@@ -70,6 +70,8 @@ class Pass(Labelled):
         self.thread = threading.current_thread()
         self.started = time.perf_counter()
         self._root = call.roots[0]
+        self.starts = tuple(zip(call.roots, call.grads, strict=False))
+        """Its roots, each with the gradient that it begins with; none once it is over."""
         self.parked = False
         """Did anybody stop in it?"""
         self._before, self._after = Asked("before"), Asked("after")
@@ -135,6 +137,7 @@ class Pass(Labelled):
 
     def _end(self, outcome: str) -> None:
         stepper = self.stepper
+        self.starts = ()
         self.recorder.remove()
         stepper.passes.remove(self)
         tells = self.parked or outcome != "finished"

@@ -119,7 +119,7 @@ class _Visit(Look):
         self.number, self._tracing = number, tracing
         self._how = "backward" if call.accumulates else "grad"
         self._inside = tracing.inside()
-        frame = call.caller()
+        frame = call.caller
         self._site = None if frame is None else frames.site(frame)
         with figures.quiet():
             self._names = tracing.stepper.session.names(frame)

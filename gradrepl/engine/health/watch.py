@@ -165,7 +165,7 @@ class HealthWatch:
         """Be ready for a backward that is looked at; return what it may change."""
         parameters = self.parameters
         if parameters.due():
-            parameters.search(call.caller())
+            parameters.search(call.caller)
             parameters.start_order()
         return self._live()
 
