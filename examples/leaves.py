@@ -23,7 +23,7 @@ def describe(name: str, tensor: torch.Tensor) -> None:
 data = torch.tensor([1.0, 2.0, 3.0])  # a leaf that wants no gradient
 weight = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)  # a leaf that wants one
 
-hidden = data * weight  # a result: it has a grad_fn, and is no leaf
+hidden = data * weight  # a result: it has a grad_fn, and is not a leaf
 active = hidden.relu()
 active.retain_grad()  # a result whose gradient we ask autograd to keep
 loss = active.square().sum()

@@ -187,8 +187,8 @@ def gradrepl_loader_check(
 
     ``site`` is the line to blame where none is nearer; ``say`` shows what is being looked at. In
     the thread that is parked, in the grad mode of what is typed there. It may run the user's
-    dataset in copies of the loader (``gradrepl.engine.data.copies``); it leaves the program's own
-    loader and generators as they are.
+    dataset in copies of the loader (``gradrepl.engine.data.workers.running``); it leaves the
+    program's own loader and generators as they are.
     """
 
 

@@ -19,7 +19,7 @@ TENSOR = model.Tensor(
     memory_format="contiguous", sequence=409,
     stats=model.Stats(norm=28.5, min=0.0, max=3.12, mean=0.41, nans=0, infs=0, zeros=4194),
     histogram=model.Histogram(low=0.0, high=3.12, counts=(8, 4, 1, 0), looked_at=13, total=8192),
-    leaf_why="no leaf: relu (train.py:27) computed it of tensors that require a gradient.",
+    leaf_why="not a leaf: relu (train.py:27) computed it of tensors that require a gradient.",
     grad_state="none", grad_why="none: not a leaf, and ':retain h' keeps this one.",
     inputs=(model.Input(node="AddmmBackward0", label="z"),), storage="@3", storage_nbytes=32768,
     shares=("d",), hooks=(model.HookInfo(kind="hook", owner="clip", place="train.py:3"),),

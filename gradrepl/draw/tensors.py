@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import get_type_hints
 
 from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
@@ -118,15 +119,22 @@ def source_line(site: model.Site | None) -> str:
 # -- as facts ------------------------------------------------------------------------------------
 
 
+TITLED = [
+    (meta.title, field)
+    for field, hint in get_type_hints(model.TensorInfo, include_extras=True).items()
+    for meta in getattr(hint, "__metadata__", ())
+]
+"""The facts that the record itself names."""
+
+
 def tensor_facts(t: model.TensorInfo) -> Iterator[Fact]:
     """Yield what is known of a tensor without asking for more."""
     yield "tensor", t.name
     yield "shape", shape(t.shape)
     yield "dtype", f"{t.dtype} on {t.device}, {size(t.nbytes)}"
-    yield "requires_grad", yes(t.requires_grad)
-    yield "leaf", yes(t.is_leaf)
-    yield "grad_fn", t.grad_fn or ""
-    yield "version", "" if t.version is None else str(t.version)
+    for title, field in TITLED:
+        value = getattr(t, field)
+        yield title, yes(value) if isinstance(value, bool) else "" if value is None else str(value)
     yield "layout", layout(t)
     yield "statistics", statistics(t.stats, t.shape)
     yield "grad", (statistics(t.grad, t.shape) or "there") if t.has_grad else "None"

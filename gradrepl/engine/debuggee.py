@@ -12,10 +12,10 @@ from typing import Any
 
 from gradrepl import model
 from gradrepl import protocol as p
+from gradrepl.engine import explain
 from gradrepl.engine.answers import HANDLERS, Answer, Handler
 from gradrepl.engine.code import evaluate, script
 from gradrepl.engine.data.wanted import Loops
-from gradrepl.engine.explain import errors
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.plugged.observers import Plugged
 from gradrepl.engine.session import Link, Session
@@ -41,7 +41,7 @@ def begin(link: Link) -> Session:
 
 
 def _struck(session: Session, error: Exception, place: Place) -> model.Error:
-    return errors.about(evaluate.error(error), error, session, place)
+    return explain.error_of(error, session, place)
 
 
 def answer(request: Any, session: Session, place: Place) -> Answer:
@@ -62,7 +62,7 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
         session.exit_code = script.exit_status(error)
         raise Quitting from None
     except BaseException as error:  # what the user typed may raise anything
-        return errors.about(evaluate.error(error), error, session, place)
+        return explain.error_of(error, session, place)
 
 
 def _handler(request: Any, session: Session) -> Handler:

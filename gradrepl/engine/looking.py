@@ -36,9 +36,9 @@ def describe(request: p.Describe, session: Session, place: Place) -> Answer:
 @on(p.Compare)
 def _(request: p.Compare, session: Session, place: Place) -> Answer:
     a, b = (session.tensor(each, place) for each in (request.a, request.b))
-    from gradrepl.engine.tensor import compare
+    from gradrepl.engine.tensor import figures
 
-    return compare.between(a, b, (request.a, request.b))
+    return figures.compare(a, b, (request.a, request.b))
 
 
 @on(p.Print)

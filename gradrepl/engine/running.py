@@ -36,9 +36,9 @@ def _no_gradient(source: str, session: Session, place: Place) -> Answer:
     """Say why a gradient that was typed is None; anything else that is None is silent."""
     if not source.rstrip().endswith(".grad") or torch_module() is None:
         return None
-    from gradrepl.engine.explain.tensor_errors import none_grad
+    from gradrepl.engine.explain.tensor_errors import explain_none
 
-    why = none_grad(source, session, place)
+    why = explain_none(source, session, place)
     return model.Notice(message=why) if why else None
 
 
@@ -57,14 +57,14 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
     session.wait_for_torch(None)
     import torch
 
-    from gradrepl.engine.explain import backward_start
+    from gradrepl.engine.explain import no_gradient
 
     with session.stepper.code(typed=True), session.grad_as_typed(place):
-        expression, more = backward_start.split(request.expression)
+        expression, more = no_gradient.split_call(request.expression)
         tensor = session.tensor(expression, place)
         given, named = session.evaluate(f"(lambda *a, **k: (a, k))({more})", place)
         start = given[0] if given else named.get("gradient")
-        backward_start.check(tensor, expression, session.recorder.cuts, start)
+        no_gradient.check_root(tensor, expression, session.recorder.cuts, start)
         session.stepper.go(c.FirstNode())
         torch.Tensor.backward(tensor, *given, **named)  # type: ignore[no-untyped-call]
     return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from gradrepl.model.base import Record, Site
 
@@ -21,7 +24,10 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TensorInfo(Record, frozen=True, kw_only=True):
-    """What may be said of a tensor without holding it."""
+    """What may be said of a tensor without holding it.
+
+    A field with a title is drawn under it; the others are drawn together with their neighbours.
+    """
 
     name: str = ""
     """How the user knows it, or empty."""
@@ -33,13 +39,13 @@ class TensorInfo(Record, frozen=True, kw_only=True):
     offset: int = 0
     """Storage offset in elements."""
     nbytes: int = 0
-    requires_grad: bool
-    is_leaf: bool
-    grad_fn: str | None = None
+    requires_grad: Annotated[bool, Meta(title="requires_grad")]
+    is_leaf: Annotated[bool, Meta(title="leaf")]
+    grad_fn: Annotated[str | None, Meta(title="grad_fn")] = None
     grad: Stats | None = None
     """Figures of ``.grad`` where it exists."""
     has_grad: bool = False
-    version: int | None = None
+    version: Annotated[int | None, Meta(title="version")] = None
     """``Tensor._version``; None for inference tensors, which have no counter."""
     is_view: bool = False
     stats: Stats | None = None

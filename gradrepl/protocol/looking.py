@@ -154,7 +154,7 @@ class AskBytes(Request, frozen=True, kw_only=True):
 
 
 class Retain(Request, frozen=True, kw_only=True):
-    """``:retain EXPR``: ``retain_grad()`` on a tensor that is no leaf."""
+    """``:retain EXPR``: ``retain_grad()`` on a tensor that is not a leaf."""
 
     expression: str
 

@@ -16,13 +16,14 @@ from torch.utils.data import DataLoader
 
 from gradrepl import model
 from gradrepl.engine.code.patches import Patch, passes
-from gradrepl.engine.data import batches, devices, generators, loader_copy, pace, parts
+from gradrepl.engine.data import batches, devices, fetching, parts, workers
+from gradrepl.engine.data.epoch_log import Step, pace_of
 from gradrepl.engine.data.wanted import Loops, watch_of
 from gradrepl.engine.data.watch import DataWatch
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.errors import StateError
 from gradrepl.hookspecs import Here
-from gradrepl_loader_lab import tuning
+from gradrepl_loader_lab import loader_copy, tuning
 from gradrepl_loader_lab.records import Synthetic
 
 KEPT = 120
@@ -46,7 +47,7 @@ class Swap:
         self.batch = batch
         self.total = batches.total_of(loader)
         self.loader = weakref.ref(loader)
-        self.steps: deque[pace.Step] = deque(maxlen=KEPT)
+        self.steps: deque[Step] = deque(maxlen=KEPT)
         self._handed: float | None = None
         self._watch = watch
 
@@ -85,7 +86,7 @@ class Swap:
             self._handed = None
             raise StopIteration
         if self._handed is not None:
-            self.steps.append(pace.Step(moment - self._handed, now() - moment, None))
+            self.steps.append(Step(moment - self._handed, now() - moment, None))
         self._handed = moment
         return self.batch
 
@@ -169,9 +170,9 @@ def _swap(here: Here) -> Swap | None:
 def _one(loader: Any) -> Any:
     """Return one batch of a copy, fetched here."""
     copy = loader_copy.copy_of(loader, 0)
-    with loader_copy.running(copy, loader) as iterator:
-        batch = loader_copy.next_batch(iterator)
-    if batch is loader_copy.END:
+    with workers.running(copy, loader) as iterator:
+        batch = workers.next_batch(iterator)
+    if batch is workers.END:
         raise StateError("the loader has no batch.")
     return batch
 
@@ -182,8 +183,8 @@ def _paces(loader: Any, here: Here, swap: Swap | None) -> list[model.Pace | None
     steps = [] if watch is None else [s for seen in watch.epochs_of(loader) for s in seen.steps()]
     mine = swap is not None and swap.loader() is loader
     return [
-        pace.mean(steps[-KEPT:], pace.room_of(loader), limit),
-        pace.mean(swap.steps, None, limit) if mine and swap is not None else None,
+        pace_of(steps[-KEPT:], workers.capacity(loader), limit),
+        pace_of(swap.steps, None, limit) if mine and swap is not None else None,
     ]
 
 
@@ -270,7 +271,7 @@ def _memory(batch: Any, seconds: float) -> dict[str, Any]:
     loader: DataLoader[Any] = DataLoader(
         _Same(batch), batch_size=None, collate_fn=_itself, generator=torch.Generator()
     )
-    with generators.aside(generators.everywhere()):
+    with fetching.aside(fetching.everywhere()):
         begun, taken = now(), 0
         for _ in loader:
             taken += 1

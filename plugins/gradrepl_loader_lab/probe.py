@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import get_worker_info
 
-from gradrepl.engine.data import batches, generators, loader_copy, loaders, parts
+from gradrepl.engine.data import batches, fetching, loaders, parts, workers
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Finding, Site
+from gradrepl_loader_lab import loader_copy
 
 PATIENCE = 20
 """Seconds that a sample may take."""
@@ -30,7 +31,7 @@ class Drawn(NamedTuple):
 
 
 def digests(samples: list[Any]) -> Drawn:
-    """Stand in for ``collate_fn`` in a worker: return digests of the sample and the generators."""
+    """Stand in for ``collate_fn`` in a worker: return digests of the sample and the fetching."""
     info = get_worker_info()
     numpy = sys.modules.get("numpy")
     numbers = numpy.random.get_state() if numpy is not None else None
@@ -101,7 +102,7 @@ def _epoch(loader: Any, index: Any, seed: int) -> list[Drawn]:
         timeout=PATIENCE,
         pin_memory=False,
     )
-    with loader_copy.running(copy, loader) as batches:
+    with workers.running(copy, loader) as batches:
         return list(batches)
 
 
@@ -118,7 +119,7 @@ def check(loader: Any, site: Site | None, say: Callable[[str], None]) -> tuple[l
     if not answer.random:
         return [], f"{told}: no random numbers in it"
     blame = [{"python": "random"}.get(each, each) for each in answer.blame]
-    blame += [each.name for each in generators.held_by(("dataset", loader.dataset))]
+    blame += [each.name for each in fetching.held_by(("dataset", loader.dataset))]
     whose = f" ({', '.join(blame)})" if blame else ""
     where = loaders.function_site(loader.worker_init_fn) or site
     findings = []

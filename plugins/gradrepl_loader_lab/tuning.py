@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gradrepl.engine.data import batches, loader_copy, parts
+from gradrepl.engine.data import batches, parts
+from gradrepl.engine.data.workers import END, next_batch, running
 from gradrepl.hookspecs import Here
+from gradrepl_loader_lab import loader_copy
 from gradrepl_loader_lab.records import TuneRow, Tuning
 
 TRIED = (0, 1, 2, 4, 8)
@@ -97,8 +99,8 @@ def timed(
         before = -1
         while taken > before and last <= end and not telling.stopped:
             before = taken
-            with loader_copy.running(copy, loader) as iterator:
-                while (found := loader_copy.next_batch(iterator)) is not loader_copy.END:
+            with running(copy, loader) as iterator:
+                while (found := next_batch(iterator)) is not END:
                     batch, last, taken = found, time.perf_counter(), taken + 1
                     got(taken)
                     if taken == 1:

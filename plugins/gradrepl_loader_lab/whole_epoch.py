@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from gradrepl.engine.code import evaluate
-from gradrepl.engine.data import batches, epochs, generators, loader_copy, parts
+from gradrepl.engine.data import batches, epochs, fetching, parts, workers
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.explain.loader_errors import name_the_sample
 from gradrepl.errors import StateError
 from gradrepl.hookspecs import Here
+from gradrepl_loader_lab import loader_copy
 from gradrepl_loader_lab.records import EpochRun
 from gradrepl_loader_lab.tuning import size
 
@@ -52,7 +53,7 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
         indices = whole[failed] if whole and failed < len(whole) else []
         hint = _hint(taken.raised, whole, here)
         error = batches.said(taken.raised)
-    held = ", ".join(each.name for each in generators.of_loader(loader))
+    held = ", ".join(each.name for each in fetching.of_loader(loader))
     return EpochRun(
         loader=name,
         batches=taken.batches,
@@ -75,7 +76,7 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
 def _hint(raised: Exception, whole: list[list[Any]] | None, here: Here) -> str:
     """Say which sample it was, as far as the indices of the batches are known."""
     seen = SimpleNamespace(tasks=dict(enumerate(whole)), since={}) if whole is not None else None
-    return name_the_sample(evaluate.error(raised), raised, here.session, seen).hint
+    return name_the_sample(evaluate.error(raised).message, raised, here.session, seen)
 
 
 def _used_up(dataset: Any) -> bool:
@@ -105,12 +106,12 @@ class _Taken:
         """Take batch after batch."""
         begun = time.perf_counter()
         try:
-            with loader_copy.running(copy, self._loader) as iterator:
+            with workers.running(copy, self._loader) as iterator:
                 self.iterator = iterator
                 asked = begun
                 while not telling.stopped:
-                    batch = loader_copy.next_batch(iterator)
-                    if batch is loader_copy.END:
+                    batch = workers.next_batch(iterator)
+                    if batch is workers.END:
                         break
                     self._took(batch, time.perf_counter() - asked)
                     rate = self.samples / (time.perf_counter() - begun)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from gradrepl import model, protocol
-from gradrepl.engine.tensor import compare
+from gradrepl.engine.tensor.figures import compare
 
 
 def of(a: torch.Tensor, b: torch.Tensor) -> model.Comparison:
-    return compare.between(a, b, ("a", "b"))
+    return compare(a, b, ("a", "b"))
 
 
 def test_two_that_are_equal() -> None:

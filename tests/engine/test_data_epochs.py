@@ -15,7 +15,9 @@ from debuggee import Debuggee
 
 from gradrepl import model, protocol
 from gradrepl import protocol as p
-from gradrepl.engine.data import pace
+from gradrepl.engine.data import workers
+from gradrepl.engine.data.epoch_log import Step, pace_of
+from gradrepl.engine.data.epochs import visits
 from gradrepl.engine.progress import PATIENT
 from gradrepl_loader_lab.records import AskSynthetic, EpochRun, RunEpoch, Synthetic
 
@@ -396,25 +398,25 @@ def test_how_busy_workers_are(d: Debuggee) -> None:
 
 
 def test_the_mean_of_steps() -> None:
-    steps = [pace.Step(0.010, 0.008, 0), pace.Step(0.020, 0.012, 1), pace.Step(0.030, 0.010, 2)]
-    told = pace.mean(steps, 4, 0.3)
+    steps = [Step(0.010, 0.008, 0), Step(0.020, 0.012, 1), Step(0.030, 0.010, 2)]
+    told = pace_of(steps, 4, 0.3)
     assert told == model.Pace(
         batches=3, step=pytest.approx(0.02), wait=pytest.approx(0.01), ready=1.0, room=4,
         verdict="loader-bound: 50% of the step is waiting for data.",
     )  # fmt: skip
-    assert pace.mean(steps[:2], 4, 0.3) is None
-    quick = pace.mean([pace.Step(1.0, 0.03, None)] * 3, None, 0.3)
+    assert pace_of(steps[:2], 4, 0.3) is None
+    quick = pace_of([Step(1.0, 0.03, None)] * 3, None, 0.3)
     assert quick is not None
     assert quick.verdict == "the loader keeps up: 3% of the step is waiting for data."
     assert quick.ready is None
 
 
 def test_what_a_process_computed() -> None:
-    before = pace.computed(os.getpid())
+    before = workers.computed(os.getpid())
     end = time.process_time() + 0.1
     while time.process_time() < end:
         pass
-    after = pace.computed(os.getpid())
+    after = workers.computed(os.getpid())
     assert before is not None
     assert after is not None
     assert 0.05 < after[0] - before[0] < 5
@@ -422,12 +424,12 @@ def test_what_a_process_computed() -> None:
 
 
 def test_without_proc_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "PROC", "/nowhere")
-    assert not pace.can_tell()
-    assert pace.computed(os.getpid()) is None
+    monkeypatch.setattr(workers, "PROC", "/nowhere")
+    assert not workers.can_tell()
+    assert workers.computed(os.getpid()) is None
 
 
 def test_negative_indices_are_counted_from_the_end() -> None:
-    found = pace.visits(Counter([-1, 3, 0]), 4)
+    found = visits(Counter([-1, 3, 0]), 4)
     assert (found.samples, found.repeats, found.never) == (3, (("3", 2),), 2)
     assert found.missing == ("1", "2")

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from gradrepl.engine.graph import arrivals
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.graph.recorder import Recorder
-from gradrepl.engine.health import clock, measure, route
+from gradrepl.engine.health import clock, measure, nodes
 from gradrepl.engine.health.verdicts import Facts, fine, growth, judge, judge_node
 from gradrepl.engine.observers import Depth
 from gradrepl.model.health import HealthLimits
@@ -267,34 +267,36 @@ def test_what_is_steadily_rising(norms, wanted):
 NAMES = ("NllLossBackward0", "AddmmBackward0", "AccumulateGrad", "SigmoidBackward0",
          "AddmmBackward0", "AccumulateGrad", "TBackward0", "AccumulateGrad", "TBackward0",
          "AccumulateGrad")  # fmt: skip
-GRAPH = route.Map(
-    backward=7, names=NAMES, norms=(1.0, 0.5, 0.5, 2.5, 1e-3, 1e-3, 1e-4, 1e-4, 0.9, 0.9),
+GRAPH = nodes.Run(
+    backward=7,
+    scale=None,
+    kinds=[type(name, (), {}) for name in NAMES],
+    norms=(1.0, 0.5, 0.5, 2.5, 1e-3, 1e-3, 1e-4, 1e-4, 0.9, 0.9),
     next=((1,), (2, 3, 8), (), (4,), (5, 6), (), (7,), (), (9,), ()),
     leaves={2: "net.head.bias", 5: "net.enc.bias", 7: "net.enc.weight", 9: "net.head.weight"},
-    lines={},
-)  # fmt: skip
+)
 
 
 def test_a_path_goes_from_the_loss_to_the_parameter():
-    assert route.path(GRAPH, "net.enc.weight") == [0, 1, 3, 4, 6, 7]
-    assert route.path(GRAPH, "gone") == []
+    assert nodes.path(GRAPH, "net.enc.weight") == [0, 1, 3, 4, 6, 7]
+    assert nodes.path(GRAPH, "gone") == []
     two = GRAPH._replace(next=((1, 3), (2,), (), (2,), *[()] * 6))
-    assert route.path(two, "net.head.bias") == [0, 3, 2], "where it forks, the larger norm"
+    assert nodes.path(two, "net.head.bias") == [0, 3, 2], "where it forks, the larger norm"
 
 
 def test_where_it_shrinks_is_told_in_sentences():
-    assert list(route.told(GRAPH, "net.enc.weight", False, 1.0)) == [
+    assert list(nodes.explain_norm(GRAPH, "net.enc.weight", False)) == [
         "On its way through 6 nodes it shrinks 1.0e+04-fold: 1.0e+00 at the loss, 1.0e-04 at it"
         " (backward 7).",
         "Most at #4 SigmoidBackward0 between net.enc and net.head: 2.5e+00 arrives, 1.0e-03 goes"
         " on, 2.5e+03-fold.",
     ]
     lines = GRAPH._replace(lines={1: "net.head, train.py:7"})
-    assert list(route.told(lines, "net.enc.weight", True, 10.0)) == [
+    assert list(nodes.explain_norm(lines._replace(scale=10.0), "net.enc.weight", True)) == [
         "On its way through 6 nodes it grows nowhere by much: 1.0e-01 at the loss, 1.0e-05 at it."
     ]
     grown = lines._replace(norms=(1.0, 2.0, 2.0, 80.0, 9.0, 9.0, 90.0, 90.0, 0.9, 0.9))
-    assert list(route.told(grown, "net.enc.weight", True, 1.0)) == [
+    assert list(nodes.explain_norm(grown, "net.enc.weight", True)) == [
         "On its way through 6 nodes it grows 90-fold: 1.0e+00 at the loss, 9.0e+01 at it"
         " (backward 7).",
         "All 2 AddmmBackward0 on the way together: 400-fold.",
@@ -302,16 +304,16 @@ def test_where_it_shrinks_is_told_in_sentences():
         " 40-fold.",
     ]
     dead = GRAPH._replace(norms=(0.0,) * 10)
-    assert list(route.told(dead, "net.enc.weight", False, 1.0)) == [
+    assert list(nodes.explain_norm(dead, "net.enc.weight", False)) == [
         "No path to it was seen at backward 7."
     ]
 
 
 def test_a_node_is_in_the_module_of_its_nearest_parameter():
-    assert route._module(GRAPH, 4) == "net.enc"
-    assert route._module(GRAPH, 3) == ""
+    assert nodes._module(GRAPH, 4) == "net.enc"
+    assert nodes._module(GRAPH, 3) == ""
     embedded = GRAPH._replace(next=((), (3, 6), (), (2,), (), (), (7,), (), (), ()))
-    assert route._module(embedded, 1) == "net.enc", "of a tie the weight, which comes last"
+    assert nodes._module(embedded, 1) == "net.enc", "of a tie the weight, which comes last"
 
 
 # -- a mode that comes in the middle ---------------------------------------------------------------

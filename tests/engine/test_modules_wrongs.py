@@ -9,19 +9,22 @@ from gradrepl import model
 
 MADE = "w = torch.rand(3, requires_grad=True); h = w * 2; n = torch.arange(3)\n"
 WRONGS = {
-    "h.requires_grad_(False)": ("'h' is no leaf: mul (", "h.detach()"),
-    "h.requires_grad = False": ("'h' is no leaf: mul (", "h.detach()"),
+    "h.requires_grad_(False)": ("'h' is not a leaf: mul (", "h.detach()"),
+    "h.requires_grad = False": ("'h' is not a leaf: mul (", "h.detach()"),
     "n.requires_grad_()": ("'n' has dtype int64; it was made by arange (", "n.float()"),
     "n.requires_grad = True": ("'n' has dtype int64", "n.float()"),
     "torch.tensor([1], requires_grad=True)": ("Only floating point and complex", "float32"),
-    "h.numpy()": ("'h' is no leaf", "h.detach().clone().numpy()"),
+    "h.numpy()": ("'h' is not a leaf", "h.detach().clone().numpy()"),
     "w.numpy()": ("'w' is a leaf", "w.detach().numpy() shares its memory"),
     "w.add_(1)": ("'w' is a leaf that requires a gradient", "torch.no_grad()"),
     "w += n": ("'w' is a leaf that requires a gradient", "torch.no_grad()"),
     "v = w[:1]; v.add_(1)": ("'v' is a view of a leaf", "torch.no_grad()"),
-    "import copy; copy.deepcopy(h)": ("'h' is no leaf", "h.detach()"),
-    "import copy; m = nn.Linear(1, 1); m.kept = h; copy.deepcopy(m)": ("'m.kept' is no leaf", ""),
-    "ts = [w, h]; torch.optim.SGD(ts)": ("'ts[1]' is no leaf", "the leaf that it was"),
+    "import copy; copy.deepcopy(h)": ("'h' is not a leaf", "h.detach()"),
+    "import copy; m = nn.Linear(1, 1); m.kept = h; copy.deepcopy(m)": (
+        "'m.kept' is not a leaf",
+        "",
+    ),
+    "ts = [w, h]; torch.optim.SGD(ts)": ("'ts[1]' is not a leaf", "the leaf that it was"),
     "torch.optim.SGD([])": ("Layers in a plain list", "nn.ModuleList"),
     "m = nn.Module(); m.ls = [nn.Linear(1, 1)]; torch.optim.SGD(m.parameters())": (
         "'m.ls[0].weight' is in a plain list of Module", "nn.ModuleList",
@@ -41,7 +44,7 @@ WRONGS = {
     "torch.autograd.grad(h.sum(), n)": ("'n' is a leaf: its dtype int64", ""),
     "n.retain_grad()": ("'n' is a leaf", ""),
     "n.register_hook(print)": ("'n' is a leaf", ""),
-    "h.register_post_accumulate_grad_hook(print)": ("'h' is no leaf", "A leaf is the place"),
+    "h.register_post_accumulate_grad_hook(print)": ("'h' is not a leaf", "A leaf is the place"),
     "m = nn.Linear(1, 1); m.weight = m.weight * 2": ("A Parameter stays one", "copy_()"),
 }  # fmt: skip
 
@@ -87,7 +90,7 @@ def test_whose_hook_makes_a_view(d: Debuggee) -> None:
 def test_it_is_found_in_the_users_own_function(d: Debuggee) -> None:
     d.type(MADE)
     d.type("class Box: pass\nbox = Box(); box.t = h\ndef f(b):\n    return b.t.numpy()")
-    assert d.type("f(box)").hint.startswith("'b.t' is no leaf")
+    assert d.type("f(box)").hint.startswith("'b.t' is not a leaf")
 
 
 def test_a_gradient_that_is_none_says_why(d: Debuggee) -> None:

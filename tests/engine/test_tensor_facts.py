@@ -11,8 +11,7 @@ import torch
 from debuggee import Debuggee
 
 from gradrepl import model, protocol
-from gradrepl.engine.tensor.figures import stats
-from gradrepl.engine.tensor.histogram import BINS, LOOKED_AT, histogram
+from gradrepl.engine.tensor.figures import BINS, LOOKED_AT, histogram, stats
 
 
 def facts(d: Debuggee, expression: str) -> model.Tensor:
@@ -41,7 +40,9 @@ WHYS = {
     "x = torch.nn.Parameter(torch.ones(3))": (
         "a leaf: a Parameter, which the user or a module made."
     ),
-    "x = w * 2": ("no leaf: mul (train.py:{line}) computed it of tensors that require a gradient."),
+    "x = w * 2": (
+        "not a leaf: mul (train.py:{line}) computed it of tensors that require a gradient."
+    ),
     "x = w.detach()": (
         "a leaf: detach (train.py:{line}) cut it off from what requires a gradient."
     ),
@@ -73,7 +74,7 @@ WHYS = {
         "(train.py:{line})); no gradient goes on from it to the tensor it is a view of."
     ),
     "x = torch.zeros(3); x += w": (
-        "no leaf: zeros (train.py:{line}) made it, and add_ (train.py:{line}) gave it its "
+        "not a leaf: zeros (train.py:{line}) made it, and add_ (train.py:{line}) gave it its "
         "grad_fn, of tensors that require a gradient."
     ),
 }
@@ -105,14 +106,14 @@ def test_why_without_a_recording(d: Debuggee) -> None:
     d.type(
         "with s(): a = torch.ones(2); b = w.detach(); c = w * 3; e = torch.ones(2).requires_grad_()"
     )
-    assert why(d, "a").endswith("made so, or cut off; the op that made it was not recorded.")
+    assert why(d, "a").endswith("created as a leaf or detached; op not recorded.")
     assert why(d, "b") == (
         "'b' is a leaf: it lives in the memory of 'w', which requires a gradient, and has no "
-        "grad_fn: it was cut off (detach, .data, no_grad); the op that made it was not recorded."
+        "grad_fn: it was cut off (detach, .data, no_grad); op not recorded."
     )
     assert why(d, "c") == (
-        "'c' is no leaf: computed of tensors that require a gradient (MulBackward0); "
-        "the op that made it was not recorded."
+        "'c' is not a leaf: computed of tensors that require a gradient (MulBackward0); "
+        "op not recorded."
     )
     assert "requires_grad was set on it" in why(d, "e")
 

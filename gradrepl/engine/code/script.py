@@ -12,8 +12,8 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
+from gradrepl.engine import explain
 from gradrepl.engine.code import evaluate, frames
-from gradrepl.engine.explain import errors
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.errors import Aborted, TargetError
 from gradrepl.model import Ended, Stop
@@ -183,7 +183,7 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
         message, hint = "post_mortem()", ""
         if error is not None:
             message = evaluate.error(error).message
-            hint = errors.about(evaluate.error(error), error, session, place).hint
+            hint = explain.error_of(error, session, place).hint
         session.tell(
             Stop(
                 phase="exception",

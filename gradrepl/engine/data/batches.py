@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from gradrepl.engine.data import fetching, generators, odd, order, parts
-from gradrepl.engine.data.current_loader import CurrentLoader
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.data import fetching, odd, order, parts
+from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.fetching import Fetched
+from gradrepl.engine.data.wanted import log_of
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import Batch, Part, SampleRow
 
 if TYPE_CHECKING:
     from gradrepl.engine.data.epoch_log import BatchLog, EpochLog
+    from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 ROWS, INDICES, ODD, LABELS = 512, 4096, 64, 32
+MISFITS = ("other keys", "other shape", "other dtype")
+"""What keeps samples from being made into one batch."""
 
 
 class BatchIndices(NamedTuple):
@@ -101,44 +108,62 @@ def _check(number: int, total: int | None) -> None:
         )
 
 
-def rebuild(
-    loader: Any, number: int, current: CurrentLoader, log: EpochLog | None, limit: int
-) -> Batch:
-    """Return batch ``number``, its samples fetched here; leaves all generators as they were."""
+@on(p.AskBatch)
+def _(request: p.AskBatch, session: Session, place: Place) -> Answer:
+    """Fetch the samples of a batch here; leaves all generators as they were."""
+    loader, _ = find_loader(request.expression, session, place)
+    current = current_of(session)
+    number = current.next if request.number is None else request.number
     if number < 0:
         raise UsageError("batches are counted from 0.", "':batch 0' is the first.")
-    if is_iterable(loader):
-        batch = BatchIndices(
-            [], "from an iteration of our own: an iterable dataset gives no indices"
-        )
-        fetched, drew = fetching.next_batch(loader, number, current)
-    else:
-        _check(number, total_of(loader))
-        batch = find(loader, number, current, log)
-        fetched, drew = _fetched(loader, number, batch, current)
-    current.next, current.indices = number + 1, tuple(each.index for each in fetched)
-    return record(loader, number, current.name, batch, fetched, drew, limit)
-
-
-def worker_of(loader: Any, number: int) -> int | None:
-    """Return the worker that delivers batch ``number``; None without workers."""
-    return number % loader.num_workers if loader.num_workers else None
+    with session.grad_as_typed(place):
+        if is_iterable(loader):
+            how = "from an iteration of our own: an iterable dataset gives no indices"
+            batch = BatchIndices([], how)
+            fetched, drew = _next_of_stream(loader, number, current)
+        else:
+            _check(number, total_of(loader))
+            batch = find(loader, number, current, log_of(session, loader))
+            fetched, drew = _fetched(loader, number, batch, current)
+        current.next, current.indices = number + 1, tuple(each.index for each in fetched)
+        return record(loader, number, current.name, batch, fetched, drew, request.rows)
 
 
 def _fetched(
     loader: Any, number: int, batch: BatchIndices, current: CurrentLoader
 ) -> tuple[list[Fetched], tuple[str, ...]]:
     """Fetch the samples as their worker does; return them and the generators they drew from."""
-    worker = worker_of(loader, number) if batch.log is None else batch.log.worker
-    held = generators.of_loader(loader)
-    first = batch.fresh and number == 0 and worker is None and current.epoch is not None
-    with generators.aside(held), ExitStack() as stack:
+    worker = fetching.worker_of(loader, number) if batch.log is None else batch.log.worker
+    first = batch.fresh and number == 0 and worker is None
+    with ExitStack() as stack:
         if first and current.epoch is not None:
             stack.enter_context(current.epoch.at_first_batch(loader))
-        stack.enter_context(fetching.as_worker(loader, worker, batch.base_seed))
-        before = generators.States(held)
-        fetched = fetching.fetch(loader.dataset, batch.indices)
-        return fetched, before.changed()
+        before = stack.enter_context(fetching.undisturbed(loader, worker, batch.base_seed))
+        return fetching.fetch(loader.dataset, batch.indices), before.changed()
+
+
+def _next_of_stream(
+    loader: Any, number: int, current: CurrentLoader
+) -> tuple[list[Fetched], tuple[str, ...]]:
+    """Return the next batch of our own iteration, and the generators that it drew from.
+
+    Raises:
+        StateError: it would have to be rebuilt, or skipped to.
+        UsageError: the dataset has ended.
+    """
+    if current.streams is None or number == 0:
+        current.streams = fetching.Streams(loader)
+    streams = current.streams
+    if number != streams.number:
+        raise StateError(
+            f"batch {number} of an IterableDataset cannot be rebuilt: its samples have no indices, "
+            f"they come one after the other. Batch {streams.number} is next.",
+            "':batch' takes the next one, ':batch 0' restarts.",
+        )
+    samples, drew = streams.next(loader)
+    if not samples:
+        raise UsageError(f"the dataset ends before batch {number}.", "':batch 0' restarts.")
+    return samples, drew
 
 
 def rows_of(fetched: list[Fetched], worker: int | None) -> list[SampleRow]:
@@ -168,7 +193,7 @@ def _index(index: Any) -> str:
     return "" if index is None else order.shown([index])[0]
 
 
-def said(error: Exception | None) -> str:
+def said(error: BaseException | None) -> str:
     """Return what an exception of the user's says, in one line; of a worker's the worker's own."""
     if error is None:
         return ""
@@ -193,7 +218,7 @@ def record(
     limit: int,
 ) -> Batch:
     """Return the record of a batch."""
-    worker = batch.log.worker if batch.log is not None else worker_of(loader, number)
+    worker = batch.log.worker if batch.log is not None else fetching.worker_of(loader, number)
     rows = rows_of(fetched, worker)
     collated, error = _collated(loader, fetched)
     oddities = odd.find(rows, strict=bool(error))
@@ -229,7 +254,7 @@ def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
     if any(each.error is not None for each in fetched):
         return (), ""
     values = [each.value for each in fetched]
-    with generators.aside(generators.of_loader(loader)):
+    with fetching.aside(fetching.of_loader(loader)):
         try:
             made = loader.collate_fn(values if loader._auto_collation else values[0])
         except Exception as raised:  # the user's samples, or the user's own collate_fn
@@ -245,13 +270,36 @@ def problem(rows: list[SampleRow], oddities: list[Any], error: str) -> str:
         return str(raised[0].sentence)
     if not error:
         return ""
-    guilty = [e for e in oddities if e.what in ("other keys", "other shape", "other dtype")]
+    guilty = [each for each in oddities if each.what in MISFITS]
     if not guilty:
         return f"collate_fn cannot make a batch of them: {error}"
     first = guilty[0]
     more = len({each.place for each in guilty}) - 1
     others = f" So {'is' if more == 1 else 'are'} {more} more." if more else ""
     return f"{first.sentence.rstrip('.')}: they cannot be made into one batch.{others}"
+
+
+def misfit(rows: list[SampleRow], error: str) -> str:
+    """Say which samples do not fit together, and the shapes of all; '' where they do."""
+    oddities = odd.find(rows, strict=True)
+    key = next((each.key for each in oddities if each.what in MISFITS), None)
+    if key is None:
+        return ""
+    by_shape: dict[str, list[str]] = {}
+    for row in rows:
+        for part in row.parts:
+            if part.key == key:
+                kind = str(part.shape) if part.shape is not None else part.kind
+                by_shape.setdefault(kind, []).append(row.index or str(row.place))
+    shapes = [f"{kind}: {listed(indices)}" for kind, indices in by_shape.items()]
+    told = f" In the batch are {'; '.join(shapes[:6])}." if len(shapes) > 1 else ""
+    return f"{problem(rows, oddities, error)}{told} ':sample I' looks at one."
+
+
+def listed(indices: list[str], most: int = 6) -> str:
+    """Return '3, 7, 9 and 2 more'."""
+    more = f" and {len(indices) - most} more" if len(indices) > most else ""
+    return ", ".join(indices[:most]) + more
 
 
 def _notes(loader: Any, number: int, batch: BatchIndices, drew: tuple[str, ...]) -> list[str]:

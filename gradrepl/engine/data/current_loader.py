@@ -73,18 +73,20 @@ def find_loader(expression: str, session: Session, place: Place) -> tuple[Any, s
                 _hint(loader, session, place),
             )
         current.choose(loader, expression)
-        return loader, expression
-    if current.loader is not None:
-        return current.loader, current.name
-    in_scope = loaders(session, place)
-    if len(in_scope) == 1:
-        ((name, loader),) = in_scope
-        current.choose(loader, name, asked=False)
-        return loader, name
+    elif current.loader is None:
+        in_scope = loaders(session, place)
+        if len(in_scope) != 1:
+            raise _which(in_scope)
+        current.choose(in_scope[0][1], in_scope[0][0], asked=False)
+    return current.loader, current.name
+
+
+def _which(in_scope: list[tuple[str, Any]]) -> UsageError:
+    """Return the error where not one loader is in scope."""
     if not in_scope:
-        raise UsageError(NONE, "Write: loader EXPR")
+        return UsageError(NONE, "Write: loader EXPR")
     listed = ", ".join(name for name, _ in in_scope[:8])
-    raise UsageError(f"which loader? There are {listed}.", f"Write: loader {in_scope[0][0]}")
+    return UsageError(f"which loader? There are {listed}.", f"Write: loader {in_scope[0][0]}")
 
 
 def iterated_loader(session: Session, place: Place) -> tuple[Any, str]:
@@ -95,14 +97,13 @@ def iterated_loader(session: Session, place: Place) -> tuple[Any, str]:
     """
     current = current_of(session)
     in_scope = loaders(session, place)
-    if current.loader is not None and (current.asked or not in_scope):
-        return current.loader, current.name
-    if not in_scope:
-        raise UsageError(NONE, "Write: loader EXPR")
-    loader, name = _iterated_last(in_scope, session)
-    if loader is not current.loader:
-        current.choose(loader, name, asked=False)
-    return loader, current.name
+    if current.loader is None or (in_scope and not current.asked):
+        if not in_scope:
+            raise _which(in_scope)
+        loader, name = _iterated_last(in_scope, session)
+        if loader is not current.loader:
+            current.choose(loader, name, asked=False)
+    return current.loader, current.name
 
 
 def _iterated_last(in_scope: list[tuple[str, Any]], session: Session) -> tuple[Any, str]:
@@ -113,12 +114,10 @@ def _iterated_last(in_scope: list[tuple[str, Any]], session: Session) -> tuple[A
         if id(loader) in named:
             return named[id(loader)]
     if len(in_scope) > 1:
-        iterators = [vars(each) for each in all_iterators()]
+        running = [each for each in map(vars, all_iterators()) if each.get("_num_yielded")]
+        samplers = {id(each.get("_index_sampler")) for each in running}
         for name, loader in in_scope:
-            mine = [
-                each for each in iterators if each.get("_index_sampler") is loader._index_sampler
-            ]
-            if any(each.get("_num_yielded") for each in mine):
+            if id(loader._index_sampler) in samplers:
                 return loader, name
     return in_scope[0][1], in_scope[0][0]
 
@@ -126,15 +125,15 @@ def _iterated_last(in_scope: list[tuple[str, Any]], session: Session) -> tuple[A
 def others(loader: Any, session: Session, place: Place) -> tuple[str, ...]:
     """Return the names of at most 32 other loaders in scope, those that come after it first."""
     in_scope = loaders(session, place)
-    here = next((at for at, (_, each) in enumerate(in_scope) if each is loader), -1)
-    return tuple(name for name, _ in (*in_scope[here + 1 :], *in_scope[: max(here, 0)]))[:32]
+    at = next((n for n, (_, each) in enumerate(in_scope) if each is loader), -1)
+    return tuple(name for name, _ in (*in_scope[at + 1 :], *in_scope[: max(at, 0)]))[:32]
 
 
 def _hint(value: Any, session: Session, place: Place) -> str:
     if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
         return "Of a dataset make a loader: loader torch.utils.data.DataLoader(EXPR, batch_size=8)"
     listed = ", ".join(name for name, _ in loaders(session, place)[:8])
-    return f"In scope: {listed}." if listed else "No DataLoader found in the current scope."
+    return f"In scope: {listed}." if listed else NONE
 
 
 def loaders(session: Session, place: Place) -> list[tuple[str, Any]]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.data import current_loader, parts
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
@@ -16,18 +18,20 @@ from gradrepl.model import DeviceInfo
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 
-def listed(session: Session, wanted: str, chosen: str) -> model.Devices:
-    """Return the devices; with ``wanted`` choose the one that ``to`` takes.
+@on(p.AskDevices)
+def _(request: p.AskDevices, session: Session, place: Place) -> Answer:
+    """List the devices; choose one that is asked for: ``:to`` takes it from then on.
 
-    ``chosen`` is that of the command line, for as long as nothing else was chosen. Where it is not
+    What the command line has chosen holds as long as nothing else was chosen. Where it is not
     available, it is listed all the same, and why.
     """
     mine = current_loader.current_of(session)
-    if wanted:
-        mine.device = str(device(wanted))
-    return model.Devices(rows=(_cpu(), *_cuda()), chosen=_listed(mine.device or chosen))
+    if request.device:
+        mine.device = str(device(request.device))
+    return model.Devices(rows=(_cpu(), *_cuda()), chosen=_listed(mine.device or request.chosen))
 
 
 def _listed(name: str) -> str:
@@ -37,9 +41,9 @@ def _listed(name: str) -> str:
         return name
 
 
-def chosen_device(session: Session, said: str, chosen: str) -> torch.device:
-    """Return the device that is meant: said, chosen here, chosen on the command line, the CPU."""
-    return device(said or current_loader.current_of(session).device or chosen or "cpu")
+def chosen_device(session: Session, wanted: str, chosen: str) -> torch.device:
+    """Return the device that is wanted, else the chosen one, else the CPU."""
+    return device(wanted or current_loader.current_of(session).device or chosen or "cpu")
 
 
 def _cpu() -> DeviceInfo:
@@ -100,6 +104,16 @@ def device(name: str) -> torch.device:
     if chosen.type not in ("cpu", "meta"):
         raise UsageError(f"'{name}' is not supported.", "One of cpu, cuda, cuda:1, auto.")
     return chosen
+
+
+@on(p.MoveTo)
+def _(request: p.MoveTo, session: Session, place: Place) -> Answer:
+    value = session.evaluate(request.expression, place)
+    where = chosen_device(session, request.device, request.chosen)
+    with session.grad_as_typed(place):
+        record, result = move(request.expression, where, value, request.non_blocking)
+    session.keep(result)
+    return record
 
 
 def move(name: str, where: torch.device, value: Any, non_blocking: bool) -> tuple[model.Moved, Any]:

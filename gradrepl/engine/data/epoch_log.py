@@ -11,9 +11,11 @@ import time
 import weakref
 from array import array
 from collections import Counter, deque
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from gradrepl.engine.data import pace
+from gradrepl import model
+from gradrepl.engine.data import workers
 from gradrepl.engine.data.order import Epoch, indices_of
 from gradrepl.errors import StateError
 
@@ -21,7 +23,42 @@ KEPT = 64
 """Batches of an epoch that are remembered."""
 EVERY = 0.01
 """Seconds between two looks at how many batches lie ready."""
+FEW = 3
+"""Steps from which on their mean says something."""
+VISITS = 2_000_000
+"""Visits of one epoch that are kept."""
 now = time.perf_counter
+
+
+class Step(NamedTuple):
+    """One step of the program: from one batch to the next."""
+
+    total: float
+    wait: float
+    ready: int | None
+
+
+def pace_of(steps: Iterable[Step], capacity: int | None, limit: float) -> model.Pace | None:
+    """Return the mean of some steps, or None where there are too few.
+
+    The loader holds the program up if waiting is more than ``limit`` of it.
+    """
+    kept = list(steps)
+    if len(kept) < FEW:
+        return None
+    total = sum(each.total for each in kept) / len(kept)
+    wait = sum(each.wait for each in kept) / len(kept)
+    ready = [each.ready for each in kept if each.ready is not None]
+    share = wait / total if total else 0.0
+    what = "loader-bound" if share >= limit else "the loader keeps up"
+    return model.Pace(
+        batches=len(kept),
+        step=total,
+        wait=wait,
+        room=capacity,
+        ready=sum(ready) / len(ready) if ready else None,
+        verdict=f"{what}: {share:.0%} of the step is waiting for data.",
+    )
 
 
 class BatchLog(NamedTuple):
@@ -63,7 +100,7 @@ class EpochLog:
         self._last_batches: deque[BatchLog] = deque(maxlen=KEPT)
         self._since: dict[int, float] = {}
         self._samples = 0
-        self.busy = pace.Busy()
+        self.busy = workers.Busy()
         self._visited = array("q")
         self._texts: Counter[str] = Counter()
         self._uncounted = False
@@ -102,7 +139,7 @@ class EpochLog:
         begun = now()
         if self._has_workers:
             if begun >= self._look:
-                ready = pace.ready(vars(iterator))
+                ready = workers.ready(vars(iterator))
                 self.busy.look(iterator, begun)
                 begun = now()
                 self._look = begun + EVERY
@@ -163,7 +200,7 @@ class EpochLog:
 
     def _count(self, indices: list[Any]) -> None:
         kinds = set(map(type, indices))
-        if self._uncounted or self._samples > pace.VISITS or kinds - {int, str}:
+        if self._uncounted or self._samples > VISITS or kinds - {int, str}:
             self.forget()
         elif kinds == {int}:
             try:
@@ -224,10 +261,10 @@ class EpochLog:
             return False
         return again == [each.indices for each in logged]
 
-    def steps(self) -> list[pace.Step]:
+    def steps(self) -> list[Step]:
         """Return the last steps that were measured."""
         return [
-            pace.Step(each.step, each.wait, each.ready)
+            Step(each.step, each.wait, each.ready)
             for each in self.last_batches
             if each.step is not None
         ]

@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.data import (
     batches,
     fetching,
-    generators,
     loaders,
     order,
-    pace,
     parts,
 )
-from gradrepl.engine.data.current_loader import current_of
-from gradrepl.engine.data.epoch_log import EpochLog
+from gradrepl.engine.data.current_loader import current_of, find_loader
+from gradrepl.engine.data.epoch_log import VISITS, EpochLog
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.wanted import watch_of
 from gradrepl.errors import StateError, UsageError
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
+    from gradrepl.engine.stopping.gate import Place
 
 LABELS = 32
+LISTED = 16
 AGAIN = 100_000
 """Batches of an epoch that are rebuilt where the loader does not say how many it has."""
+
+
+@on(p.AskEpoch)
+def _(request: p.AskEpoch, session: Session, place: Place) -> Answer:
+    """Tell what of an epoch the program has got, and what is left."""
+    loader, name = find_loader(request.expression, session, place)
+    with session.grad_as_typed(place):
+        return describe(loader, name, session, request.number, request.seconds)
 
 
 def describe(
@@ -102,12 +114,12 @@ def whole_of(loader: Any, begun: Epoch) -> list[list[Any]] | None:
     if batches.is_iterable(loader):
         return None
     total = batches.total_of(loader)
-    most = AGAIN if total is None else min(total, pace.VISITS)
+    most = AGAIN if total is None else min(total, VISITS)
     try:
         whole = begun.batches(loader, 0, most)
     except StateError:
         return None
-    return whole if sum(map(len, whole)) <= pace.VISITS else None
+    return whole if sum(map(len, whole)) <= VISITS else None
 
 
 def _plain(index: Any) -> Any:
@@ -133,8 +145,8 @@ def _record(
         length=length,
         samples=samples,
         left=None if all_of_it is None else max(0, all_of_it.total() - samples),
-        so_far=None if counts is None else pace.visits(counts, length),
-        whole=None if all_of_it is None else pace.visits(all_of_it, length),
+        so_far=None if counts is None else visits(counts, length),
+        whole=None if all_of_it is None else visits(all_of_it, length),
         labels=tuple(labels.most_common(LABELS)),
         labels_of=looked,
         notes=_notes(loader, whole),
@@ -147,11 +159,7 @@ def _labels(loader: Any, counts: Counter[Any], seconds: float) -> tuple[Counter[
     labels: Counter[str] = Counter()
     looked = 0
     end = time.monotonic() + seconds
-    worker = 0 if loader.num_workers else None
-    with (
-        generators.aside(generators.of_loader(loader)),
-        fetching.as_worker(loader, worker, None),
-    ):
+    with fetching.undisturbed(loader, fetching.worker_of(loader, 0)):
         for index, times in counts.items():
             one = fetching.one(loader.dataset, index)
             label = "" if one.error is not None else parts.label(one.value)
@@ -170,3 +178,32 @@ def _notes(loader: Any, whole: Any) -> tuple[str, ...]:
     if whole is None:
         return ("the sampler cannot be asked again: what is left of the epoch is not known.",)
     return ()
+
+
+def visits(counts: Counter[Any], length: int | None) -> model.Visits:
+    """Return how often indices come; those of a map dataset count from 0 to its length."""
+    counts = _from_zero(counts, length)
+    repeats = [(index, times) for index, times in counts.most_common() if times > 1]
+    never: int | None = None
+    missing: Iterable[int] = ()
+    if length is not None and all(type(each) is int for each in counts):
+        never = length - sum(0 <= each < length for each in counts)
+        missing = (index for index in range(length if never else 0) if index not in counts)
+    return model.Visits(
+        samples=counts.total(),
+        different=len(counts),
+        repeated=len(repeats),
+        repeats=tuple((order.shown([index])[0], times) for index, times in repeats[:LISTED]),
+        never=never,
+        missing=order.shown(islice(missing, LISTED)),
+    )
+
+
+def _from_zero(counts: Counter[Any], length: int | None) -> Counter[Any]:
+    """Return the same with indices from the end as those from the begin."""
+    if length is None or not any(type(each) is int and each < 0 for each in counts):
+        return counts
+    turned: Counter[Any] = Counter()
+    for index, times in counts.items():
+        turned[index + length if type(index) is int and index < 0 else index] += times
+    return turned

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,10 @@ from torch.utils.data import Subset
 from torch.utils.data import sampler as samplers
 
 from gradrepl import model
-from gradrepl.engine.data import batches, current_loader, loaders, odd, samples
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.data import batches, current_loader, fetching, loaders, odd
+from gradrepl.engine.data.epoch_log import VISITS
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.plugged.observers import Plugged
 from gradrepl.engine.progress import Telling
@@ -24,8 +28,6 @@ if TYPE_CHECKING:
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.gate import Place
 
-VISITS = 2_000_000
-"""Indices of an epoch that are counted."""
 FEW = 8
 """Labels from which on their order says something."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -38,6 +40,8 @@ class Checked(NamedTuple):
     name: str
     rows: list[SampleRow]
     """Samples spread over the dataset, in its order."""
+    visits: Counter[Any] | None
+    """How often one epoch visits each index; None where that was not counted."""
     models: list[tuple[str, nn.Module]]
     others: list[tuple[str, Any]]
     """The loaders in scope."""
@@ -49,31 +53,44 @@ class Checked(NamedTuple):
         """Return what was found, at the line that makes the loader."""
         return Finding(severity=severity, site=self.site, what=what, why=why, do=do)
 
+    @property
+    def size(self) -> int:
+        """Samples of the dataset; 0 where it does not say."""
+        return loaders.length(self.loader) or 0
+
+    @property
+    def replaces(self) -> bool:
+        """Does the sampler draw with replacement?"""
+        sampler = getattr(self.loader.batch_sampler, "sampler", None) or self.loader.sampler
+        return bool(getattr(sampler, "replacement", False))
+
     def labels(self) -> list[tuple[int, str]]:
         """Return (label, index) of the samples whose label is a whole number."""
         rows = (row for row in self.rows if row.label.lstrip("-").isdecimal())
         return [(int(row.label), row.index) for row in rows]
 
 
-Looked = tuple[Iterable[Finding], str]
-"""What was found, and what was looked at for it."""
-
-
-def check(
-    loader: Any, name: str, session: Session, place: Place, most: int, seconds: float
-) -> model.LoaderCheck:
+@on(p.CheckLoader)
+def _(request: p.CheckLoader, session: Session, place: Place) -> Answer:
     """Look for all that is known to go wrong in silence; says how much was looked at.
 
     Ctrl-C ends it with what there is.
     """
+    loader, name = current_loader.find_loader(request.expression, session, place)
     begun = time.monotonic()
     findings: list[Finding] = []
     looked_at: list[str] = []
-    count = min(loaders.length(loader) or most, most)
-    with Telling(session, f"check {name}", count, "samples") as telling:
-        for found, what in _looks(loader, name, session, place, most, seconds, telling):
-            findings += found
-            looked_at.append(what)
+    count = min(loaders.length(loader) or request.samples, request.samples)
+    with (
+        session.grad_as_typed(place),
+        Telling(session, f"check {name}", count, "samples") as telling,
+    ):
+        rows, what = some_rows(loader, request.samples, request.seconds, telling)
+        looked_at.append(what)
+        if not telling.stopped:
+            for more, what in _looks(loader, name, rows, session, place, telling):
+                findings += more
+                looked_at.append(what)
     if telling.interrupted:
         looked_at.append("stopped before the end")
     order = ("error", "warning", "note")
@@ -88,27 +105,69 @@ def check(
 def _looks(
     loader: Any,
     name: str,
+    rows: list[SampleRow],
     session: Session,
     place: Place,
-    most: int,
-    seconds: float,
     telling: Telling,
-) -> Iterator[Looked]:
+) -> Iterator[tuple[Iterable[Finding], str]]:
+    """Yield what plugins and the checks below find, and what was looked at for it."""
     site = loaders.site_of(name, session, place)
-    rows, what = samples.some_rows(loader, most, seconds, telling)
-    yield (), what
-    if telling.stopped:
-        return
     given = {"loader": loader, "site": site, "say": lambda what: telling.at(len(rows), what)}
     for _, looked in session.state(Plugged).plugins.call("gradrepl_loader_check", **given):
         yield looked
     telling.at(len(rows), "visits of one epoch")
+    visits, what = _visits(loader)
     models = [(prefix.strip("."), root) for prefix, root in session.names(place.frame).roots]
     others = current_loader.loaders(session, place)
-    checked = Checked(loader, name, rows, models, others, site, samples.is_random(loader))
-    yield _visits(checked)
-    for look in LOOKS:
-        yield look(checked), ""
+    random = is_random(loader)
+    checked = Checked(loader, name, rows, visits, models, others, site, random)
+    yield (each for look in LOOKS for each in look(checked)), what
+
+
+# -- some samples of a dataset ------------------------------------------------------------------
+
+
+def some_rows(
+    loader: Any, most: int, seconds: float, telling: Telling
+) -> tuple[list[model.SampleRow], str]:
+    """Fetch samples spread over the dataset, or the first of a stream, within a time."""
+    size = None if batches.is_iterable(loader) else loaders.length(loader) or 0
+    fetched: list[fetching.Fetched] = []
+    end = time.monotonic() + seconds
+    source = _stream(loader) if size is None else _spread(loader, size, min(size, most))
+    with closing(source):
+        for samples in source:
+            fetched += samples
+            telling.at(len(fetched))
+            if len(fetched) >= most or time.monotonic() > end or telling.stopped:
+                break
+    count = len(fetched)
+    what = (
+        f"the first {count} samples of the stream" if size is None else f"{count} of {size} samples"
+    )
+    return batches.rows_of(fetched, None), what
+
+
+def _spread(loader: Any, size: int, count: int) -> Generator[list[fetching.Fetched]]:
+    indices = sorted({(n * (size - 1)) // max(1, count - 1) for n in range(count)})
+    with fetching.undisturbed(loader, fetching.worker_of(loader, 0)):
+        for index in indices:
+            yield [fetching.one(loader.dataset, index)]
+
+
+def _stream(loader: Any) -> Generator[list[fetching.Fetched]]:
+    streams = fetching.Streams(loader)
+    while samples := streams.next(loader)[0]:
+        yield samples
+
+
+def is_random(loader: Any) -> bool:
+    """Is a sample another when it is fetched again?"""
+    if batches.is_iterable(loader) or not loaders.length(loader):
+        return False
+    with fetching.undisturbed(loader, fetching.worker_of(loader, 0)) as before:
+        fetching.one(loader.dataset, 0)
+        return bool(before.changed())
 
 
 def _shared(checked: Checked) -> Iterator[Finding]:
@@ -137,27 +196,29 @@ def _root(dataset: Any) -> Any:
 # -- order -------------------------------------------------------------------------------------
 
 
-def _visits(checked: Checked) -> Looked:
-    """Count how often an epoch visits each index."""
-    loader, size = checked.loader, loaders.length(checked.loader)
+def _visits(loader: Any) -> tuple[Counter[Any] | None, str]:
+    """Count how often an epoch visits each index; say what was looked at for it."""
+    size = loaders.length(loader)
     if batches.is_iterable(loader) or not size:
-        return (), ""
+        return None, ""
     if size > VISITS:
-        return (), f"the order of {size} samples was not counted"
+        return None, f"the order of {size} samples was not counted"
     try:
         drawn = Epoch(loader).batches(loader, 0, VISITS)
+        visits = Counter(index for each in drawn for index in each)
     except StateError as error:
-        return (), f"the order was not looked at: {error}"
-    try:
-        times = Counter(index for each in drawn for index in each)
+        return None, f"the order was not looked at: {error}"
     except TypeError:  # indices that are lists
-        return (), ""
-    findings = tuple(_counted(checked, times, size))
-    return findings, f"the order of one epoch: {times.total()} visits"
+        return None, ""
+    return visits, f"the order of one epoch: {visits.total()} visits"
 
 
-def _counted(checked: Checked, times: Counter[Any], size: int) -> Iterator[Finding]:
-    outside = [each for each in times if isinstance(each, int) and not -size <= each < size]
+def _order(checked: Checked) -> Iterator[Finding]:
+    """Find indices that the dataset does not have, that come twice, and that never come."""
+    size, visits = checked.size, checked.visits
+    if visits is None:
+        return
+    outside = [each for each in visits if isinstance(each, int) and not -size <= each < size]
     if outside:
         yield checked.finding(
             "error",
@@ -165,31 +226,39 @@ def _counted(checked: Checked, times: Counter[Any], size: int) -> Iterator[Findi
             f"{len(outside)} indices are outside.",
             "Give the sampler the length of the dataset that the loader has.",
         )
-    inner = getattr(checked.loader.batch_sampler, "sampler", None) or checked.loader.sampler
-    replaces = bool(getattr(inner, "replacement", False))
-    twice = [each for each, count in times.items() if count > 1]
-    if twice:
-        example = max(twice, key=lambda each: times[each])
-        why = f"index {example!r} comes {times[example]} times."
-        yield checked.finding(
-            "note" if replaces else "warning",
-            f"{len(twice)} indices come more than once in an epoch.",
-            f"{why} The sampler draws with replacement." if replaces else why,
-            "" if replaces else "Look at how the sampler or the list of indices is made.",
-        )
-    missing = size - len(times) + len(outside)
+    repeated = [each for each, count in visits.items() if count > 1]
+    if repeated:
+        yield _repeated(checked, repeated, visits)
+    missing = size - len(visits) + len(outside)
     if missing > 0:
-        smallest = 0 if twice else loaders.batch_size(checked.loader) or 0
-        dropped = bool(checked.loader.drop_last) and missing < smallest
-        meant = dropped or replaces
-        why = f"index {next(n for n in range(size) if n not in times)} is one of them."
-        drops = " drop_last leaves out the last batch, which is smaller." if dropped else ""
-        yield checked.finding(
-            "note" if meant else "warning",
-            f"{missing} of {size} samples are not visited in an epoch.",
-            why + drops,
-            "" if meant else "Look at how the sampler or the indices are made.",
-        )
+        yield _missing(checked, missing, visits)
+
+
+def _repeated(checked: Checked, repeated: list[Any], visits: Counter[Any]) -> Finding:
+    example, replaces = max(repeated, key=lambda each: visits[each]), checked.replaces
+    why = f"index {example!r} comes {visits[example]} times."
+    return checked.finding(
+        "note" if replaces else "warning",
+        f"{len(repeated)} indices come more than once in an epoch.",
+        f"{why} The sampler draws with replacement." if replaces else why,
+        "" if replaces else "Look at how the sampler or the list of indices is made.",
+    )
+
+
+def _missing(checked: Checked, missing: int, visits: Counter[Any]) -> Finding:
+    loader, size = checked.loader, checked.size
+    repeated = visits.total() > len(visits)
+    smallest = 0 if repeated else loaders.batch_size(loader) or 0
+    dropped = bool(loader.drop_last) and missing < smallest
+    intended = dropped or checked.replaces
+    why = f"index {next(n for n in range(size) if n not in visits)} is one of them."
+    drops = " drop_last leaves out the last batch, which is smaller." if dropped else ""
+    return checked.finding(
+        "note" if intended else "warning",
+        f"{missing} of {size} samples are not visited in an epoch.",
+        why + drops,
+        "" if intended else "Look at how the sampler or the indices are made.",
+    )
 
 
 def _sorted(checked: Checked) -> Iterator[Finding]:
@@ -307,6 +376,7 @@ def _outputs(root: nn.Module) -> int:
 
 
 LOOKS: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
+    _order,
     _values,
     _wide,
     _beyond,

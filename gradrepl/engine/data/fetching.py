@@ -1,29 +1,234 @@
 """Samples fetched here, in the main process, as a loader's worker would fetch them.
 
-By index; from a stream, one after the other, from iterations of our own over an iterable dataset;
-and through a pipeline of transforms that are timed step by step while one sample goes through
-it: the dataset is not touched, a shallow copy of it has timed transforms in their place.
+By index; from a stream, one after the other, from iterations of our own over an iterable dataset.
+Every generator of random numbers that loading data can draw from is put back behind it: torch's,
+Python's and NumPy's own, and those that a loader, its sampler and its dataset hold or have as
+globals.
 """
 
 from __future__ import annotations
 
-import copy
-import functools
+import random
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple
+
+import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.data import generators, order, parts
-from gradrepl.errors import StateError, UsageError
-from gradrepl.model import Part, TransformStep
-
-if TYPE_CHECKING:
-    from gradrepl.engine.data.current_loader import CurrentLoader
+from gradrepl.engine.tensor import figures
 
 worker_module: Any = torch_private.worker_module
+DEPTH = 6
+MOST = 4000
+"""Objects that are looked into for generators."""
+INSIDE = 64
+"""Items of one container that are looked at."""
+CLOSED = (int, float, str, bytes, bool, type)
+"""What holds nothing."""
 now = time.perf_counter
+
+
+# -- generators of random numbers --------------------------------------------------------------
+
+
+class Held:
+    """One generator: its name, and its state."""
+
+    def __init__(self, name: str, generator: Any) -> None:
+        self.name = name
+        self.generator = generator
+
+    def state(self) -> Any:
+        """Return a copy of its state."""
+        with figures.quiet():
+            if isinstance(self.generator, random.Random):
+                return self.generator.getstate()
+            if hasattr(self.generator, "bit_generator"):
+                return self.generator.bit_generator.state
+            return self.generator.get_state()
+
+    def put_back(self, state: Any) -> None:
+        """Give it a state that it had."""
+        with figures.quiet():
+            if isinstance(self.generator, random.Random):
+                self.generator.setstate(state)
+            elif hasattr(self.generator, "bit_generator"):
+                self.generator.bit_generator.state = state
+            else:
+                self.generator.set_state(state)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Are two states the same?"""
+    if isinstance(a, torch.Tensor):
+        with figures.quiet():
+            return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if hasattr(a, "tobytes"):
+        return bool(a.tobytes() == b.tobytes())
+    return bool(a == b)
+
+
+def _numpy() -> Any:
+    numpy = sys.modules.get("numpy")
+    return getattr(numpy, "random", None)
+
+
+def _is_generator(value: Any) -> bool:
+    if isinstance(value, (torch.Generator, random.Random)):
+        return not isinstance(value, random.SystemRandom)
+    numpy = _numpy()
+    return numpy is not None and isinstance(value, (numpy.Generator, numpy.RandomState))
+
+
+def everywhere() -> list[Held]:
+    """Return the generators that everybody shares."""
+    shared = [Held("torch", torch.default_generator), Held("random", random._inst)]  # type: ignore[attr-defined]
+    numpy = _numpy()
+    if numpy is not None:
+        shared.append(Held("numpy", numpy.mtrand._rand))
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        shared += [Held(f"cuda:{n}", each) for n, each in enumerate(torch.cuda.default_generators)]
+    return shared
+
+
+def held_by(*named: tuple[str, Any]) -> list[Held]:
+    """Return the generators that the named objects hold; runs no code of theirs."""
+    seen: set[int] = set()
+    held: dict[int, Held] = {}
+    todo = [(name, value, 0) for name, value in named]
+    while todo and len(seen) < MOST:
+        name, value, depth = todo.pop(0)
+        if id(value) in seen or value is None:
+            continue
+        seen.add(id(value))
+        if _is_generator(value):
+            held.setdefault(id(value), Held(name, value))
+        elif depth < DEPTH:
+            todo += [(inner, each, depth + 1) for inner, each in _inside(name, value)]
+    return list(held.values())
+
+
+def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a value holds, by name."""
+    kind = type(value)
+    if kind in (list, tuple):
+        yield from ((f"{name}[{n}]", each) for n, each in enumerate(value[:INSIDE]))
+    elif kind is dict:
+        yield from ((f"{name}[{key!r}]"[:60], value[key]) for key in list(value)[:INSIDE])
+    elif kind is MethodType:
+        yield name, value.__self__
+        yield from _globals(value.__func__)
+    elif kind is FunctionType:
+        yield from _globals(value)
+        yield from _closed_over(name, value)
+    elif kind not in CLOSED and not isinstance(value, (torch.Tensor, ModuleType)):
+        yield from _attributes(name, value)
+
+
+def _closed_over(name: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
+    for cell in function.__closure__ or ():
+        try:
+            yield f"{name}()", cell.cell_contents
+        except ValueError:  # a variable that has no value yet
+            continue
+
+
+def _attributes(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of an object, and what its methods that fetch name."""
+    attributes = getattr(value, "__dict__", None)
+    if isinstance(attributes, dict):
+        yield from ((f"{name}.{key}", each) for key, each in list(attributes.items()))
+    for method in ("__getitem__", "__getitems__", "__iter__", "__call__"):
+        function = getattr(type(value), method, None)
+        if type(function) is FunctionType:
+            yield from _globals(function)
+
+
+def _globals(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield the global generators that a function names."""
+    space = function.__globals__
+    for name in function.__code__.co_names:
+        if name in space and _is_generator(space[name]):
+            yield name, space[name]
+
+
+class States:
+    """The states of some generators at one moment."""
+
+    def __init__(self, held: Iterable[Held]) -> None:
+        unique = {id(each.generator): each for each in held}
+        self._states = [(each, each.state()) for each in unique.values()]
+
+    def put_back(self) -> None:
+        """Give all of them these states again."""
+        for each, state in self._states:
+            each.put_back(state)
+
+    def changed(self) -> tuple[str, ...]:
+        """Return the names of those whose state is another now."""
+        return tuple(each.name for each, state in self._states if not same(state, each.state()))
+
+
+def seed(number: int, numpy_seed: Any) -> None:
+    """Seed what everybody shares as a worker does; ``numpy_seed`` is a list of four numbers."""
+    random.seed(number)
+    with figures.quiet():
+        torch.default_generator.manual_seed(number)
+    numpy = _numpy()
+    if numpy is not None:
+        numpy.seed(numpy_seed)
+
+
+def of_loader(loader: Any) -> list[Held]:
+    """Return all generators that iterating over ``loader`` can draw from."""
+    parts = ("sampler", "batch_sampler", "dataset", "collate_fn")
+    named = [(name, getattr(loader, name, None)) for name in parts]
+    own = ("loader.generator", getattr(loader, "generator", None))
+    return [*everywhere(), *held_by(own, *named)]
+
+
+def of_order(loader: Any) -> list[Held]:
+    """Return the generators that the order of ``loader`` can depend on, without its dataset's."""
+    named = [("loader.generator", getattr(loader, "generator", None))]
+    for name in ("sampler", "batch_sampler"):
+        sampler = getattr(loader, name, None)
+        named.append((f"{name}.generator", getattr(sampler, "generator", None)))
+        attributes = getattr(sampler, "__dict__", None) or {}
+        named += [
+            (f"{name}.{key}", each) for key, each in attributes.items() if _is_generator(each)
+        ]
+        function = getattr(type(sampler), "__iter__", None)
+        if type(function) is FunctionType:
+            named += list(_globals(function))
+    return [*everywhere(), *held_by(*named)]
+
+
+@contextmanager
+def aside(held: Iterable[Held]) -> Iterator[States]:
+    """Run something whose draws nobody shall notice: all generators are put back behind it."""
+    states = States(held)
+    try:
+        yield states
+    finally:
+        states.put_back()
+
+
+def base_seed_of(loader: Any) -> int:
+    """Draw the seed from which a new iterator seeds its workers, as torch draws it."""
+    with figures.quiet():
+        drawn = torch.empty((), dtype=torch.int64, device="cpu")
+        return int(drawn.random_(generator=loader.generator).item())
+
+
+# -- fetching ----------------------------------------------------------------------------------
 
 
 class Fetched(NamedTuple):
@@ -35,13 +240,18 @@ class Fetched(NamedTuple):
     error: Exception | None
 
 
+def worker_of(loader: Any, number: int) -> int | None:
+    """Return the worker that delivers batch ``number``; None without workers."""
+    return number % loader.num_workers if loader.num_workers else None
+
+
 @contextmanager
 def as_worker(loader: Any, worker: int | None, base_seed: int | None) -> Iterator[None]:
     """Be worker number ``worker`` for ``get_worker_info()``; with ``base_seed`` seeded like it."""
     before = worker_module._worker_info
     if worker is not None and base_seed is not None:
         state = worker_module._generate_state(base_seed, worker)
-        generators.seed(base_seed + worker, state)
+        seed(base_seed + worker, state)
     if worker is not None:
         worker_module._worker_info = worker_module.WorkerInfo(
             id=worker,
@@ -53,6 +263,14 @@ def as_worker(loader: Any, worker: int | None, base_seed: int | None) -> Iterato
         yield
     finally:
         worker_module._worker_info = before
+
+
+@contextmanager
+def undisturbed(loader: Any, worker: int | None, base_seed: int | None = None) -> Iterator[States]:
+    """Be a worker whose draws are all put back; yields the states before the first of them."""
+    held = of_loader(loader)
+    with aside(held), as_worker(loader, worker, base_seed):
+        yield States(held)
 
 
 def fetch(dataset: Any, indices: list[Any]) -> list[Fetched]:
@@ -87,27 +305,27 @@ class Streams:
     def __init__(self, loader: Any) -> None:
         self.number = 0
         """The batch that comes next."""
-        held = generators.of_loader(loader)
-        with generators.aside(held):
-            self.base_seed = order.base_seed_of(loader)
+        held = of_loader(loader)
+        with aside(held):
+            self.base_seed = base_seed_of(loader)
             self._iterators: dict[int | None, Any] = {}
-            self._states = generators.States(held)
+            self._states = States(held)
 
     def next(self, loader: Any) -> tuple[list[Fetched], tuple[str, ...]]:
         """Take the next batch; where one iteration has ended, from the next worker's."""
-        held = generators.of_loader(loader)
+        held = of_loader(loader)
         workers: list[int | None] = list(range(loader.num_workers)) or [None]
-        with generators.aside(held):
+        with aside(held):
             self._states.put_back()
             for turn in range(len(workers)):
                 worker = workers[(self.number + turn) % len(workers)]
                 with as_worker(loader, worker, None):
-                    before = generators.States(held)
+                    before = States(held)
                     samples = self._take(loader, worker)
                     if samples:
                         self.number += 1
                         drew = before.changed()
-                        self._states = generators.States(held)
+                        self._states = States(held)
                         return samples, drew
             return [], ()
 
@@ -124,133 +342,3 @@ class Streams:
                 break
             batch.append(Fetched(None, value, now() - begun, None))
         return [] if loader.drop_last and len(batch) < (loader.batch_size or 1) else batch
-
-
-def next_batch(
-    loader: Any, number: int, current: CurrentLoader
-) -> tuple[list[Fetched], tuple[str, ...]]:
-    """Return the next batch of our own iteration, and the generators that it drew from.
-
-    Raises:
-        StateError: it would have to be rebuilt, or skipped to.
-        UsageError: the dataset has ended.
-    """
-    if current.streams is None or number == 0:
-        current.streams = Streams(loader)
-    streams = current.streams
-    if number != streams.number:
-        raise StateError(
-            f"batch {number} of an IterableDataset cannot be rebuilt: its samples have no indices, "
-            f"they come one after the other. Batch {streams.number} is next.",
-            "':batch' takes the next one, ':batch 0' restarts.",
-        )
-    samples, drew = streams.next(loader)
-    if not samples:
-        raise UsageError(f"the dataset ends before batch {number}.", "':batch 0' restarts.")
-    return samples, drew
-
-
-HOLDERS = ("transform", "transforms", "target_transform", "augment", "augmentation", "preprocess")
-"""Attributes under which datasets keep what a sample goes through."""
-STEPS = 64
-
-
-class Pipeline:
-    """What was seen of each step."""
-
-    def __init__(self) -> None:
-        self.steps: list[TransformStep] = []
-        self.looking = 0.0
-        """Seconds spent on looking at what steps made."""
-        self._bad = False
-
-    def timed(self, step: Callable[..., Any], where: str) -> Callable[..., Any]:
-        """Return what does the same as ``step`` and is timed."""
-
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            entered = now()
-            had = _nans(parts.described(list(args)))
-            begun = now()
-            result = step(*args, **kwargs)
-            ended = now()
-            self._note(step, where, ended - begun, result, had)
-            self.looking += begun - entered + now() - ended
-            return result
-
-        functools.update_wrapper(timed, step, ("__name__", "__doc__"), ())
-        return timed
-
-    def _note(self, step: Any, where: str, seconds: float, result: Any, had: int) -> None:
-        if len(self.steps) >= STEPS:
-            return
-        made = parts.described(result)
-        nans = _nans(made)
-        first = bool(nans) and not had and not self._bad
-        self._bad = self._bad or first
-        self.steps.append(
-            TransformStep(
-                name=str(getattr(step, "__name__", None) or type(step).__name__),
-                where=where,
-                seconds=seconds,
-                out=parts.main(made) or Part(),
-                nans=nans,
-                first_nan=first,
-            )
-        )
-
-
-def _nans(made: tuple[Part, ...]) -> int:
-    return sum(part.stats.nans or 0 for part in made if part.stats is not None)
-
-
-def fetch_timed(dataset: Any, index: Any) -> tuple[Fetched, tuple[TransformStep, ...]]:
-    """Return ``dataset[index]``, and the steps of its transforms where it has such.
-
-    What looking at the steps' results took is not in the sample's time.
-    """
-    pipeline = Pipeline()
-    timed = _with_timed(dataset, pipeline, "")
-    if timed is None:
-        return one(dataset, index), ()
-    fetched = one(timed, index)
-    seconds = max(0.0, (fetched.seconds or 0.0) - pipeline.looking)
-    return fetched._replace(seconds=seconds), tuple(pipeline.steps)
-
-
-def _with_timed(dataset: Any, pipeline: Pipeline, path: str) -> Any:
-    """Return a copy of ``dataset`` whose transforms are timed; None where it has none."""
-    if not isinstance(getattr(dataset, "__dict__", None), dict):
-        return None
-    if any("__del__" in vars(kind) for kind in type(dataset).__mro__):
-        return None  # the copy's end would close what the dataset still uses
-    changed: dict[str, Any] = {}
-    for name, value in list(vars(dataset).items()):
-        where = f"{path}.{name}" if path else name
-        if name in HOLDERS and value is not None:
-            changed[name] = _timed_transform(value, pipeline, where)
-        elif name == "dataset" and hasattr(value, "__getitem__"):
-            changed[name] = _with_timed(value, pipeline, where)
-    changed = {name: value for name, value in changed.items() if value is not None}
-    return _copy(dataset, changed) if changed else None
-
-
-def _copy(value: Any, changed: dict[str, Any]) -> Any:
-    made = copy.copy(value)
-    vars(made).update(changed)
-    return made
-
-
-def _timed_transform(value: Any, pipeline: Pipeline, where: str) -> Any:
-    """Return a timed transform for one, for a list of them, or for what holds such a list."""
-    if _are_steps(value):
-        steps = [pipeline.timed(each, f"{where}[{n}]") for n, each in enumerate(value)]
-        return type(value)(steps) if type(value) in (list, tuple) else None
-    held = getattr(value, "__dict__", {}).get("transforms")
-    if _are_steps(held):
-        timed = _timed_transform(held, pipeline, f"{where}.transforms")
-        return None if timed is None else _copy(value, {"transforms": timed})
-    return pipeline.timed(value, where) if callable(value) else None
-
-
-def _are_steps(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(map(callable, value))

@@ -16,10 +16,12 @@ from torch.utils.data import Subset
 from torch.utils.data import sampler as samplers
 
 from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code.torch_import import device
-from gradrepl.engine.data import batches, current_loader, generators, order, pace, workers
-from gradrepl.engine.data.epoch_log import EpochLog
-from gradrepl.engine.data.wanted import watch_of
+from gradrepl.engine.data import batches, current_loader, fetching, order, workers
+from gradrepl.engine.data.epoch_log import EpochLog, pace_of
+from gradrepl.engine.data.wanted import Loops, log_of, watch_of
 from gradrepl.engine.data.watch import DataWatch
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.model import Finding, Setting, Site
@@ -33,10 +35,14 @@ STEPS = 120
 """Steps of the program that its pace is the mean of."""
 
 
-def describe(loader: Any, name: str, session: Session, place: Place) -> model.Loader:
-    """Return all that can be said of a loader without fetching a sample."""
-    watch = watch_of(session)
-    log = watch.of(loader) if watch is not None else None
+@on(p.AskLoader)
+def _(request: p.AskLoader, session: Session, place: Place) -> Answer:
+    """Tell all that can be said of a loader without fetching a sample."""
+    if request.look and not request.expression:
+        loader, name = current_loader.iterated_loader(session, place)
+    else:
+        loader, name = current_loader.find_loader(request.expression, session, place)
+    watch, log = watch_of(session), log_of(session, loader)
     iterator = _running(loader, log)
     total, free = workers.shared_memory() if loader.num_workers else (None, None)
     record = model.Loader(
@@ -57,7 +63,7 @@ def describe(loader: Any, name: str, session: Session, place: Place) -> model.Lo
         findings=tuple(findings(loader)),
         pace=_pace(loader, session, watch),
         timing=_timing(session),
-        notes=() if not loader.num_workers or pace.can_tell() else (NO_PROC,),
+        notes=() if not loader.num_workers or workers.can_tell() else (NO_PROC,),
         shm_total=total,
         shm_free=free,
         site=site_of(name, session, place),
@@ -68,6 +74,20 @@ def describe(loader: Any, name: str, session: Session, place: Place) -> model.Lo
     return record if watch is None else _watched(record, loader, watch, log)
 
 
+@on(p.WatchLoaders)
+def _(request: p.WatchLoaders, session: Session, place: Place) -> Answer:
+    loops = session.state(Loops)
+    loops.asked = not request.off
+    session.stepper.rearm()
+    watch = watch_of(session)
+    return model.LoaderWatch(
+        on=watch is not None,
+        breakpoints=watch is not None and not loops.asked,
+        epochs=watch.epochs if watch is not None else 0,
+        batches=watch.batches if watch is not None else 0,
+    )
+
+
 def _iterated(record: model.Loader, iterator: Any, log: EpochLog | None) -> model.Loader:
     got = vars(iterator).get("_num_yielded", 0)
     return structs.replace(
@@ -75,7 +95,7 @@ def _iterated(record: model.Loader, iterator: Any, log: EpochLog | None) -> mode
         iterating=log is None or not log.ended,
         batch=got - 1 if got else None,
         processes=workers.processes(iterator, log),
-        ready=pace.ready(vars(iterator)),
+        ready=workers.ready(vars(iterator)),
     )
 
 
@@ -95,7 +115,7 @@ def _watched(
 
 def _pace(loader: Any, session: Session, watch: DataWatch | None) -> model.Pace | None:
     steps = [] if watch is None else [s for log in watch.epochs_of(loader) for s in log.steps()]
-    return pace.mean(steps[-STEPS:], pace.room_of(loader), session.state(Gradients).limits.loader)
+    return pace_of(steps[-STEPS:], workers.capacity(loader), session.state(Gradients).limits.loader)
 
 
 def _timing(session: Session) -> model.Timing | None:
@@ -218,9 +238,8 @@ def settings(loader: Any) -> Iterator[Setting]:
 def _pinned(loader: Any) -> Setting:
     if not loader.pin_memory:
         return Setting(name="pin_memory", value="False")
-    here = device() != "cpu"
-    why = "" if here else "there is no accelerator here: memory is not pinned, torch warns"
-    return Setting(name="pin_memory", value="True", without_effect=why)
+    why = "there is no accelerator here: memory is not pinned, torch warns"
+    return Setting(name="pin_memory", value="True", without_effect=why if device() == "cpu" else "")
 
 
 def _function(function: Any) -> str:
@@ -247,7 +266,7 @@ def findings(loader: Any) -> Iterator[Finding]:
             why="Each worker is a process that wants a core, and the training wants one, too.",
             do="':tune' measures what number is best here.",
         )
-    own = generators.held_by(("dataset", loader.dataset))
+    own = fetching.held_by(("dataset", loader.dataset))
     if own and loader.num_workers > 1:
         yield Finding(
             severity="warning",

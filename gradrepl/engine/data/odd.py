@@ -28,10 +28,16 @@ def find(rows: list[SampleRow], *, strict: bool = False) -> list[Odd]:
         for part in row.parts:
             by_key.setdefault(part.key, []).append((row, part))
     oddities = [
-        *_raised(rows),
+        *(_odd(row, "", "raises", f"raises {row.error}") for row in rows if row.error),
         *_keys(rows),
         *_facts(by_key, "other shape", strict, _shape_of, "has shape {}, {} others {}"),
-        *_facts(by_key, "other dtype", strict, _dtype_of, "is {}, {} others {}"),
+        *_facts(
+            by_key,
+            "other dtype",
+            strict,
+            lambda part: part.dtype or part.kind,
+            "is {}, {} others {}",
+        ),
         *_not_finite(rows),
         *_constant(by_key, len(rows)),
         *_ranges(by_key),
@@ -51,10 +57,6 @@ def _odd(row: SampleRow, key: str, what: str, text: str) -> Odd:
     whose = name(row.index, row.place) + (f" part '{key}'" if key else "")
     sentence = f"{whose} {text}."
     return Odd(place=row.place, index=row.index, key=key, what=what, sentence=sentence)
-
-
-def _raised(rows: list[SampleRow]) -> Iterable[Odd]:
-    return (_odd(row, "", "raises", f"raises {row.error}") for row in rows if row.error)
 
 
 def _keys(rows: list[SampleRow]) -> Iterable[Odd]:
@@ -85,10 +87,6 @@ def _usual(facts: list[Any]) -> Any:
 
 def _shape_of(part: Part) -> Any:
     return part.shape if part.kind in ("tensor", "array") else None
-
-
-def _dtype_of(part: Part) -> Any:
-    return part.dtype or part.kind
 
 
 def _facts(

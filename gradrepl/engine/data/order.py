@@ -15,22 +15,13 @@ from itertools import islice
 from types import GeneratorType
 from typing import Any
 
-import torch
 from torch.utils.data import sampler as samplers
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.data import generators
-from gradrepl.engine.tensor import figures
+from gradrepl.engine.data import fetching
 from gradrepl.errors import StateError
 
 Indices = list[Any]
-
-
-def base_seed_of(loader: Any) -> int:
-    """Draw the seed from which a new iterator seeds its workers, as torch draws it."""
-    with figures.quiet():
-        drawn = torch.empty((), dtype=torch.int64, device="cpu")
-        return int(drawn.random_(generator=loader.generator).item())
 
 
 class Epoch:
@@ -38,8 +29,8 @@ class Epoch:
 
     def __init__(self, loader: Any, *, again: bool = False) -> None:
         self.again = again
-        """It is a further epoch of persistent workers: they are not seeded anew."""
-        self._states = generators.States(generators.of_order(loader))
+        """It is a further epoch of persistent workers: they are not seeded again."""
+        self._states = fetching.States(fetching.of_order(loader))
 
     def batches(self, loader: Any, first: int, count: int) -> list[Indices]:
         """Return the indices of ``count`` batches from number ``first`` on.
@@ -67,41 +58,21 @@ class Epoch:
     @contextmanager
     def before(self, loader: Any) -> Iterator[None]:
         """Have all generators as they were before the epoch began; they are put back behind it."""
-        with generators.aside([*generators.of_loader(loader), *generators.of_order(loader)]):
+        with fetching.aside([*fetching.of_loader(loader), *fetching.of_order(loader)]):
             self._states.put_back()
             yield
 
-    def _begun(self, loader: Any) -> _Begun:
-        return _Begun(loader, self._states, self.again)
-
-
-class _Begun:
-    """The begin of an epoch, done again as ``_BaseDataLoaderIter`` does it."""
-
-    def __init__(self, loader: Any, states: generators.States, again: bool) -> None:
-        self._loader, self._states, self._again = loader, states, again
-        self._aside: Any = None
-
-    def __enter__(self) -> tuple[Iterator[Any], int | None]:
-        loader = self._loader
-        held = [*generators.of_loader(loader), *generators.of_order(loader)]
-        self._aside = generators.aside(held)
-        self._aside.__enter__()
-        try:
-            self._states.put_back()
+    @contextmanager
+    def _begun(self, loader: Any) -> Iterator[tuple[Iterator[Any], int | None]]:
+        """Do the begin again as ``_BaseDataLoaderIter`` does it: yield the order, and the seed."""
+        with self.before(loader):
             sampler = own(loader._index_sampler, loader)
             order, seed = iter(sampler), None
-            if not self._again:
-                seed = base_seed_of(loader)
+            if not self.again:
+                seed = fetching.base_seed_of(loader)
                 if loader.num_workers:
                     order = iter(sampler)  # _reset does it once more
-            return order, seed
-        except BaseException as error:
-            self._aside.__exit__(type(error), error, error.__traceback__)
-            raise
-
-    def __exit__(self, *error: Any) -> None:
-        self._aside.__exit__(*error)
+            yield order, seed
 
 
 def shown(indices: Iterable[Any]) -> tuple[str, ...]:
@@ -127,7 +98,7 @@ def own(sampler: Any, loader: Any) -> Any:
     if _torchs(sampler):
         return sampler
     shared = [loader.dataset, getattr(sampler, "data_source", None), loader.generator]
-    shared += [each.generator for each in generators.of_order(loader)]
+    shared += [each.generator for each in fetching.of_order(loader)]
     try:
         return copy.deepcopy(sampler, {id(each): each for each in shared if each is not None})
     except Exception as problem:  # the user's own class

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-import msgspec
 import torch
+from msgspec import structs
 
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Part, Stats
@@ -46,14 +46,18 @@ def _items(value: Any) -> list[tuple[str, Any]] | None:
         return [(str(key), value[key]) for key in list(value)[:MOST]]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return list(zip(value._fields, value, strict=False))
+    if isinstance(value, list) and value and set(map(type, value)) <= ALIKE:
+        return None
     if isinstance(value, (tuple, list)):
-        one = isinstance(value, list) and value and {type(each) for each in value} <= ALIKE
-        return None if one else [(str(at), each) for at, each in enumerate(value[:MOST])]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        held = getattr(value, "__dict__", None)
-        names = [field.name for field in dataclasses.fields(value)]
-        return [(name, held.get(name)) for name in names] if isinstance(held, dict) else None
-    return None
+        return [(str(at), each) for at, each in enumerate(value[:MOST])]
+    return _fields(value) if dataclasses.is_dataclass(type(value)) else None
+
+
+def _fields(value: Any) -> list[tuple[str, Any]] | None:
+    held = getattr(value, "__dict__", None)
+    if not isinstance(held, dict):
+        return None
+    return [(field.name, held.get(field.name)) for field in dataclasses.fields(value)]
 
 
 def _is_numpy(value: Any, kind: str) -> bool:
@@ -81,13 +85,13 @@ def describe(key: str, value: Any) -> Part:
     """Return what may be said of one part; for the caller to be quiet."""
     if _is_numpy(value, "ndarray"):
         part = Part(kind="array", shape=tuple(value.shape), dtype=str(value.dtype))
-        return replace(part, key=key, stats=_stats(as_tensor(value)))
+        return structs.replace(part, key=key, stats=_stats(as_tensor(value)))
     if _is_numpy(value, "generic"):  # before Python's own numbers and texts: some are of both
         part = Part(kind="number", shape=(), dtype=str(value.dtype))
-        return replace(part, key=key, stats=_single(value), text=str(value)[:TEXT])
+        return structs.replace(part, key=key, stats=_single(value), text=str(value)[:TEXT])
     for kinds, about in ABOUT:
         if isinstance(value, kinds):
-            return replace(about(value), key=key)
+            return structs.replace(about(value), key=key)
     size = getattr(value, "size", None)  # a PIL image has (width, height)
     shape = tuple(size) if isinstance(size, tuple) and all(type(n) is int for n in size) else None
     return Part(key=key, kind=type(value).__name__, shape=shape)
@@ -158,18 +162,16 @@ def main(parts: tuple[Part, ...]) -> Part | None:
 
 
 def label(sample: Any) -> str:
-    """Return the label of a sample: what is under a key for labels, else its last whole number."""
-    value = label_value(sample)
-    return "" if value is None else str(value)
+    """Return the label of a sample: what is under a key for labels, else its last whole number.
 
-
-def label_value(sample: Any) -> int | str | None:
-    """Return a label as what it is, or None where nothing looks like one."""
+    It is '' where nothing looks like one.
+    """
     named, last = _labels_in(sample)
-    if named:
-        number = _whole_number(named[0])
-        return named[0] if number is None and isinstance(named[0], str) else number
-    return _whole_number(last[0]) if last else None
+    value: Any = next(iter(named or last), None)
+    number = _whole_number(value)
+    if number is None:
+        return value if named and isinstance(value, str) else ""
+    return str(number)
 
 
 def _labels_in(sample: Any) -> tuple[list[Any], list[Any]]:
@@ -208,8 +210,3 @@ def labels_of(batch: Any) -> list[str]:
             elif isinstance(value, (list, tuple)):
                 return [str(each) for each in value]
     return []
-
-
-def replace(part: Part, **more: Any) -> Part:
-    """Return ``part`` with some facts more."""
-    return msgspec.structs.replace(part, **more)

@@ -1,26 +1,33 @@
-"""One sample, looked at from near: figures, a small picture, its values, what made it."""
+"""One sample, looked at from near: figures, a small picture, its values, what made it.
+
+A pipeline of transforms is timed step by step while one sample goes through it: the dataset is not
+touched, a shallow copy of it has timed transforms in their place.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
-from contextlib import closing
+import copy
+import functools
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
+from msgspec import structs
 
 from gradrepl import conditions as c
-from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import evaluate
-from gradrepl.engine.data import batches, fetching, generators, loaders, order, parts
-from gradrepl.engine.data.current_loader import CurrentLoader, current_of
-from gradrepl.engine.data.wanted import watch_of
-from gradrepl.engine.progress import Telling
+from gradrepl.engine.data import batches, fetching, loaders, order, parts
+from gradrepl.engine.data.current_loader import current_of, find_loader
+from gradrepl.engine.data.fetching import Fetched
+from gradrepl.engine.data.wanted import log_of
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
-from gradrepl.model import Part, Sample, Site
+from gradrepl.model import Part, Sample, Site, TransformStep
 
 if TYPE_CHECKING:
+    from gradrepl.engine.data.epoch_log import EpochLog
     from gradrepl.engine.session import Session
     from gradrepl.engine.stopping.gate import Place
 
@@ -30,66 +37,73 @@ VALUES = 256
 TEXT = 2000
 
 
-def look(loader: Any, index: Any, session: Session) -> Sample:
-    """Return the record of ``dataset[index]``, fetched here; leaves all generators as they were.
+@on(p.AskSample)
+def _(request: p.AskSample, session: Session, place: Place) -> Answer:
+    """Fetch ``dataset[index]`` here; leaves all generators as they were."""
+    loader, index = _indexed(request.expression, request.index, session, place)
+    with session.grad_as_typed(place):
+        worker, seed = worker_for(loader, index, session)
+        with fetching.undisturbed(loader, worker, seed) as before:
+            fetched, steps = fetch_timed(loader.dataset, index)
+            drew = before.changed()
+        if fetched.error is not None:
+            raise fetched.error
+        return record(loader, index, fetched, steps, drew, (worker, seed), session)
+
+
+def _indexed(expression: str, index: str, session: Session, place: Place) -> tuple[Any, Any]:
+    """Return the loader and the index that are asked for.
 
     Raises:
         StateError: the dataset has no indices.
-        Exception: what the dataset raises.
     """
-    _indexed(loader)
-    worker, seed = worker_for(loader, index, session)
-    held = generators.of_loader(loader)
-    with generators.aside(held), fetching.as_worker(loader, worker, seed):
-        before = generators.States(held)
-        fetched, steps = fetching.fetch_timed(loader.dataset, index)
-        drew = before.changed()
-    if fetched.error is not None:
-        raise fetched.error
-    return record(loader, index, fetched, steps, drew, (worker, seed), session)
-
-
-def _indexed(loader: Any) -> None:
+    loader, _ = find_loader(expression, session, place)
+    value = session.evaluate(index, place)
     if batches.is_iterable(loader):
         raise StateError(
             f"{type(loader.dataset).__name__} is an IterableDataset: its samples have no indices.",
             "':batch' takes its next ones.",
         )
+    return loader, value
 
 
 def worker_for(loader: Any, index: Any, session: Session) -> tuple[int | None, int | None]:
-    """Return the worker that has (had) an index, and the seed from which workers were seeded."""
+    """Return the worker that has (had) an index, and the seed from which workers were seeded.
+
+    Where that is not known, the one that has the batch shown last, else the first.
+    """
     if not loader.num_workers:
         return None, None
-    watch = watch_of(session)
-    log = watch.of(loader) if watch is not None else None
-    seed = log.base_seed if log is not None else None
-    for logged in log.last_batches if log is not None else ():
-        if index in logged.indices:
-            return logged.worker, seed
-    for iterator in order.iterators(loader):
-        seed = vars(iterator).get("_base_seed") if seed is None else seed
-        for number, indices in enumerate(order.drawn_by(iterator) or ()):
-            if index in indices:
-                return batches.worker_of(loader, number), seed
-    return _worker_shown(loader, index, current_of(session), seed)
-
-
-def _worker_shown(
-    loader: Any, index: Any, current: CurrentLoader, seed: int | None
-) -> tuple[int | None, int | None]:
-    """Return the same as far as the batch that was shown last tells; else the first worker."""
+    seed = None
+    for indices, worker, seed in _known_batches(loader, log_of(session, loader)):
+        if index in indices:
+            return worker, seed
+    current = current_of(session)
     if current.epoch is not None and seed is None:
         seed = current.epoch.base_seed(loader)
     shown = index in current.indices
-    return batches.worker_of(loader, current.next - 1) if shown else 0, seed
+    return fetching.worker_of(loader, current.next - 1) if shown else 0, seed
+
+
+def _known_batches(
+    loader: Any, log: EpochLog | None
+) -> Iterator[tuple[list[Any], int | None, int | None]]:
+    """Yield the indices of batches, the worker of each, and the seed of the workers."""
+    seed = log.base_seed if log is not None else None
+    for logged in log.last_batches if log is not None else ():
+        yield logged.indices, logged.worker, seed
+    for iterator in order.iterators(loader):
+        seed = vars(iterator).get("_base_seed") if seed is None else seed
+        for number, indices in enumerate(order.drawn_by(iterator) or ()):
+            yield indices, fetching.worker_of(loader, number), seed
+    yield [], None, seed
 
 
 def record(
     loader: Any,
     index: Any,
-    fetched: fetching.Fetched,
-    steps: tuple[model.TransformStep, ...],
+    fetched: Fetched,
+    steps: tuple[TransformStep, ...],
     drew: tuple[str, ...],
     who: tuple[int | None, int | None],
     session: Session,
@@ -117,7 +131,7 @@ def record(
 
 
 def _notes(
-    steps: tuple[model.TransformStep, ...], drew: tuple[str, ...], worker: int | None
+    steps: tuple[TransformStep, ...], drew: tuple[str, ...], worker: int | None
 ) -> Iterator[str]:
     if drew and worker is not None:
         yield (
@@ -159,14 +173,14 @@ def near(key: str, value: Any) -> Part:
     with figures.quiet():
         part = parts.describe(key, value)
         if isinstance(value, str):
-            return parts.replace(part, text=value[:TEXT])
+            return structs.replace(part, text=value[:TEXT])
         alias = parts.as_tensor(value)
         if alias is None or alias.layout is not torch.strided or alias.is_complex():
             return part
         lines = picture(alias)
         if lines:
-            return parts.replace(part, lines=lines)
-        return parts.replace(part, values=sequence(alias))
+            return structs.replace(part, lines=lines)
+        return structs.replace(part, values=sequence(alias))
 
 
 def sequence(tensor: torch.Tensor) -> tuple[float, ...]:
@@ -221,79 +235,135 @@ def _plane(tensor: torch.Tensor) -> torch.Tensor | None:
 # -- under the stepper -------------------------------------------------------------------------
 
 
-def stepped(loader: Any, index: Any, session: Session, place: Place) -> Sample:
-    """Run ``dataset[index]`` here with its worker's seed, stopped at its first op.
-
-    Raises:
-        StateError: the dataset has no indices.
-    """
-    _indexed(loader)
+@on(p.FetchSample)
+def _(request: p.FetchSample, session: Session, place: Place) -> Answer:
+    """Run ``dataset[index]`` here with its worker's seed, stopped at its first op."""
+    loader, index = _indexed(request.loader, request.index, session, place)
     worker, seed = worker_for(loader, index, session)
     codes = evaluate.compiled("dataset[index]")
     space = {"dataset": loader.dataset, "index": index}
-    held = generators.of_loader(loader)
     with (
-        generators.aside(held),
-        fetching.as_worker(loader, worker, seed),
+        fetching.undisturbed(loader, worker, seed) as before,
         session.stepper.code(typed=True),
         session.grad_as_typed(place),
     ):
         begun = fetching.now()
         session.stepper.go(c.First())
-        before = generators.States(held)
         value = evaluate.run(codes, space, space)
         drew = before.changed()
         taken = fetching.now() - begun
     session.keep(value)
-    fetched = fetching.Fetched(index, value, taken, None)
+    fetched = Fetched(index, value, taken, None)
     return record(loader, index, fetched, (), drew, (worker, seed), session)
 
 
-# -- some samples of a dataset ------------------------------------------------------------------
+# -- its transforms ----------------------------------------------------------------------------
+
+HOLDERS = ("transform", "transforms", "target_transform", "augment", "augmentation", "preprocess")
+"""Attributes under which datasets keep what a sample goes through."""
+STEPS = 64
 
 
-def some_rows(
-    loader: Any, most: int, seconds: float, telling: Telling
-) -> tuple[list[model.SampleRow], str]:
-    """Fetch samples spread over the dataset, or the first of a stream, within a time."""
-    size = None if batches.is_iterable(loader) else loaders.length(loader) or 0
-    fetched: list[fetching.Fetched] = []
-    end = time.monotonic() + seconds
-    source = _stream(loader) if size is None else _spread(loader, size, min(size, most))
-    with closing(source):
-        for samples in source:
-            fetched += samples
-            telling.at(len(fetched))
-            if len(fetched) >= most or time.monotonic() > end or telling.stopped:
-                break
-    count = len(fetched)
-    what = (
-        f"the first {count} samples of the stream" if size is None else f"{count} of {size} samples"
-    )
-    return batches.rows_of(fetched, None), what
+class Pipeline:
+    """What was seen of each step."""
+
+    def __init__(self) -> None:
+        self.steps: list[TransformStep] = []
+        self.looking = 0.0
+        """Seconds spent on looking at what steps made."""
+        self._bad = False
+
+    def timed(self, step: Callable[..., Any], where: str) -> Callable[..., Any]:
+        """Return what does the same as ``step`` and is timed."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            entered = fetching.now()
+            had = _nans(parts.described(list(args)))
+            begun = fetching.now()
+            result = step(*args, **kwargs)
+            ended = fetching.now()
+            self._note(step, where, ended - begun, result, had)
+            self.looking += begun - entered + fetching.now() - ended
+            return result
+
+        functools.update_wrapper(timed, step, ("__name__", "__doc__"), ())
+        return timed
+
+    def _note(self, step: Any, where: str, seconds: float, result: Any, had: int) -> None:
+        if len(self.steps) >= STEPS:
+            return
+        made = parts.described(result)
+        nans = _nans(made)
+        first = bool(nans) and not had and not self._bad
+        self._bad = self._bad or first
+        self.steps.append(
+            TransformStep(
+                name=str(getattr(step, "__name__", None) or type(step).__name__),
+                where=where,
+                seconds=seconds,
+                out=parts.main(made) or Part(),
+                nans=nans,
+                first_nan=first,
+            )
+        )
 
 
-def _spread(loader: Any, size: int, count: int) -> Generator[list[fetching.Fetched]]:
-    wanted = sorted({(n * (size - 1)) // max(1, count - 1) for n in range(count)})
-    worker = 0 if loader.num_workers else None
-    held = generators.of_loader(loader)
-    with generators.aside(held), fetching.as_worker(loader, worker, None):
-        for index in wanted:
-            yield [fetching.one(loader.dataset, index)]
+def _nans(made: tuple[Part, ...]) -> int:
+    return sum(part.stats.nans or 0 for part in made if part.stats is not None)
 
 
-def _stream(loader: Any) -> Generator[list[fetching.Fetched]]:
-    ours = fetching.Streams(loader)
-    while samples := ours.next(loader)[0]:
-        yield samples
+def fetch_timed(dataset: Any, index: Any) -> tuple[Fetched, tuple[TransformStep, ...]]:
+    """Return ``dataset[index]``, and the steps of its transforms where it has such.
+
+    What looking at the steps' results took is not in the sample's time.
+    """
+    pipeline = Pipeline()
+    timed = _with_timed(dataset, pipeline, "")
+    if timed is None:
+        return fetching.one(dataset, index), ()
+    fetched = fetching.one(timed, index)
+    seconds = max(0.0, (fetched.seconds or 0.0) - pipeline.looking)
+    return fetched._replace(seconds=seconds), tuple(pipeline.steps)
 
 
-def is_random(loader: Any) -> bool:
-    """Is a sample another when it is fetched again?"""
-    if batches.is_iterable(loader) or not loaders.length(loader):
-        return False
-    worker = 0 if loader.num_workers else None
-    held = generators.of_loader(loader)
-    with generators.aside(held) as before, fetching.as_worker(loader, worker, None):
-        fetching.one(loader.dataset, 0)
-        return bool(before.changed())
+def _with_timed(dataset: Any, pipeline: Pipeline, path: str) -> Any:
+    """Return a copy of ``dataset`` whose transforms are timed; None where it has none."""
+    if not _can_be_copied(dataset):
+        return None
+    changed: dict[str, Any] = {}
+    for name, value in list(vars(dataset).items()):
+        where = f"{path}.{name}" if path else name
+        if name in HOLDERS and value is not None:
+            changed[name] = _timed_transform(value, pipeline, where)
+        elif name == "dataset" and hasattr(value, "__getitem__"):
+            changed[name] = _with_timed(value, pipeline, where)
+    changed = {name: value for name, value in changed.items() if value is not None}
+    return _copy(dataset, changed) if changed else None
+
+
+def _can_be_copied(dataset: Any) -> bool:
+    """Can a copy come and go? ``__del__`` would close what the dataset still uses."""
+    plain = isinstance(getattr(dataset, "__dict__", None), dict)
+    return plain and not any("__del__" in vars(kind) for kind in type(dataset).__mro__)
+
+
+def _copy(value: Any, changed: dict[str, Any]) -> Any:
+    made = copy.copy(value)
+    vars(made).update(changed)
+    return made
+
+
+def _timed_transform(value: Any, pipeline: Pipeline, where: str) -> Any:
+    """Return a timed transform for one, for a list of them, or for what holds such a list."""
+    if _are_steps(value):
+        steps = [pipeline.timed(each, f"{where}[{n}]") for n, each in enumerate(value)]
+        return type(value)(steps) if type(value) in (list, tuple) else None
+    held = getattr(value, "__dict__", {}).get("transforms")
+    if _are_steps(held):
+        timed = _timed_transform(held, pipeline, f"{where}.transforms")
+        return None if timed is None else _copy(value, {"transforms": timed})
+    return pipeline.timed(value, where) if callable(value) else None
+
+
+def _are_steps(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(map(callable, value))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
 from gradrepl.engine.observers import Observer
 from gradrepl.engine.session import Session
 
 if TYPE_CHECKING:
+    from gradrepl.engine.data.epoch_log import EpochLog
     from gradrepl.engine.data.watch import DataWatch
 
 
@@ -30,7 +31,7 @@ class Loops(Observer):
 
             self.watch = DataWatch(self.stepper)
         if self.watch is not None:
-            self.watch.place(wanted)
+            self.watch.rearm(wanted)
 
     def restart(self) -> None:
         """The time at a stop is none of the program's steps."""
@@ -44,5 +45,11 @@ class Loops(Observer):
 
 def watch_of(session: Session) -> DataWatch | None:
     """Return what watches loaders, where something does."""
-    found = session.state(Loops).watch
-    return found if found is not None and found.on else None
+    watch = session.state(Loops).watch
+    return watch if watch is not None and watch.on else None
+
+
+def log_of(session: Session, loader: Any) -> EpochLog | None:
+    """Return the last epoch seen of a loader, where loops are watched."""
+    watch = watch_of(session)
+    return watch.of(loader) if watch is not None else None

@@ -20,8 +20,8 @@ from gradrepl import model
 from gradrepl.engine import torch_private
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.patches import Patch, passes
-from gradrepl.engine.data import pace, parts
-from gradrepl.engine.data.epoch_log import BatchLog, EpochLog
+from gradrepl.engine.data import parts
+from gradrepl.engine.data.epoch_log import VISITS, BatchLog, EpochLog
 from gradrepl.engine.data.order import Epoch, shown
 from gradrepl.engine.forward.events import TensorEvent
 from gradrepl.engine.stopping.breakpoints import Anchor
@@ -96,8 +96,8 @@ class DataWatch:
         """Is this not the program's own doing?"""
         return not self.stepper.sees()
 
-    def place(self, on: bool) -> None:
-        """Have the monkeypatches in place, or not."""
+    def rearm(self, on: bool) -> None:
+        """Install the monkeypatches, or remove them; know which batches somebody waits for."""
         shown = self.stepper.wants("batch")
         self._told = None if shown else self.stepper.armed.batches()
         if on == self.on:
@@ -175,7 +175,7 @@ class DataWatch:
         self._logs.append(log)
         self._by_iterator = {id(each.iterator()): each for each in self._logs if each.iterator}
         kept = sum(each.kept() for each in self._logs)
-        for each in list(self._logs)[:-1] if kept > pace.VISITS else ():
+        for each in list(self._logs)[:-1] if kept > VISITS else ():
             each.forget()
         self.epochs += 1
         return log

@@ -1,20 +1,35 @@
-"""The worker processes of an iterator: which batch each is at, and for how long."""
+"""The worker processes of an iterator: which batch each is at, for how long, how busy it is."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import structs
 
 from gradrepl.draw.numbers import describe_exit
-from gradrepl.engine.data import order, pace
-from gradrepl.engine.data.epoch_log import EpochLog, now
-from gradrepl.engine.data.order import shown
+from gradrepl.engine import torch_private
+from gradrepl.engine.code.patches import passes
+from gradrepl.engine.data import fetching, order
 from gradrepl.model import WorkerState
 
 SHM = "/dev/shm"
+PROC = "/proc"
+EVERY = 0.25
+"""Seconds between two looks at what the workers have computed."""
+LOOKS = 40
+END = object()
+"""In the place of a batch: there is none any more."""
+worker_signals: Any = torch_private.worker_signals
+now = time.perf_counter
 
 
 class Sampled(Protocol):
@@ -35,34 +50,39 @@ def processes(iterator: Any, log: Sampled | None) -> tuple[WorkerState, ...]:
     if not workers:
         return ()
     tasks = tasks_of(iterator, log)
-    at = _at(iterator, tasks)
-    states = []
+    queued, states = _queued(iterator, tasks), []
     for number, process in enumerate(workers):
-        mine = at.get(number, [])
         code = None if process._popen is None else process.exitcode
-        since = log.since.get(number) if log is not None and mine else None
         state = WorkerState(
             id=number,
             pid=process.pid or 0,
             alive=code is None,
             exit="" if code is None else describe_exit(code),
-            batch=mine[0] if mine else None,
-            indices=shown(tasks[mine[0]][1][:8]) if mine else (),
-            waiting=len(mine),
-            seconds=None if since is None else now() - since,
             seed=iterator._base_seed + number,
         )
+        if number in queued:
+            since = log.since.get(number) if log is not None else None
+            state = structs.replace(
+                state,
+                batch=queued[number][0],
+                indices=order.shown(tasks[queued[number][0]][1][:8]),
+                waiting=len(queued[number]),
+                seconds=None if since is None else now() - since,
+            )
         states.append(state if code is not None else _alive(state, process.pid, log))
     return tuple(states)
 
 
 def _alive(state: WorkerState, pid: int | None, log: Sampled | None) -> WorkerState:
-    share, over = _busy(pid, log)
+    busy: Busy | None = getattr(log, "busy", None)
+    share, over = (busy.share(pid or 0) if busy is not None else None) or (None, None)
+    if share is None and (spent := computed(pid)) is not None and spent[1]:
+        share, over = spent[0] / spent[1], spent[1]
     return structs.replace(state, memory=_resident(pid), busy=share, busy_over=over)
 
 
-def _at(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, list[int]]:
-    """Return by worker what it has still to make, first what it is at.
+def _queued(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, list[int]]:
+    """Return by worker what it has still to make, first what it is at; not those that idle.
 
     What it has made lies in a queue that cannot be looked into, but counted.
     """
@@ -75,23 +95,11 @@ def _at(iterator: Any, known: dict[int, tuple[int, list[Any]]]) -> dict[int, lis
         return by_worker
     taken = {worker: max(0, len(mine) - left[worker]) for worker, mine in by_worker.items()}
     come = sum(len(info) > 1 for info in vars(iterator).get("_task_info", {}).values())
-    made = pace.ready(vars(iterator))
+    made = ready(vars(iterator))
     idle = made is not None and made - come >= sum(taken.values())
-    return {
-        worker: mine[taken[worker] :] if idle else mine[max(0, taken[worker] - 1) :]
-        for worker, mine in by_worker.items()
-    }
-
-
-def _busy(pid: int | None, log: Sampled | None) -> tuple[float | None, float | None]:
-    """Return (share of a core, seconds it is the mean of): while watched, else since it began."""
-    share = log.busy.share(pid or 0) if isinstance(log, EpochLog) else None
-    if share is not None:
-        return share
-    spent = pace.computed(pid)
-    if spent is None or not spent[1]:
-        return None, None
-    return spent[0] / spent[1], spent[1]
+    done = {worker: count if idle else max(0, count - 1) for worker, count in taken.items()}
+    left_over = {worker: mine[done[worker] :] for worker, mine in by_worker.items()}
+    return {worker: mine for worker, mine in left_over.items() if mine}
 
 
 def tasks_of(iterator: Any, log: Sampled | None) -> dict[int, tuple[int, list[Any]]]:
@@ -110,7 +118,7 @@ def tasks_of(iterator: Any, log: Sampled | None) -> dict[int, tuple[int, list[An
 
 def _resident(pid: int | None) -> int | None:
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        pages = int(Path(f"{PROC}/{pid}/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")
@@ -123,3 +131,124 @@ def shared_memory() -> tuple[int | None, int | None]:
     except OSError:
         return None, None
     return disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+
+
+def capacity(loader: Any) -> int | None:
+    """Return how many batches can be ready; None without workers."""
+    return loader.num_workers * (loader.prefetch_factor or 2) if loader.num_workers else None
+
+
+def ready(known: dict[str, Any]) -> int | None:
+    """Return how many batches are fetched and not handed over; None where nobody can tell.
+
+    ``known`` are the attributes of an iterator.
+    """
+    if not known.get("_workers"):
+        return None
+    try:
+        come = sum(len(each) == 2 for each in list(known.get("_task_info", {}).values()))
+        first, second = known["_worker_result_queue"], known["_data_queue"]
+        return int(come + first.qsize() + (second.qsize() if second is not first else 0))
+    except (KeyError, NotImplementedError, OSError, ValueError):  # macOS; or it is shut down
+        return None
+
+
+# -- how busy they are -------------------------------------------------------------------------
+
+
+def can_tell() -> bool:
+    """Can it be told how busy a process is?"""
+    return os.path.exists(f"{PROC}/self/stat")
+
+
+def computed(pid: int | None) -> tuple[float, float] | None:
+    """Return the seconds that a process has computed, and those since it began; or None."""
+    try:
+        text = Path(f"{PROC}/{pid}/stat").read_text()
+        uptime = float(Path(f"{PROC}/uptime").read_text().split()[0])
+        fields = text.rpartition(")")[2].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+        spent = (int(fields[11]) + int(fields[12])) / ticks
+        return spent, max(0.0, uptime - int(fields[19]) / ticks)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+class Busy:
+    """What the workers of one epoch computed while batches were fetched."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, dict[int, float]]] = deque(maxlen=LOOKS)
+        self._next = 0.0
+
+    def look(self, iterator: Any, moment: float) -> None:
+        """Look, if the last time, or the begin, is long enough ago."""
+        if moment < self._next:
+            return
+        begins, self._next = not self._next, moment + EVERY
+        if begins:
+            return
+        pids = [process.pid for process in vars(iterator).get("_workers", ())]
+        spent = {pid: each[0] for pid in pids if (each := computed(pid)) is not None}
+        self._looks.append((now(), spent))
+
+    def restart(self) -> None:
+        """Somebody stopped: the workers waited, too."""
+        self._looks.clear()
+        self._next = 0.0
+
+    def share(self, pid: int) -> tuple[float, float] | None:
+        """Return (share of one core, seconds it is the mean of) of a worker, or None."""
+        known = [(moment, spent[pid]) for moment, spent in self._looks if pid in spent]
+        if len(known) < 2 or known[-1][0] - known[0][0] < EVERY / 2:
+            return None
+        over = known[-1][0] - known[0][0]
+        return (known[-1][1] - known[0][1]) / over, over
+
+
+# -- worker processes of our own ---------------------------------------------------------------
+
+
+@passes
+def next_batch(iterator: Any) -> Any:
+    """Return the next batch, or END; Ctrl-C is meant for what is waited for here."""
+    return next(iterator, END)
+
+
+@contextmanager
+def running(loader: Any, original: Any) -> Iterator[Any]:
+    """Iterate over a copy of ``original``; afterwards its workers are gone, and all is as it was.
+
+    Torch sets a handler of SIGCHLD for the first workers of a process: it is taken away again.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGCHLD) if main else None
+    was_set = worker_signals._SIGCHLD_handler_set
+    iterator: Any = None
+    with fetching.aside(fetching.of_loader(original)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            iterator = iter(loader)
+            yield iterator
+        except KeyboardInterrupt:
+            _kill(iterator)
+            raise
+        finally:
+            workers = getattr(iterator, "_workers", [])
+            if workers:
+                iterator._shutdown_workers()
+            for each in workers:
+                each.join(5)
+            if main and not was_set:
+                signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
+                worker_signals._SIGCHLD_handler_set = was_set
+
+
+def _kill(iterator: Any) -> None:
+    """End the workers at once: one of them may hang, and torch waits for seconds."""
+    workers = getattr(iterator, "_workers", [])
+    if workers:
+        worker_signals._remove_worker_pids(id(iterator))  # else torch raises that they were killed
+        iterator._worker_pids_set = False
+        for each in workers:
+            each.kill()

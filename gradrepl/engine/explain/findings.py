@@ -54,11 +54,11 @@ def _modules(ask: Ask) -> list[Finding]:
     record = ask(p.ModuleRows(count=1))
     if not isinstance(record, model.Modules):
         return []
-    found = []
+    findings = []
     if record.missed_total and record.optimizers:
         missed, one = record.missed_total, record.missed_total == 1
         subject = f"{missed} parameter{'' if one else 's'} that require{'s' if one else ''}"
-        found.append(
+        findings.append(
             Finding(
                 severity="warning",
                 what=f"{subject} a gradient are in no optimizer: they never change.",
@@ -67,7 +67,7 @@ def _modules(ask: Ask) -> list[Finding]:
             )
         )
     for stray in record.strays:
-        found.append(
+        findings.append(
             Finding(
                 severity="warning",
                 what=f"{stray.name} is in no module's parameters.",
@@ -75,7 +75,7 @@ def _modules(ask: Ask) -> list[Finding]:
                 do="Keep it in a ParameterList, or as an attribute of the module.",
             )
         )
-    return found
+    return findings
 
 
 def _health(ask: Ask) -> list[Finding]:

@@ -11,6 +11,7 @@ import contextlib
 import dis
 import io
 import os
+import pickle
 import re
 import resource
 import sys
@@ -19,17 +20,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, FrameType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
+import torch
+from torch import multiprocessing
 
+from gradrepl.draw.numbers import size
 from gradrepl.engine import torch_private
-from gradrepl.engine.data import batches, fetching, generators, odd, order, workers
+from gradrepl.engine.data import batches, fetching, order, workers
+from gradrepl.engine.data.batches import listed
 from gradrepl.engine.data.wanted import watch_of
-from gradrepl.engine.explain.unpicklable import what_cannot_be_pickled
-from gradrepl.model import Error, SampleRow
+from gradrepl.model import WorkerState
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
 
+DATA = "torch/utils/data/"
+CAUGHT = re.compile(r"Caught (\w+) in DataLoader worker process (\d+)")
+DIED = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)")
 CUT = (ConnectionError, EOFError, FileNotFoundError)
 """What is raised where a worker ended while it handed over the memory of a batch."""
 SECONDS = 5.0
@@ -59,22 +65,20 @@ HINTS = {
 
 
 def name_the_sample(
-    error: Error, raised: BaseException, session: Session, known: Any = None
-) -> Error:
-    """Return ``error`` with a hint that names the sample or worker, where it is a loader's.
+    message: str, raised: BaseException, session: Session, known: Any = None
+) -> str:
+    """Name the sample or the worker, and what to do; '' where the error is not a loader's.
 
-    ``known`` is what is known of the epoch (``tasks`` and ``since``, as ``Seen`` has them), where
-    that was not the program's own.
+    ``known`` is what is known of the epoch (``tasks`` and ``since``, as an ``EpochLog`` has them),
+    where that was not the program's own.
     """
-    message = error.message
-    if not any(_loads(frame) for frame in _frames(raised)):
-        return error
+    if not any(map(_file, _frames(raised))):
+        return ""
     hint = next((hint for part, hint in HINTS.items() if part in message), "")
     if not hint and ("pickle" in message or "Can't get local object" in message):
-        hint = what_cannot_be_pickled(raised)
+        hint = _what_cannot_be_pickled(raised)
     with session.gate.masked():
-        hint = hint or _of_worker(message, raised, session, known) or _of_sample(raised)
-    return structs.replace(error, hint=hint) if hint else error
+        return hint or _of_worker(message, raised, session, known) or _of_sample(raised)
 
 
 def _frames(raised: BaseException) -> Iterator[FrameType]:
@@ -85,13 +89,10 @@ def _frames(raised: BaseException) -> Iterator[FrameType]:
         tb = tb.tb_next
 
 
-def _loads(frame: FrameType) -> bool:
-    return "torch/utils/data/" in frame.f_code.co_filename.replace(os.sep, "/")
-
-
-def _inside(frame: FrameType, file: str) -> bool:
+def _file(frame: FrameType) -> str:
+    """Return the file of torch.utils.data that a frame is in: 'dataloader', or ''."""
     path = frame.f_code.co_filename.replace(os.sep, "/")
-    return path.endswith(f"torch/utils/data/{file}.py")
+    return path.rpartition(DATA)[2].removesuffix(".py") if DATA in path else ""
 
 
 # -- without workers: the frames hold it all ---------------------------------------------------
@@ -99,70 +100,41 @@ def _inside(frame: FrameType, file: str) -> bool:
 
 def _of_sample(raised: BaseException) -> str:
     """Name the sample for an error while a batch was fetched in this process."""
-    found = list(_frames(raised))
-    for place, frame in enumerate(found):
-        if _inside(frame, "_utils/fetch") and frame.f_code.co_name == "fetch":
-            data = frame.f_locals.get("data")
-            fetcher = frame.f_locals.get("self")
-            if data is not None:
-                indices = frame.f_locals.get("possibly_batched_index")
-                return _uncollated(data, indices, fetcher, batches.said(raised))  # type: ignore[arg-type]
-            return _index_of(found[place : place + 2])
+    all_frames = list(_frames(raised))
+    for place, frame in enumerate(all_frames):
+        if _file(frame) == "_utils/fetch" and frame.f_code.co_name == "fetch":
+            if frame.f_locals.get("data") is not None:
+                return _uncollated(frame.f_locals, batches.said(raised))
+            return _index_of(all_frames[place : place + 2])
     return ""
 
 
-def _uncollated(data: Any, indices: Any, fetcher: Any, error: str) -> str:
+def _uncollated(fetching_frame: Mapping[str, Any], error: str) -> str:
     """Say which of the fetched samples do not fit together."""
+    data, fetcher = fetching_frame["data"], fetching_frame.get("self")
     if not getattr(fetcher, "auto_collation", False):
         return ""
-    known = indices if isinstance(indices, (list, tuple)) else []
-    if len(known) != len(data) or type(fetcher).__name__.startswith("_Iterable"):
+    known = fetching_frame.get("possibly_batched_index")
+    if not isinstance(known, (list, tuple)) or len(known) != len(data):
+        known = [None] * len(data)
+    if type(fetcher).__name__.startswith("_Iterable"):
         known = [None] * len(data)
     fetched = [fetching.Fetched(*pair, None, None) for pair in zip(known, data, strict=True)]
-    return _misfit(batches.rows_of(fetched, None), error)
+    return batches.misfit(batches.rows_of(fetched, None), error)
 
 
-def _misfit(rows: list[SampleRow], error: str) -> str:
-    oddities = odd.find(rows, strict=True)
-    guilty = [e for e in oddities if e.what in ("other keys", "other shape", "other dtype")]
-    if not guilty:
-        return ""
-    shapes = _shapes(rows, guilty[0].key)
-    return f"{batches.problem(rows, oddities, error)}{shapes} ':sample I' looks at one."
-
-
-def _shapes(rows: list[SampleRow], key: str) -> str:
-    """Return the shapes of all samples, in short."""
-    by_shape: dict[str, list[str]] = {}
-    for row in rows:
-        for part in row.parts:
-            if part.key == key:
-                kind = str(part.shape) if part.shape is not None else part.kind
-                by_shape.setdefault(kind, []).append(row.index or str(row.place))
-    told = [f"{kind}: {_some(indices)}" for kind, indices in by_shape.items()]
-    return f" In the batch are {'; '.join(told[:6])}." if len(told) > 1 else ""
-
-
-def _some(indices: list[str], most: int = 6) -> str:
-    more = f" and {len(indices) - most} more" if len(indices) > most else ""
-    return ", ".join(indices[:most]) + more
-
-
-def _index_of(found: list[FrameType]) -> str:
+def _index_of(frames: list[FrameType]) -> str:
     """Name the index that the fetcher was asking for."""
-    indices = found[0].f_locals.get("possibly_batched_index")
-    known = [frame.f_locals["idx"] for frame in found if "idx" in _of_fetcher(frame)]
+    indices = frames[0].f_locals.get("possibly_batched_index")
+    fetchers = [frame.f_locals for frame in frames if _file(frame) == "_utils/fetch"]
+    known = [names["idx"] for names in fetchers if "idx" in names]
     if not known and isinstance(indices, (list, tuple)):
-        known = [given for given in _given(found[-1]) if given in indices]
-    if not known and indices is not None and not isinstance(indices, (list, tuple)):
+        known = [given for given in _given(frames[-1]) if given in indices]
+    elif not known and indices is not None:
         known = [indices]
     if not known:
         return ""
     return f"dataset[{known[-1]!r}] raises it. ':fetch {known[-1]!r}' steps through it."
-
-
-def _of_fetcher(frame: FrameType) -> Mapping[str, Any]:
-    return frame.f_locals if _inside(frame, "_utils/fetch") else {}
 
 
 def _given(frame: FrameType) -> list[Any]:
@@ -194,7 +166,7 @@ def _steps(code: CodeType) -> Iterator[dis.Instruction]:
 def _iterator_of(raised: BaseException, pids: list[int]) -> Any:
     """Return the iterator that an exception came through, or that has a worker of these."""
     for frame in _frames(raised):
-        iterator = frame.f_locals.get("self") if _inside(frame, "dataloader") else None
+        iterator = frame.f_locals.get("self") if _file(frame) == "dataloader" else None
         if issubclass(type(iterator), torch_private.WorkersIterator):
             return iterator
     for iterator in order.all_iterators():
@@ -206,22 +178,21 @@ def _iterator_of(raised: BaseException, pids: list[int]) -> Any:
 
 def _of_worker(message: str, raised: BaseException, session: Session, known: Any) -> str:
     """Name the sample, or the worker, for an error that a worker caused."""
-    caught = re.search(r"Caught (\w+) in DataLoader worker process (\d+)", message)
-    died = re.search(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)", message)
-    cut = isinstance(raised, CUT)
-    if not caught and not died and not cut and "DataLoader timed out after" not in message:
+    caught, died = CAUGHT.search(message), DIED.search(message)
+    cut, hangs = isinstance(raised, CUT), "DataLoader timed out after" in message
+    if not any((caught, died, cut, hangs)):
         return ""
     pids = [int(each) for each in died[1].split(",")] if died else []
     iterator = _iterator_of(raised, pids)
     if iterator is None or (cut and not _ended(iterator._workers)):
         return ""
-    watch = watch_of(session)
-    seen = watch.of_iterator(iterator) if watch is not None and known is None else known
+    watch = watch_of(session) if known is None else None
+    log = known if watch is None else watch.of_iterator(iterator)
     if caught:
-        return _raised_in(iterator, int(caught[2]), caught[1], seen, session)
-    if died or cut:
-        return _died(iterator, seen, pids, message)
-    return _hangs(workers.processes(iterator, seen))
+        return _raised_in(iterator, int(caught[2]), caught[1], log)
+    if hangs:
+        return _hangs(workers.processes(iterator, log))
+    return _died(iterator, log, pids, message)
 
 
 def _ended(processes: Any) -> bool:
@@ -239,41 +210,43 @@ def _ended(processes: Any) -> bool:
 
 def _hangs(processes: Any) -> str:
     busy = [each for each in processes if each.batch is not None]
-    told = []
+    parts = []
     for each in busy[:8]:
         since = f" for {each.seconds:.1f} s" if each.seconds is not None else ""
-        told.append(f"worker {each.id} is at batch {each.batch}{_listed(each.indices)}{since}")
-    return "; ".join(told) + ". ':fetch I' runs one of them here." if told else ""
+        parts.append(f"worker {each.id} is at batch {each.batch}{_listed(each.indices)}{since}")
+    return "; ".join(parts) + ". ':fetch I' runs one of them here." if parts else ""
 
 
 def _listed(indices: tuple[str, ...]) -> str:
-    return f" (indices {_some(list(indices), 8)})" if indices else ""
+    return f" (indices {listed(list(indices), 8)})" if indices else ""
 
 
-def _died(iterator: Any, seen: Any, pids: list[int], message: str) -> str:
+def _died(iterator: Any, log: Any, pids: list[int], message: str) -> str:
     """Say how a worker ended, what it was at, and how much memory there is."""
-    told = []
-    processes = workers.processes(iterator, seen)
-    known = workers.tasks_of(iterator, seen)
+    processes = workers.processes(iterator, log)
+    tasks = workers.tasks_of(iterator, log)
+    parts = []
     for each in processes:
         if each.pid in pids or (not each.alive and not pids):
-            mine = {task: found for task, (owner, found) in known.items() if owner == each.id}
-            told.append(f"Worker {each.id} (pid {each.pid}) {_how(each)}{_at(mine)}.")
+            own = {task: indices for task, (owner, indices) in tasks.items() if owner == each.id}
+            parts.append(f"Worker {each.id} (pid {each.pid}) {_end_of(each)}{_at(own)}.")
     total, free = workers.shared_memory()
     if total is not None and free is not None:
-        told.append(f"/dev/shm has {_mebi(free)} free of {_mebi(total)}.")
+        parts.append(f"/dev/shm has {size(free)} free of {size(total)}.")
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     if largest:
-        told.append(f"The largest of the ended children took {_mebi(largest)}.")
-    killed = "Killed" in message or any(each.exit == "killed by SIGKILL" for each in processes)
+        parts.append(f"The largest of the ended children took {size(largest)}.")
+    parts.append(_out_of_memory(message, processes))
+    parts.append("With num_workers=0 the same samples are fetched here, where it can be seen.")
+    return " ".join(filter(None, parts))
+
+
+def _out_of_memory(message: str, processes: Iterable[WorkerState]) -> str:
     if "shared memory" in message or "Bus error" in message:
-        told.append(
-            "Shared memory ran out: a container needs a larger --shm-size, or use fewer workers."
-        )
-    elif killed:
-        told.append("A SIGKILL that nobody sent is the kernel, out of memory: use fewer workers.")
-    told.append("With num_workers=0 the same samples are fetched here, where it can be seen.")
-    return " ".join(told)
+        return "Shared memory ran out: a container needs a larger --shm-size, or use fewer workers."
+    if "Killed" in message or any(each.exit == "killed by SIGKILL" for each in processes):
+        return "A SIGKILL that nobody sent is the kernel, out of memory: use fewer workers."
+    return ""
 
 
 def _at(tasks: dict[int, list[Any]]) -> str:
@@ -287,21 +260,14 @@ def _at(tasks: dict[int, list[Any]]) -> str:
     return f" at {named[0]}" if len(named) == 1 else f" at one of these: {', '.join(named[:4])}"
 
 
-def _how(worker: Any) -> str:
-    if not worker.exit:
-        return "is gone"
-    return f"was {worker.exit}" if worker.exit.startswith("killed") else f"{worker.exit}"
+def _end_of(worker: WorkerState) -> str:
+    return f"was {worker.exit}" if worker.exit.startswith("killed") else worker.exit or "is gone"
 
 
-def _mebi(count: int) -> str:
-    mebi = count / 2**20
-    return f"{mebi / 1024:.1f} GiB" if mebi >= 1024 else f"{mebi:.1f} MiB"
-
-
-def _raised_in(iterator: Any, worker: int, kind: str, seen: Any, session: Session) -> str:
+def _raised_in(iterator: Any, worker: int, kind: str, log: Any) -> str:
     """Find the sample of a worker's batch that raises, by fetching them here."""
     task = iterator._rcvd_idx - 1
-    indices = _indices(iterator, task, seen)
+    indices = _indices(iterator, task, log)
     where = f"worker {worker}, batch {task}"
     if not indices:
         return _anywhere(iterator, worker, kind, where)
@@ -312,13 +278,13 @@ def _raised_in(iterator: Any, worker: int, kind: str, seen: Any, session: Sessio
             f"dataset[{index}] raises it ({where}), here too. ':fetch {index}' runs it here with "
             f"worker {worker}'s seed, stopped at its first op."
         )
-    said = _some([repr(index) for index in indices], 8)
+    named = listed([repr(index) for index in indices], 8)
     if guilty is None and iterator._auto_collation:
-        misfit = _misfit(batches.rows_of(fetched, worker), kind)
+        misfit = batches.misfit(batches.rows_of(fetched, worker), kind)
         if misfit:
             return misfit
     return (
-        f"It was {where}, with indices {said}. Fetched here, none of them raises {kind}: it "
+        f"It was {where}, with indices {named}. Fetched here, none of them raises {kind}: it "
         "depends on random numbers, or on what the worker did before."
     )
 
@@ -327,10 +293,10 @@ def _anywhere(iterator: Any, worker: int, kind: str, where: str) -> str:
     """Look for a sample that raises where it is not known which ones were in the batch."""
     unknown = f"It was {where}; which samples those are was not noted (':loader watch' notes it)."
     try:
-        size = len(iterator._dataset)
+        length = len(iterator._dataset)
     except Exception:  # the user's dataset
         return unknown
-    fetched, guilty = _again(iterator, worker, range(size))
+    fetched, guilty = _again(iterator, worker, range(length))
     if guilty is None or type(guilty.error).__name__ != kind:
         return f"{unknown} Of the first {len(fetched)} samples none raises {kind} here."
     index = repr(guilty.index)
@@ -340,9 +306,9 @@ def _anywhere(iterator: Any, worker: int, kind: str, where: str) -> str:
     )
 
 
-def _indices(iterator: Any, task: int, seen: Any) -> list[Any]:
-    if seen is not None:
-        return list(seen.tasks.get(task, ()))
+def _indices(iterator: Any, task: int, log: Any) -> list[Any]:
+    if log is not None:
+        return list(log.tasks.get(task, ()))
     whole = order.drawn_by(iterator)
     return whole[task] if whole is not None and 0 <= task < len(whole) else []
 
@@ -350,24 +316,76 @@ def _indices(iterator: Any, task: int, seen: Any) -> list[Any]:
 def _again(iterator: Any, worker: int, indices: Iterable[Any]) -> tuple[list[Any], Any]:
     """Fetch a worker's samples here, silently, up to the one that raises."""
     loader = SimpleNamespace(
-        dataset=iterator._dataset, num_workers=iterator._num_workers,
-        collate_fn=iterator._collate_fn, sampler=None, batch_sampler=None, generator=None,
-    )  # fmt: skip
-    found: list[fetching.Fetched] = []
+        dataset=iterator._dataset,
+        num_workers=iterator._num_workers,
+        collate_fn=iterator._collate_fn,
+    )
+    fetched: list[fetching.Fetched] = []
     end = time.monotonic() + SECONDS
     nowhere = io.StringIO()
     with (
-        generators.aside(generators.of_loader(loader)),
-        fetching.as_worker(loader, worker, iterator._base_seed),
+        fetching.undisturbed(loader, worker, iterator._base_seed),
         contextlib.redirect_stdout(nowhere),
         contextlib.redirect_stderr(nowhere),
     ):
         for index in indices:
             one = fetching.one(loader.dataset, index)
             if one.error is not None:
-                return found, one
-            found.append(one)
+                return fetched, one
+            fetched.append(one)
             if time.monotonic() > end:
                 break
     sys.stdout.flush()
-    return found, None
+    return fetched, None
+
+
+# -- what cannot be sent to a worker ------------------------------------------------------------
+
+
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data: Any) -> int:
+        """Take everything."""
+        return len(data)
+
+
+def _what_cannot_be_pickled(raised: BaseException) -> str:
+    """Name the attribute that cannot be pickled, for an error while workers were started."""
+    inside = (f.f_locals for f in _frames(raised) if _file(f) == "dataloader")
+    loaders = [names["loader"] for names in inside if "loader" in names]
+    names = _unpicklable(loaders[-1]) if loaders else []
+    if not names:
+        return ""
+    context = loaders[-1].multiprocessing_context or multiprocessing
+    method = context.get_start_method()
+    return (
+        f"{' and '.join(names[:3])} cannot be pickled, and with the start method '{method}' all "
+        "that a worker gets is: define functions and classes at the top of a file, not inside a "
+        "function and not as a lambda; or use multiprocessing_context='fork'."
+    )
+
+
+def _unpicklable(loader: Any) -> list[str]:
+    """Return the names of what cannot be pickled, as deep as it can be told."""
+    names = []
+    for name in ("dataset", "collate_fn", "worker_init_fn"):
+        value = getattr(loader, name, None)
+        if value is not None and not _pickles(value):
+            held = getattr(value, "__dict__", None)
+            attributes = held.items() if isinstance(held, dict) else ()
+            inner = [f"{name}.{key}" for key, each in attributes if not _pickles(each)]
+            names += inner or [f"{name} ({type(value).__name__})"]
+    return names
+
+
+def _pickles(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    large = (torch.Tensor,) if numpy is None else (torch.Tensor, numpy.ndarray)
+    if isinstance(value, large):
+        return True
+    try:
+        pickle.Pickler(_Nowhere()).dump(value)
+    except Exception:  # what the user's own classes raise
+        return False
+    return True

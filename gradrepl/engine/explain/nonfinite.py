@@ -24,9 +24,9 @@ class Taken(NamedTuple):
         """Return '3 of 20 elements of x are negative', or '' where none is."""
         if at >= len(self.inputs):
             return ""
-        found = int(test(self.inputs[at]).sum())
+        count = int(test(self.inputs[at]).sum())
         all_of = self.inputs[at].numel()
-        return f"{found} of {all_of} elements of {self.names[at]} are {text}" if found else ""
+        return f"{count} of {all_of} elements of {self.names[at]} are {text}" if count else ""
 
 
 class Made(Protocol):
@@ -46,12 +46,12 @@ def notes(event: Made, reason: str, causes: Callable[[str], list[str]]) -> tuple
     """
     for what in ("nan", "inf"):
         if what in re.findall(r"\w+", reason) and event.born(what):
-            said = _said(event, what, causes)
-            return (f"{what}: {said}",) if said else ()
+            sentence = _sentence(event, what, causes)
+            return (f"{what}: {sentence}",) if sentence else ()
     return ()
 
 
-def _said(event: Made, what: str, causes: Callable[[str], list[str]]) -> str:
+def _sentence(event: Made, what: str, causes: Callable[[str], list[str]]) -> str:
     try:
         with figures.quiet():
             why = causes(what)
@@ -65,7 +65,7 @@ def of_op(call: Call, name_of: Callable[[torch.Tensor], str], what: str) -> list
     inputs = list(tensors_in((call.args, call.kwargs)))
     if call.bumped or not inputs or not all(map(_small, inputs)):
         return []  # an input that was written to is no more what it was
-    names = [f"'{found}'" if (found := name_of(each)) else "its input" for each in inputs]
+    names = [f"'{name}'" if (name := name_of(each)) else "its input" for each in inputs]
     bare = call.name.strip("_")
     cause = CAUSES.get(bare) or CAUSES.get(bare.removeprefix("r"))
     taken = Taken(call, [each.detach() for each in inputs], names)
@@ -75,17 +75,17 @@ def of_op(call: Call, name_of: Callable[[torch.Tensor], str], what: str) -> list
 def of_node(name: str, values: dict[str, Any]) -> list[str]:
     """Return what is odd about the values that a node saved."""
     at_zero = name.rstrip("0123456789").removesuffix("Backward") in AT_ZERO
-    said = []
+    causes = []
     for label, value in values.items():
         if not isinstance(value, torch.Tensor) or not _small(value):
             continue
         plain = value.detach()
         zeros = plain.numel() - int(torch.count_nonzero(plain))
         if zeros and at_zero:
-            said.append(f"{zeros} of {plain.numel()} elements of its saved {label} are zero")
+            causes.append(f"{zeros} of {plain.numel()} elements of its saved {label} are zero")
         if infs := int(torch.isinf(plain).sum()):
-            said.append(f"{infs} of {plain.numel()} elements of its saved {label} are infinite")
-    return said
+            causes.append(f"{infs} of {plain.numel()} elements of its saved {label} are infinite")
+    return causes
 
 
 def _small(tensor: torch.Tensor) -> bool:
@@ -107,8 +107,8 @@ def _first(made: list[Any], what: str) -> str:
 
 
 def _infinite(taken: Taken) -> str:
-    found = (taken.some(torch.isinf, "infinite", at) for at in range(len(taken.inputs)))
-    return next(filter(None, found), "")
+    counted = (taken.some(torch.isinf, "infinite", at) for at in range(len(taken.inputs)))
+    return next(filter(None, counted), "")
 
 
 def _softmax(taken: Taken, what: str) -> str:
@@ -120,12 +120,12 @@ def _softmax(taken: Taken, what: str) -> str:
 
 
 def _below(limit: float, strictly: str, at_limit: str) -> Callable[[Taken, str], str]:
-    def told(taken: Taken, what: str) -> str:
+    def cause(taken: Taken, what: str) -> str:
         if what == "nan":
             return taken.some(lambda x: x < limit, strictly)
         return taken.some(lambda x: x == limit, at_limit)
 
-    return told
+    return cause
 
 
 def _divided(taken: Taken, what: str) -> str:
@@ -153,7 +153,7 @@ def _empty(taken: Taken, what: str) -> str:
     return f"{taken.names[0]} has no elements" if not taken.inputs[0].numel() else ""
 
 
-def _spread(taken: Taken, what: str) -> str:
+def _deviation(taken: Taken, what: str) -> str:
     given = taken.call.args[1] if len(taken.call.args) > 1 else taken.call.kwargs.get("dim")
     sizes = taken.inputs[0].shape
     dims = range(len(sizes)) if given is None or isinstance(given, bool) else given
@@ -195,8 +195,8 @@ CAUSES: dict[str, Callable[[Taken, str], str]] = {
     "acos": _outside,
     "asin": _outside,
     "mean": _empty,
-    "std": _spread,
-    "var": _spread,
+    "std": _deviation,
+    "var": _deviation,
     "cross_entropy": _ignored,
     "nll_loss": _ignored,
 }

@@ -76,7 +76,7 @@ class Kind:
     def __init__(self, function: Any) -> None:
         name = getattr(function, "__name__", type(function).__name__)
         self.of_leaf = False
-        """Reads ``.grad``, which warns only where the tensor is no leaf."""
+        """Reads ``.grad``, which warns only where the tensor is not a leaf."""
         self.python = isinstance(function, FunctionType)
         """Written in Python: it may make calls of torch's API that ``into`` can show."""
         self.foreign = foreign(function)

@@ -24,7 +24,7 @@ from torch.overrides import TorchFunctionMode
 from gradrepl.engine import torch_private
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import Patch
-from gradrepl.engine.explain.leaf import said
+from gradrepl.engine.explain.no_gradient import describe_op
 from gradrepl.engine.forward import calls
 from gradrepl.engine.forward.calls import DISPATCH, Call, behind, past_the_door, trampoline
 from gradrepl.engine.forward.events import OpEvent
@@ -341,7 +341,7 @@ class Recorder(TorchFunctionMode):
         if call.bumped:
             self.writes.note(call, self.cuts)
         if output is not None and not output.requires_grad:
-            self.cuts.note(output, call.inputs(), said(call))
+            self.cuts.note(output, call.inputs(), describe_op(call))
         self.ops.append(call)
         if len(self.ops) > 2 * KEPT:
             del self.ops[:KEPT]

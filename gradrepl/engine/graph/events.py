@@ -9,7 +9,7 @@ import torch
 
 from gradrepl.engine.chain import table
 from gradrepl.engine.code import frames
-from gradrepl.engine.explain import cut_off, nonfinite
+from gradrepl.engine.explain import no_gradient, nonfinite
 from gradrepl.engine.forward.events import TensorEvent
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Lanes
@@ -159,7 +159,8 @@ class PassEvent(TensorEvent):
         with figures.quiet():
             for name in missing[:MISSING]:
                 parameter = self.backward.names.parameters[name]
-                why = cut_off.told(parameter, self.stepper.recorder.flow).removesuffix(".")
+                flow = self.stepper.recorder.flow
+                why = no_gradient.explain_cut(parameter, flow).removesuffix(".")
                 names.setdefault(why and f": {why}", []).append(name)
         notes = [f"no gradient for {', '.join(several)}{why}" for why, several in names.items()]
         more = len(missing) - MISSING

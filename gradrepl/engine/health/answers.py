@@ -12,7 +12,7 @@ import msgspec
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.health import measure, route
+from gradrepl.engine.health import measure, nodes
 from gradrepl.engine.health.tracked import Tracked
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.health.watch import HealthWatch
@@ -66,10 +66,10 @@ def at_once(request: p.AskHealth | p.AskHealthNodes, session: Session) -> Answer
         health = _seen(session)
         with health.still(PATIENT) as still:
             if still and isinstance(request, p.AskHealthNodes):
-                return nodes(request, health)
+                return node_rows(request, health)
             if still and isinstance(request, p.AskHealth):
-                found = report(request, health, session)
-                return msgspec.structs.replace(found, took=time.thread_time() - begun)
+                record = report(request, health, session)
+                return msgspec.structs.replace(record, took=time.thread_time() - begun)
     except GradreplError as error:
         return error.record()
     return model.Error(message="a look takes long.", hint="Ask again.", kind="StateError")
@@ -82,21 +82,21 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
         UsageError: nothing is watched that has the name asked for.
     """
     gradients = session.state(Gradients)
-    found = everyone = health.worst_first()
+    named = everyone = health.worst_first()
     if request.name:
-        found = [each for each in everyone if _named(each, request.name)]
-        if not found:
+        named = [each for each in everyone if _named(each, request.name)]
+        if not named:
             raise UsageError(
                 f"no watched parameter is called '{request.name}'.", "':health' lists them."
             )
     first, scale = max(0, request.first), health.scale or 1.0
-    shown = found[first : first + max(0, min(request.count, MOST))]
+    shown = named[first : first + max(0, min(request.count, MOST))]
     return model.Health(
         watching=gradients.watching() if health is gradients.watch else health.asked,
         rows=tuple(each.row(scale, request.looks) for each in shown),
         first=first,
-        total=len(found),
-        problems=sum(each.word in PROBLEMS for each in found),
+        total=len(named),
+        problems=sum(each.word in PROBLEMS for each in named),
         backwards=health.backwards,
         steps=health.clock.steps,
         points=tuple(health.points),
@@ -113,21 +113,19 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
 
 def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
     """Return the norms by depth, of many every so many, the first and the last among them."""
-    found = sorted((each for each in everyone if each.depth is not None), key=_depth)
-    if len(found) > DEPTHS:
-        found = [found[at * (len(found) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
+    ordered = sorted(
+        (each for each in everyone if each.depth is not None), key=lambda each: each.depth or 0
+    )
+    if len(ordered) > DEPTHS:
+        ordered = [ordered[at * (len(ordered) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
     return tuple(
         model.Depth(
             name=each.name,
             verdict=each.word,
-            norm=each.norm / scale if each.has_grad and each.norm is not None else None,
+            norm=each.grad_norm(scale),
         )
-        for each in found
+        for each in ordered
     )
-
-
-def _depth(each: Tracked) -> int:
-    return each.depth or 0
 
 
 def _detailed(row: model.HealthRow, health: HealthWatch) -> model.HealthRow:
@@ -136,16 +134,17 @@ def _detailed(row: model.HealthRow, health: HealthWatch) -> model.HealthRow:
     if row.verdict in (VANISHING, EXPLODING):
         grows = row.verdict == EXPLODING
         where = ("':watch nodes' would tell at which nodes.",)
-        if health.map is not None:
-            where = tuple(route.told(health.map, row.name, grows, health.map_scale))
+        if health.run_with_edges is not None:
+            where = tuple(nodes.explain_norm(health.run_with_edges, row.name, grows))
     elif row.verdict in (NAN, INF):
         where = _first_bad(health)
-    parameter = health.parameters.tensor(row.name)
+    tracked = health.parameters.named(row.name)
+    parameter = None if tracked is None else tracked.ref()
     grad = None if parameter is None else parameter.grad
-    spread, at = measure.spread(grad, health.scale or 1.0), 0
-    if not spread:
-        spread, at = health.parameters.spread(row.name)
-    return msgspec.structs.replace(row, where=where, spread=spread, spread_at=at)
+    histogram, at = measure.histogram(grad, health.scale or 1.0), 0
+    if not histogram and tracked is not None:
+        histogram, at = tracked.histogram, tracked.histogram_at
+    return msgspec.structs.replace(row, where=where, spread=histogram, spread_at=at)
 
 
 def _first_bad(health: HealthWatch) -> tuple[str, ...]:
@@ -155,13 +154,13 @@ def _first_bad(health: HealthWatch) -> tuple[str, ...]:
         return (f"The loss of backward {point.backward} is {point.loss:g}: the forward made it.",)
     if run is None:
         return ("':watch nodes' would tell at which node it begins.",)
-    bad = next((at for at, norm in enumerate(run.norms) if norm and not math.isfinite(norm)), None)
-    if bad is None:
+    place = run.first_bad()
+    if place is None:
         return ()
-    row = run.row(bad, health.limits, health.run_scale)
+    row = run.row(place, health.limits)
+    label = f" {row.label}" if row.label else ""
     return (
-        f"In backward {health.run_at} it begins with what arrives at #{row.id} {row.name}"
-        f"{f' {row.label}' if row.label else ''}.",
+        f"In backward {run.backward} it begins with what arrives at #{row.id} {row.name}{label}.",
     )
 
 
@@ -171,10 +170,10 @@ def _named(each: Tracked, name: str) -> bool:
 
 @on(p.AskHealthNodes)
 def _(request: p.AskHealthNodes, session: Session, place: Place) -> Answer:
-    return nodes(request, _seen(session))
+    return node_rows(request, _seen(session))
 
 
-def nodes(request: p.AskHealthNodes, health: HealthWatch) -> model.HealthNodes:
+def node_rows(request: p.AskHealthNodes, health: HealthWatch) -> model.HealthNodes:
     """Return what arrived at the nodes of the last watched backward.
 
     Raises:
@@ -185,21 +184,18 @@ def nodes(request: p.AskHealthNodes, health: HealthWatch) -> model.HealthNodes:
         raise StateError(
             "no nodes have been watched.", "':watch nodes' watches them from the next backward on."
         )
-    limits, scale = health.limits, health.run_scale
-    total = len(run.names)
-    rows = [run.row(place, limits, scale) for place in range(total)]
+    rows = [run.row(place, health.limits) for place in range(len(run.kinds))]
     bad = [row for row in rows if row.verdict in PROBLEMS]
-    first = max(0, request.first)
     listed = bad if request.problems else rows
-    shown = listed[first : first + max(0, min(request.count, MOST))]
+    first = max(0, request.first)
     return model.HealthNodes(
-        rows=tuple(shown),
+        rows=tuple(listed[first : first + max(0, min(request.count, MOST))]),
         first=first,
         total=len(listed),
-        backward=health.run_at,
+        backward=run.backward,
         problems=len(bad),
         statistics=bool(run.ranges),
-        scale=scale,
+        scale=run.scale,
         note=run.note,
         bad=next((row for row in bad if row.verdict in (model.NAN, model.INF)), None),
     )

@@ -1,7 +1,7 @@
 """Where the time of a step goes: waiting for data, forward, backward, optimizer.
 
 Nothing but a few readings of the clock at each, and in place only while gradients are watched:
-the hooks for all optimizers that torch has, and a stand-in for the one function that every
+the hooks for all optimizers that torch has, and a monkeypatch of the one function that every
 iterator of a DataLoader is asked through.
 """
 
@@ -111,7 +111,7 @@ class Clock:
             self._data += now() - start
 
     def _mover(self, name: str) -> InheritedPatch:
-        """Return a stand-in for a method of tensors that may copy to an accelerator."""
+        """Return a monkeypatch of a method of tensors that may copy to an accelerator."""
         original = getattr(torch_private.in_c[0][1], name)
 
         @passes
@@ -198,11 +198,11 @@ class Clock:
             watching=watching,
             total=total,
             closures=self.closures,
-            verdict=_said(data, total, parts, limits),
+            verdict=_verdict(data, total, parts, limits),
         )
 
 
-def _said(data: float, total: float, parts: dict[str, float], limits: h.HealthLimits) -> str:
+def _verdict(data: float, total: float, parts: dict[str, float], limits: h.HealthLimits) -> str:
     if not total:
         return ""
     if data / total >= limits.loader:

@@ -47,20 +47,20 @@ def state(grad: torch.Tensor | None) -> tuple[int, int] | None:
 
 def norms(grads: Sequence[torch.Tensor]) -> list[float | None]:
     """Return the L2 norm of each; None where it cannot be read. Inside ``figures.quiet()``."""
-    found: list[float | None] = []
+    results: list[float | None] = []
     far: dict[torch.device, list[int]] = {}
     for grad in grads:
         if type(grad) is not torch.Tensor or grad.layout is not torch.strided:
-            found.append(figures.norm(grad))
+            results.append(figures.norm(grad))
         elif grad.is_cpu:
-            found.append(norm(grad))
+            results.append(norm(grad))
         else:
-            far.setdefault(grad.device, []).append(len(found))
-            found.append(None)
+            far.setdefault(grad.device, []).append(len(results))
+            results.append(None)
     for places in far.values():
         for place, value in zip(places, _transferred([grads[i] for i in places]), strict=True):
-            found[place] = value
-    return found
+            results[place] = value
+    return results
 
 
 def norm(grad: torch.Tensor) -> float | None:
@@ -97,26 +97,33 @@ def extremes(grad: torch.Tensor) -> tuple[float | None, float | None, int | None
         return None, None, None
     try:
         plain = grad.detach()
-        if plain.layout is not torch.strided:
-            found = figures.stats(plain)
-            missing = 0 if found is None else grad.numel() - plain.values().numel()
-            edges = (found.min, found.max) if found and not missing else (None, None)
-            return *edges, None if found is None else missing + (found.zeros or 0)
-        low = high = None
-        if not plain.is_complex():
-            low, high = (float(edge.item()) for edge in torch.aminmax(plain))
-        zeros = None
-        if plain.numel() <= figures.FULL:
-            zeros = plain.numel() - int(torch.count_nonzero(plain))
-        return low, high, zeros
+        return _dense_extremes(plain) if plain.layout is torch.strided else _sparse_extremes(plain)
     except figures.UNREADABLE:
         return None, None, None
 
 
+def _dense_extremes(plain: torch.Tensor) -> tuple[float | None, float | None, int | None]:
+    low = high = zeros = None
+    if not plain.is_complex():
+        low, high = (float(edge.item()) for edge in torch.aminmax(plain))
+    if plain.numel() <= figures.FULL:
+        zeros = plain.numel() - int(torch.count_nonzero(plain))
+    return low, high, zeros
+
+
+def _sparse_extremes(plain: torch.Tensor) -> tuple[float | None, float | None, int | None]:
+    stats = figures.stats(plain)
+    if stats is None:
+        return None, None, None
+    missing = plain.numel() - plain.values().numel()
+    zeros = missing + (stats.zeros or 0)
+    return (None, None, zeros) if missing else (stats.min, stats.max, zeros)
+
+
 def counts(grad: torch.Tensor) -> tuple[int, int]:
     """Return how many elements are NaN and how many Inf."""
-    found = figures.stats(grad)
-    return (0, 0) if found is None else (found.nans or 0, found.infs or 0)
+    stats = figures.stats(grad)
+    return (0, 0) if stats is None else (stats.nans or 0, stats.infs or 0)
 
 
 def copy(weight: torch.Tensor, steps: int) -> Copy | None:
@@ -158,7 +165,7 @@ def change(weight: torch.Tensor, before: Copy) -> tuple[bool, float | None, int]
     return changed, moved / size if size else None, now.numel()
 
 
-def spread(grad: torch.Tensor | None, scale: float) -> tuple[tuple[float, int], ...]:
+def histogram(grad: torch.Tensor | None, scale: float) -> tuple[tuple[float, int], ...]:
     """Return how many elements of a gradient lie in each power of ten, smallest first.
 
     Elements that are zero or not finite are left out; of a large one a sample is looked at.

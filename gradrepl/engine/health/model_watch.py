@@ -12,10 +12,10 @@ import torch
 from gradrepl import conditions as c
 from gradrepl import protocol as p
 from gradrepl.engine.health.answers import report
-from gradrepl.engine.health.clipping import Clips
 from gradrepl.engine.health.clock import Clock
-from gradrepl.engine.health.events import WatchEvent
 from gradrepl.engine.health.parameters import Parameters
+from gradrepl.engine.health.scaling import Clips
+from gradrepl.engine.health.tracked import WatchEvent
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.health.watch import HealthWatch
 from gradrepl.engine.observers import Observer
@@ -32,13 +32,13 @@ ROWS = 1000
 
 
 class Only:
-    """A model as the only thing whose names are in reach; it is held weakly."""
+    """A model as the only thing whose names are in scope; it is held weakly."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = weakref.ref(model)
 
     def names(self, frame: Any) -> Only:
-        """Return the names in reach of any frame."""
+        """Return the names in scope of any frame."""
         return self
 
     @property
@@ -166,8 +166,8 @@ class OwnView:
         """Return the names of the leaf, the model's own among them; none of another's leaf."""
         backward = getattr(self._event, "backward", None)
         node = None if backward is None else backward.graph.nodes[self._event.node]
-        found = self._source.parameters.known.get(id(getattr(node, "variable", None)))
-        return [] if found is None else [found.name, *found.also, *self._event.leaf_names()]
+        tracked = self._source.parameters.known.get(id(getattr(node, "variable", None)))
+        return [] if tracked is None else [tracked.name, *tracked.also, *self._event.leaf_names()]
 
     def missing(self) -> Sequence[str]:
         """Return the model's parameters that require a gradient and have none."""
@@ -213,10 +213,10 @@ def seen(watch: ModelWatch) -> Health:
     session = watch.session
     with figures.quiet():
         watch.catch_up()
-        found = report(p.AskHealth(count=ROWS), watch, session)
-        rows = list(found.rows)
-        while found.rows and len(rows) < found.total:
-            found = report(p.AskHealth(first=len(rows), count=ROWS), watch, session)
-            rows += found.rows
-    points = tuple(point for point in found.points if point.total is not None)
-    return msgspec.structs.replace(found, rows=tuple(rows), first=0, points=points)
+        record = report(p.AskHealth(count=ROWS), watch, session)
+        rows = list(record.rows)
+        while record.rows and len(rows) < record.total:
+            record = report(p.AskHealth(first=len(rows), count=ROWS), watch, session)
+            rows += record.rows
+    points = tuple(point for point in record.points if point.total is not None)
+    return msgspec.structs.replace(record, rows=tuple(rows), first=0, points=points)

@@ -84,12 +84,9 @@ class Parameters:
         self.models = sum(next(root.parameters(), None) is not None for _, root in names.roots)
         aliases: dict[int, list[str]] = {}
         for prefix, root in names.roots:
-            model = prefix.removesuffix(".")
-            for path, parameter in root.named_parameters(remove_duplicate=False):
-                if not facts.is_leaf(parameter):  # a fast weight in a parameter's place
-                    continue
+            for path, parameter in _leaves_of(root):
                 aliases.setdefault(id(parameter), []).append(prefix + path)
-                self._add(parameter, prefix + path, model)
+                self._add(parameter, prefix + path, prefix.removesuffix("."))
             self._mark(root)
         tensor: torch.Tensor
         for name, tensor in names.variables():
@@ -98,10 +95,8 @@ class Parameters:
         for optimizer in list(self._optimizers):
             for name, each in _of(optimizer):
                 self._add(each, name, type(optimizer).__name__)
-        for key, found in aliases.items():
-            if len(found) > 1 and key in self.known:
-                own = self.known[key].name
-                self.known[key].also = tuple(name for name in dict.fromkeys(found) if name != own)
+        for key in aliases.keys() & self.known.keys():
+            self.known[key].rename(aliases[key])
 
     def _add(self, parameter: torch.Tensor, name: str, model: str) -> None:
         held = self.known.get(id(parameter))
@@ -116,7 +111,7 @@ class Parameters:
         if len(self.known) >= LIMIT:
             self.more = True
             return
-        self.known[id(parameter)] = Tracked(name, parameter, model)
+        self.known[id(parameter)] = Tracked.of(name, parameter, model)
 
     def _mark(self, root: torch.nn.Module) -> None:
         """Note of whom it is normal that a gradient has zeros, or next to nothing."""
@@ -140,14 +135,9 @@ class Parameters:
             else:
                 yield each, parameter
 
-    def tensor(self, name: str) -> torch.Tensor | None:
-        """Return the parameter that is called so, or None if it has gone."""
-        return next((tensor for each, tensor in self.alive() if each.name == name), None)
-
-    def spread(self, name: str) -> tuple[tuple[tuple[float, int], ...], int]:
-        """Return what was kept of how its elements are spread, and of which backward."""
-        found = next((each for each in self.known.values() if each.name == name), None)
-        return ((), 0) if found is None else (found.spread, found.spread_at)
+    def named(self, name: str) -> Tracked | None:
+        """Return what is known of the parameter that is called so."""
+        return next((each for each in self.known.values() if each.name == name), None)
 
     # -- what optimizers tell ------------------------------------------------------------------
 
@@ -162,25 +152,27 @@ class Parameters:
             if any(id(parameter) not in self.known for _, parameter in _of(optimizer)):
                 self._searched = 0.0
         self.ask_rates = False
-        kind = type(optimizer).__name__
         for group in optimizer.param_groups:
-            lr = _rate(group)
-            for parameter in group["params"]:
-                each = self.known.get(id(parameter))
-                if each is not None:
-                    each.optimizer, each.lr = kind, lr
-                    if not each.has_grad and each.requires_grad:
-                        each.overlooked = parameter.grad is None
+            self._read_group(group, type(optimizer).__name__)
+
+    def _read_group(self, group: dict[str, Any], optimizer: str) -> None:
+        lr = _rate(group)
+        for parameter in group["params"]:
+            each = self.known.get(id(parameter))
+            if each is not None:
+                each.optimizer, each.lr = optimizer, lr
+                if not each.has_grad and each.requires_grad:
+                    each.overlooked = parameter.grad is None
 
     def rates(self) -> tuple[str, ...]:
         """Return 'AdamW lr 0.0003' of each optimizer that has stepped, at most 8."""
-        found: list[str] = []
+        texts: list[str] = []
         for optimizer in list(self._optimizers)[:8]:
             rates = [_rate(group) for group in list(optimizer.param_groups)]
             known = dict.fromkeys(f"{rate:g}" for rate in rates if rate is not None)
             lr = f" lr {', '.join(list(known)[:4])}" if known else ""
-            found.append(type(optimizer).__name__ + lr)
-        return tuple(sorted(found))
+            texts.append(type(optimizer).__name__ + lr)
+        return tuple(sorted(texts))
 
     # -- in which order gradients arrive -------------------------------------------------------
 
@@ -224,6 +216,12 @@ class Parameters:
         if each.copy is not None:
             self.copied -= each.copy.values.numel()
             each.copy = None
+
+
+def _leaves_of(root: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the parameters of a model; a fast weight may stand in the place of one."""
+    named = root.named_parameters(remove_duplicate=False)
+    return ((path, parameter) for path, parameter in named if facts.is_leaf(parameter))
 
 
 def _takes_out(layer: torch.nn.Module, norm: torch.nn.Module) -> bool:

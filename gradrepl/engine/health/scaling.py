@@ -1,24 +1,35 @@
-"""Which roots a GradScaler has scaled, as their gradients are that many times too large, and
-which steps it has skipped.
+"""What the program does to gradients before its optimizer steps: GradScalers, and clipping.
+
+A GradScaler makes those of its roots so many times too large, and skips steps. torch's functions
+that clip are wrapped once, in ``no_grad``: what they call inside is exchanged, so that it does not
+matter by which name, or when, the program has imported them.
 """
 
 from __future__ import annotations
 
 import functools
+import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.amp.grad_scaler import OptState
+from torch.nn.utils import clip_grad
 
-from gradrepl.engine.code.patches import Patch, passes
+from gradrepl.engine import torch_private
+from gradrepl.engine.code.patches import ClosurePatch, Patch, passes
+from gradrepl.engine.tensor import figures
+from gradrepl.model import health as h
 
-LIMIT = 64
+ROOTS = 64
 """Scaled tensors that are remembered while they live."""
+CLIPS = 4
+"""Different limits that are kept."""
 
 
 class Scaling:
-    """Hears what ``GradScaler.scale`` returns, and when ``update`` ends a step."""
+    """Which roots a GradScaler has scaled, and which steps it has skipped."""
 
     def __init__(self) -> None:
         self._roots: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
@@ -29,37 +40,37 @@ class Scaling:
         self._patches = [self._scale(), self._update()]
 
     def _scale(self) -> Patch:
-        scaling, original = self, vars(torch.amp.GradScaler)["scale"]
+        original = vars(torch.amp.GradScaler)["scale"]
 
         @functools.wraps(original)
         @passes
         def scale(scaler: Any, outputs: Any) -> Any:
             result = patch.kept(scaler, outputs)
-            scaling.note(scaler, result)
+            self.note(scaler, result)
             return result
 
         patch = Patch(torch.amp.GradScaler, "scale", scale)
         return patch
 
     def _update(self) -> Patch:
-        scaling, original = self, vars(torch.amp.GradScaler)["update"]
+        original = vars(torch.amp.GradScaler)["update"]
 
         @functools.wraps(original)
         @passes
         def update(scaler: Any, new_scale: Any = None) -> None:
-            scaling.updates(scaler)
+            self.updates(scaler)
             patch.kept(scaler, new_scale)
 
         patch = Patch(torch.amp.GradScaler, "update", update)
         return patch
 
     def install(self) -> None:
-        """Hear from now on."""
+        """Note them from now on."""
         for patch in self._patches:
             patch.install()
 
     def remove(self) -> None:
-        """Hear no more."""
+        """Note no more."""
         for patch in self._patches:
             patch.remove()
         self._roots.clear()
@@ -67,7 +78,7 @@ class Scaling:
 
     def stepped(self, optimizer: Any) -> None:
         """An optimizer is stepping."""
-        if len(self._stepped) < LIMIT:
+        if len(self._stepped) < ROOTS:
             self._stepped.add(id(optimizer))
 
     def updates(self, scaler: Any) -> None:
@@ -84,7 +95,7 @@ class Scaling:
         """Remember, weakly, what ``scaler`` has scaled."""
         for each in result if isinstance(result, (list, tuple)) else (result,):
             if isinstance(each, torch.Tensor) and scaler.is_enabled():
-                if len(self._roots) >= LIMIT:
+                if len(self._roots) >= ROOTS:
                     self._roots.pop(next(iter(self._roots)))
                 self._roots[id(each)] = (weakref.ref(each), weakref.ref(scaler))
 
@@ -103,5 +114,112 @@ class Scaling:
 def _fused_skipped(state: Any) -> bool:
     """Has an optimizer that was let step found for itself that it must not? Seen on a CPU only:
     from an accelerator the answer would have to be waited for."""
-    found = state.get("found_inf_per_device", {}).values()
-    return any(bool(each.item()) for each in found if each.is_cpu)
+    infinite = state.get("found_inf_per_device", {}).values()
+    return any(bool(each.item()) for each in infinite if each.is_cpu)
+
+
+class Clips:
+    """How gradients are clipped, and how often that changes them."""
+
+    def __init__(self, sees: Callable[[], bool], scale_of: Callable[[float], bool]) -> None:
+        """``sees``: is the program's own code running? ``scale_of``: is a total norm scaled?"""
+        self._sees, self._scaled = sees, scale_of
+        self.took = 0.0
+        """Seconds that looking has taken."""
+        self._by_limit: dict[tuple[str, float], h.Clipping] = {}
+        self._patches = [self._norms(), self._values()]
+
+    def install(self) -> None:
+        """See from now on."""
+        for patch in self._patches:
+            patch.install()
+
+    def remove(self) -> None:
+        """See no more."""
+        for patch in self._patches:
+            patch.remove()
+
+    def forget(self) -> None:
+        """Restart."""
+        self._by_limit.clear()
+
+    def found(self) -> tuple[h.Clipping, ...]:
+        """Return what was seen, the newest last."""
+        return tuple(self._by_limit.values())
+
+    def _note(self, how: str, limit: float, hit: bool, scaled: bool = False) -> None:
+        before = self._by_limit.pop((how, limit), None)
+        calls, hits = (before.calls, before.hit) if before else (0, 0)
+        if len(self._by_limit) >= CLIPS:
+            self._by_limit.pop(next(iter(self._by_limit)))
+        self._by_limit[how, limit] = h.Clipping(
+            how=how, limit=limit, calls=calls + 1, hit=hits + hit, scaled=scaled
+        )
+
+    def _norms(self) -> ClosurePatch:
+        """Both ``clip_grad_norm_`` and ``clip_grads_with_norm_`` end in this function."""
+        owner = torch_private.clip_by_norm
+
+        @functools.wraps(owner.__wrapped__)
+        @passes
+        def ours(
+            parameters: Any, max_norm: float, total_norm: torch.Tensor, foreach: bool | None = None
+        ) -> None:
+            patch.kept(parameters, max_norm, total_norm, foreach)
+            if torch.compiler.is_compiling() or not self._sees():
+                return
+            begun = time.perf_counter()
+            with figures.quiet():
+                norm, hit = _above(total_norm, float(max_norm))
+            if norm is not None:
+                self._note("norm", float(max_norm), hit, self._scaled(norm))
+            self.took += time.perf_counter() - begun
+
+        patch = ClosurePatch(owner, "func", ours)
+        return patch
+
+    def _values(self) -> ClosurePatch:
+        owner = clip_grad.clip_grad_value_
+
+        @functools.wraps(owner.__wrapped__)  # type: ignore[attr-defined]
+        @passes
+        def ours(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
+            if torch.compiler.is_compiling() or not self._sees():
+                patch.kept(parameters, clip_value, foreach)
+                return
+            if not isinstance(parameters, torch.Tensor):
+                parameters = list(parameters)  # a generator could not be gone through twice
+            begun = time.perf_counter()
+            with figures.quiet():
+                hit = _beyond(parameters, clip_value)
+            self.took += time.perf_counter() - begun
+            patch.kept(parameters, clip_value, foreach)
+            self._note("value", float(clip_value), hit)
+
+        patch = ClosurePatch(owner, "func", ours)
+        return patch
+
+
+def _above(total: Any, limit: float) -> tuple[float | None, bool]:
+    """Return the total norm, and whether torch's factor for it is below 1, reckoned as torch does.
+
+    A total norm that is NaN changes the gradients, too: to NaN.
+    """
+    try:
+        if not figures.readable(total):
+            return None, False
+        norm, factor = torch.stack([total, limit / (total + 1e-6)]).tolist()
+        return norm, not factor >= 1.0
+    except figures.UNREADABLE:
+        return None, False
+
+
+def _beyond(parameters: Any, limit: float) -> bool:
+    """Is any element of the gradients larger than ``limit``, either way? One that is NaN is not."""
+    several = [parameters] if isinstance(parameters, torch.Tensor) else parameters
+    try:
+        grads = [each.grad for each in several if each.grad is not None]
+        grads = [grad for grad in grads if grad.numel() and figures.readable(grad)]
+        return any(bool(norm > limit) for norm in torch_private.norms(grads, float("inf")))
+    except (*figures.UNREADABLE, AttributeError, TypeError):  # torch will say what is wrong
+        return False

@@ -1,15 +1,30 @@
-"""One watched parameter: what is kept of it over the looks. Never the tensor itself."""
+"""One watched parameter: what is kept of it over the looks, and what is told when it changes.
+
+Never the tensor itself.
+"""
 
 from __future__ import annotations
 
+import sys
+import time
 import weakref
 from array import array
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+import torch
+
+from gradrepl.engine.code import frames
+from gradrepl.engine.forward.events import TensorEvent
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.verdicts import FROZEN, Facts, Verdict, fine, growth, judge
+from gradrepl.engine.stopping.breakpoints import Anchor
 from gradrepl.engine.tensor import facts
 from gradrepl.model import health as h
+
+if TYPE_CHECKING:
+    from gradrepl.engine.stopping.stepper import Stepper
 
 KEPT = 120
 """Looks that are kept."""
@@ -19,102 +34,74 @@ more than that it stays so."""
 SETTLED = 10
 """Norms that make a running mean."""
 SELDOM = 30
-"""Looks after which it is seen anew whether a norm is rising."""
+"""Looks after which it is looked again whether a norm is rising."""
 MISSING = -1.0
 """In the ring, a look that found no gradient of this backward: no norm is negative."""
 
-
+TOLD = 8
+"""Changed verdicts that are told at once."""
+AGAIN = 1000
+"""Backwards until the same verdict of the same parameter is told again: many go to and fro."""
+SECOND = 1.0
+"""Between two tellings."""
 FINE = (h.OK, h.RISING)
 """Verdicts that hold on as long as no rule about the norm alone says otherwise."""
 
 
-class Tracked:
+@dataclass(slots=True, eq=False, kw_only=True)
+class Tracked(Facts):
     """One parameter over the looks."""
 
-    __slots__ = (
-        "also",
-        "bad_for",
-        "bad_since",
-        "changed_at",
-        "copy",
-        "depth",
-        "embedding",
-        "figures_at",
-        "growth",
-        "has_grad",
-        "high",
-        "infs",
-        "level",
-        "looks",
-        "low",
-        "lr",
-        "missed",
-        "model",
-        "name",
-        "nans",
-        "norm",
-        "norm_layer",
-        "numel",
-        "optimizer",
-        "overlooked",
-        "reached_at",
-        "reaches",
-        "ref",
-        "requires_grad",
-        "ring",
-        "same",
-        "settled",
-        "shape",
-        "since",
-        "spread",
-        "spread_at",
-        "update",
-        "update_of",
-        "update_steps",
-        "verdict",
-        "weight",
-        "zeros",
-    )
+    name: str
+    also: tuple[str, ...] = ()
+    model: str
+    """The variable of the model that it is a part of."""
+    ref: weakref.ref[Any]
+    shape: tuple[int, ...]
+    norm_layer: weakref.ref[Any] | None = None
+    """Of a bias: the layer that takes it out again, while that is in training mode."""
+    scaled_norm: float | None = None
+    """As it is stored: with the scale of a GradScaler."""
+    low: float | None = None
+    high: float | None = None
+    weight: float | None = None
+    figures_at: int = 0
+    reached_at: int = 0
+    changed_at: int = 0
+    copy: measure.Copy | None = None
+    """Of the weight, or of a sample of it, until it has changed."""
+    update: float | None = None
+    update_of: int = 0
+    update_steps: int = 0
+    reaches: int = 0
+    overlooked: bool = False
+    """An optimizer stepped it while it had no gradient."""
+    mean: float = 0.0
+    """Of the last norms."""
+    settled: int = 0
+    histogram: tuple[tuple[float, int], ...] = ()
+    """Of its gradient at a look that found a problem."""
+    histogram_at: int = 0
+    ring: array[float] = field(default_factory=lambda: array("d"))
+    kept: int = 0
+    """Norms that were put into the ring."""
+    depth: int | None = None
+    optimizer: str = ""
+    lr: float | None = None
+    verdict: Verdict | None = None
+    since: int = 0
 
-    def __init__(self, name: str, parameter: Any, model: str) -> None:
-        self.name = name
-        self.also: tuple[str, ...] = ()
-        self.model = model
-        """The variable of the model that it is a part of."""
-        self.ref = weakref.ref(parameter)
-        self.shape = facts.shape(parameter)
-        self.numel = parameter.numel()
-        self.requires_grad = True
-        self.embedding = False
-        self.norm_layer: weakref.ref[Any] | None = None
-        """Of a bias: the layer that takes it out again, while that is in training mode."""
-        self.has_grad = False
-        self.norm: float | None = None
-        """As it is stored: with the scale of a GradScaler."""
-        self.nans = self.infs = 0
-        self.low: float | None = None
-        self.high: float | None = None
-        self.zeros: int | None = None
-        self.weight: float | None = None
-        self.figures_at = self.reached_at = self.changed_at = 0
-        self.copy: measure.Copy | None = None
-        """Of the weight, or of a sample of it, until it has changed."""
-        self.update: float | None = None
-        self.update_of = self.update_steps = 0
-        self.reaches = self.same = self.missed = self.bad_for = self.bad_since = 0
-        self.overlooked = False
-        """An optimizer stepped it while it had no gradient."""
-        self.level, self.settled = 0.0, 0
-        self.growth = 0.0
-        self.spread: tuple[tuple[float, int], ...] = ()
-        """How its elements were spread at a look that found a problem."""
-        self.spread_at = 0
-        self.ring, self.looks = array("d"), 0
-        self.depth: int | None = None
-        self.optimizer = ""
-        self.lr: float | None = None
-        self.verdict: Verdict | None = None
-        self.since = 0
+    @classmethod
+    def of(cls, name: str, parameter: Any, model: str) -> Tracked:
+        """Begin to track ``parameter``."""
+        shape = facts.shape(parameter)
+        ref = weakref.ref(parameter)
+        return cls(name=name, model=model, ref=ref, shape=shape, numel=parameter.numel())
+
+    def rename(self, names: Sequence[str]) -> None:
+        """Take in all the names that modules have for it."""
+        if len(names) > 1:
+            self.also = tuple(name for name in dict.fromkeys(names) if name != self.name)
 
     # -- a look --------------------------------------------------------------------------------
 
@@ -127,26 +114,29 @@ class Tracked:
         one now, else ''.
         """
         ours = None if norm is None else norm / scale
-        if self.bad_for < LOST or ours is None or ours - ours == 0.0:
+        finite = ours is None or ours - ours == 0.0
+        if finite or self.bad_for < LOST:
             self._keep(MISSING if ours is None else ours)
-        self.norm, self.reached_at, self.missed = norm, backward, 0
+        self.scaled_norm, self.reached_at, self.missed = norm, backward, 0
         self.reaches += 1
         self.overlooked = False
-        if ours is None or ours - ours == 0.0:  # finite
-            self.bad_for = self.nans = self.infs = 0
-        else:
+        level = self.mean if self.settled >= SETTLED else 0.0
+        if not finite:
+            self.bad_since = self.bad_since if self.bad_for else backward
             self.bad_for += 1
-            if self.bad_for == 1:
-                self.bad_since = backward
-        level = self.level if self.settled >= SETTLED else 0.0
-        if ours is not None and ours - ours == 0.0:
-            self.settled += 1
-            self.level += (ours - self.level) / min(self.settled, 2 * SETTLED)
-            if not self.reaches % SELDOM and self._grows(limits):
-                again = True
-            if not again and self.word in FINE and fine(ours, level, limits):
+        else:
+            self.bad_for = self.nans = self.infs = 0
+            if ours is not None and self._goes_on(ours, level, limits) and not again:
                 return ""
         return self._judged(ours, level, limits, False, scale, backward)
+
+    def _goes_on(self, norm: float, level: float, limits: h.HealthLimits) -> bool:
+        """Take a finite norm into the mean; return whether no other verdict can hold by it."""
+        self.settled += 1
+        self.mean += (norm - self.mean) / min(self.settled, 2 * SETTLED)
+        if not self.reaches % SELDOM and self._grows(limits):
+            return False
+        return self.word in FINE and fine(norm, level, limits)
 
     def _grows(self, limits: h.HealthLimits) -> bool:
         """See whether the norm is rising; return whether that has changed."""
@@ -162,16 +152,15 @@ class Tracked:
             return ""  # what was said of the gradient that it has holds still
         if not self.requires_grad and self.verdict is FROZEN:
             return ""
-        norm = None if self.norm is None else self.norm / scale
+        norm = None if self.scaled_norm is None else self.scaled_norm / scale
         return self._judged(norm, 0.0, limits, apart, scale, backward)
 
     def _keep(self, norm: float) -> None:
-        looks = self.looks
-        if looks < KEPT:
+        if self.kept < KEPT:
             self.ring.append(norm)
         else:
-            self.ring[looks % KEPT] = norm
-        self.looks = looks + 1
+            self.ring[self.kept % KEPT] = norm
+        self.kept += 1
 
     def _judged(
         self,
@@ -182,41 +171,18 @@ class Tracked:
         scale: float,
         backward: int,
     ) -> str:
-        found = judge(
-            Facts(
-                numel=self.numel,
-                norm=norm,
-                has_grad=self.has_grad,
-                seen=self.reached_at > 0,
-                requires_grad=self.requires_grad,
-                level=level,
-                zeros=self.zeros,
-                nans=self.nans,
-                infs=self.infs,
-                embedding=self.embedding,
-                missed=self.missed,
-                apart=apart and not self.overlooked,
-                same=self.same,
-                bad_for=self.bad_for,
-                bad_since=self.bad_since,
-                scale=scale if scale != 1.0 else None,
-                growth=self.growth,
-                looks=len(self.ring),
-                dead=self.word == h.DEAD,
-                normed=self._normed(),
-            ),
-            limits,
-        )
-        was = self.verdict
-        self.verdict = found
-        if was is not None and was.word == found.word:
+        """Give the verdict; return the word before where it is another now, else ''."""
+        layer = self.norm_layer() if self.norm_layer is not None else None
+        self.normed = type(layer).__name__ if layer is not None and layer.training else ""
+        self.norm, self.level, self.seen = norm, level, self.reached_at > 0
+        self.apart = apart and not self.overlooked
+        self.scale = scale if scale != 1.0 else None
+        self.looks, self.dead = len(self.ring), self.word == h.DEAD
+        was, self.verdict = self.verdict, judge(self, limits)
+        if was is not None and was.word == self.verdict.word:
             return ""
         self.since = backward
         return was.word if was is not None else h.UNSEEN
-
-    def _normed(self) -> str:
-        layer = self.norm_layer() if self.norm_layer is not None else None
-        return type(layer).__name__ if layer is not None and layer.training else ""
 
     @property
     def word(self) -> str:
@@ -228,35 +194,46 @@ class Tracked:
         """Its verdict as it is shown."""
         return self.verdict.label if self.verdict is not None else h.UNSEEN
 
-    # -- what a face may know ------------------------------------------------------------------
+    def measure(self, parameter: torch.Tensor, grad: torch.Tensor, backward: int) -> None:
+        """Work out what costs more than the norm of its gradient."""
+        self.low, self.high, self.zeros = measure.extremes(grad)
+        self.weight = measure.norms([parameter.detach()])[0]
+        self.figures_at = backward
+
+    # -- what is told of it --------------------------------------------------------------------
 
     def history(self) -> tuple[float | None, ...]:
         """Return the norms of the looks kept, oldest first."""
         return tuple(None if norm == MISSING else norm for norm in self._last())
 
     def _last(self) -> list[float]:
-        at = self.looks % KEPT if self.looks > KEPT else 0
+        at = self.kept % KEPT if self.kept > KEPT else 0
         return [*self.ring[at:], *self.ring[:at]]
+
+    def grad_norm(self, scale: float) -> float | None:
+        """Return the norm of the gradient that it has, if it has one that can be read."""
+        if self.scaled_norm is None or not self.has_grad:
+            return None
+        return self.scaled_norm / scale
 
     def row(self, scale: float, looks: int = KEPT) -> h.HealthRow:
         """Return its line in the table, with the last ``looks`` norms."""
-        norm = None if self.norm is None or not self.has_grad else self.norm / scale
-        fresh = self.figures_at > 0
-        weight, verdict = self.weight, self.verdict
+        norm, weight = self.grad_norm(scale), self.weight
+        verdict = self.verdict or Verdict(h.UNSEEN, h.UNSEEN, "no watched backward has ended yet.")
         low, high = (None if x is None else x / scale for x in (self.low, self.high))
         return h.HealthRow(
             name=self.name,
             also=self.also,
             shape=self.shape,
             numel=self.numel,
-            verdict=self.word,
-            label=self.label,
-            why=verdict.why if verdict else "no watched backward has ended yet.",
-            limit=verdict.limit if verdict else "",
+            verdict=verdict.word,
+            label=verdict.label,
+            why=verdict.why,
+            limit=verdict.limit,
             since=self.since,
             norm=norm,
-            min=low if fresh else None,
-            max=high if fresh else None,
+            min=low,
+            max=high,
             zeros=self.zeros,
             nans=self.nans,
             infs=self.infs,
@@ -272,3 +249,83 @@ class Tracked:
             optimizer=self.optimizer,
             lr=self.lr,
         )
+
+
+Change = tuple[Tracked, str]
+"""A parameter that has another verdict, and the word of the one before."""
+
+
+class Telling:
+    """Tells clients of new problems, not more often than somebody can read."""
+
+    def __init__(self, tell: Callable[[h.Verdicts], None]) -> None:
+        self._tell = tell
+        self._untold: dict[str, h.VerdictChange] = {}
+        self._heard: dict[tuple[str, str], int] = {}
+        """When it was told last that a parameter has a verdict."""
+        self._told_at = 0.0
+
+    def forget(self) -> None:
+        """Restart."""
+        self._untold.clear()
+        self._heard.clear()
+        self._told_at = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Is there something that has not been told yet?"""
+        return bool(self._untold)
+
+    def note(self, new: Sequence[Change], number: int, asked: bool) -> None:
+        """Take in whose verdict has changed, and the word before; ``asked``: may it be told?"""
+        for each, was in new:
+            verdict = each.verdict
+            if verdict is None or verdict.word not in h.PROBLEMS:
+                self._untold.pop(each.name, None)
+            elif number - self._heard.get((each.name, verdict.word), -AGAIN) >= AGAIN:
+                self._untold[each.name] = h.VerdictChange(
+                    name=each.name,
+                    verdict=verdict.word,
+                    label=verdict.label,
+                    why=verdict.why,
+                    was=was,
+                    backward=number,
+                )
+        moment = time.monotonic()
+        if not self._untold or moment - self._told_at < SECOND or not asked:
+            return
+        self._told_at = moment
+        changes = tuple(self._untold.values())
+        self._heard |= {(each.name, each.verdict): number for each in changes}
+        self._untold.clear()
+        self._tell(h.Verdicts(changes=changes[:TOLD], total=len(changes)))
+
+
+class WatchEvent(TensorEvent):
+    """The end of a backward after which parameters have another verdict than before."""
+
+    kind = "watch"
+    phase = "backward"
+    name = "end of backward"
+
+    def __init__(self, stepper: Stepper, anchor: Anchor, new: Sequence[Change]) -> None:
+        super().__init__(stepper, anchor)
+        self.new = [each for each, _ in new]
+        self.frame = frames.Walk(sys._getframe(1)).frame
+
+    def verdicts(self) -> Sequence[str]:
+        """Return the new verdicts."""
+        return [each.word for each in self.new]
+
+    def changes(self) -> list[str]:
+        """Return who has got which verdict, at most 8, the bad ones first."""
+        ordered = sorted(self.new, key=lambda each: h.VERDICTS.index(each.word))
+        return [f"{each.name} {each.label}" for each in ordered[:8]]
+
+    def deeper(self) -> bool:
+        """Is it below the line that called?"""
+        return True
+
+    def told(self, reason: str) -> dict[str, Any]:
+        """Name those that have another verdict."""
+        return {"reason": f"{reason}: {', '.join(self.changes())}"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from gradrepl.model import health as h
@@ -18,34 +19,35 @@ STEADY = 10
 """Looks in a third of those that tell whether a norm is rising, at the least."""
 
 
-class Facts(NamedTuple):
+@dataclass(slots=True, eq=False, kw_only=True)
+class Facts:
     """What a verdict is given on. Norms have the scale of a GradScaler taken out."""
 
     numel: int
-    norm: float | None
+    norm: float | None = None
     """Of the gradient after the last look; None where it is None or cannot be read."""
-    has_grad: bool
-    seen: bool
+    has_grad: bool = False
+    seen: bool = False
     """Has any watched backward reached it?"""
-    requires_grad: bool
-    level: float
+    requires_grad: bool = True
+    level: float = 0.0
     """Running mean of the norms before; 0 while there are too few of them."""
-    zeros: int | None
+    zeros: int | None = None
     """Elements of the gradient that are exactly zero; None where not counted."""
-    nans: int
-    infs: int
-    embedding: bool
-    missed: int
+    nans: int = 0
+    infs: int = 0
+    embedding: bool = False
+    missed: int = 0
     """Looks in a row that have not reached it, while it has no gradient."""
-    apart: bool
+    apart: bool = False
     """No parameter of its model was reached either, and no optimizer has missed its gradient."""
-    same: int
+    same: int = 0
     """Looks that reached it since its weight changed last, when other weights have changed."""
-    bad_for: int
+    bad_for: int = 0
     """Looks in a row at which the gradient was not finite."""
-    bad_since: int
+    bad_since: int = 0
     """The backward at which that began."""
-    scale: float | None
+    scale: float | None = None
     growth: float = 0.0
     """How many times larger its norm has become over the looks kept; 0: not steadily."""
     looks: int = 0
@@ -71,33 +73,16 @@ FROZEN = Verdict(h.FROZEN, h.FROZEN, "it does not require a gradient.")
 
 def judge(facts: Facts, limits: h.HealthLimits) -> Verdict:
     """Return the worst verdict that holds."""
-    norm = facts.norm
     if not facts.requires_grad:
         return FROZEN
     if not facts.has_grad:
         return _without(facts, limits)
-    if norm is None and not facts.seen:
-        why = "its gradient is from before: no watched backward has reached it so far."
-        return Verdict(h.UNSEEN, h.UNSEEN, why)
-    if norm is None:
-        return Verdict(h.OK, "not readable", "its gradient has no elements that can be read here.")
-    if not math.isfinite(norm):
+    if facts.norm is None:
+        return _unread(facts)
+    if not math.isfinite(facts.norm):
         return _not_finite(facts, limits)
-    if norm > limits.exploding:
-        return _crossed(h.EXPLODING, f"|g| {norm:.3g} is above", limits, "exploding")
-    if facts.level and norm > limits.jump * facts.level:
-        times = f"|g| {norm:.3g} is {norm / facts.level:.3g} times its running mean, above"
-        return _crossed(h.EXPLODING, times, limits, "jump")
-    if norm < limits.vanishing and facts.normed:
-        return Verdict(
-            h.OK,
-            "no effect",
-            f"|g| {norm:.3g}: the {facts.normed} that follows takes "
-            "this bias out again; without it (bias=False) all is the same.",
-        )
-    if 0 < norm < limits.vanishing:
-        return _crossed(h.VANISHING, f"|g| {norm:.3g} is below", limits, "vanishing")
-    return _dead(facts, limits) or _unchanged(facts, limits) or _rising(facts, limits) or _OK
+    verdicts = (rule(facts, facts.norm, limits) for rule in RULES)
+    return next(filter(None, verdicts), _OK)
 
 
 def fine(norm: float, level: float, limits: h.HealthLimits) -> bool:
@@ -143,6 +128,13 @@ def _without(facts: Facts, limits: h.HealthLimits) -> Verdict:
     return Verdict(h.NO_GRAD, h.NO_GRAD, f"{what}.")
 
 
+def _unread(facts: Facts) -> Verdict:
+    if facts.seen:
+        return Verdict(h.OK, "not readable", "its gradient has no elements that can be read here.")
+    why = "its gradient is from before: no watched backward has reached it so far."
+    return Verdict(h.UNSEEN, h.UNSEEN, why)
+
+
 def _not_finite(facts: Facts, limits: h.HealthLimits) -> Verdict:
     word = h.NAN if facts.nans or math.isnan(facts.norm or 0.0) else h.INF
     counted = [f"{n} {what}" for n, what in ((facts.nans, "NaN"), (facts.infs, "Inf")) if n]
@@ -155,10 +147,32 @@ def _not_finite(facts: Facts, limits: h.HealthLimits) -> Verdict:
     return Verdict(word, f"{label} @{facts.bad_since}", why)
 
 
-def _dead(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
+def _exploding(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
+    if norm > limits.exploding:
+        return _crossed(h.EXPLODING, f"|g| {norm:.3g} is above", limits, "exploding")
+    if facts.level and norm > limits.jump * facts.level:
+        times = f"|g| {norm:.3g} is {norm / facts.level:.3g} times its running mean, above"
+        return _crossed(h.EXPLODING, times, limits, "jump")
+    return None
+
+
+def _vanishing(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
+    if norm >= limits.vanishing:
+        return None
+    if facts.normed:
+        return Verdict(
+            h.OK,
+            "no effect",
+            f"|g| {norm:.3g}: the {facts.normed} that follows takes "
+            "this bias out again; without it (bias=False) all is the same.",
+        )
+    return _crossed(h.VANISHING, f"|g| {norm:.3g} is below", limits, "vanishing") if norm else None
+
+
+def _dead(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
     if not facts.numel:
         return None
-    if facts.norm == 0:
+    if norm == 0:
         return Verdict(h.DEAD, "dead 100%", f"all of its {facts.numel} elements are exactly zero.")
     if facts.zeros is None or facts.embedding:
         return None
@@ -168,11 +182,11 @@ def _dead(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
     part = f"{facts.zeros} of {facts.numel} elements are exactly zero, {share:.0%}, not below"
     if share < limits.dead:
         part += f" {limits.dead * LEFT:.0%}, which ends being dead;"
-    found = _crossed(h.DEAD, part, limits, "dead")
-    return found._replace(label=f"dead {share:.0%}")
+    verdict = _crossed(h.DEAD, part, limits, "dead")
+    return verdict._replace(label=f"dead {share:.0%}")
 
 
-def _unchanged(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
+def _unchanged(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
     if facts.same < limits.patience:
         return None
     why = (
@@ -182,11 +196,15 @@ def _unchanged(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
     return Verdict(h.UNCHANGED, h.UNCHANGED, why, "patience")
 
 
-def _rising(facts: Facts, limits: h.HealthLimits) -> Verdict | None:
+def _rising(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
     if facts.growth < limits.rising:
         return None
     what = f"|g| is {facts.growth:.3g} times what it was {facts.looks} looks ago, not below"
     return _crossed(h.RISING, what, limits, "rising")
+
+
+RULES = (_exploding, _vanishing, _dead, _unchanged, _rising)
+"""What a finite norm is judged by, the worst first."""
 
 
 def growth(norms: Sequence[float]) -> float:

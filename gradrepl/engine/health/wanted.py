@@ -68,7 +68,7 @@ class Gradients(Observer):
         """Stop where a breakpoint waits for what parameters are now."""
         armed = self.stepper.armed
         if self.watch is not None and self.watch.new and armed.wants(c.WATCH):
-            from gradrepl.engine.health.events import WatchEvent
+            from gradrepl.engine.health.tracked import WatchEvent
 
             self.stepper.event(WatchEvent(self.stepper, armed.anchor, self.watch.new))
 

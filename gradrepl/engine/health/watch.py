@@ -1,6 +1,6 @@
 """Watches the gradients of a training that runs, and looks at them after each backward.
 
-Installed only while something is watched: the stand-in for torch's way into the engine, which
+Installed only while something is watched: the monkeypatch of torch's way into the engine, which
 calls ``begins``; two hooks for optimizers, one patch for DataLoaders, one for GradScalers. No
 mode, and unless nodes are watched no hook in the backward.
 """
@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,11 @@ import torch
 
 from gradrepl.engine import torch_private
 from gradrepl.engine.graph.recorder import Recorder
-from gradrepl.engine.health import measure, route
-from gradrepl.engine.health.clipping import Clips
+from gradrepl.engine.health import measure, nodes
 from gradrepl.engine.health.clock import Clock
-from gradrepl.engine.health.nodes import Run, most, run_of
 from gradrepl.engine.health.parameters import Parameters
-from gradrepl.engine.health.scaling import Scaling
-from gradrepl.engine.health.telling import Telling
-from gradrepl.engine.health.tracked import KEPT, LOST, Tracked
+from gradrepl.engine.health.scaling import Clips, Scaling
+from gradrepl.engine.health.tracked import KEPT, LOST, Change, Telling, Tracked
 from gradrepl.engine.observers import BackwardCall, Depth, Look
 from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
@@ -36,10 +33,8 @@ if TYPE_CHECKING:
 
 OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
-
-SPREAD = 8
-"""Parameters with a problem of which the spread of the elements is kept then."""
-
+HISTOGRAMS = 8
+"""Parameters with a problem of which a histogram is kept then."""
 
 Live = tuple[Tracked, torch.Tensor, Any]
 """A parameter before a backward, and the state of its gradient."""
@@ -57,7 +52,7 @@ class _Round(Look):
         self._live = watch.prepare(call) if watched else []
         if watched and watch.asked.nodes:
             self.depth = Depth.STATISTICS if watch.asked.statistics else Depth.NORM
-            self.most = most()
+            self.most = nodes.most()
         self._took = before + time.perf_counter() - begun
 
     def ended(self, seen: Recorder | None, error: BaseException | None, seconds: float) -> None:
@@ -92,19 +87,16 @@ class HealthWatch:
         """Looks in a row whose total norm was not finite."""
         self.backwards = 0
         self.scale: float | None = None
-        self.run: Run | None = None
+        self.run: nodes.Run | None = None
         """The nodes of the last watched backward."""
-        self.map: route.Map | None = None
-        """The graph of the last one of which it was kept."""
-        self.map_scale = 1.0
-        self._map_end = self._map_took = 0.0
-        self.run_at = 0
-        self.run_scale: float | None = None
+        self.run_with_edges: nodes.Run | None = None
+        """The same of the last one of which the edges were kept."""
+        self._edges_end = self._edges_took = 0.0
         self.on = False
         self.urgent = False
         """A breakpoint waits for a verdict: figures at every look."""
-        self.new: list[tuple[Tracked, str]] = []
-        """Parameters whose verdict is another since the last look, and the word before."""
+        self.new: list[Change] = []
+        """Parameters whose verdict is another since the last look."""
         self._lock = threading.Lock()
         self._figures_end = self._figures_took = 0.0
         self._telling = Telling(session.tell)
@@ -137,15 +129,15 @@ class HealthWatch:
             self.parameters.stop_order()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Restart."""
         self.parameters.clear()
         self.points.clear()
         self.clips.forget()
         self.clock.kept.clear()
         self.clock.steps = 0
         self.backwards = self.scaling.skipped = self._lost = 0
-        self.run = self.scale = self.map = None
-        self._map_end = self._map_took = 0.0
+        self.run = self.scale = self.run_with_edges = None
+        self._edges_end = self._edges_took = 0.0
         self._figures_end = self._figures_took = 0.0
         self._telling.forget()
 
@@ -178,71 +170,66 @@ class HealthWatch:
             ]
 
     def look(
-        self, roots: Sequence[Any], number: int, nodes: Recorder | None, live: list[Live]
+        self, roots: Sequence[Any], number: int, recorded: Recorder | None, live: list[Live]
     ) -> None:
         """Look at the gradients that a backward has left."""
         with self._lock, figures.quiet():
-            self._look(roots, number, nodes, live)
+            self._look(roots, number, recorded, live)
 
     def _look(
-        self, roots: Sequence[Any], number: int, nodes: Recorder | None, live: list[Live]
+        self, roots: Sequence[Any], number: int, recorded: Recorder | None, live: list[Live]
     ) -> None:
-        reached: list[Reached] = []
-        models: dict[str, bool] = {}
-        idle: list[Tracked] = []
-        missing = False
-        for each, parameter, before in live:
-            grad = parameter.grad
-            each.requires_grad = parameter.requires_grad
-            if grad is not None and measure.state(grad) != before:
-                each.has_grad = True
-                reached.append((each, parameter, grad))
-                models[each.model] = True
-            else:
-                each.has_grad = grad is not None
-                missing = missing or (grad is None and each.requires_grad)
-                idle.append(each)
-        self.parameters.missing = missing
+        reached, idle = _parted(live)
+        self.parameters.missing = any(not each.has_grad and each.requires_grad for each in idle)
         self.scale = scale = self.scaling.of(roots[0]) if roots else None
-        by = scale or 1.0
-        norms = self._norms(reached, nodes)
+        norms = self._norms(reached, recorded)
         again = self._figures(reached, norms, number)
-        limits, new = self.limits, self.new
-        for (each, _, _), norm in zip(reached, norms, strict=True):
-            if was := each.arrived(norm, number, by, limits, again):
+        self._judge(zip(reached, norms, strict=True), again, number)
+        models = dict.fromkeys(each.model for each, _, _ in reached)
+        self._pass_by(idle, models, number)
+        self._note(roots, norms, models, number)
+        if recorded is not None:
+            names = {key: each.name for key, each in self.parameters.known.items()}
+            self.run = nodes.run_of(recorded, names, number, scale)
+            self._keep_edges(self.run, recorded)
+        if self.new or self._telling.waits:
+            self._telling.note(self.new, number, self.asked.grads)
+
+    def _judge(
+        self, reached: Iterable[tuple[Reached, float | None]], again: bool, number: int
+    ) -> None:
+        """Give the verdicts on gradients that a backward has reached."""
+        limits, scale, new = self.limits, self.scale or 1.0, self.new
+        for (each, _, _), norm in reached:
+            if was := each.arrived(norm, number, scale, limits, again):
                 new.append((each, was))
+
+    def _pass_by(self, idle: list[Tracked], models: Container[str], number: int) -> None:
+        """Give the verdicts on the others; ``models``: those of which some were reached."""
+        limits, scale, new = self.limits, self.scale or 1.0, self.new
         several = self.parameters.models > 1
         for each in idle:
             apart = several and each.model not in models
-            if was := each.passed_by(number, by, limits, apart):
+            if was := each.passed_by(number, scale, limits, apart):
                 new.append((each, was))
-        self._note(roots, norms, models, number, by)
-        if nodes is not None:
-            names = {key: each.name for key, each in self.parameters.known.items()}
-            self.run, self.run_at, self.run_scale = run_of(nodes, names), number, scale
-            self._mapped(nodes, number)
-        if new or self._telling.waits:
-            self._telling.note(new, number, self.asked.grads)
 
-    def _mapped(self, nodes: Recorder, number: int) -> None:
+    def _keep_edges(self, run: nodes.Run, recorded: Recorder) -> None:
         """Keep now and then which node passes its gradient on to which."""
-        begun, run, ran = time.perf_counter(), self.run, list(nodes.ran)
-        due = self.urgent or begun - self._map_end >= 4 * OFTEN * self._map_took
-        if not due or run is None or len(nodes.graph) > route.LIMIT:
+        begun, ran = time.perf_counter(), list(recorded.ran)
+        due = self.urgent or begun - self._edges_end >= 4 * OFTEN * self._edges_took
+        if not due or len(recorded.graph) > nodes.LIMIT:
             return
         lines = {place: line for place, node in enumerate(ran) if (line := self._line(node))}
-        self.map = route.mapped(number, ran, run.names, run.norms, run.labels, lines)
-        self.map_scale = self.run_scale or 1.0
-        self._map_end = time.perf_counter()
-        self._map_took = self._map_end - begun
+        self.run_with_edges = run.with_edges(ran, lines)
+        self._edges_end = time.perf_counter()
+        self._edges_took = self._edges_end - begun
 
     def _line(self, node: Any) -> str:
         """Return where the op stands that made ``node``, if ops are recorded."""
         call = self.stepper.recorder.op_of(node._sequence_nr()) if self.stepper.records else None
         if call is None or call.site is None:
             return ""
-        place = call.site.place if call.site else ""
-        return ", ".join(part for part in (call.module, place) if part)
+        return ", ".join(part for part in (call.module, call.site.place) if part)
 
     def _scaled(self, norm: float) -> bool:
         """Is a total norm that is clipped nearer to that of the scaled gradients?"""
@@ -257,26 +244,25 @@ class HealthWatch:
         self.parameters.stepped(optimizer)
         self.scaling.stepped(optimizer)
 
-    def _norms(self, reached: list[Reached], nodes: Recorder | None) -> list[float | None]:
-        if nodes is None:
+    def _norms(self, reached: list[Reached], recorded: Recorder | None) -> list[float | None]:
+        if recorded is None:
             return measure.norms([grad for _, _, grad in reached])
-        found = [nodes.norm_at_leaf(parameter, grad) for _, parameter, grad in reached]
-        rest = [at for at, norm in enumerate(found) if norm is None]
+        norms = [recorded.norm_at_leaf(parameter, grad) for _, parameter, grad in reached]
+        rest = [at for at, norm in enumerate(norms) if norm is None]
         for at, norm in zip(rest, measure.norms([reached[at][2] for at in rest]), strict=True):
-            found[at] = norm
-        return found
+            norms[at] = norm
+        return norms
 
     def _note(
         self,
         roots: Sequence[Any],
         norms: list[float | None],
-        models: dict[str, bool],
+        models: Iterable[str],
         number: int,
-        by: float,
     ) -> None:
+        by = self.scale or 1.0
         known = [norm for norm in norms if norm is not None]
         total = math.hypot(*known) / by if known else None
-        several = self.parameters.models > 1
         loss = _value(roots[0]) if len(roots) == 1 else None
         lost = total is not None and not math.isfinite(total)
         self._lost = self._lost + 1 if lost else 0
@@ -287,7 +273,7 @@ class HealthWatch:
                 backward=number,
                 total=total,
                 loss=None if loss is None else loss / by,
-                models=", ".join(list(models)[:4]) if several else "",
+                models=", ".join(list(models)[:4]) if self.parameters.models > 1 else "",
             )
         )
 
@@ -296,11 +282,7 @@ class HealthWatch:
     def _figures(self, reached: list[Reached], norms: list[float | None], number: int) -> bool:
         """Work out, where it is time, what costs more than a norm; return whether anything was."""
         begun = time.perf_counter()
-        looks = self.limits.figures
-        if self.urgent or looks:
-            due = self.urgent or number // self.asked.every % looks == 0
-        else:
-            due = begun - self._figures_end >= OFTEN * self._figures_took
+        due = self._due(begun, number)
         again = False
         if self._pending and (due or self.clock.steps != self._pending - 1):
             again = self._compare()
@@ -308,35 +290,45 @@ class HealthWatch:
         for (each, _, grad), norm in zip(reached, norms, strict=True):
             if norm is not None and norm - norm != 0.0 and (due or not each.bad_for):
                 each.nans, each.infs = measure.counts(grad)
-        if not due:
-            return again
-        spread, by = 0, self.scale or 1.0
+        if due:
+            self._measure(reached, number)
+            self._figures_end = time.perf_counter()
+            self._figures_took = self._figures_end - begun
+        return due or again
+
+    def _due(self, moment: float, number: int) -> bool:
+        """Is it time for figures? So often as is set, else as often as costs little."""
+        looks = self.limits.figures
+        if self.urgent or looks:
+            return self.urgent or number // self.asked.every % looks == 0
+        return moment - self._figures_end >= OFTEN * self._figures_took
+
+    def _measure(self, reached: list[Reached], number: int) -> None:
+        """Work out the figures of gradients, and keep weights to see what a step changes."""
+        histograms = 0
         for each, parameter, grad in reached:
-            each.low, each.high, each.zeros = measure.extremes(grad)
-            each.weight = measure.norms([parameter.detach()])[0]
-            each.figures_at = number
-            if each.word in h.PROBLEMS and spread < SPREAD:
-                spread += 1
-                each.spread, each.spread_at = measure.spread(grad, by), number
+            each.measure(parameter, grad, number)
+            if each.word in h.PROBLEMS and histograms < HISTOGRAMS:
+                histograms += 1
+                each.histogram = measure.histogram(grad, self.scale or 1.0)
+                each.histogram_at = number
             if each.copy is None:
                 self.parameters.copy(each, parameter, self.clock.steps)
         self._pending = self.clock.steps + 1
         self.parameters.ask_rates = True
-        self._figures_end = time.perf_counter()
-        self._figures_took = self._figures_end - begun
-        return True
 
     def _compare(self) -> bool:
         """See how the weights have changed since some of them were kept; return whether any."""
         steps = self.clock.steps
-        seen = []
-        for each, parameter in self.parameters.alive():
-            if each.copy is not None and each.copy.steps < max(steps, 1):
-                seen.append((each, each.copy, *measure.change(parameter, each.copy)))
-        if not any(changed for _, _, changed, _, _ in seen):
+        compared = [
+            (each, each.copy, *measure.change(parameter, each.copy))
+            for each, parameter in self.parameters.alive()
+            if each.copy is not None and each.copy.steps < max(steps, 1)
+        ]
+        if not any(changed for _, _, changed, _, _ in compared):
             return False  # no step in between, of whatever kind: compare later
         self._pending = 0
-        for each, kept, changed, update, elements in seen:
+        for each, kept, changed, update, elements in compared:
             each.update, each.update_of = update, elements
             each.update_steps = steps - kept.steps
             self.parameters.drop(each)
@@ -348,14 +340,11 @@ class HealthWatch:
     def catch_up(self) -> None:
         """Work out the figures of gradients that are still those of the last look."""
         for each, parameter in self.parameters.alive():
-            grad = parameter.grad
-            if grad is None or each.figures_at >= each.reached_at or each.norm is None:
+            grad, norm = parameter.grad, each.scaled_norm
+            if grad is None or each.figures_at >= each.reached_at or norm is None:
                 continue
-            norm = measure.norms([grad])[0]
-            if norm == each.norm:
-                each.low, each.high, each.zeros = measure.extremes(grad)
-                each.weight = measure.norms([parameter.detach()])[0]
-                each.figures_at = each.reached_at
+            if measure.norms([grad])[0] == norm:
+                each.measure(parameter, grad, each.reached_at)
 
     # -- what may be asked ---------------------------------------------------------------------
 
@@ -374,6 +363,21 @@ class HealthWatch:
         finally:
             if got:
                 self._lock.release()
+
+
+def _parted(live: list[Live]) -> tuple[list[Reached], list[Tracked]]:
+    """Return the parameters that a backward has reached, and those that it has not."""
+    reached: list[Reached] = []
+    idle: list[Tracked] = []
+    for each, parameter, before in live:
+        grad = parameter.grad
+        each.requires_grad = parameter.requires_grad
+        each.has_grad = grad is not None
+        if grad is not None and measure.state(grad) != before:
+            reached.append((each, parameter, grad))
+        else:
+            idle.append(each)
+    return reached, idle
 
 
 def _value(root: Any) -> float | None:

@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import on
-from gradrepl.engine.explain import leaf
+from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.modules.reach import LISTED, Optimizers, ids_in, strays
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
@@ -210,7 +210,7 @@ class Tree:
             if grad is None:
                 yield key, ("none", None)
             else:
-                yield key, leaf.state_of(grad) if size <= READ else ("there", None)
+                yield key, no_gradient.state_of(grad) if size <= READ else ("there", None)
 
     def _add_up(self) -> None:
         counted: set[int] = set()

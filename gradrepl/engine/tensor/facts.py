@@ -15,9 +15,9 @@ from gradrepl.model import TensorInfo
 
 def sizes(numbers: Iterable[Any]) -> tuple[int, ...]:
     """Return a shape as plain numbers; -1 for a size that is only a symbol (nested, traced)."""
-    found = tuple(numbers)
-    plain = all(type(size) is int for size in found)
-    return found if plain else tuple(s if type(s) is int else -1 for s in found)
+    sizes = tuple(numbers)
+    plain = all(type(size) is int for size in sizes)
+    return sizes if plain else tuple(s if type(s) is int else -1 for s in sizes)
 
 
 def shape(tensor: torch.Tensor) -> tuple[int, ...]:

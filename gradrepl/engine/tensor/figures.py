@@ -1,4 +1,4 @@
-"""A tensor's figures and values, computed where it lives, without a trace in the user's program.
+"""A tensor's figures, values and histogram, and how far two are apart; no trace is left of it.
 
 Figures of very large tensors are reduced to those that one pass without a copy can give.
 """
@@ -6,12 +6,14 @@ Figures of very large tensors are reduced to those that one pass without a copy 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.model import Stats
+from gradrepl.errors import UsageError
+from gradrepl.model import Comparison, Histogram, Stats
 
 FULL = 16 * 1024 * 1024
 """Elements up to which every figure is computed; beyond, only norm, min, max."""
@@ -19,6 +21,15 @@ UNREADABLE = (RuntimeError, NotImplementedError, TypeError, IndexError)
 """What arithmetic raises on a tensor whose elements only its own kind can read."""
 FEW = 16
 """Elements up to which a tensor's values are shown whole."""
+PIECE = 1 << 20
+"""Elements of two tensors compared at a time, so that no whole copy is made."""
+RTOL, ATOL = 1e-5, 1e-8
+"""Tolerances of ``torch.allclose``."""
+BINS = 16
+HUGE = 2.0**100
+"""What elements are divided by whose range would overflow."""
+LOOKED_AT = 1 << 20
+"""Elements up to which a histogram is of all; beyond, of every so many along long dimensions."""
 
 
 class quiet:
@@ -195,3 +206,154 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_text, value)) + "]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+# -- how the elements spread -------------------------------------------------------------------
+
+
+def histogram(tensor: torch.Tensor) -> Histogram | None:
+    """Return the histogram of the finite elements, or None where there is none to tell.
+
+    Complex, sparse and unreadable tensors have none, and neither has one without finite elements.
+    """
+    if not readable(tensor) or tensor.layout is not torch.strided or tensor.is_complex():
+        return None
+    try:
+        with quiet():
+            return _histogram(_thinned(tensor.detach()), tensor.numel())
+    except UNREADABLE:
+        return None
+
+
+def _thinned(elements: torch.Tensor) -> torch.Tensor:
+    """Return a view of at most ``LOOKED_AT`` elements, evenly taken, and copy nothing."""
+    while elements.numel() > LOOKED_AT:
+        longest = max(range(elements.dim()), key=lambda dim: elements.shape[dim])
+        step = min(elements.shape[longest], -(-elements.numel() // LOOKED_AT))
+        index: list[slice] = [slice(None)] * elements.dim()
+        index[longest] = slice(None, None, step)
+        elements = elements[tuple(index)]
+    return elements
+
+
+def _histogram(elements: torch.Tensor, total: int) -> Histogram | None:
+    wide = torch.float32 if elements.device.type == "mps" else torch.float64
+    looked_at = elements.numel()
+    values = elements.reshape(-1).to(wide)
+    values = values[values.isfinite()]
+    if not len(values):
+        return None
+    low, high = (float(edge) for edge in torch.aminmax(values))
+    if low == high:
+        return Histogram(
+            low=low, high=high, counts=(len(values),), looked_at=looked_at, total=total
+        )
+    scale = HUGE if math.isinf((high - low) * BINS) else 1.0
+    counts = torch.histc(values / scale, BINS, low / scale, high / scale)
+    numbers = tuple(int(count) for count in counts.tolist())
+    return Histogram(low=low, high=high, counts=numbers, looked_at=looked_at, total=total)
+
+
+# -- how far two are apart ---------------------------------------------------------------------
+
+
+Pair = tuple[tuple[int, ...], torch.Tensor, torch.Tensor]
+"""Where a piece begins, and the piece of each."""
+
+
+def compare(a: torch.Tensor, b: torch.Tensor, names: tuple[str, str]) -> Comparison:
+    """Return how far ``a`` is from ``b``.
+
+    Raises:
+        UsageError: their shapes differ, or one cannot be read here.
+    """
+    first, second = names
+    if a.shape != b.shape:
+        raise UsageError(
+            f"'{first}' has shape {tuple(a.shape)} and '{second}' has {tuple(b.shape)}: only "
+            "tensors of one shape are compared.",
+            "Index or reshape one of them.",
+        )
+    for name, each in zip(names, (a, b), strict=True):
+        if not readable(each) or each.layout is not torch.strided:
+            raise UsageError(
+                f"'{name}' has no elements that can be read here ({each.layout}, {each.device}).",
+                "Compare what '.to_dense()' or '.cpu()' makes of it.",
+            )
+    with quiet():
+        return _compared(a.detach(), b.detach(), names)
+
+
+def _pieces(a: Any, b: Any, start: tuple[int, ...] = ()) -> Iterator[Pair]:
+    if a.numel() <= PIECE or a.dim() == 0:
+        yield start, a, b
+        return
+    rows = max(1, PIECE // max(1, a[0].numel()))
+    if rows == 1 and a.dim() > 1:
+        for row in range(len(a)):
+            yield from _pieces(a[row], b[row], (*start, row))
+        return
+    for row in range(0, len(a), rows):
+        yield (*start, -1 - row), a[row : row + rows], b[row : row + rows]
+
+
+def _compared(a: torch.Tensor, b: torch.Tensor, names: tuple[str, str]) -> Comparison:
+    wide = torch.complex128 if a.is_complex() or b.is_complex() else torch.float64
+    different, close = 0, True
+    worst: float | None = None
+    index: tuple[int, ...] = ()
+    apart = norm_a = norm_b = inner = 0.0
+    for start, one, other in _pieces(a, b):
+        x, y = one.to(wide), other.to(a.device, wide)
+        same = (x == y) | (x.isnan() & y.isnan())
+        different += x.numel() - int(torch.count_nonzero(same))
+        close = close and torch.allclose(x, y, RTOL, ATOL, equal_nan=True)
+        gap = torch.where(same, 0.0, (x - y).abs())
+        if gap.numel() and _exceeds(largest := float(gap.max()), worst):
+            worst, index = largest, _place(gap, start)
+        apart += float((gap * gap).sum())
+        norm_a += float((x.abs() ** 2).sum())
+        norm_b += float((y.abs() ** 2).sum())
+        inner += float((x * y.conj()).sum().real)
+    scale = (norm_a * norm_b) ** 0.5
+    return Comparison(
+        a=names[0],
+        b=names[1],
+        shape=tuple(a.shape),
+        equal=different == 0,
+        close=close,
+        elements=a.numel(),
+        different=different,
+        max_difference=worst,
+        index=index,
+        at=(_element(a[index]), _element(b[index])) if different else ("", ""),
+        norm=apart**0.5,
+        relative=apart**0.5 / norm_b**0.5 if norm_b else None,
+        cosine=inner / scale if scale else None,
+        notes=tuple(_differences(a, b)),
+    )
+
+
+def _exceeds(gap: float, worst: float | None) -> bool:
+    """Is this larger? nan, where only one of both is, is larger than any number."""
+    return worst is None or gap > worst or (gap != gap and worst == worst)
+
+
+def _place(gap: torch.Tensor, start: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the index of the largest gap in the whole tensor; nan counts as the largest."""
+    flat = int(torch.where(gap.isnan(), torch.inf, gap).argmax())
+    index = [int(each) for each in torch.unravel_index(torch.tensor(flat), gap.shape)]
+    if start and start[-1] < 0:  # the piece is a run of rows
+        return (*start[:-1], index[0] - 1 - start[-1], *index[1:])
+    return (*start, *index)
+
+
+def _element(element: torch.Tensor) -> str:
+    return f"{element.item():.6g}" if element.dtype != torch.bool else str(element.item())
+
+
+def _differences(a: torch.Tensor, b: torch.Tensor) -> Iterator[str]:
+    if a.dtype != b.dtype:
+        yield f"dtype {a.dtype} and {b.dtype}".replace("torch.", "")
+    if a.device != b.device:
+        yield f"on {a.device} and {b.device}"

@@ -38,10 +38,10 @@ def of_tensor(tensor: torch.Tensor) -> tuple[HookInfo, ...]:
 
     Hooks that were registered on its node itself cannot be seen from Python.
     """
-    found = [*_several("hook", getattr(tensor, "_backward_hooks", None))]
+    hooks = [*_several("hook", getattr(tensor, "_backward_hooks", None))]
     after = getattr(tensor, "_post_accumulate_grad_hooks", None)
-    found += _several("post accumulate grad hook", after)
-    return tuple(found[:LISTED])
+    hooks += _several("post accumulate grad hook", after)
+    return tuple(hooks[:LISTED])
 
 
 def of_module(module: torch.nn.Module) -> tuple[HookInfo, ...]:
@@ -57,10 +57,10 @@ def of_module(module: torch.nn.Module) -> tuple[HookInfo, ...]:
 
 def of_all() -> tuple[HookInfo, ...]:
     """Return the hooks that run for every module there is."""
-    found: list[HookInfo] = []
+    hooks: list[HookInfo] = []
     for attribute, kind in GLOBAL.items():
-        found += _several(kind, getattr(torch_module, attribute, None))
-    return tuple(found[:LISTED])
+        hooks += _several(kind, getattr(torch_module, attribute, None))
+    return tuple(hooks[:LISTED])
 
 
 def _several(kind: str, hooks: Any) -> Iterator[HookInfo]:
@@ -76,15 +76,11 @@ def owner(function: Any) -> tuple[str, Any]:
     """Return the name of a callable and the code that it runs, or None for what is no Python."""
     while isinstance(function, partial):
         function = function.func
-    function = getattr(function, "hook", function) if _wrapped(function) else function
+    if type(function).__name__ == "_WrappedHook":  # torch's own, of one that wants the module, too
+        function = getattr(function, "hook", function)
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
     if code is None:
         code = getattr(type(function).__call__, "__code__", None)
         return type(function).__name__, code
     return str(getattr(function, "__qualname__", code.co_name)), code
-
-
-def _wrapped(function: Any) -> bool:
-    """Is this torch's own wrapping of a hook that wants the module as well?"""
-    return type(function).__name__ in ("_WrappedHook",)

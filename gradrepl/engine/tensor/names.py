@@ -1,6 +1,6 @@
 """How the user knows things: ``fc1.weight`` for a parameter, ``encoder.0`` for a module, ``h``.
 
-Names come from the namespaces in reach: the user's frames, innermost first, then their globals.
+Names come from the namespaces in scope: the user's frames, innermost first, then their globals.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from gradrepl.engine.code import frames
 
 
 def namespaces(frame: FrameType | None, session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the name spaces in reach of ``frame``: its locals, its callers', globals, ours."""
+    """Return the namespaces in scope of ``frame``: its locals, its callers', globals, ours."""
     users = frames.user_frames(frame)
-    found: list[Mapping[str, Any]] = [each.f_locals for each in users]
-    found += [each.f_globals for each in users[:1] + users[-1:]]
-    return [*found, session]
+    spaces: list[Mapping[str, Any]] = [each.f_locals for each in users]
+    spaces += [each.f_globals for each in users[:1] + users[-1:]]
+    return [*spaces, session]
 
 
 def reachable(space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -69,11 +69,11 @@ def _apart(
 ) -> list[tuple[str, torch.nn.Module]]:
     """Return the modules by names of their own: a caller's ``model`` beside ours is model~2."""
     used: dict[str, int] = {}
-    found = []
+    named = []
     for name, module in roots:
         used[name] = used.get(name, 0) + 1
-        found.append((name if used[name] == 1 else f"{name}~{used[name]}", module))
-    return found
+        named.append((name if used[name] == 1 else f"{name}~{used[name]}", module))
+    return named
 
 
 class Names:
@@ -108,23 +108,26 @@ class Names:
         """Return the tensors that have a variable of their own."""
         return self._plain
 
-    def _add_modules(self, found: list[tuple[str, torch.nn.Module]]) -> None:
-        walked = [each for name, root in found if (each := _walked(name, root)) is not None]
+    def _add_modules(self, named: list[tuple[str, torch.nn.Module]]) -> None:
+        walked = [each for name, root in named if (each := _walked(name, root)) is not None]
         inner = {id(module) for each in walked for path, module in each.modules if path}
         roots = [each for each in walked if id(each.root) not in inner]
-        weighty = sum(each.weighty for each in roots)
-        for name, root, modules, held, has_weights in roots:
-            bare = weighty <= 1 and has_weights
-            prefix = "" if bare else name + "."
-            for path, module in modules:
-                own = prefix + path if path else (type(root).__name__ if bare else name)
-                self.modules.setdefault(id(module), own)
-            for path, tensor in held:
-                self.tensors.setdefault(id(tensor), prefix + path)
-                if isinstance(tensor, torch.nn.Parameter):
-                    self.parameters.setdefault(prefix + path, tensor)
-            self._calls.append(name)
-            self.roots.append((prefix, root))  # identities are good while their objects live
+        only_one = sum(each.weighty for each in roots) <= 1
+        for each in roots:
+            self._add_root(each, bare=only_one and each.weighty)
+
+    def _add_root(self, walked: Walked, bare: bool) -> None:
+        """Name what is in a module; ``bare``: without the name of its variable."""
+        prefix = "" if bare else walked.name + "."
+        for path, module in walked.modules:
+            own = type(module).__name__ if bare else walked.name
+            self.modules.setdefault(id(module), prefix + path if path else own)
+        for path, tensor in walked.held:
+            self.tensors.setdefault(id(tensor), prefix + path)
+            if isinstance(tensor, torch.nn.Parameter):
+                self.parameters.setdefault(prefix + path, tensor)
+        self._calls.append(walked.name)
+        self.roots.append((prefix, walked.root))  # identities are good while their objects live
 
     def each_module(self) -> Iterator[tuple[torch.nn.Module, str]]:
         """Yield every module that has a path, with it."""
@@ -134,13 +137,13 @@ class Names:
 
     def spellings(self, name: str) -> tuple[str, ...]:
         """Return a parameter's or module's name with and without its model's variable."""
-        found = [name]
+        names = [name]
         for called, (prefix, _) in zip(self._calls, self.roots, strict=True):
             if not prefix:
-                found.append(f"{called}.{name}")
+                names.append(f"{called}.{name}")
             elif name.startswith(prefix):
-                found.append(name.removeprefix(prefix))
-        return tuple(found)
+                names.append(name.removeprefix(prefix))
+        return tuple(names)
 
     def tensor(self, tensor: torch.Tensor) -> str:
         """Return the name of a tensor, or ''."""
@@ -150,9 +153,9 @@ class Names:
         """Return the path of the innermost of ``calls`` (innermost first), or ''."""
         if not calls:
             return ""
-        found = self.modules.get(id(calls[0]))
-        if found is not None:
-            return str(found)
+        path = self.modules.get(id(calls[0]))
+        if path is not None:
+            return str(path)
         for path, module in calls[-1].named_modules():
             if module is calls[0] and path:
                 return str(path)

@@ -7,16 +7,14 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine.explain import cut_off, leaf
+from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.forward.calls import Call
-from gradrepl.engine.forward.flow import History
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory.owners import GRADIENT, Owners
 from gradrepl.engine.memory.remembered import Known
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures, hooks
-from gradrepl.engine.tensor.histogram import histogram
 from gradrepl.engine.tensor.names import Names
 from gradrepl.model import Input, OpRef, Tensor
 
@@ -48,10 +46,10 @@ def _everything(tensor: torch.Tensor, expression: str, session: Session, place: 
         names=tuple(_names(tensor, owners)),
         kind=type(tensor).__name__,
         memory_format=_memory_format(tensor),
-        histogram=histogram(tensor),
+        histogram=figures.histogram(tensor),
         leaf_why=_refused(tensor)
         or _gradient_of(tensor, owners)
-        or leaf.leaf(tensor, history, recorder.cuts.of(tensor), writer, shared),
+        or no_gradient.explain_leaf(tensor, history, recorder.cuts.of(tensor), writer, shared),
         grad_state=state,
         grad_why=reason,
         retains_grad=bool(tensor.retains_grad),
@@ -84,27 +82,22 @@ def writer_of(tensor: torch.Tensor, session: Session) -> Call | None:
     number = _sequence(tensor)
     if number is None or number >= nodes.NO_SEQUENCE:
         return None
-    found: Call | None = session.recorder.op_of(number)
-    return found
-
-
-def history_of(tensor: torch.Tensor, session: Session) -> History:
-    """Return what recorded ops did with ``tensor``."""
-    return session.recorder.flow.of(tensor)
+    call: Call | None = session.recorder.op_of(number)
+    return call
 
 
 def gradient(tensor: torch.Tensor, name: str, session: Session, place: Place) -> tuple[str, str]:
     """Return the state of ``.grad`` ('none' where there is none) and a sentence about it."""
-    found = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
-    if found is not None:
-        state, _ = leaf.state_of(found)
-        said = {"zero": "all of it is zero.", "nan": "it has nan.", "inf": "it has inf."}
-        return state, said.get(state, "")
+    grad = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
+    if grad is not None:
+        state, _ = no_gradient.state_of(grad)
+        reasons = {"zero": "all of it is zero.", "nan": "it has nan.", "inf": "it has inf."}
+        return state, reasons.get(state, "")
     backward = getattr(place.event, "backward", None)
     names = session.names(place.frame)
     other = next(_leaves_with_grad(names, tensor), "") if backward is None else ""
-    became = cut_off.told(tensor, session.recorder.flow)
-    return "none", leaf.no_grad(tensor, name, other, backward, became)
+    became = no_gradient.explain_cut(tensor, session.recorder.flow)
+    return "none", no_gradient.explain_no_grad(tensor, name, other, backward, became)
 
 
 def _leaves_with_grad(names: Names, apart: torch.Tensor) -> Iterator[str]:
@@ -152,8 +145,8 @@ def _storage(tensor: torch.Tensor, session: Session) -> str:
 
 def _names(tensor: torch.Tensor, owners: Owners) -> list[str]:
     """Return all names of ``tensor``, the shortest first."""
-    found = {each.name for each in owners.tensors if each.value is tensor}
-    return sorted(found, key=lambda name: (len(name), name))[:LISTED]
+    names = {each.name for each in owners.tensors if each.value is tensor}
+    return sorted(names, key=lambda name: (len(name), name))[:LISTED]
 
 
 def _refused(tensor: torch.Tensor) -> str:
@@ -167,8 +160,8 @@ def _refused(tensor: torch.Tensor) -> str:
 
 def _gradient_of(tensor: torch.Tensor, owners: Owners) -> str:
     """Say that ``tensor`` is some tensor's gradient, where it is and has no graph."""
-    found = (e.name for e in owners.tensors if e.owner == GRADIENT and e.value is tensor)
-    name = next(found, "") if facts.is_leaf(tensor) and not tensor.requires_grad else ""
+    gradients = (e.name for e in owners.tensors if e.owner == GRADIENT and e.value is tensor)
+    name = next(gradients, "") if facts.is_leaf(tensor) and not tensor.requires_grad else ""
     return name and (
         f"a leaf: it is {name}, and gradients have no graph of their own unless backward() was "
         "given create_graph=True."
@@ -176,13 +169,13 @@ def _gradient_of(tensor: torch.Tensor, owners: Owners) -> str:
 
 
 def _sharing(tensor: torch.Tensor, owners: Owners) -> list[tuple[str, torch.Tensor]]:
-    """Return the other tensors in reach that live in the same storage, each by one name."""
+    """Return the other tensors in scope that share its storage, each by one name."""
     key = storage_key(tensor)
-    found: dict[int, tuple[str, torch.Tensor]] = {}
+    sharing: dict[int, tuple[str, torch.Tensor]] = {}
     for each in owners.tensors:
         if key is not None and each.value is not tensor and storage_key(each.value) == key:
-            found.setdefault(id(each.value), (each.name, each.value))
-    return list(found.values())
+            sharing.setdefault(id(each.value), (each.name, each.value))
+    return list(sharing.values())
 
 
 def _inputs(tensor: torch.Tensor, names: Names) -> Iterator[Input]:

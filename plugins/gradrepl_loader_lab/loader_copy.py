@@ -1,25 +1,15 @@
-"""Copies of a loader, tried out in real worker processes that leave nothing behind."""
+"""Copies of a loader, to be tried out."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import sampler as samplers
 
-from gradrepl.engine import torch_private
-from gradrepl.engine.code.patches import passes
-from gradrepl.engine.data import generators, order
-
-worker_signals: Any = torch_private.worker_signals
-END = object()
-"""In the place of a batch: there is none any more."""
+from gradrepl.engine.data import order
 
 
 def copy_of(loader: Any, workers: int, **more: Any) -> DataLoader[Any]:
@@ -87,48 +77,3 @@ def exact_copy(loader: Any) -> DataLoader[Any]:
     else:
         settings["batch_sampler"] = order.own(loader.batch_sampler, loader)
     return _made(loader, settings)
-
-
-@passes
-def next_batch(iterator: Any) -> Any:
-    """Return the next batch, or END; Ctrl-C is meant for what is waited for here."""
-    return next(iterator, END)
-
-
-@contextmanager
-def running(loader: Any, original: Any) -> Iterator[Any]:
-    """Iterate over a copy; afterwards its workers are gone, and all is as it was.
-
-    Torch sets a handler of SIGCHLD for the first workers of a process: it is taken away again.
-    """
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGCHLD) if main else None
-    was_set = worker_signals._SIGCHLD_handler_set
-    iterator: Any = None
-    with generators.aside(generators.of_loader(original)), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            iterator = iter(loader)
-            yield iterator
-        except KeyboardInterrupt:
-            _kill(iterator)
-            raise
-        finally:
-            workers = getattr(iterator, "_workers", [])
-            if workers:
-                iterator._shutdown_workers()
-            for each in workers:
-                each.join(5)
-            if main and not was_set:
-                signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
-                worker_signals._SIGCHLD_handler_set = was_set
-
-
-def _kill(iterator: Any) -> None:
-    """End the workers at once: one of them may hang, and torch waits for seconds."""
-    workers = getattr(iterator, "_workers", [])
-    if workers:
-        worker_signals._remove_worker_pids(id(iterator))  # else torch raises that they were killed
-        iterator._worker_pids_set = False
-        for each in workers:
-            each.kill()
