@@ -10,32 +10,16 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES = {
-    "Aborted": "gradrepl.errors",
-    "AutogradError": "gradrepl.errors",
-    "ConditionError": "gradrepl.errors",
-    "ConfigError": "gradrepl.errors",
-    "GradreplError": "gradrepl.errors",
-    "LinkError": "gradrepl.errors",
-    "RefusedError": "gradrepl.errors",
-    "StateError": "gradrepl.errors",
-    "TargetError": "gradrepl.errors",
-    "UsageError": "gradrepl.errors",
-    "PluginError": "gradrepl.errors",
-    "embed": "gradrepl.guest.api",
-    "hookimpl": "gradrepl.hookspecs",
-    "listen": "gradrepl.guest.api",
-    "load_ipython_extension": "gradrepl.line_commands",
-    "pm": "gradrepl.guest.api",
-    "post_mortem": "gradrepl.guest.api",
-    "run": "gradrepl.guest.api",
-    "runcall": "gradrepl.guest.api",
-    "runeval": "gradrepl.guest.api",
-    "set_trace": "gradrepl.guest.api",
-    "trace": "gradrepl.traced",
-    "unload_ipython_extension": "gradrepl.line_commands",
-    "watch": "gradrepl.traced",
+_NAMES = {
+    "errors": "Aborted AutogradError ConditionError ConfigError GradreplError LinkError PluginError"
+    " RefusedError StateError TargetError UsageError",
+    "guest.api": "embed listen pm post_mortem run runcall runeval set_trace",
+    "hookspecs": "hookimpl",
+    "line_commands": "load_ipython_extension unload_ipython_extension",
+    "traced": "trace watch",
 }
+"""By module."""
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = ["__version__", *_MODULES]  # built from the table above
 
@@ -43,7 +27,7 @@ __all__ = ["__version__", *_MODULES]  # built from the table above
 def __getattr__(name: str) -> Any:
     """Load the module that has ``name`` when somebody asks for it."""
     if name in _MODULES:
-        return getattr(import_module(_MODULES[name]), name)
+        return getattr(import_module(f"gradrepl.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'gradrepl' has no attribute '{name}'")
 
 

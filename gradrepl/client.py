@@ -11,6 +11,7 @@ import signal
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.structs import replace
 
 from gradrepl import endpoint
@@ -61,7 +62,7 @@ def run(options: Options) -> int:
 
 def main() -> int:
     """Be the client that a stopped program has started on its terminal."""
-    here = endpoint.decoded(os.environ.pop(endpoint.VARIABLE))
+    here = msgspec.json.decode(os.environ.pop(endpoint.VARIABLE), type=endpoint.Endpoint)
     # When the program dies the shell takes the terminal back: we must still put it in order.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     for number in (here.link, here.input, *here.outputs):

@@ -2,12 +2,18 @@
 project's ``pyproject.toml``, ``GRADREPL_*`` in the environment, the command line.
 
 What would run code (``plugins``, ``commands``) is taken from a project only when it is trusted:
-see :mod:`gradrepl.trust`.
+``gradrepl trust``, in the files as they are; when one changes, it must be given anew.
+
+``gradreplrc`` in the configuration folder holds lines that are run before the first prompt of
+every session. A project's own ``.gradreplrc`` is run only when it is trusted: a folder that was
+merely cloned runs nothing.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import locale
 import os
 import sys
@@ -16,36 +22,24 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec.structs import fields
-from platformdirs import user_config_path
+from platformdirs import user_config_path, user_state_path
 
-from gradrepl import trust
 from gradrepl.errors import ConfigError
-from gradrepl.launch import Options
+from gradrepl.launch import Options, Settings
 
 PREFIX = "GRADREPL_"
+RC = ".gradreplrc"
 OLD = {"face": "client"}
 """Settings that had another name."""
 RUNS_CODE = ("plugins", "commands")
 """Settings that a project may have only when it is trusted."""
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting there is; the comment of each is what ``config init`` writes beside it."""
+class Config(Settings, frozen=True, kw_only=True):
+    """Every setting there is."""
 
     client: Literal["auto", "tui", "repl"] = "auto"
-    theme: str = "dark"
-    color: bool = True
-    ascii: bool = False
-    plain: bool = False
-    keys: str = "default"
-    keymap: dict[str, str] = {}
-    device: str = ""
-    eager: bool = False
-    limits: dict[str, float] = {}
-    plugins: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
 
 
 HELP = {
@@ -63,6 +57,7 @@ HELP = {
     "block": "names of plugins not to load",
     "commands": "lines to run before the first prompt",
 }
+"""What each means, in the order in which they are shown; ``config init`` writes it beside it."""
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -122,7 +117,7 @@ def _tables() -> Iterator[tuple[str, dict[str, Any], bool]]:
     file = project()
     if file is not None and b"[tool.gradrepl" in _bytes(file):
         table = parsed(file).get("tool", {}).get("gradrepl", {})
-        yield f"{file} [tool.gradrepl]", table, trust.is_trusted(file)
+        yield f"{file} [tool.gradrepl]", table, is_trusted(file)
 
 
 def _bytes(file: Path) -> bytes:
@@ -155,7 +150,7 @@ def _checked(where: str, name: str, value: Any) -> Any:
     kinds = get_type_hints(Config)
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(kinds)}."
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(HELP)}."
         raise ConfigError(f"{where}: there is no setting '{name}'.", hint)
     try:
         return msgspec.convert(value, kinds[name])
@@ -182,7 +177,7 @@ def described(kind: Any) -> str:
 
 
 def _variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name in (*OLD, *(each.name for each in fields(Config))):
+    for name in (*OLD, *HELP):
         text = environment.get(PREFIX + name.upper())
         if text:
             yield OLD.get(name, name), text
@@ -218,26 +213,92 @@ def options() -> Options:
     """
     loaded = load()
     chosen, notes = loaded.config, loaded.ignored
-    if trust.waiting():
-        notes += (f"{trust.RC} here is not run: 'gradrepl trust' would let it.",)
-    return Options(
-        client="repl" if chosen.client == "repl" else "",
-        theme=chosen.theme,
-        color=chosen.color and not os.environ.get("NO_COLOR"),
-        ascii=chosen.ascii or not _speaks_utf8(),
-        plain=chosen.plain,
-        keys=chosen.keys,
-        keymap=chosen.keymap,
-        device=chosen.device,
-        eager=chosen.eager,
-        plugins=chosen.plugins,
-        blocked=chosen.block,
-        commands=(*trust.lines(), *chosen.commands),
-        limits=chosen.limits,
-        notes=notes,
-    )
+    if Path(RC).is_file() and not is_trusted(Path(RC)):
+        notes += (f"{RC} here is not run: 'gradrepl trust' would let it.",)
+    changed = {
+        "client": "repl" if chosen.client == "repl" else "",
+        "color": chosen.color and not os.environ.get("NO_COLOR"),
+        "ascii": chosen.ascii or not _speaks_utf8(),
+        "commands": (*start_up_lines(), *chosen.commands),
+    }
+    same = {name: getattr(chosen, name) for name in Settings.__struct_fields__}
+    return Options(**{**same, **changed}, blocked=chosen.block, notes=notes)
 
 
 def _speaks_utf8() -> bool:
     encoding = getattr(sys.stdout, "encoding", None) or locale.getpreferredencoding(False)
     return encoding.lower().replace("-", "") == "utf8"
+
+
+# -- start-up files, and which projects may run code ----------------------------------------------
+
+
+def _store() -> Path:
+    return user_state_path("gradrepl") / "trusted.json"
+
+
+def _known() -> dict[str, str]:
+    try:
+        known = json.loads(_store().read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _digest(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def is_trusted(file: Path) -> bool:
+    """Has the user said that this file, as it is now, may run code?"""
+    digest = _digest(file)
+    return bool(digest) and _known().get(str(file.resolve())) == digest
+
+
+def trust(folder: Path) -> list[Path]:
+    """Trust the start-up file and the settings of a project, as they are; return the files.
+
+    Raises:
+        ConfigError: there are none, or it cannot be remembered.
+    """
+    files = [file for file in (folder / RC, folder / "pyproject.toml") if file.is_file()]
+    if not files:
+        raise ConfigError(f"there is neither {RC} nor pyproject.toml in '{folder}'.")
+    _remember(_known() | {str(file.resolve()): _digest(file) for file in files})
+    return files
+
+
+def untrust(folder: Path) -> None:
+    """Take the trust in a project back.
+
+    Raises:
+        ConfigError: it cannot be remembered.
+    """
+    gone = folder.resolve()
+    _remember({name: of for name, of in _known().items() if Path(name).parent != gone})
+
+
+def _remember(known: dict[str, str]) -> None:
+    store = _store()
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        new = store.with_suffix(".new")
+        new.write_text(json.dumps(known, indent=1))
+        os.replace(new, store)
+    except OSError as error:
+        raise ConfigError(f"'{store}' cannot be written: {error.strerror}.") from None
+
+
+def start_up_lines() -> tuple[str, ...]:
+    """Return the lines of the user's start-up file, then those of this folder's, if trusted."""
+    lines: list[str] = []
+    for file in (user_config_path("gradrepl") / "gradreplrc", Path(RC)):
+        if file.is_file() and (file.name != RC or is_trusted(file)):
+            try:
+                lines += file.read_text().splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"{file} cannot be read: {error}.") from None
+    return tuple(line for line in lines if line.strip() and not line.lstrip().startswith("#"))

@@ -39,20 +39,6 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Descriptor to which the program's standard input is written."""
 
 
-def encoded(endpoint: Endpoint) -> str:
-    """Return ``endpoint`` as JSON."""
-    return msgspec.json.encode(endpoint).decode()
-
-
-def decoded(text: str | bytes) -> Endpoint:
-    """Return the endpoint that ``encoded`` wrote.
-
-    Raises:
-        msgspec.MsgspecError: it is not one.
-    """
-    return msgspec.json.decode(text, type=Endpoint)
-
-
 # -- the folder of those who listen --------------------------------------------------------------
 
 
@@ -89,7 +75,7 @@ def listening() -> list[Endpoint]:
     known = []
     for file in sorted(folder().glob("*.json")):
         try:
-            endpoint = decoded(file.read_bytes())
+            endpoint = msgspec.json.decode(file.read_bytes(), type=Endpoint)
         except (OSError, msgspec.MsgspecError):
             continue
         if alive(endpoint.pid):

@@ -9,7 +9,6 @@ import re
 import resource
 import subprocess
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,21 +27,31 @@ KEPT = 1 << 18
 """Bytes of output that are remembered."""
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What both the settings and the command line say; ``config.HELP`` tells what each means."""
+
+    theme: str = "dark"
+    color: bool = True
+    ascii: bool = False
+    plain: bool = False
+    keys: str = "default"
+    keymap: dict[str, str] = {}
+    device: str = ""
+    eager: bool = False
+    limits: dict[str, float] = {}
+    plugins: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+class Options(Settings, frozen=True, kw_only=True):
     """What was asked for on the command line; every client gets the same."""
 
     target: str = ""
     """A script's path, a module's name, or empty for an interactive session."""
     args: tuple[str, ...] = ()
     module: bool = False
-    device: str = ""
-    """What ``:to`` takes when no device is said; the program is not moved."""
-    plugins: tuple[str, ...] = ()
-    """Files of plugins to load besides those that are installed."""
     blocked: tuple[str, ...] = ()
     """Names of plugins not to load."""
-    commands: tuple[str, ...] = ()
-    """Typed lines to run before the first prompt (``-c``)."""
     stdin: str = "tty"
     """'tty', 'lines' or 'asked': how the debuggee reads its standard input."""
     output: str = "inherit"
@@ -56,21 +65,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     what the engine imports."""
     client: str = ""
     """'tui', 'repl' or 'batch'; empty to choose by the terminal."""
-    plain: bool = False
     json: bool = False
-    ascii: bool = False
-    color: bool = True
-    theme: str = "dark"
-    keys: str = "default"
-    """The preset of the screen's keys."""
-    keymap: dict[str, str] = {}
-    """Keys by id, over the preset."""
-    limits: dict[str, float] = {}
-    """Limits of the verdicts on gradients, by name."""
     notes: tuple[str, ...] = ()
     """Sentences to say at the start: settings that were not used."""
-    eager: bool = False
-    """``torch.compile`` compiles nothing, wherever the program calls it."""
     listens: bool = False
     """Run it normally, and let clients attach."""
     address: str = ""
@@ -238,75 +235,47 @@ class Streams:
         del self._outputs[descriptor]
 
 
-class Debuggee:
-    """One process with the engine in it. Start it inside a running event loop."""
+def start(options: Options, path: str, token: str, ends: Streams) -> subprocess.Popen[bytes]:
+    """Start a process with the engine in it; ``ends`` gets our ends of its streams.
 
-    def __init__(
-        self,
-        options: Options,
-        path: str,
-        token: str,
-        on_output: Callable[[str, bytes], None] = lambda stream, data: None,
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.streams = Streams(on_output)
-        self.ended: asyncio.Future[int] = self._loop.create_future()
-        """How it ended, as in ``subprocess``: negative for a signal."""
-        self._process = self._start(options, path, token)
-        self.pid = self._process.pid
-        threading.Thread(target=self._reap, name="gradrepl-reap", daemon=True).start()
-
-    def signal(self, number: int) -> None:
-        """Send a signal, unless the process is over."""
-        if not self.ended.done():
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def _start(self, options: Options, path: str, token: str) -> subprocess.Popen[bytes]:
-        ours: list[int] = []
-        streams: list[int | None] = [None, None, None]
-        if options.stdin == "asked":
-            streams[0], feeding = os.pipe()
-            self.streams.write_to(feeding)
-        if options.output == "piped":
-            for index, name in ((1, "stdout"), (2, "stderr")):
-                read, streams[index] = os.pipe()
-                self.streams.read_from(read, name)
-            ours = [os.dup(number) for number in (0, 1, 2)]
-        keep = self.streams.outputs
-        setup = {
-            "socket": path,
-            "token": token,
-            "stdin": options.stdin,
-            "keep": keep,
-            "fallback": ours,
-            "warm": not options.target,
-            "eager": options.eager,
-        }
-        try:
-            with large_stack():
-                return subprocess.Popen(
-                    [options.python, *options.engine],
-                    stdin=streams[0],
-                    stdout=streams[1],
-                    stderr=streams[2],
-                    pass_fds=[*keep, *ours],
-                    env={**os.environ, VARIABLE: json.dumps(setup)},
-                )
-        except OSError as error:
-            raise TargetError(
-                f"'{options.python}' cannot be started: {error.strerror}.", "Is it a Python?"
-            ) from None
-        finally:
-            for descriptor in [*ours, *streams]:
-                if descriptor is not None:
-                    os.close(descriptor)
-
-    def _reap(self) -> None:
-        code = self._process.wait()
-        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
-            self._loop.call_soon_threadsafe(self._set_ended, code)
-
-    def _set_ended(self, code: int) -> None:
-        if not self.ended.done():
-            self.ended.set_result(code)
+    Raises:
+        TargetError: the Python of ``options`` cannot be started.
+    """
+    ours: list[int] = []
+    streams: list[int | None] = [None, None, None]
+    if options.stdin == "asked":
+        streams[0], feeding = os.pipe()
+        ends.write_to(feeding)
+    if options.output == "piped":
+        for index, name in ((1, "stdout"), (2, "stderr")):
+            read, streams[index] = os.pipe()
+            ends.read_from(read, name)
+        ours = [os.dup(number) for number in (0, 1, 2)]
+    keep = ends.outputs
+    setup = {
+        "socket": path,
+        "token": token,
+        "stdin": options.stdin,
+        "keep": keep,
+        "fallback": ours,
+        "warm": not options.target,
+        "eager": options.eager,
+    }
+    try:
+        with large_stack():
+            return subprocess.Popen(
+                [options.python, *options.engine],
+                stdin=streams[0],
+                stdout=streams[1],
+                stderr=streams[2],
+                pass_fds=[*keep, *ours],
+                env={**os.environ, VARIABLE: json.dumps(setup)},
+            )
+    except OSError as error:
+        raise TargetError(
+            f"'{options.python}' cannot be started: {error.strerror}.", "Is it a Python?"
+        ) from None
+    finally:
+        for descriptor in [*ours, *streams]:
+            if descriptor is not None:
+                os.close(descriptor)

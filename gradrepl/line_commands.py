@@ -7,7 +7,7 @@ Nothing is armed, and no process is started, but by ``bw``.
 from __future__ import annotations
 
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from gradrepl import draw, model, protocol
 from gradrepl.commands.registry import Command, split_word
@@ -101,20 +101,7 @@ def _done(line: str, stack: list[FrameType]) -> model.Record:
 # -- IPython ------------------------------------------------------------------------------------
 
 
-class Shell(Protocol):
-    """What we need of IPython's shell."""
-
-    user_ns: dict[str, Any]
-    compile: Any
-
-    def transform_cell(self, cell: str) -> str:
-        """Return the cell as plain Python."""
-
-    def register_magic_function(self, func: Any, magic_kind: str, magic_name: str) -> None:
-        """Take in a magic."""
-
-
-def load_ipython_extension(shell: Shell) -> None:
+def load_ipython_extension(shell: Any) -> None:
     """Register the magics."""
     magics = Magics(shell)
     shell.register_magic_function(magics.grad, "line_cell", "grad")
@@ -130,7 +117,7 @@ def unload_ipython_extension(shell: Any) -> None:
 class Magics:
     """The magics of one shell."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Any) -> None:
         self._shell = shell
 
     def grad(self, line: str, cell: str | None = None) -> None:

@@ -15,8 +15,7 @@ import threading
 from typing import Any
 
 from gradrepl import draw, model
-from gradrepl.commands.attach import converse
-from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.conversation import Conversation, converse
 from gradrepl.commands.registry import PROMPTS
 from gradrepl.endpoint import Endpoint
 from gradrepl.engine.stopping.gate import Gate

@@ -23,8 +23,8 @@ class Pdb(pdb.Pdb):
 
         List the words that gradrepl adds.
         """
-        mine = [word for word in known() if hasattr(self, f"do_{word}")]
-        self.message("gradrepl adds: " + ", ".join(mine))
+        words = [word for word in known() if hasattr(self, f"do_{word}")]
+        self.message("gradrepl adds: " + ", ".join(words))
         self.message("A word that names a variable here is Python; ':word' is always the word.")
 
     def precmd(self, line: str) -> str:

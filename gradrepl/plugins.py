@@ -11,17 +11,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib import util
 from importlib.abc import MetaPathFinder
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType
 from typing import Any
 
-import msgspec
 import platformdirs
 import pluggy
+from msgspec.structs import replace
 
 from gradrepl import draw, hookspecs
 from gradrepl.draw.ink import Line
@@ -30,24 +31,24 @@ from gradrepl.model import PluginInfo, Record
 
 GROUP = "gradrepl"
 FOREIGN = {
-    "face": ("torch",),
-    "debuggee": ("textual", "prompt_toolkit"),
+    "client": ("torch",),
+    "program": ("textual", "prompt_toolkit"),
 }
 """What a plugin must not import where: the half of the other process does."""
 
 
 class Plugins:
-    """The plugins of this process; ``side`` is 'face' or 'debuggee'."""
+    """The plugins of this process; ``side`` is 'client' or 'program'."""
 
     def __init__(self, side: str) -> None:
         self.side = side
         self.rows: dict[str, PluginInfo] = {}
         self.taken: set[str] = set()
-        """Those whose words and screens are in a face's tables already."""
+        """Those whose words and screens are in a client's tables already."""
         self.tell: Callable[[str], None] = lambda sentence: None
         """Where a sentence about a plugin that fails goes."""
         self.on_disabled: Callable[[str], None] = lambda name: None
-        """Takes out of a face's tables what the plugin had put there."""
+        """Takes out of a client's tables what the plugin had put there."""
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
 
@@ -58,33 +59,36 @@ class Plugins:
         for name, origin, make, version in _found(files):
             if name in self.rows:
                 continue
+            row = PluginInfo(name=name, origin=origin, version=version, side=self.side)
+            self.rows[name] = row
             if name in blocked:
-                self.rows[name] = PluginInfo(name=name, origin=origin, version=version,
-                                             side=self.side, state="blocked")  # fmt: skip
+                self.rows[name] = replace(row, state="blocked")
                 continue
             try:
                 with _kept_out(*FOREIGN[self.side]):
                     plugin = make()
                 self.register(plugin, name, origin, version)
             except Exception as error:  # a stranger's code
-                self.rows[name] = PluginInfo(name=name, origin=origin, version=version,
-                                             side=self.side)  # fmt: skip
                 self.disable(name, error, "its import")
 
     def register(self, plugin: Any, name: str, origin: str = "", version: str = "") -> None:
         """Take ``plugin`` in: a module, or an object, with hooks."""
         self._manager.register(plugin, name)
-        callers = self._manager.get_hookcallers(plugin) or []
+        hooks = sorted(each.name for each in self._manager.get_hookcallers(plugin) or ())
+        named = [word for word in dir(plugin) if word.startswith("gradrepl_")]
         unknown = [
-            word for word in dir(plugin)
-            if word.startswith("gradrepl_") and not hasattr(hookspecs, word)
-            and callable(getattr(plugin, word, None))
-        ]  # fmt: skip
+            word
+            for word in named
+            if not hasattr(hookspecs, word) and callable(getattr(plugin, word, None))
+        ]
         self.rows[name] = PluginInfo(
-            name=name, origin=origin, version=version, side=self.side,
-            hooks=tuple(sorted(caller.name.removeprefix("gradrepl_") for caller in callers)),
+            name=name,
+            origin=origin,
+            version=version,
+            side=self.side,
+            hooks=tuple(hook.removeprefix("gradrepl_") for hook in hooks),
             problem=f"there is no hook {unknown[0]}" if unknown else "",
-        )  # fmt: skip
+        )
 
     def files(self) -> Iterator[str]:
         """Yield the file of each plugin that is a module, or the folder of one that has several."""
@@ -106,18 +110,23 @@ class Plugins:
             GradreplError: a plugin says that something is wrong or not possible.
         """
         for each in getattr(self._manager.hook, hook).get_hookimpls():
-            name = each.plugin_name
-            try:
-                found = each.function(*(given[word] for word in each.argnames))
-                if isinstance(found, Iterator):
-                    found = list(found)
-            except GradreplError:
-                raise
-            except Exception as error:  # a stranger's code
-                self.disable(name, error, hook)
-                continue
-            if found is not None:
-                yield name, found
+            result = None
+            with self._guarded(each.plugin_name, hook):
+                result = each.function(*(given[word] for word in each.argnames))
+                if isinstance(result, Iterator):
+                    result = list(result)
+            if result is not None:
+                yield each.plugin_name, result
+
+    @contextmanager
+    def _guarded(self, name: str, where: str) -> Iterator[None]:
+        """Run a plugin's code: what it raises disables it, but for what the user got wrong."""
+        try:
+            yield
+        except GradreplError:
+            raise
+        except Exception as error:  # a stranger's code
+            self.disable(name, error, where)
 
     def notify(self, hook: str, **given: Any) -> None:
         """Call a hook of those that only look on."""
@@ -132,37 +141,28 @@ class Plugins:
         """
         results = []
         for name, waiting in self.call(hook, **given):
-            try:
-                result = await waiting
-            except GradreplError:
-                raise
-            except Exception as error:  # a stranger's code
-                self.disable(name, error, hook)
-                continue
-            if result is not None:
-                results.append(result)
-        return results
+            with self._guarded(name, hook):
+                results.append(await waiting)
+        return [result for result in results if result is not None]
 
     def drawn(self, record: Record, look: draw.Look) -> list[Line] | None:
         """Return ``record`` as lines of (text, role), if a plugin brings its drawing."""
         for name, drawings in self.call("gradrepl_drawings"):
-            found = drawings.get(type(record))
-            if found is None:
+            draw_record = drawings.get(type(record))
+            if draw_record is None:
                 continue
             try:
-                return list(found(record, look))
+                return list(draw_record(record, look))
             except Exception as error:  # a stranger's code
                 self.disable(name, error, f"the drawing of {type(record).__name__}")
         return None
 
     def flat(self, hook: str, **given: Any) -> Iterator[tuple[str, Any]]:
         """Yield (plugin, item) for each item of what each plugin returned."""
-        for name, found in self.call(hook, **given):
-            try:
-                items = list(found)
-            except TypeError as error:
-                self.disable(name, error, hook)
-                continue
+        for name, result in self.call(hook, **given):
+            items: list[Any] = []
+            with self._guarded(name, hook):
+                items = list(result)
             for item in items:
                 yield name, item
 
@@ -170,14 +170,12 @@ class Plugins:
         """Take a plugin out because of ``error``, and say so."""
         if self._manager.has_plugin(name):
             self._manager.unregister(name=name)
-        said = f"{type(error).__name__}: {error}".strip(": ")
+        message = f"{type(error).__name__}: {error}".strip(": ")
         lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
         last = next((each for each in reversed(lines) if _theirs(each[0])), None)
         place = f" ({Path(last[0]).name}:{last[1]})" if last is not None else ""
-        problem = f"{where} raised {said}{place}"
-        self.rows[name] = msgspec.structs.replace(
-            self.rows[name], state="disabled", problem=problem
-        )
+        problem = f"{where} raised {message}{place}"
+        self.rows[name] = replace(self.rows[name], state="disabled", problem=problem)
         self.on_disabled(name)
         self.tell(f"the plugin '{name}' is disabled: {problem}.")
 
@@ -189,22 +187,18 @@ def _theirs(file: str) -> bool:
 def _found(files: Sequence[str]) -> Iterator[tuple[str, str, Callable[[], Any], str]]:
     """Yield (name, where from, what loads it, version) of every plugin there is."""
     for file in files:
-        yield _stem(file), file, lambda file=file: _module(Path(file)), ""  # type: ignore[misc]
+        yield _stem(file), file, partial(_module, Path(file)), ""
     folder = platformdirs.user_config_path("gradrepl") / "plugins"
     for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
-        yield _stem(path), str(path), lambda path=path: _module(path), ""  # type: ignore[misc]
+        yield _stem(path), str(path), partial(_module, path), ""
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         dist = point.dist
         origin, version = (dist.name, dist.version) if dist is not None else ("", "")
-        yield point.name, origin, lambda point=point: _loaded(point), version  # type: ignore[misc]
+        yield point.name, origin, point.load, version
 
 
 def _stem(file: str | Path) -> str:
     return Path(file).stem.removeprefix("gradrepl_")
-
-
-def _loaded(point: EntryPoint) -> Any:
-    return point.load()
 
 
 def _module(path: Path) -> ModuleType:
@@ -257,7 +251,7 @@ def _kept_out(*packages: str) -> Iterator[None]:
 _here: Plugins | None = None
 
 
-def here(side: str = "face") -> Plugins:
+def here(side: str = "client") -> Plugins:
     """Return the plugins of this process; none is loaded by asking."""
     global _here
     if _here is None:

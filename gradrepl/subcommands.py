@@ -18,9 +18,9 @@ from shlex import quote
 from typing import Any
 
 import platformdirs
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
-from gradrepl import __version__, arguments, client, config, endpoint, trust
+from gradrepl import __version__, client, config, endpoint
 from gradrepl.endpoint import Endpoint
 from gradrepl.errors import ConfigError, StateError
 from gradrepl.launch import Options
@@ -31,25 +31,32 @@ QUIET = 0.1
 """Seconds after which what came is taken for one key."""
 
 
-def run(word: str, asked: dict[str, Any]) -> int:
+Parsers = tuple[ArgumentParser, dict[str, ArgumentParser]]
+"""What stands before a script, and the subcommands."""
+
+
+def run(word: str, asked: dict[str, Any], options: Options | None, parsers: Parsers) -> int:
     """Do what the subcommand ``word`` says, with what is ``asked`` of it; return the exit code.
 
     Raises:
         GradreplError: it cannot be done.
     """
     match word:
-        case "attach":
-            return attach(arguments.options(asked))
+        case "attach" if options is not None:
+            return attach(options)
         case "config":
             CONFIG[asked["word"]]()
+        case "trust" if asked["off"]:
+            config.untrust(Path.cwd() / asked["folder"])
         case "trust":
-            _trust(Path.cwd() / asked["folder"], off=asked["off"])
+            for file in config.trust(Path.cwd() / asked["folder"]):
+                print(f"{file} may run code in sessions started in its folder, as it is now.")
         case "doctor":
             print("\n".join(report()))
         case "keys":
             press_keys()
         case "completion":
-            print(completion(asked["shell"]))
+            print(completion(asked["shell"], *parsers))
     return 0
 
 
@@ -95,9 +102,9 @@ def listed(known: list[Endpoint]) -> str:
 
 def _show() -> None:
     loaded = config.load()
-    for each in fields(config.Config):
-        source = loaded.sources.get(each.name, "default")
-        print(f"{each.name} = {written(getattr(loaded.config, each.name))}  # {source}")
+    for name in config.HELP:
+        source = loaded.sources.get(name, "default")
+        print(f"{name} = {written(getattr(loaded.config, name))}  # {source}")
     for sentence in loaded.ignored:
         print(f"# {sentence}")
 
@@ -106,8 +113,8 @@ def _validate() -> None:
     loaded = config.load()
     from gradrepl.tui import keymaps
 
-    mine = loaded.config
-    keymaps.chosen(mine.keys, mine.keymap, mine.plugins, mine.block)
+    chosen = loaded.config
+    keymaps.chosen(chosen.keys, chosen.keymap, chosen.plugins, chosen.block)
     if not loaded.sources:
         print("No settings to check: using defaults.")
         return
@@ -122,9 +129,8 @@ def _init() -> None:
     if file.exists():
         raise ConfigError(f"'{file}' exists already.", "'gradrepl config show' tells what it says.")
     lines = ["# Settings of gradrepl. What is commented out is the default.", ""]
-    for each in fields(config.Config):
-        default = written(getattr(config.Config(), each.name))
-        lines += [f"# {config.HELP[each.name]}", f"# {each.name} = {default}", ""]
+    for name, meaning in config.HELP.items():
+        lines += [f"# {meaning}", f"# {name} = {written(getattr(config.Config(), name))}", ""]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("\n".join(lines))
@@ -165,14 +171,6 @@ CONFIG = {
 }
 
 
-def _trust(folder: Path, *, off: bool) -> None:
-    if off:
-        trust.untrust(folder)
-        return
-    for file in trust.trust(folder):
-        print(f"{file} may run code in sessions started in its folder, as it is now.")
-
-
 # -- doctor -------------------------------------------------------------------------------------
 
 
@@ -188,7 +186,15 @@ def report() -> Iterator[str]:
     size = os.get_terminal_size(1) if os.isatty(1) else None
     yield f"terminal {f'{size.columns}x{size.lines}' if size else 'none'}"
     yield from (f"{name}={os.environ[name]}" for name in TERMINAL if name in os.environ)
-    here = (config.path().parent / "gradreplrc", Path(trust.RC))
+    yield from _settings()
+    yield from _plugins()
+    state = platformdirs.user_state_path("gradrepl")
+    writable = not state.exists() or os.access(state, os.W_OK)
+    yield f"state {state}{'' if writable else ' (cannot be written)'}"
+
+
+def _settings() -> Iterator[str]:
+    here = (config.path().parent / "gradreplrc", Path(config.RC))
     yield f"settings {config.path()}{'' if config.path().is_file() else ' (not there)'}"
     yield f"start-up files {', '.join(str(file) for file in here if file.is_file()) or 'none'}"
     try:
@@ -197,13 +203,6 @@ def report() -> Iterator[str]:
         yield from (f"! {sentence}" for sentence in loaded.ignored)
     except ConfigError as error:
         yield f"! {error}"
-    yield from _plugins()
-    state = platformdirs.user_state_path("gradrepl")
-    yield f"state {state}{'' if _writable(state) else ' (cannot be written)'}"
-
-
-def _writable(folder: Path) -> bool:
-    return not folder.exists() or os.access(folder, os.W_OK)
 
 
 def _version(name: str) -> str:
@@ -245,11 +244,11 @@ def _asked(program: str, what: str) -> list[str]:
 def _plugins() -> Iterator[str]:
     from gradrepl import plugins
 
-    loaded = plugins.Plugins("face")
+    loaded = plugins.Plugins("client")
     loaded.load()
     for row in loaded.rows.values():
-        said = f"plugin {row.name} {row.version} from {row.origin}: {row.state} {row.problem}"
-        yield said.rstrip()
+        line = f"plugin {row.name} {row.version} from {row.origin}: {row.state} {row.problem}"
+        yield line.rstrip()
 
 
 # -- keys ---------------------------------------------------------------------------------------
@@ -310,9 +309,8 @@ complete -o filenames -F _gradrepl gradrepl"""
 ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit"
 
 
-def completion(shell: str) -> str:
+def completion(shell: str, root: ArgumentParser, subcommands: dict[str, ArgumentParser]) -> str:
     """Return a script for ``shell``: files, subcommands, options, and what each takes."""
-    root, subcommands = arguments.parsers()
     if shell == "fish":
         return "\n".join(_fish(root, subcommands))
     cases = [f"            {word}) words={_words(each)};;" for word, each in subcommands.items()]

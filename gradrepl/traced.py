@@ -48,7 +48,7 @@ class _Shown:
     def _repr_html_(self) -> str | None:
         from gradrepl import plugins
 
-        here = plugins.here("debuggee")
+        here = plugins.here("program")
         here.load()
         made = here.call("gradrepl_html", shown=self._subject())
         return next((text for _, text in made), None)
@@ -61,7 +61,7 @@ def watch(model: nn.Module, stop: str = "", *, every: int = 1) -> Watch:
     """Watch the gradients of ``model``'s parameters from now on, in this process.
 
     ``stop``: where to stop besides, a breakpoint's condition: ``"nan"``, ``"verdict vanishing"``,
-    ``"norm > 10"``, ``"leaf fc1.weight"``; the face is that of ``set_trace()``. ``every``: only
+    ``"norm > 10"``, ``"leaf fc1.weight"``; the client is that of ``set_trace()``. ``every``: only
     every so many backwards are looked at. Of a condition, verdicts, leaves and missing gradients
     are those of this model; ``nan`` and ``norm`` hold wherever they occur. It ends with
     ``close()``, or with the ``with`` it stands in.
@@ -98,9 +98,9 @@ class Watch(_Shown):
                 raise
 
     def _arm(self, condition: c.Condition, text: str, frame: FrameType) -> None:
-        from gradrepl.engine.breaking import set_breakpoint
         from gradrepl.engine.code import frames
         from gradrepl.engine.health.model_watch import OWN, OwnCondition
+        from gradrepl.engine.running import set_breakpoint
         from gradrepl.engine.stopping.gate import Place
 
         stepper = self._session.stepper

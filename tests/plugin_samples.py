@@ -8,7 +8,7 @@ SAMPLES: list[model.Record] = [
     model.PluginList(rows=(
         model.PluginInfo(name="picture", version="0.1.0", origin="gradrepl",
                          hooks=("answer", "commands")),
-        model.PluginInfo(name="bad[/b]", origin="bad.py", side="debuggee", state="disabled",
+        model.PluginInfo(name="bad[/b]", origin="bad.py", side="program", state="disabled",
                          problem="gradrepl_stop raised ValueError: [/b] (bad.py:4)"),
     )),
     model.Table(title="rank 2", columns=("", "singular value"),
@@ -18,6 +18,6 @@ SAMPLES: list[model.Record] = [
         rows=(model.Finding(severity="error", what="y was overwritten [/b].", why="by add_",
                             do="Do not.",
                             site=model.Site(file="a.py", line=3, function="f", text="y += 1")),),
-        looked_at=("memory in reach",),
+        looked_at=("memory in scope",),
     ),
 ]  # fmt: skip

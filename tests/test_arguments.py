@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gradrepl import arguments, subcommands
+from gradrepl import cli, subcommands
 from gradrepl.cli import main
 from gradrepl.errors import UsageError
 
@@ -33,7 +33,7 @@ from gradrepl.errors import UsageError
     ],
 )
 def test_whose_a_word_is(line: str, asked: dict[str, Any]) -> None:
-    assert arguments.read(line.split()) == ("", asked)
+    assert cli.read(line.split()) == ("", asked)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_whose_a_word_is(line: str, asked: dict[str, Any]) -> None:
 def test_subcommands_with_options_before_and_behind(
     line: str, word: str, asked: dict[str, Any]
 ) -> None:
-    assert arguments.read(line.split()) == (word, asked)
+    assert cli.read(line.split()) == (word, asked)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_subcommands_with_options_before_and_behind(
 )
 def test_what_is_wrong_is_one_sentence_and_a_hint(line: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        arguments.read(line.split())
+        cli.read(line.split())
     assert str(caught.value) == said
     assert caught.value.hint
 
@@ -86,12 +86,12 @@ def test_a_file_with_the_name_of_a_subcommand_is_the_script(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").mkdir()
-    assert arguments.read(["config"])[0] == "config"
+    assert cli.read(["config"])[0] == "config"
     (tmp_path / "keys").touch()
-    assert arguments.read(["keys"]) == ("", {"target": "keys", "args": ()})
+    assert cli.read(["keys"]) == ("", {"target": "keys", "args": ()})
 
 
-@pytest.mark.parametrize("word", ["", *arguments.SUBCOMMANDS])
+@pytest.mark.parametrize("word", ["", *cli.SUBCOMMANDS])
 def test_help_of_each(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([word, "--help"] if word else ["--help"])
@@ -111,7 +111,7 @@ def test_help_of_each(word: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_bash_completes_files_options_and_words(tmp_path: Path, line: str, words: str) -> None:
     (tmp_path / "train.py").touch()
     typed = f"COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _gradrepl\n"
-    script = f"{subcommands.completion('bash')}\n{typed}echo ${{COMPREPLY[@]}}"
+    script = f"{subcommands.completion('bash', *cli.parsers())}\n{typed}echo ${{COMPREPLY[@]}}"
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
@@ -119,11 +119,11 @@ def test_bash_completes_files_options_and_words(tmp_path: Path, line: str, words
 
 
 def test_every_shell_gets_every_word_and_option() -> None:
-    root, parsers = arguments.parsers()
+    root, parsers = cli.parsers()
     words = [
         *parsers,
         *(name.lstrip("-") for each in root._actions for name in each.option_strings),
     ]
-    for shell in arguments.SHELLS:
-        script = subcommands.completion(shell)
+    for shell in cli.SHELLS:
+        script = subcommands.completion(shell, *cli.parsers())
         assert [word for word in words if word not in script] == []

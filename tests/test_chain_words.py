@@ -7,7 +7,7 @@ import pytest
 from chain_samples import PATH, SAMPLES
 
 from gradrepl import draw
-from gradrepl.commands.chain import ends_of_paths, two_expressions
+from gradrepl.commands.graphs import ends_of_paths, two_expressions
 from gradrepl.draw import Look
 from gradrepl.errors import UsageError
 

@@ -15,7 +15,7 @@ from gradrepl.commands import registry
 from gradrepl.commands.conversation import Conversation
 from gradrepl.commands.entry import fragment, needs_more, split_entries
 from gradrepl.commands.history import History
-from gradrepl.commands.registry import command, find, find_whole, split_word
+from gradrepl.commands.registry import command, find, split_word
 from gradrepl.commands.session import example_files
 from gradrepl.commands.table import COMMANDS, WORDS
 from gradrepl.draw.numbers import describe_exit
@@ -251,10 +251,10 @@ def test_a_command_may_have_a_name_of_two_words(monkeypatch):
         """Step two times COUNT."""
 
     monkeypatch.setitem(registry.WORDS, "step twice", twice.command)
-    assert find_whole("step", "twice 3") == (twice.command, "3")
-    assert find_whole("step", "twice") == (twice.command, "")
-    assert find_whole("step", "3") == (find("step"), "3")
-    assert find_whole("s", "") == (find("s"), "")
+    assert find("step", "twice 3") == (twice.command, "3")
+    assert find("step", "twice") == (twice.command, "")
+    assert find("step", "3") == (WORDS["step"], "3")
+    assert find("s", "") == (WORDS["s"], "")
     assert twice.command.usage == "step twice [COUNT]"
 
 
@@ -370,7 +370,7 @@ def test_examples_are_listed_with_their_first_lines():
 
 def test_find_raises_our_error():
     with pytest.raises(UsageError):
-        find("nothing-like-it")
+        find("nothing-like-it", "")
 
 
 # -- completion --------------------------------------------------------------------------------

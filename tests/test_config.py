@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gradrepl import arguments, config, trust
+from gradrepl import cli, config
 from gradrepl.errors import ConfigError
 from gradrepl.launch import Options
 from gradrepl.tui import keymaps
@@ -43,7 +43,7 @@ def run(*words: str) -> Any:
 
 
 def parse(argv: list[str]) -> Options:
-    return arguments.options(arguments.read(argv)[1])
+    return cli.options(cli.read(argv)[1])
 
 
 def test_four_places_in_rising_order(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,15 +112,15 @@ def test_the_start_up_file_of_a_project_runs_only_when_it_is_trusted(home: Path)
     assert found.commands == ("alias hi p 1", "p 4")
     assert len(found.notes) == 2
     assert all("gradrepl trust" in note for note in found.notes)
-    trust.trust(Path.cwd())
+    config.trust(Path.cwd())
     found = parse(["-c", "p 4"])
     assert found.commands == ("alias hi p 1", "p 'from the project'", "p 3", "p 4")
     assert found.notes == ()
     (home / "work" / ".gradreplrc").write_text("p 'changed'\n")
     assert parse([]).commands == ("alias hi p 1", "p 3")
-    trust.trust(Path.cwd())
+    config.trust(Path.cwd())
     assert "p 'changed'" in parse([]).commands
-    trust.untrust(Path.cwd())
+    config.untrust(Path.cwd())
     assert parse([]).commands == ("alias hi p 1",)
 
 
@@ -128,9 +128,9 @@ def test_a_link_to_a_trusted_file_elsewhere_is_no_trust(home: Path) -> None:
     other = home / "other"
     other.mkdir()
     (other / ".gradreplrc").write_text("p 1\n")
-    trust.trust(other)
+    config.trust(other)
     (home / "work" / ".gradreplrc").write_text("p 1\n")
-    assert trust.lines() == ()
+    assert config.start_up_lines() == ()
 
 
 def test_config_init_show_validate_and_path(home: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from data_samples import BATCH, LOADER, SAMPLE
 
-from gradrepl import arguments, draw, model
+from gradrepl import cli, draw, model
 from gradrepl.draw import Look
 from gradrepl.errors import UsageError
 from gradrepl.launch import Options
@@ -189,9 +189,9 @@ def test_the_device_of_the_command_line_is_what_to_takes() -> None:
 @pytest.mark.parametrize("words", [["--device"], ["--device", "toaster"], ["--device=x.py"]])
 def test_a_device_that_is_none_is_refused(words: list[str]) -> None:
     with pytest.raises(UsageError, match="device"):
-        arguments.read(words)
-    _, asked = arguments.read(["--device", "cuda:1", "a.py", "--device"])
-    assert arguments.options(asked).device == "cuda:1"
+        cli.read(words)
+    _, asked = cli.read(["--device", "cuda:1", "a.py", "--device"])
+    assert cli.options(asked).device == "cuda:1"
 
 
 def shown(plain: bool, json: bool, terminal: bool, capsys: pytest.CaptureFixture[str]) -> str:

@@ -187,7 +187,7 @@ def test_an_exporter_that_raises_is_named_and_its_plugin_disabled(
         def disable(self, name: str, error: BaseException, where: str) -> None:
             disabled.append((name, str(error), where))
 
-    monkeypatch.setattr(plugins, "_here", Plugins("face"))
+    monkeypatch.setattr(plugins, "_here", Plugins("client"))
     enter(broken.exporter, "mine")  # type: ignore[attr-defined]
     try:
         with pytest.raises(StateError, match="'broken' failed: ZeroDivisionError: division"):

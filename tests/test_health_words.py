@@ -13,8 +13,8 @@ import pytest
 from health_samples import ENC, FINE, HEALTH, NODES, WATCHING
 
 from gradrepl import draw, model, protocol
-from gradrepl.commands.health import _watched
-from gradrepl.commands.session_state import SessionState
+from gradrepl.commands.talk import SessionState
+from gradrepl.commands.training import _watched
 from gradrepl.conditions import parse
 from gradrepl.draw import Look
 from gradrepl.draw.charts import sparkline

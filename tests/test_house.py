@@ -69,7 +69,7 @@ def loaded_after(statement: str) -> set[str]:
         ("gradrepl.engine.graph.backward, gradrepl.engine.forward.recorder", SCREEN),
         ("gradrepl.guest.api, gradrepl.guest.__main__", {"torch", *SCREEN}),
         ("gradrepl.traced", {"torch", *SCREEN}),
-        ("gradrepl.client, gradrepl.commands.attach", {"torch", *SCREEN}),
+        ("gradrepl.client, gradrepl.commands.conversation", {"torch", *SCREEN}),
     ],
 )
 def test_each_wing_loads_only_its_own(wing: str, forbidden: set[str]) -> None:
@@ -97,7 +97,7 @@ def imports_of(file: Path) -> set[str]:
     return named
 
 
-BELOW = ("model", "protocol", "conditions", "draw", "event", "errors")
+BELOW = ("model", "protocol", "conditions", "draw", "errors")
 """What both wings import, and what imports neither of them."""
 CLIENTS = ("tui", "repl", "commands")
 MAY_NOT = {

@@ -12,7 +12,7 @@ import pytest
 from memory_samples import ALONE, BYTES, COPIES, SHARED, STALE, STORAGES, VERSIONS, member
 
 from gradrepl import draw
-from gradrepl.commands.expressions import expressions
+from gradrepl.commands.registry import expressions
 from gradrepl.draw import Look
 from gradrepl.draw.memory import byte_map
 from gradrepl.errors import UsageError

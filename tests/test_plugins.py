@@ -143,7 +143,7 @@ def test_a_plugin_brings_words_facts_findings_and_conditions(work: Path) -> None
     assert "nosuch: NameError" in error["message"]
     rows = of(found, "PluginList")[0]["rows"]
     assert {(row["side"], row["state"]) for row in rows if row["name"] == "whole"} == {
-        ("face", "loaded"), ("debuggee", "loaded"),
+        ("client", "loaded"), ("program", "loaded"),
     }  # fmt: skip
 
 
@@ -216,7 +216,7 @@ def test_the_folder_of_the_configuration_and_blocking(work: Path) -> None:
     assert of(found, "Error")[0]["message"].startswith("there is no command 'heat'")
     states = {(row["name"], row["side"]): row["state"]
               for row in of(found, "PluginList")[0]["rows"]}  # fmt: skip
-    assert states["mine", "face"] == states["mine", "debuggee"] == "blocked"
+    assert states["mine", "client"] == states["mine", "program"] == "blocked"
 
 
 @pytest.mark.parametrize(

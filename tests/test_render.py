@@ -173,7 +173,7 @@ def test_a_table_is_aligned_and_a_findings_text_is_taken_as_it_is():
     ]  # fmt: skip
     assert lines(findings) == [
         "! y was overwritten [/b].", "    by add_", "    Do not.", "    a.py:3  y += 1",
-        "looked at: memory in reach",
+        "looked at: memory in scope",
     ]  # fmt: skip
 
 

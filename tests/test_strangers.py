@@ -7,7 +7,7 @@ import math
 import pytest
 
 from gradrepl import draw
-from gradrepl.commands.attach import Attached
+from gradrepl.commands.conversation import Attached
 from gradrepl.draw import Look, ink
 from gradrepl.draw.tensors import statistics
 from gradrepl.endpoint import Endpoint

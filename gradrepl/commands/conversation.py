@@ -1,88 +1,36 @@
-"""One debuggee and what is typed at it: the same for every face.
+"""What is typed at a program: the same for every client.
 
-A face makes a :class:`Conversation`, awaits ``start()`` and then ``enter(text)`` for each entry.
-Everything there is to see comes through the ``show`` it gave; ``on_change`` tells it to redraw
-its prompt. Nothing in here draws, and nothing knows which face it serves.
+A client makes a :class:`Conversation`, with a program that it starts or, as :class:`Attached`, with
+one that somebody else started; it awaits ``start()`` and then ``enter(text)`` for each entry.
 """
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 
 from gradrepl import model, plugins, protocol
 from gradrepl.commands import entry, table
-from gradrepl.commands.peer import Peer
+from gradrepl.commands.peer import AttachedPeer
 from gradrepl.commands.registry import RUNNING, Command
-from gradrepl.commands.session_state import SessionState
-from gradrepl.commands.talk import Talk, busy, gone_error, refusal
-from gradrepl.draw.numbers import describe_exit
+from gradrepl.commands.talk import Talk, busy, refusal
 from gradrepl.errors import GradreplError, LinkError, StateError
 from gradrepl.launch import Options
 
 
 class Conversation(Talk):
-    """One debuggee and what is typed at it; ``restart`` exchanges the debuggee."""
+    """A program that we started, and what is typed at it."""
 
-    def __init__(self, options: Options, show: Callable[[model.Record], None]) -> None:
-        self.options = options
-        self.session = SessionState()
-        self.aliases = {}
-        self.on_change: Callable[[], None] = lambda: None
-        self.on_output: Callable[[str, bytes], None] = lambda stream, data: None
-        self._show = show
-        self._peer: Peer | None = None
-        self._stops: dict[int, model.Stop] = {}  # by depth
-        self._told: model.Stop | None = None
-        self._waits = asyncio.Event()
-        self._busy = False
-        self._ending = False  # by our own wish: its end is no news
-        self._signalled = False  # by a signal meant for us: we go with it
-        self._failed = False
-        self._script_code: int | None = None
-        self._repeat = ""
-
-    # -- what a face reads ---------------------------------------------------------------------
-
-    @property
-    def state(self) -> str:
-        """'idle', 'forward', 'backward', 'exception', 'running' or 'gone'."""
-        if self.gone is not None:
-            return "gone"
-        return self.prompt.state if self.prompt else RUNNING
-
-    @property
-    def stopped(self) -> bool:
-        """Do we stand at a stop: neither at the idle prompt nor running?"""
-        return self.prompt is not None and self.prompt.state != "idle"
-
-    @property
-    def pid(self) -> int:
-        """The debuggee's process, 0 before the first."""
-        return self._peer.pid if self._peer else 0
-
-    @property
-    def exit_code(self) -> int:
-        """What the face should exit with; negative: die by that signal, as the script did."""
-        if self._signalled and self.gone is not None:
-            return self.gone.code
-        if not self.options.target:
-            return int(self._failed)
-        if self._script_code is not None:
-            return self._script_code
-        return self.gone.code if self.gone is not None else 0
+    _repeat = ""
+    """The line that an empty one runs again."""
 
     def needs_more(self, text: str) -> bool:
         """Is this entry incomplete, so that Enter makes a new line?"""
         return entry.needs_more(text, self.stopped and not self.interacting)
 
     async def complete(self, text: str) -> list[str]:
-        """Words that may replace ``entry.fragment(text)``, the unfinished word at the end."""
+        """Return the words that may replace ``entry.fragment(text)``, the last word."""
         return await entry.complete(self, text)
-
-    # -- the life of a debuggee ----------------------------------------------------------------
 
     async def start(self) -> None:
         """Launch a debuggee, run the target if there is one, then the ``-c`` commands."""
@@ -90,6 +38,9 @@ class Conversation(Talk):
         table.use_plugins(self)
         await table.tell_debuggee(self)
         await self._begin()
+        await self._run_commands()
+
+    async def _run_commands(self) -> None:
         for text in self.options.commands:
             if not self.finished:
                 await self.enter(text)
@@ -105,175 +56,16 @@ class Conversation(Talk):
             self._note(await self.ask(request))
         await self._begin()
 
-    async def run_target(self, options: Options) -> None:
-        """Run a target in this process, in which nothing has run yet."""
-        self.options = options
-        await self._begin()
-
-    async def quit(self) -> None:
-        """End the debuggee: ask it, then terminate, then kill; after that ``finished``."""
-        failed = self.state == "exception"
-        if await self._end() and self._script_code is None:
-            self._script_code = int(failed)  # we forced it: the signal is not the script's own end
-        self.finished = True
-        self.on_change()
-
-    async def detach(self) -> None:
-        """Leave a debuggee that is not ours.
-
-        Raises:
-            StateError: it is ours.
-        """
-        raise StateError(
-            "gradrepl started this program and ends with it.", "'c' continues, 'q' ends it."
-        )
-
-    async def close(self) -> None:
-        """Leave nothing behind: no process, no socket, no folder. May be called twice."""
-        if not self.finished:
-            await self.quit()
-
-    def forward_signal(self, number: int) -> None:
-        """Pass on a signal that was meant to end us; when the debuggee goes, so does the face."""
-        self._signalled = True
-        if self._peer is not None:
-            self._peer.signal(number)
-
-    async def _launch(self) -> None:
-        self.stop = self.gone = self.ready = self._script_code = None
-        self.used = self._ending = False
-        self._waits.clear()
-        self._peer = Peer(self._heard, self._lost)
-        await self._peer.start(self.options, self.on_output)
-        self.generation += 1
-        await self._waits.wait()
-
-    async def _begin(self) -> None:
-        options = self.options
-        if options.target and self.gone is None:
-            request = protocol.Run(target=options.target, args=options.args, module=options.module)
-            await self.run(request, self._target_done)
-
-    def _target_done(self, record: model.Record | None) -> None:
-        if isinstance(record, model.Error):
-            self._script_code = 2  # it could not be run at all
-        self._answered(record)
-
-    async def _end(self) -> bool:
-        self._ending = True
-        return await self._peer.end() if self._peer is not None else False
-
-    def _lost(self, code: int) -> None:
-        self.prompt, self.waiting_input = None, False
-        self.gone = model.Gone(how=describe_exit(code), code=code)
-        if not self._ending and not self._signalled:
-            self.tell(self.gone)
-        self.finished = self.finished or self._signalled
-        self._waits.set()
-        self.on_change()
-
-    # -- messages ------------------------------------------------------------------------------
-
-    def _heard(self, message: protocol.Messages) -> None:
-        match message:
-            case protocol.Tell(record=record):
-                self._note(record)
-                stop = record if isinstance(record, model.Stop) else None
-                if stop is None or self.session.commands_of(stop)[:1] != ["silent"]:
-                    self.tell(record)
-                return
-            case protocol.Prompt(state=state, depth=depth):
-                self._stops = {at: stop for at, stop in self._stops.items() if at <= depth}
-                self.prompt = message
-                self.waiting_input = False
-                self.stop = None if state == "idle" else self._stops.get(depth, self._told)
-                self._waits.set()
-            case protocol.Ready():
-                self.ready = message
-            case protocol.Input():
-                self.waiting_input = True
-        self.on_change()
-
-    def _note(self, record: model.Record | None) -> None:
-        """Keep what later decisions need."""
-        self.session.note(record)
-        match record:
-            case model.Stop():
-                self._stops[record.depth] = self._told = record
-            case model.Ended(code=code):
-                self._script_code = code
-
-    def _answered(self, record: model.Record | None) -> None:
-        """Show the answer to something that ran."""
-        if record is not None:
-            self._note(record)
-            self.tell(record)
-
-    def tell(self, record: model.Record) -> None:
-        """Show a record to the user."""
-        if isinstance(record, (model.Error, model.Gone)):
-            self._failed = True
-        plugins.here().notify("gradrepl_shown", talk=self, record=record)
-        self._show(record)
-
-    # -- asking --------------------------------------------------------------------------------
-
-    async def ask(self, request: protocol.Request) -> model.Record | None:
-        """Ask something that only looks, and return the answer.
-
-        Raises:
-            LinkError: there is no debuggee, or it went away.
-        """
-        if self._peer is None:
-            raise gone_error()
-        future: asyncio.Future[model.Record | None] = asyncio.get_running_loop().create_future()
-
-        def reply(record: model.Record | None) -> None:
-            if not future.done():
-                future.set_result(record)
-
-        self._peer.send(request, reply)
-        record = await future
-        if record is None and self.gone is not None:
-            raise gone_error()
-        return record
-
-    async def run(
-        self,
-        request: protocol.Request,
-        reply: Callable[[model.Record | None], None] | None = None,
-    ) -> None:
-        """Let the user's code run; returns when the debuggee waits again or is gone.
-
-        Raises:
-            LinkError: there is no debuggee.
-        """
-        self._go(request, reply or self._answered)
-        await self._waits.wait()
-
-    async def settled(self) -> None:
-        """Wait until the debuggee waits, or is gone."""
-        await self._waits.wait()
-
-    def _go(self, request: protocol.Request, reply: Callable[[model.Record | None], None]) -> None:
-        if self._peer is None:
-            raise gone_error()
-        self._peer.send(request, reply)
-        self._waits.clear()
-        self.used = True
-        self.prompt = None
-        self.on_change()
-
     # -- what is typed -------------------------------------------------------------------------
 
     async def enter(self, text: str) -> None:
         """Do one complete entry; returns when the debuggee waits again or is gone."""
         if self.finished:
             return
-        if self._busy or self.state == RUNNING:
+        if self.busy or self.state == RUNNING:
             await self._enter_running(text)
             return
-        self._busy = True
+        self.busy = True
         try:
             for part in entry.split_entries(text):
                 await self.do(part)
@@ -282,7 +74,7 @@ class Conversation(Talk):
                     break
                 await plugins.here().awaited("gradrepl_entered", talk=self, text=part)
         finally:
-            self._busy = False
+            self.busy = False
             self.on_change()
 
     async def do(self, text: str) -> None:
@@ -300,7 +92,8 @@ class Conversation(Talk):
                     self._answered(await self.ask(request))
                 case entry.Code(source, shadows):
                     if shadows:
-                        self.tell(entry.shadowed(shadows))
+                        notice = f"'{shadows}' is a name here; ':{shadows}' is the command."
+                        self.tell(model.Notice(message=notice))
                     await self.run(protocol.Execute(source=source))
         except GradreplError as error:
             self.tell(error.record())
@@ -336,28 +129,122 @@ class Conversation(Talk):
             if not lines or self.stop is at:
                 return
 
-    # -- the keyboard --------------------------------------------------------------------------
+
+class Attached(Conversation):
+    """What is typed at a program of somebody else's; the end of the link ends it."""
+
+    ours = False
+
+    def __init__(self, options: Options, show: Callable[[model.Record], None]) -> None:
+        super().__init__(options, show)
+        assert options.endpoint is not None
+        self.endpoint = options.endpoint
+        self._pausing = False
+
+    @property
+    def child(self) -> bool:
+        """Are we the child of a program that stopped, on its own terminal?"""
+        return self.endpoint.link >= 0
+
+    @property
+    def exit_code(self) -> int:
+        """0: how the program ends is not known here."""
+        return 0
+
+    async def start(self) -> None:
+        """Meet the program; when it waits, run the breakpoint's and the ``-c`` commands."""
+        peer = AttachedPeer(self.endpoint, self._heard, self._lost)
+        self._peer = peer
+        await peer.start(self.options, self.on_output)
+        self.generation += 1
+        self.used = True
+        if not self.child:
+            name = f"{self.endpoint.name} ({self.endpoint.script})"
+            self.tell(
+                model.Notice(message=f"attached to {name}: it stops soon; q lets it continue.")
+            )
+        await self._waits.wait()
+        if self.finished:
+            return
+        table.use_plugins(self)
+        await table.tell_debuggee(self)
+        self._note(await self.ask(protocol.ListBreakpoints()))
+        await self._run_blocks()
+        await self._run_commands()
+
+    async def restart(self, options: Options) -> None:
+        """Refuse: the process is not ours to start again.
+
+        Raises:
+            StateError: always.
+        """
+        raise StateError(
+            "this program was not started by gradrepl, so it cannot be started again here.",
+            "Leave with q, or run it as 'gradrepl script.py'.",
+        )
+
+    async def quit(self) -> None:
+        """At ``set_trace()`` raise BdbQuit in the program, as pdb does; attached, detach."""
+        if self.child and self.prompt is not None:
+            await self._leave(protocol.Quit())
+        else:
+            await self.detach()
+
+    async def detach(self) -> None:
+        """Leave; the program continues at full speed, with no stop."""
+        await self._leave(protocol.Detach())
+        if not self.child:
+            self.tell(model.Notice(message=f"detached: {self.endpoint.name} continues."))
+
+    async def _leave(self, request: protocol.Request) -> None:
+        self._ending = True
+        if self._peer is not None and self.gone is None:
+            with suppress(LinkError):
+                self._peer.send(request, lambda record: None)
+            await self._peer.end()
+        self.finished = True
+        self.on_change()
 
     def interrupt(self) -> None:
-        """Ctrl-C, from a face that has the terminal in raw mode."""
+        """Ctrl-C: pause the program; a second time, before it has stopped, interrupt it."""
         if self._peer is None or self.gone is not None:
             return
-        if self.prompt is None or self._busy:  # code runs, or an answer takes its time
-            self._peer.signal(signal.SIGINT)
-        elif self.stopped and self.stop is not None and "interrupt" in self.stop.reason.lower():
-            with suppress(LinkError):
-                self._go(protocol.Abort(interrupt=True), self._answered)
+        if self.prompt is not None:
+            super().interrupt()
+            return
+        request = protocol.Interrupt() if self._pausing else protocol.Pause()
+        self._pausing = not self._pausing
+        with suppress(LinkError):
+            self._peer.send(request, lambda record: None)
 
-    def feed(self, line: str) -> None:
-        """Give the user's code one line of standard input."""
-        self._feed(line.encode() + b"\n")
-
-    def end_input(self) -> None:
-        """Ctrl-D where the user's code reads: its standard input is at its end."""
-        self._feed(b"")
-
-    def _feed(self, data: bytes) -> None:
+    def forward_signal(self, number: int) -> None:
+        """Go; the program stays."""
+        self._ending = True
         if self._peer is not None:
-            self.waiting_input = False
-            self._peer.feed(data)
-            self.on_change()
+            self._peer.signal(number)
+
+    def _heard(self, message: protocol.Messages) -> None:
+        match message:
+            case protocol.Prompt():
+                self._pausing = False
+            case protocol.Resumed():
+                self.prompt = None
+                self._waits.clear()
+        super()._heard(message)
+
+    def _lost(self, code: int) -> None:
+        self.prompt, self.waiting_input = None, False
+        self.gone = model.Gone(how="it continues, or has ended", code=0)
+        left = self._ending or self.child
+        stays = self.options.client == "tui" and not left
+        if not left:
+            more = " What was shown stays; q leaves." if stays else ""
+            self.tell(model.Notice(message=f"{self.endpoint.name} has ended.{more}"))
+        self.finished = not stays
+        self._waits.set()
+        self.on_change()
+
+
+def converse(options: Options, show: Callable[[model.Record], None]) -> Conversation:
+    """Return the conversation that ``options`` ask for."""
+    return Conversation(options, show) if options.endpoint is None else Attached(options, show)

@@ -14,6 +14,8 @@ import keyword
 import os
 import re
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -25,7 +27,7 @@ from gradrepl.commands.registry import (
     WORDS,
     Argument,
     Command,
-    find_whole,
+    find,
     nearest,
     split_word,
     unknown,
@@ -59,28 +61,20 @@ Meaning = Call | Code | Look | None
 
 _compiler = codeop.CommandCompiler()
 _compiler.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_ONLY_PARSE = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_NOT_PYTHON = (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError)
 
 
 def python_state(text: str) -> str:
     """Say whether ``text`` as Python is 'complete', 'incomplete' or 'wrong'."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            code = _compiler(text, "<typed>", "single")
-    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
-        return _whole_state(text)
-    return "incomplete" if code is None else "complete"
-
-
-def _whole_state(text: str) -> str:
-    """Judge several statements at once, as a paste or a batch file has them."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(text, "<typed>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
-        return "wrong"
-    return "complete"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with suppress(*_NOT_PYTHON):
+            return "incomplete" if _compiler(text, "<typed>", "single") is None else "complete"
+        with suppress(*_NOT_PYTHON):  # several statements at once, as a paste has them
+            compile(text, "<typed>", "exec", _ONLY_PARSE)
+            return "complete"
+    return "wrong"
 
 
 def wants_block(text: str) -> bool:
@@ -131,11 +125,6 @@ async def _is_free(talk: Talk, word: str) -> bool:
     return talk.state == "gone" or await talk.ask(protocol.Bound(word=word)) is None
 
 
-def shadowed(word: str) -> model.Notice:
-    """Say that ``word`` was taken as Python."""
-    return model.Notice(message=f"'{word}' is a name here; ':{word}' is the command.")
-
-
 def expanded(text: str, aliases: dict[str, str]) -> str:
     """Return ``text`` with an alias at its front replaced, '%1' and '%*' filled in.
 
@@ -158,55 +147,70 @@ async def understand(talk: Talk, text: str) -> Meaning:
         UsageError: it is clearly a command, and there is no such one.
     """
     stripped = text.strip()
-    if not stripped:
-        return None
-    if stripped[0] in ":%":
-        return _command(stripped[1:].strip() or "help")
-    if stripped[0] == "!":
-        source = text.lstrip()[1:].lstrip(" ")
-        return Code(source) if source.strip() else None
-    if stripped == "?":
-        return _command("help")
-    if stripped in LEAVING and not talk.interacting and await _is_free(talk, stripped[:-2]):
-        return _command("quit")
     if all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n")):
         return None
+    if stripped[0] in ":%!" or stripped == "?":
+        return _marked(text, stripped)
+    if stripped in LEAVING and not talk.interacting and await _is_free(talk, stripped[:-2]):
+        return _command("quit")
     for line in await plugins.here().awaited("gradrepl_typed", talk=talk, text=stripped):
         return _command(line)
     if talk.interacting:
         return Code(text)
     state = python_state(text)
-    if state != "complete" and "\n" not in stripped:
-        if found := re.fullmatch(r"(.*[^?\s])\s*(\?\??)", stripped):
-            return Look(found[1].strip(), source=found[2] == "??")
-        if found := re.fullmatch(r"(\?\??)\s*([^?\s].*)", stripped):
-            return Look(found[2].strip(), source=found[1] == "??")
-    return await _word(talk, text, state)
+    look = _look(stripped) if state != "complete" else None
+    return look or await _by_first_word(talk, text, state)
 
 
-async def _word(talk: Talk, text: str, state: str) -> Meaning:
+def _marked(text: str, stripped: str) -> Meaning:
+    if stripped[0] != "!":
+        return _command(stripped[1:].strip() or "help")
+    source = text.lstrip()[1:].lstrip(" ")
+    return Code(source) if source.strip() else None
+
+
+def _look(text: str) -> Look | None:
+    """Return what ``x?``, ``?x``, ``x??`` or ``??x`` asks."""
+    for pattern in (r"(?P<of>.*[^?\s])\s*(?P<marks>\?\??)", r"(?P<marks>\?\??)\s*(?P<of>[^?\s].*)"):
+        asked = re.fullmatch(pattern, text) if "\n" not in text else None
+        if asked is not None:
+            return Look(asked["of"].strip(), source=asked["marks"] == "??")
+    return None
+
+
+async def _by_first_word(talk: Talk, text: str, state: str) -> Meaning:
     """Decide by the first word, and by whether it is a name here."""
-    first = text.strip().split("\n")[0]
+    first, *others = text.strip().split("\n")
     word, rest = split_word(first)
-    if word and word not in WORDS and state == "wrong" and not keyword.iskeyword(word):
-        if "\n" not in text.strip() and nearest(word):
-            raise unknown(word)
+    if word not in WORDS:
+        await _check_unknown(talk, word, state, alone=text.strip() == word, one_line=not others)
         return Code(text)
-    if text.strip() == word and word not in WORDS and nearest(word) and talk.state != "gone":
-        if await _is_free(talk, word) and not hasattr(builtins, word):
-            raise unknown(word, "there is no command or name")
+    if others and not WORDS[word].takes_block:
         return Code(text)
-    if word not in WORDS or ("\n" in text.strip() and not WORDS[word].takes_block):
-        return Code(text)
-    if state == "wrong" and rest:
-        return _command(text.strip())  # 'n 3' is no Python, whatever n is
-    if talk.state == "gone":
-        return _command(text.strip())
-    if state == "complete" and rest and not talk.stopped and hasattr(builtins, word):
-        return Code(text)  # 'print (x)' before anything is stopped
-    if await talk.ask(protocol.Bound(word=word)) is not None:
+    if await _is_python(talk, word, rest, state):
         return Code(text, shadows=word if talk.stopped else "")
     return _command(text.strip())
+
+
+async def _is_python(talk: Talk, word: str, rest: str, state: str) -> bool:
+    """Is it good Python, with a name of the user's or a builtin at its front?"""
+    if talk.state == "gone" or (state == "wrong" and rest):  # 'n 3' is no Python, whatever n is
+        return False
+    if state == "complete" and rest and not talk.stopped and hasattr(builtins, word):
+        return True  # 'print (x)' before anything is stopped
+    return not await _is_free(talk, word)
+
+
+async def _check_unknown(talk: Talk, word: str, state: str, *, alone: bool, one_line: bool) -> None:
+    """Refuse what is not Python, or no name here, and looks like a misspelt command."""
+    if state == "wrong" and word and not keyword.iskeyword(word):
+        if one_line and nearest(word):
+            raise unknown(word)
+        return
+    if not alone or not nearest(word) or talk.state == "gone" or hasattr(builtins, word):
+        return
+    if await _is_free(talk, word):
+        raise unknown(word, "there is no command or name")
 
 
 def _command(text: str) -> Call:
@@ -214,9 +218,9 @@ def _command(text: str) -> Call:
     word, _, rest = text.partition(" ")
     if "\n" in word:
         word, _, rest = text.partition("\n")
-    if found := re.match(r"(\w+|\?)(.*)", word, re.S):
-        word, rest = found[1], f"{found[2]} {rest}" if found[2] else rest
-    return Call(*find_whole(word, rest.strip("\n") if "\n" in rest else rest.strip()))
+    if parts := re.match(r"(\w+|\?)(.*)", word, re.S):
+        word, rest = parts[1], f"{parts[2]} {rest}" if parts[2] else rest
+    return Call(*find(word, rest.strip("\n") if "\n" in rest else rest.strip()))
 
 
 # -- what Tab offers -----------------------------------------------------------------------------
@@ -226,8 +230,8 @@ def fragment(text: str) -> str:
     """Return the unfinished word at the end of ``text``, which a completion replaces."""
     if path := re.search(r"(?:^|\s)(\S*/\S*)$", text):
         return path[1]
-    found = re.search(r"[^\W\d]\w*$", text)
-    return found[0] if found else ""
+    word = re.search(r"[^\W\d]\w*$", text)
+    return word[0] if word else ""
 
 
 async def complete(talk: Talk, text: str) -> list[str]:
@@ -249,43 +253,42 @@ async def complete(talk: Talk, text: str) -> list[str]:
     return await _python(talk, text)
 
 
-def _files(rest: str, line: str) -> list[str]:
-    """Return kinds of files at first, and paths."""
-    last = rest.split()[-1] if rest and not line[-1].isspace() else ""
-    kinds = [word for word in exporters.words() if word.startswith(last)]
-    return (kinds if len(rest.split()) - bool(last) < 2 and "/" not in last else []) + _paths(last)
-
-
 def _commands(start: str) -> list[str]:
-    found = [name for name in COMMANDS if name.startswith(start)]
-    return found or [word for word in WORDS if word.startswith(start)]
+    names = [name for name in COMMANDS if name.startswith(start)]
+    return names or [word for word in WORDS if word.startswith(start)]
 
 
 async def _argument(
     talk: Talk, arguments: tuple[Argument, ...], rest: str, line: str, text: str
 ) -> list[str]:
+    """Return what completes the argument that ends the line."""
     if not arguments:
         return []
-    done = len(rest.split()) - (not line[-1].isspace())
-    argument = arguments[max(0, min(done, len(arguments) - 1))]
+    last = rest.split()[-1] if rest and not line[-1].isspace() else ""
+    done = len(rest.split()) - bool(last)
     end = fragment(text)
-    match argument.complete:
-        case "python":
-            return await _python(talk, rest)
-        case "command":
-            return _commands(end)
-        case "breakpoint":
-            return [str(number) for number in talk.session.breakpoints]
-        case "export":
-            return _files(rest, line)
-        case "path":
-            return _paths(rest.split()[-1] if rest and not line[-1].isspace() else "")
-        case "condition":
-            last = text.rpartition(" ")[2]  # 'grad-no', of which 'no' is what a word replaces
-            kept = len(last) - len(end)
-            words = [word[kept:] for word in conditions.words() if word.startswith(last)]
-            return words or await _python(talk, end)
-    return []
+    kind = arguments[min(done, len(arguments) - 1)].complete
+    if kind == "python":
+        return await _python(talk, rest)
+    if kind == "condition":
+        return _conditions(text, end) or await _python(talk, end)
+    offered: dict[str, Callable[[], list[str]]] = {
+        "command": lambda: _commands(end),
+        "breakpoint": lambda: [str(number) for number in talk.session.breakpoints],
+        "path": lambda: _paths(last),
+        "export": lambda: [*(_kinds_of_files(last) if done < 2 else ()), *_paths(last)],
+    }
+    return offered.get(kind, list)()
+
+
+def _kinds_of_files(start: str) -> list[str]:
+    return [word for word in exporters.words() if word.startswith(start) and "/" not in start]
+
+
+def _conditions(text: str, end: str) -> list[str]:
+    last = text.rpartition(" ")[2]  # 'grad-no', of which 'no' is what a word replaces
+    kept = len(last) - len(end)
+    return [word[kept:] for word in conditions.words() if word.startswith(last)]
 
 
 async def _python(talk: Talk, text: str) -> list[str]:

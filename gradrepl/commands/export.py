@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from gradrepl import model, protocol
 from gradrepl.commands.registry import GONE, WAITING, Argument, Press, command
 from gradrepl.commands.talk import Answer, Talk
-from gradrepl.errors import GradreplError, StateError, UsageError
+from gradrepl.errors import GradreplError, LinkError, StateError, UsageError
 
 if TYPE_CHECKING:
     from gradrepl.export import Exporter
@@ -24,12 +24,10 @@ SLOW = 0.5
 What = Annotated[str, Argument("[KIND] FILE [EXPR]", complete="export", rest=True)]
 
 
-@command(
-    "export",
-    group="Session",
-    states=(*WAITING, GONE),
-    key=Press("x", "Export the graph, a pass, times, the screen to a file", begins=True),
-)
+KEY = Press("x", "Export the graph, a pass, times, the screen to a file", begins=True)
+
+
+@command("export", group="Session", states=(*WAITING, GONE), key=KEY)
 async def export(talk: Talk, what: What = "") -> Answer:
     """Write FILE: a graph, a pass, ops, times or the screen; its ending says which kind of file.
 
@@ -107,9 +105,7 @@ def read(text: str) -> Wanted:
         raise UsageError(
             f"'export {kind}' needs a FILE.".replace(" '", "'"), f"Write: export {kind} FILE"
         )
-    path = word[1]
-    if path[0] in "\"'":
-        path = path[1:-1]
+    path = word[1][1:-1] if word[1][0] in "\"'" else word[1]
     return Wanted(tuple(kinds), path, rest[word.end() :].strip(), overwrite)
 
 
@@ -146,16 +142,13 @@ class _Export:
         )
 
     def _of(self, record: Any) -> str:
-        match self.chosen.of:
-            case "graph":
-                return f"the graph of {record.title}"
-            case "pass":
-                return str(record.title)
-            case "ops":
-                return "the recorded ops"
-            case "time":
-                return "the times of ops and nodes"
-        return f"the {self.chosen.of}"
+        """Say what was written."""
+        of = self.chosen.of
+        if of in ("graph", "pass"):
+            return f"the graph of {record.title}" if of == "graph" else str(record.title)
+        return {"ops": "the recorded ops", "time": "the times of ops and nodes"}.get(
+            of, f"the {of}"
+        )
 
     async def _record(self) -> Any:
         """Return what the exporter is given, or the debuggee's error."""
@@ -211,7 +204,7 @@ class _Export:
                 from gradrepl import plugins
 
                 where = f"exporter '{self.chosen.name}'"
-                plugins.here("face").disable(self.chosen.plugin, error.__cause__, where)
+                plugins.here("client").disable(self.chosen.plugin, error.__cause__, where)
             raise
 
     def _written(self, record: Any) -> str | None:
@@ -259,5 +252,4 @@ def _screen(talk: Talk) -> Any:
 
 
 def _strange(record: model.Record | None) -> model.Error:
-    kind = type(record).__name__
-    return model.Error(message=f"the program has answered with {kind}.", kind="LinkError")
+    return LinkError(f"the program has answered with {type(record).__name__}.").record()

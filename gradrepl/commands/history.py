@@ -1,4 +1,4 @@
-"""What was typed, kept between sessions in one file that all faces share.
+"""What was typed, kept between sessions in one file that all clients share.
 
 One entry is one line of JSON, so entries of many lines stay whole. Writers hold a lock on a file
 beside it, so that two sessions never mix their entries.

@@ -8,15 +8,18 @@ returns a record or nothing; it never makes text of its own.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 import re
+import warnings
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from gradrepl.conditions import outside
 from gradrepl.errors import PluginError, UsageError
 
 FORWARD, BACKWARD, EXCEPTION, IDLE = "forward", "backward", "exception", "idle"
@@ -99,10 +102,14 @@ class Command(msgspec.Struct, frozen=True):
     """An empty line runs it again."""
     takes_block: bool
     """More lines follow, up to one that says 'end'."""
-    summary: str
     help: str
     arguments: tuple[Argument, ...]
     function: Callable[..., Any]
+
+    @property
+    def summary(self) -> str:
+        """The first line of its help."""
+        return self.help.partition("\n")[0]
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -128,28 +135,20 @@ class Command(msgspec.Struct, frozen=True):
         Raises:
             UsageError: one is missing, too many, or not what it should be.
         """
-        values = []
+        values, write = [], f"Write: {self.usage}"
         for argument in self.arguments:
             text = text.strip()
             if not text:
-                if not argument.optional:
-                    raise UsageError(
-                        f"'{self.name}' needs {argument.metavar}.", f"Write: {self.usage}"
-                    )
-                break
-            if argument.rest:
-                piece, text = text, ""
-            else:
-                piece, text = [*text.split(None, 1), ""][:2]
+                if argument.optional:
+                    break
+                raise UsageError(f"'{self.name}' needs {argument.metavar}.", write)
+            piece, text = (text, "") if argument.rest else [*text.split(None, 1), ""][:2]
             try:
                 values.append(argument.read(piece))
             except UsageError as error:
-                raise type(error)(str(error), error.hint or f"Write: {self.usage}") from None
-        if text.strip():
-            raise UsageError(
-                f"'{self.name}' does not know what to do with '{text.strip()}'.",
-                f"Write: {self.usage}",
-            )
+                raise type(error)(str(error), error.hint or write) from None
+        if rest := text.strip():
+            raise UsageError(f"'{self.name}' does not know what to do with '{rest}'.", write)
         return values
 
 
@@ -186,20 +185,8 @@ def command(
     """Make a function a command: ``function.command``, which :func:`enter` puts into the table."""
 
     def make(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        text = inspect.getdoc(function) or ""
-        made = Command(
-            name=name,
-            aliases=aliases,
-            group=group,
-            states=states,
-            key=key,
-            repeats=repeats,
-            takes_block=takes_block,
-            summary=text.partition("\n")[0],
-            help=text,
-            arguments=_arguments(function),
-            function=function,
-        )
+        about = inspect.getdoc(function) or "", _arguments(function), function
+        made = Command(name, aliases, group, states, key, repeats, takes_block, *about)
         function.command = made  # type: ignore[attr-defined]
         return function
 
@@ -265,25 +252,20 @@ def nearest(word: str, among: list[str] | None = None) -> str:
     return close[0] if close else ""
 
 
-def find_whole(word: str, rest: str) -> tuple[Command, str]:
+def find(word: str, rest: str) -> tuple[Command, str]:
     """Return the command that a line begins with, and the text of its arguments.
 
     A command may have a name of two words, 'epoch run', beside one of the first word alone.
-    """
-    second, _, more = rest.partition(" ")
-    command = WORDS.get(f"{word} {second}")
-    return (command, more) if command is not None else (find(word), rest)
-
-
-def find(word: str) -> Command:
-    """Return the command that ``word`` names.
 
     Raises:
         UsageError: there is none; the hint has the nearest.
     """
-    if word in WORDS:
-        return WORDS[word]
-    raise unknown(word)
+    second, _, more = rest.partition(" ")
+    if command := WORDS.get(f"{word} {second}"):
+        return command, more
+    if word not in WORDS:
+        raise unknown(word)
+    return WORDS[word], rest
 
 
 def unknown(word: str, what: str = "there is no command") -> UsageError:
@@ -312,3 +294,53 @@ def split_word(text: str) -> tuple[str, str]:
     if re.match(r"=(?!=)|([-+*/%@&|^]|//|\*\*|<<|>>)=", rest):
         return "", text
     return word, rest
+
+
+# -- typed text as Python expressions --------------------------------------------------------------
+
+
+def is_expression(text: str) -> bool:
+    """Is ``text`` an expression, or a node or a name at a stop: '#7', '$gin'?
+
+    >>> [is_expression(each) for each in ("f(x)[0]", "#7", "x y", "x = 1")]
+    [True, True, False, False]
+    """
+    if "#" in outside(text.strip())[1:]:
+        return False  # a comment
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(re.sub(r"^[#$](?=\w)", "_", text.strip()), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def expressions(text: str) -> tuple[str, ...]:
+    """Split a line into expressions: at commas, else at blanks, outside of brackets.
+
+    >>> expressions("x, f(a, b)"), expressions("a + b x[0, 1]")
+    (('x', 'f(a, b)'), ('a + b', 'x[0, 1]'))
+
+    Raises:
+        UsageError: a part is not an expression.
+    """
+    commas = [match.start() for match in re.finditer(",", outside(text))]
+    edges = zip([0, *(at + 1 for at in commas)], [*commas, len(text)], strict=True)
+    parts = [text[start:end].strip() for start, end in edges]
+    parts = [part for part in parts if part] if commas else _apart(text.strip())
+    for part in parts:
+        if not is_expression(part):
+            raise UsageError(f"'{part}' is not an expression.", "Write: x, or: x y, or: x, f(y)")
+    return tuple(parts)
+
+
+def _apart(text: str) -> list[str]:
+    """Split at blanks, so that each part is as long as an expression can be."""
+    parts = []
+    while text:
+        ends = [*(match.start() for match in re.finditer(r"\s+", outside(text))), len(text)]
+        end = next((end for end in reversed(ends) if is_expression(text[:end])), ends[0])
+        parts.append(text[:end])
+        text = text[end:].lstrip()
+    return parts

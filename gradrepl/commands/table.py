@@ -9,18 +9,13 @@ from typing import Any
 from gradrepl import conditions, plugins, protocol
 from gradrepl import export as exporters
 from gradrepl.commands import (
-    breakpoints,
-    chain,
-    data,
     export,
-    health,
-    help,
+    graphs,
     looking,
-    memory,
-    modules,
     registry,
     session,
-    stepping,
+    stopping,
+    training,
 )
 from gradrepl.commands.registry import COMMANDS, WORDS
 from gradrepl.commands.talk import Talk
@@ -28,7 +23,7 @@ from gradrepl.model import Error, Notice
 
 __all__ = ["COMMANDS", "WORDS", "tell_debuggee", "use_plugins"]
 
-OURS = (stepping, looking, breakpoints, session, help, memory, modules, chain, health, data, export)
+OURS = (stopping, looking, session, graphs, training, export)
 for _room in OURS:
     registry.enter_all(_room)
 
@@ -40,7 +35,7 @@ def use_plugins(talk: Talk) -> None:
     """Load this process's plugins, and take what they bring into the tables, once."""
     for note in talk.options.notes:
         talk.tell(Notice(message=note))
-    here = plugins.here("face")
+    here = plugins.here("client")
     here.tell = lambda sentence: talk.tell(Error(message=sentence, kind="PluginError"))
     here.on_disabled = _leave
     here.load(talk.options.plugins, talk.options.blocked)
@@ -78,7 +73,7 @@ async def tell_debuggee(talk: Talk) -> None:
     options = talk.options
     if talk.prompt is None:
         return
-    here = plugins.here("face")
+    here = plugins.here("client")
     hooks = tuple(hook for hook in LOOKING_ON if here.has(f"gradrepl_{hook}"))
     if options.plugins or options.blocked or hooks:
         files = tuple(os.path.abspath(file) for file in options.plugins)

@@ -1,4 +1,4 @@
-"""What a condition is asked, and what a kind of breakpoint has besides.
+"""What a condition asks, what it is asked, and what a kind of breakpoint has besides.
 
 ``about`` names the events that a kind is about by itself, ``judges`` those that it can judge when
 it is joined with another: ``norm > 3`` alone is about gradients, ``op linear and norm > 3`` about
@@ -8,21 +8,110 @@ an op's outputs.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import msgspec
-
-from gradrepl.event import Event
-
-__all__ = [
-    "BATCH", "BOTH", "LINE", "NEVER_QUIET", "NODE", "OP", "PASS", "WATCH", "Base", "Kind", "Norms",
-]  # fmt: skip
 
 OP, NODE, PASS, LINE, WATCH, BATCH = "op", "node", "pass", "line", "watch", "batch"
 BOTH = frozenset({OP, NODE})
 Norms = tuple[float, float]
 """The smallest and the largest of a range."""
 NEVER_QUIET: Norms = (math.inf, -math.inf)
+
+
+class Event:
+    """What can be stopped at: one op, one node, a line, the end of a backward, a batch.
+
+    The engine makes one and fills in what is so; what it does not say is not there.
+    """
+
+    kind = ""
+    """'op', 'node', 'pass', 'batch'..."""
+    when = "after"
+    """'before' or 'after' it ran."""
+    name = ""
+    """'relu', 'AddmmBackward0'."""
+    number = 0
+    """Id of the op or node."""
+    module = ""
+    """Module path, or empty."""
+
+    def at(self, file: str, line: int) -> bool:
+        """Is a frame of the user's at this line?"""
+        return False
+
+    def inside(self, function: str) -> bool:
+        """Is this inside of a function of this name, or, of a line, its first?"""
+        return False
+
+    def labels(self) -> Sequence[str]:
+        """Names that the user knows the op's outputs or the node by."""
+        return ()
+
+    def leaf(self) -> str:
+        """Name of the leaf that this node accumulates into, or empty."""
+        return ""
+
+    def leaf_names(self) -> Sequence[str]:
+        """All spellings of it: with and without the variable of its model."""
+        return ()
+
+    def module_paths(self) -> Sequence[str]:
+        """All spellings of the module path."""
+        return (self.module,)
+
+    def shapes(self) -> Sequence[tuple[int, ...]]:
+        """Shapes of outputs (op) or gradients (node)."""
+        return ()
+
+    def norms(self) -> Sequence[float]:
+        """L2 norms of outputs or gradients."""
+        return ()
+
+    def born(self, what: str) -> bool:
+        """Does 'nan' or 'inf' show in what it made and not in what it was made of?"""
+        return False
+
+    def missing(self) -> Sequence[str]:
+        """At the end of a pass: parameters that got no gradient."""
+        return ()
+
+    def verdicts(self) -> Sequence[str]:
+        """At the end of a watched backward: the verdicts that parameters have got by it."""
+        return ()
+
+    def indices(self) -> Sequence[str]:
+        """Of a batch: the dataset indices in it, as they are written in Python."""
+        return ()
+
+    def targets(self) -> Sequence[str]:
+        """Of a batch: the labels in it."""
+        return ()
+
+    def extra(self) -> dict[str, Any]:
+        """Return the names that typed code has here besides the user's: ``out``, ``grad_in``..."""
+        return {}
+
+    def evaluate(self, expression: str) -> bool:
+        """Truth of a Python expression at this event."""
+        return False
+
+    def deeper(self) -> bool:
+        """Is this in a child call (module, or a call inside an op) of where we stood?"""
+        return False
+
+    def trivial(self) -> bool:
+        """AccumulateGrad, or a node of a view: it only passes a gradient on."""
+        return False
+
+    def left_module(self) -> bool:
+        """Has the module call in which we stood come to its end?"""
+        return True
+
+    def past_line(self) -> bool:
+        """Is this a later line of the frame in which we stood, or has it returned?"""
+        return True
 
 
 class Base(msgspec.Struct, frozen=True, tag_field="type", tag=True):

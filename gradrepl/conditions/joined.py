@@ -1,8 +1,11 @@
-"""How kinds are joined, and what of plugins' crosses the link: all that a breakpoint can hold."""
+"""How kinds are joined, what of plugins' crosses the link, and the stepping verbs.
+
+A verb says how far to go from a stop; it is a condition like any other.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Union
 
 from gradrepl.conditions.base import (
     BATCH,
@@ -14,12 +17,10 @@ from gradrepl.conditions.base import (
     PASS,
     WATCH,
     Base,
+    Event,
     Norms,
 )
 from gradrepl.conditions.kinds import OURS
-from gradrepl.event import Event
-
-__all__ = ["Both", "Condition", "Either", "Observed", "Plugged", "Where"]
 
 
 class Where(Base, frozen=True):
@@ -31,11 +32,9 @@ class Where(Base, frozen=True):
     when = node_when = "any"
 
     def matches(self, event: Event) -> bool:
-        """Is it true?"""
         return event.evaluate(self.expression)
 
     def possible(self, event: Event) -> bool:
-        """It may be true anywhere."""
         return True
 
 
@@ -44,21 +43,35 @@ class Pair(Base, frozen=True):
 
     left: Condition
     right: Condition
+    one_rules_out: ClassVar[bool]
+    """Is ruled out what one of them rules out, or only what both do?"""
 
     def parts(self) -> list[Base]:
-        """Return those of both."""
         return self.left.parts() + self.right.parts()
 
     def in_file(self, file: str) -> Self:
         """Return it with the lines of both meant in ``file``."""
         return type(self)(self.left.in_file(file), self.right.in_file(file))
 
+    def _ruled_out(self, left: bool, right: bool) -> bool:
+        return left or right if self.one_rules_out else left and right
+
+    def narrows(self) -> bool:
+        return self._ruled_out(self.left.narrows(), self.right.narrows())
+
+    def only_leaves(self) -> bool:
+        return self._ruled_out(self.left.only_leaves(), self.right.only_leaves())
+
+    def only_roots(self, when: str) -> bool:
+        return self._ruled_out(self.left.only_roots(when), self.right.only_roots(when))
+
 
 class Both(Pair, frozen=True):
     """Two conditions at one event."""
 
+    one_rules_out = True
+
     def matches(self, event: Event) -> bool:
-        """Do both hold?"""
         return self.left.matches(event) and self.right.matches(event)
 
     def events(self) -> frozenset[str]:
@@ -67,7 +80,6 @@ class Both(Pair, frozen=True):
         return (left.events() & right.judged()) | (right.events() & left.judged())
 
     def judged(self) -> frozenset[str]:
-        """Return what both can judge."""
         return self.left.judged() & self.right.judged()
 
     def sides(self, kind: str) -> frozenset[str]:
@@ -75,63 +87,34 @@ class Both(Pair, frozen=True):
         return (self.left.sides(kind) & self.right.sides(kind)) or frozenset({"after"})
 
     def possible(self, event: Event) -> bool:
-        """Are both possible?"""
         return self.left.possible(event) and self.right.possible(event)
 
-    def narrows(self) -> bool:
-        """Does one say where not?"""
-        return self.left.narrows() or self.right.narrows()
-
-    def only_leaves(self) -> bool:
-        """Does one hold at leaves only?"""
-        return self.left.only_leaves() or self.right.only_leaves()
-
-    def only_roots(self, when: str) -> bool:
-        """Does one hold only where a backward begins?"""
-        return self.left.only_roots(when) or self.right.only_roots(when)
-
     def quiet(self) -> Norms:
-        """Return the norms at which one cannot hold."""
         return self.right.quiet() if self.left.quiet() == NEVER_QUIET else self.left.quiet()
 
 
 class Either(Pair, frozen=True):
     """One of two conditions."""
 
+    one_rules_out = False
+
     def matches(self, event: Event) -> bool:
         """Does one hold, of those that are asked at this side of such an event?"""
         return any(part.asked(event) and part.matches(event) for part in (self.left, self.right))
 
     def events(self) -> frozenset[str]:
-        """Return those of both."""
         return self.left.events() | self.right.events()
 
     def judged(self) -> frozenset[str]:
-        """Return those of both."""
         return self.left.judged() | self.right.judged()
 
     def sides(self, kind: str) -> frozenset[str]:
-        """Return those of both."""
         return self.left.sides(kind) | self.right.sides(kind)
 
     def possible(self, event: Event) -> bool:
-        """Is one possible?"""
         return self.left.possible(event) or self.right.possible(event)
 
-    def narrows(self) -> bool:
-        """Do both say where not?"""
-        return self.left.narrows() and self.right.narrows()
-
-    def only_leaves(self) -> bool:
-        """Do both hold at leaves only?"""
-        return self.left.only_leaves() and self.right.only_leaves()
-
-    def only_roots(self, when: str) -> bool:
-        """Do both hold only where a backward begins?"""
-        return self.left.only_roots(when) and self.right.only_roots(when)
-
     def quiet(self) -> Norms:
-        """Return the norms at which neither can hold."""
         (a, b), (c, d) = self.left.quiet(), self.right.quiet()
         return max(a, c), min(b, d)
 
@@ -147,7 +130,6 @@ class Plugged(Base, frozen=True):
     node_when: str = "before"  # type: ignore[misc]
 
     def matches(self, event: Any) -> bool:
-        """Does the plugin say so?"""
         return bool(event.ask_plugin(self.word, self.text))
 
 
@@ -164,3 +146,106 @@ if TYPE_CHECKING:
     Condition = Base
 else:
     Condition = Union[(*OURS, Plugged, Where, Both, Either)]
+
+
+# -- the stepping verbs -------------------------------------------------------------------------
+
+
+class Step(Base, frozen=True):
+    """The next op or node, ``count`` times."""
+
+    count: int = 1
+
+    def matches(self, event: Event) -> bool:
+        return True
+
+
+class First(Base, frozen=True):
+    """Before the very next op, or at the very next node: how a script starts."""
+
+    when = "before"
+    why: str = "start"
+    """What is said of the stop."""
+
+    def matches(self, event: Event) -> bool:
+        return True
+
+
+class FirstNode(Base, frozen=True):
+    """The very next node of a backward, whatever ops come before."""
+
+    about = frozenset({NODE})
+
+    def matches(self, event: Event) -> bool:
+        return event.kind == NODE
+
+
+class Next(Base, frozen=True):
+    """The next that is not inside a child module, and no mere passing on of a gradient."""
+
+    count: int = 1
+
+    def matches(self, event: Event) -> bool:
+        return not event.deeper() and not event.trivial()
+
+
+class Return(Base, frozen=True):
+    """The end of the current module's call, or of its part of the backward."""
+
+    def matches(self, event: Event) -> bool:
+        return event.left_module()
+
+
+class Until(Base, frozen=True):
+    """A later line of this frame (``line`` 0), or at least that line or node."""
+
+    number: int = 0
+
+    def matches(self, event: Event) -> bool:
+        if event.kind == NODE and self.number:
+            return event.number >= self.number
+        return event.past_line()
+
+    def possible(self, event: Event) -> bool:
+        """Is the node that far? Of a later line that is not known before."""
+        return self.matches(event) if self.number else super().possible(event)
+
+
+class UntilCondition(Base, frozen=True):
+    """Where a condition holds, as a breakpoint used once."""
+
+    condition: Condition
+
+    def matches(self, event: Event) -> bool:
+        return self.condition.matches(event)
+
+
+class Into(Base, frozen=True):
+    """The first call inside the next op."""
+
+    def matches(self, event: Event) -> bool:
+        """The engine opens the next op; its first event inside is the stop."""
+        return True
+
+
+class Finish(Base, frozen=True):
+    """After the current node has run, its outgoing gradients known."""
+
+    node_when = "after"
+    about = frozenset({NODE})
+
+    def matches(self, event: Event) -> bool:
+        """The first node that is done is the one we stood at."""
+        return event.kind == NODE
+
+
+class Continue(Base, frozen=True):
+    """No stop but at a breakpoint."""
+
+    about = frozenset[str]()
+
+    def matches(self, event: Event) -> bool:
+        return False
+
+
+Verb = Step | First | FirstNode | Next | Return | Until | UntilCondition | Into | Finish | Continue

@@ -8,9 +8,8 @@ import sys
 from fnmatch import fnmatchcase
 from typing import Self
 
-from gradrepl.conditions.base import BATCH, LINE, NODE, OP, PASS, WATCH, Kind, Norms
+from gradrepl.conditions.base import BATCH, LINE, NODE, OP, PASS, WATCH, Event, Kind, Norms
 from gradrepl.errors import ConditionError
-from gradrepl.event import Event
 from gradrepl.model.health import NO_GRAD, PROBLEMS, VERDICTS
 
 BAD = "bad"
@@ -40,11 +39,9 @@ class Line(Kind, frozen=True):
         return cls(file, int(line))
 
     def matches(self, event: Event) -> bool:
-        """Is a frame at the line?"""
         return event.at(self.file, self.line)
 
     def in_file(self, file: str) -> Self:
-        """Return it with ``file``, where it has none."""
         return self if self.file else type(self)(file, self.line)
 
 
@@ -66,7 +63,6 @@ class InFunction(Kind, frozen=True):
         return cls(text)
 
     def matches(self, event: Event) -> bool:
-        """Are we in the function?"""
         return event.inside(self.function)
 
 
@@ -82,7 +78,6 @@ class OpIs(Kind, frozen=True):
     about = judges = frozenset({OP})
 
     def matches(self, event: Event) -> bool:
-        """Is the op's name like the pattern?"""
         return event.kind == OP and fnmatchcase(event.name, self.pattern)
 
 
@@ -112,7 +107,6 @@ class InModule(Kind, frozen=True):
     known = True
 
     def matches(self, event: Event) -> bool:
-        """Is the module this one or below it?"""
         return any(
             fnmatchcase(module, self.path) or fnmatchcase(module, self.path + ".*")
             for module in event.module_paths()
@@ -129,11 +123,9 @@ class LeafIs(Kind, frozen=True):
     known = True
 
     def matches(self, event: Event) -> bool:
-        """Is this the leaf's AccumulateGrad?"""
         return any(fnmatchcase(leaf, self.name) for leaf in event.leaf_names())
 
     def only_leaves(self) -> bool:
-        """It holds at leaves only."""
         return True
 
 
@@ -146,7 +138,6 @@ class Named(Kind, frozen=True):
     known = True
 
     def matches(self, event: Event) -> bool:
-        """Is the variable among the labels?"""
         return self.name in event.labels()
 
 
@@ -162,7 +153,6 @@ class NonFinite(Kind, frozen=True):
     node_when = "any"
 
     def matches(self, event: Event) -> bool:
-        """Was it born here?"""
         return event.born(self.what)
 
     def only_roots(self, when: str) -> bool:
@@ -170,7 +160,6 @@ class NonFinite(Kind, frozen=True):
         return when == "before"
 
     def quiet(self) -> Norms:
-        """Return all norms that are finite."""
         return 0.0, sys.float_info.max
 
 
@@ -186,16 +175,15 @@ class NormIs(Kind, frozen=True):
     @classmethod
     def read(cls, text: str) -> Self:
         """Read '> 10' or '< 1e-6'."""
-        found = re.fullmatch(r"([<>])=?\s*([-+.\w]+)", text)
+        parts = re.fullmatch(r"([<>])=?\s*([-+.\w]+)", text)
         try:
-            if found:
-                return cls(float(found[2]), below=found[1] == "<")
+            if parts:
+                return cls(float(parts[2]), below=parts[1] == "<")
         except ValueError:
             pass
         raise ConditionError(f"'norm {text}' is not a limit.", "Write: b norm > 10")
 
     def quiet(self) -> Norms:
-        """Return the norms that are not beyond the limit."""
         return (self.limit, math.inf) if self.below else (-math.inf, self.limit)
 
     def matches(self, event: Event) -> bool:
@@ -213,7 +201,6 @@ class NoGradient(Kind, frozen=True):
     about = judges = frozenset({PASS})
 
     def matches(self, event: Event) -> bool:
-        """Is any parameter without a gradient?"""
         return event.kind == PASS and bool(event.missing())
 
 
@@ -241,7 +228,6 @@ class VerdictIs(Kind, frozen=True):
         return cls(word)
 
     def matches(self, event: Event) -> bool:
-        """Is it among the new verdicts?"""
         wanted = PROBLEMS if self.verdict == BAD else (self.verdict,)
         return any(verdict in wanted for verdict in event.verdicts())
 
@@ -256,16 +242,15 @@ class ShapeIs(Kind, frozen=True):
     @classmethod
     def read(cls, text: str) -> Self:
         """Read '(64, -1)', with or without the brackets."""
-        found = re.fullmatch(r"[(\[]?([-\d\s,]*)[)\]]?", text)
+        sizes = re.fullmatch(r"[(\[]?([-\d\s,]*)[)\]]?", text)
         try:
-            if found:
-                return cls(tuple(int(size) for size in found[1].split(",") if size.strip()))
+            if sizes:
+                return cls(tuple(int(size) for size in sizes[1].split(",") if size.strip()))
         except ValueError:
             pass
         raise ConditionError(f"'shape {text}' is not a shape.", "Write: b shape (64, -1)")
 
     def matches(self, event: Event) -> bool:
-        """Has any tensor this shape?"""
         return any(
             len(shape) == len(self.shape)
             and all(want in (-1, size) for want, size in zip(self.shape, shape, strict=True))
@@ -292,7 +277,6 @@ class BatchIs(Kind, frozen=True):
         return cls(int(text))
 
     def matches(self, event: Event) -> bool:
-        """Is it this batch?"""
         return event.kind == BATCH and event.number == self.number
 
 
@@ -305,7 +289,6 @@ class IndexIs(Kind, frozen=True):
     about = judges = frozenset({BATCH})
 
     def matches(self, event: Event) -> bool:
-        """Is the index in the batch?"""
         return event.kind == BATCH and self.index in event.indices()
 
 
@@ -324,7 +307,6 @@ class LabelIs(Kind, frozen=True):
         return cls(text[1:-1] if quoted else text)
 
     def matches(self, event: Event) -> bool:
-        """Is the label in the batch?"""
         return event.kind == BATCH and self.label in event.targets()
 
 

@@ -9,8 +9,8 @@ import threading
 from typing import Any
 
 from gradrepl import protocol
-from gradrepl.engine import current, debuggee
-from gradrepl.engine.code import fork_warning, script, stdio, torch_import
+from gradrepl.engine import debuggee
+from gradrepl.engine.code import patches, script, torch_import
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.engine.stopping.interrupts import Interrupts
@@ -25,17 +25,21 @@ def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")
     link = BlockingLink.connect(setup["socket"], setup["token"], platform.python_version())
-    session = current.session = debuggee.begin(link)
+    session = Session.current = debuggee.begin(link)
     session.from_command_line = True
     interrupts = Interrupts(session)
     interrupts.install()
-    _share_streams(session, setup)
+    if setup["stdin"] == "asked":
+        script.share_input(lambda: session.send(protocol.Input()))
+        script.output_by_lines()
+    elif setup["stdin"] == "lines":
+        script.share_input(lambda: None)
     reader = threading.Thread(
         target=_listen, args=(session, link, interrupts, setup), name="gradrepl", daemon=True
     )
-    link.on_broken = lambda: _face_gone(session, interrupts, setup, "it is closed")
+    link.on_broken = lambda: _client_gone(session, interrupts, setup, "it is closed")
     os.register_at_fork(after_in_child=lambda: _forked(session, link))
-    fork_warning.keep_to_itself()
+    patches.hide_fork_warning()
     reader.start()
     if setup.get("eager"):
         torch_import.force_eager()
@@ -50,14 +54,6 @@ def main() -> int:
         session.gate.detached = True
         link.close()
     return session.exit_code
-
-
-def _share_streams(session: Session, setup: dict[str, Any]) -> None:
-    if setup["stdin"] == "asked":
-        stdio.share_input(lambda: session.send(protocol.Input()))
-        stdio.output_by_lines()
-    elif setup["stdin"] == "lines":
-        stdio.share_input(lambda: None)
 
 
 def _listen(
@@ -83,26 +79,24 @@ def _listen(
         else:
             leaving = leaving or isinstance(message.request, protocol.Quit)
             session.gate.put(message)
-    _face_gone(session, interrupts, setup, "" if leaving else why)
+    _client_gone(session, interrupts, setup, "" if leaving else why)
 
 
-def _face_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], why: str) -> None:
+def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], why: str) -> None:
     """Let the user's code run on without us: first disarm, so that who is parked finds it so."""
     if _gone.acquire(blocking=False):  # the link's two ends may both have found out
-        stdio.fall_back(setup["keep"], setup["fallback"])
-        session.face_gone()
+        script.fall_back(setup["keep"], setup["fallback"])
+        session.client_gone()
         interrupts.leave()
         if why and session.running_script:
-            stdio.say(f"the client is gone ({why}): the program continues, with no stop.")
+            script.say(f"the client is gone ({why}): the program continues, with no stop.")
         session.gate.detach()
 
 
 def _forked(session: Session, link: BlockingLink) -> None:
     """In a forked child: it has no link, no hooks, and never stops."""
-    session.gate.detached = True
     link.drop()
-    session.stepper.drop_observers()
-    session.stepper.disarm()
+    session.forked()
 
 
 if __name__ == "__main__":

@@ -17,14 +17,14 @@ from gradrepl.engine.answers import HANDLERS, Answer, Handler
 from gradrepl.engine.code import evaluate, script
 from gradrepl.engine.data.wanted import Loops
 from gradrepl.engine.health.wanted import Gradients
-from gradrepl.engine.plugged.observers import Plugged
+from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.session import Link, Session
 from gradrepl.engine.stopping.gate import Place, Quitting
-from gradrepl.errors import Aborted, GradreplError, UsageError
+from gradrepl.errors import Aborted, GradreplError, StateError, UsageError
 
-EARLY = ("breaking", "running", "looking", "plugged.wanted")
+EARLY = ("running", "looking", "plugged")
 """What answers before torch is there."""
-ROOMS = ("memory", "chain", "modules", "health", "data", "export", "plugged")
+ROOMS = ("memory", "chain", "modules", "health", "data", "export")
 """Packages whose files are loaded when the first of their requests comes."""
 
 
@@ -73,7 +73,7 @@ def _handler(request: Any, session: Session) -> Handler:
             for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
                 import_module(module.name)
     if type(request) not in HANDLERS:
-        raise UsageError(f"the debuggee does not know the request {type(request).__name__}.")
+        raise UsageError(f"the program does not know the request {type(request).__name__}.")
     return HANDLERS[type(request)]
 
 
@@ -89,14 +89,15 @@ def _aborted(session: Session) -> str:
 def at_once(request: p.Request, session: Session) -> Answer:
     """Answer what can be while the program runs, in the link's thread; None: it must wait."""
     if isinstance(request, p.Status):
-        return session.status()
+        gate = session.gate
+        doing = f"waiting at the {gate.places[-1].state} prompt." if gate.waiting else "running."
+        return model.Notice(message=doing)
     if isinstance(request, p.AskHealth | p.AskHealthNodes) and request.running:
         if session.state(Gradients).watch is None and not session.stepper.added():
-            return model.Error(
-                message="no gradients have been watched.",
-                hint="':watch grads' watches them from now on; Ctrl-C pauses the program for it.",
-                kind="StateError",
-            )
+            return StateError(
+                "no gradients have been watched.",
+                "':watch grads' watches them from now on; Ctrl-C pauses the program for it.",
+            ).record()
         from gradrepl.engine.health.answers import at_once
 
         return at_once(request, session)

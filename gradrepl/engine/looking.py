@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
+import keyword
 import linecache
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from msgspec import structs
@@ -13,10 +16,10 @@ from msgspec import structs
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.breaking import broken_lines
-from gradrepl.engine.code import complete, evaluate
+from gradrepl.engine.code import evaluate
 from gradrepl.engine.code.torch_import import torch_module
-from gradrepl.engine.plugged.observers import Plugged
+from gradrepl.engine.plugged import Plugged
+from gradrepl.engine.running import broken_lines
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
@@ -87,13 +90,11 @@ def _(request: p.FrameStack, session: Session, place: Place) -> Answer:
 
 def _walk(place: Place, move: int) -> Answer:
     """``u`` and ``d`` in a backward: to the node that gave us the gradient, or that gets it."""
-
-    backward, here = place.event.backward, place.looking
-    if here is None:
-        here = place.event.node
+    backward = place.event.backward
+    here = place.event.node if place.looking is None else place.looking
     if move > 0:
-        found = backward.view.path_to(here)
-        target = found[-2] if len(found) > 1 else None
+        path = backward.view.path_to(here)
+        target = path[-2] if len(path) > 1 else None
     else:
         following = [node for node in backward.graph.next(here) if node >= 0]
         target = min(following, key=lambda node: bool(backward.leaf(node)), default=None)
@@ -114,30 +115,31 @@ def _path(place: Place) -> tuple[str, ...]:
     if event is None or event.kind != "node":
         return ()
     backward = event.backward
-    found = []
+    steps = []
     for node in backward.view.path_to(event.node):
         op = backward.op(node)
-        line = f"{Path(op.site.file).name}:{op.site.line}" if op and op.site else ""
+        line = op.site.place if op and op.site else ""
         about = ", ".join(filter(None, (backward.label(node), line)))
-        found.append(
-            f"#{backward.order.place(node)} {backward.name(node)}"
-            + (f" ({about})" if about else "")
-        )
-    return tuple(found)
+        name = f"#{backward.order.place(node)} {backward.name(node)}"
+        steps.append(f"{name} ({about})" if about else name)
+    return tuple(steps)
 
 
 @on(p.Arguments)
 def _(request: p.Arguments, session: Session, place: Place) -> Answer:
     if place.frame is None:
         raise StateError("there are no arguments here: nothing is paused.", "Run something first.")
-    found = inspect.getargvalues(place.frame)
-    names = [*found.args, *filter(None, (found.varargs, found.keywords))]
-    rows = tuple(
-        model.Variable(name, evaluate.brief(found.locals[name]), type(found.locals[name]).__name__)
-        for name in names
-        if name in found.locals
-    )
+    arguments = inspect.getargvalues(place.frame)
+    names = [*arguments.args, *filter(None, (arguments.varargs, arguments.keywords))]
+    rows = _variables({name: arguments.locals[name] for name in names if name in arguments.locals})
     return model.Variables(rows=rows, total=len(rows))
+
+
+def _variables(values: dict[str, Any]) -> tuple[model.Variable, ...]:
+    return tuple(
+        model.Variable(name, evaluate.brief(value), type(value).__name__)
+        for name, value in values.items()
+    )
 
 
 @on(p.Listing)
@@ -186,17 +188,14 @@ def _(request: p.Names, session: Session, place: Place) -> Answer:
         for name, value in merged.items()
         if not name.startswith("_") and name not in ("torch", "nn", "F")
     }
-    rows = tuple(
-        model.Variable(name, evaluate.brief(value), type(value).__name__)
-        for name, value in list(shown.items())[: request.limit]
-    )
+    rows = _variables(dict(list(shown.items())[: request.limit]))
     return model.Variables(rows=rows, total=len(shown))
 
 
 @on(p.Complete)
 def _(request: p.Complete, session: Session, place: Place) -> Answer:
     with session.scope(place) as (space, local):
-        return model.Completions(words=tuple(complete.words(request.text, [local, space])))
+        return model.Completions(words=tuple(completions(request.text, [local, space])))
 
 
 @on(p.Bound)
@@ -245,8 +244,9 @@ def _(request: p.OpDetail, session: Session, place: Place) -> Answer:
     for call in reversed(session.ops(place)):
         if call.id == request.id:
             if place.event is not None and getattr(place.event, "call", None) is call:
-                found: Answer = call.record(session.names(place.frame).tensor, place.event.when)
-                return found
+                names = session.names(place.frame).tensor
+                record: model.Op = call.record(names, place.event.when)
+                return record
             return call.brief()
     raise UsageError(f"op %{request.id} is not recorded.", "':ops' lists the last ones.")
 
@@ -269,3 +269,76 @@ def _(request: p.NodeDetail, session: Session, place: Place) -> Answer:
         )
     event = place.event if getattr(place.event, "node", None) == node else None
     return backward.view.node(node, event)
+
+
+# -- what can follow what is typed: no property and no __getattr__ is run -------------------------
+
+MOST_WORDS = 200
+_MODULE_PARTS = ("_parameters", "_buffers", "_modules")
+
+
+def completions(text: str, spaces: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the whole words (with dots) that ``text``'s last word may become."""
+    match = re.search(r"[\w.]*$", text)
+    start = match[0] if match else ""
+    owner, dot, part = start.rpartition(".")
+    if not dot:
+        names: Iterable[str] = {*keyword.kwlist, *dir(builtins)}.union(*spaces)
+    else:
+        value = _static(owner.split("."), spaces)
+        names = _attributes(value) if value is not _NOTHING else ()
+    chosen = sorted(n for n in names if n.startswith(part) and (part or not n.startswith("_")))
+    return [owner + dot + name for name in chosen[:MOST_WORDS]]
+
+
+_NOTHING = object()
+
+
+def _static(path: list[str], spaces: Sequence[Mapping[str, Any]]) -> Any:
+    """Follow ``a.b.c`` through plain attributes only."""
+    value: Any = _NOTHING
+    for space in (*spaces, vars(builtins)):
+        if path[0] in space:
+            value = space[path[0]]
+            break
+    for name in path[1:]:
+        if value is _NOTHING:
+            break
+        value = _plain_attribute(value, name)
+    return value
+
+
+def _plain_attribute(value: Any, name: str) -> Any:
+    own = _instance_dict(value)
+    for part in _MODULE_PARTS:
+        held = own.get(part)
+        if isinstance(held, dict) and name in held:
+            return held[name]
+    try:
+        attribute = inspect.getattr_static(value, name)
+    except AttributeError:
+        return _NOTHING
+    if name in own or inspect.ismodule(value):
+        return attribute
+    # Anything that would run code on access is not followed.
+    return _NOTHING if hasattr(type(attribute), "__get__") else attribute
+
+
+def _instance_dict(value: Any) -> dict[str, Any]:
+    try:
+        own = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return own if isinstance(own, dict) else dict(own)
+
+
+def _attributes(value: Any) -> set[str]:
+    own = _instance_dict(value)
+    names = set(map(str, own))
+    for part in _MODULE_PARTS:
+        if isinstance(own.get(part), dict):
+            names.update(own[part])
+    kind = value if isinstance(value, type) else type(value)
+    for base in kind.__mro__:
+        names.update(vars(base))
+    return names

@@ -1,8 +1,12 @@
-"""The answers to requests that let the user's code run."""
+"""The answers to requests that let the user's code run, and about the breakpoints it stops at."""
 
 from __future__ import annotations
 
+import linecache
+import os
+import re
 import sys
+from functools import partial
 from typing import Any
 
 from gradrepl import conditions as c
@@ -13,6 +17,8 @@ from gradrepl.engine.code import evaluate, script
 from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.stopping.lines import doubts, same_file
+from gradrepl.errors import ConditionError, StateError
 
 
 @on(p.Execute)
@@ -74,3 +80,101 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
 def _(request: p.Run, session: Session, place: Place) -> Answer:
     session.warmed()  # else the script would wait for it unseen, in its own import
     return script.run(session, request.target, request.args, module=request.module)
+
+
+# -- breakpoints ----------------------------------------------------------------------------------
+
+
+@on(p.SetBreakpoint)
+def _(request: p.SetBreakpoint, session: Session, place: Place) -> Answer:
+    return set_breakpoint(
+        session, request.condition, request.text, place, temporary=request.temporary
+    )
+
+
+@on(p.ChangeBreakpoint)
+def _(request: p.ChangeBreakpoint, session: Session, place: Place) -> Answer:
+    changed = session.stepper.armed.change(
+        request.id, request.action, request.count, request.text, request.commands
+    )
+    session.stepper.rearm()
+    return changed
+
+
+@on(p.ListBreakpoints)
+def _(request: p.ListBreakpoints, session: Session, place: Place) -> Answer:
+    return session.stepper.armed.list()
+
+
+def set_breakpoint(
+    session: Session, condition: c.Condition, text: str, place: Place, *, temporary: bool = False
+) -> model.BreakpointInfo:
+    """Set a breakpoint; a bare line is one of the current file.
+
+    Raises:
+        ConditionError: the line cannot be stopped at.
+    """
+    if c.LINE in condition.events() and session.stepper.lines.taken():
+        raise StateError(
+            "another debugger or coverage tool traces this program: lines cannot be watched.",
+            "Stop at an op, a node or a module instead.",
+        )
+    for line in _lines(condition):
+        file = line.file or _current_file(session, place)
+        path = _find(session, file)
+        if path:
+            _check_line(path, line.line)
+        if not line.file:
+            condition = condition.in_file(path or file)
+            shown = f"{os.path.basename(file)}:{line.line}"
+            text = re.sub(rf"(?<![\w:.]){line.line}(?!\w)", shown, text, count=1)
+    if place.state != "idle":
+        for doubt in doubts(condition, partial(_find, session)):
+            session.tell(model.Notice(message=doubt))
+    record = session.stepper.armed.add(condition, text, temporary)
+    session.stepper.rearm()
+    return record
+
+
+def broken_lines(session: Session, file: str) -> frozenset[int]:
+    """Return the lines of ``file`` that have a breakpoint."""
+    known = session.stepper.armed.breakpoints.values()
+    lines = (line for each in known for line in _lines(each.condition))
+    return frozenset(line.line for line in lines if same_file(file, line.file))
+
+
+def _current_file(session: Session, place: Place) -> str:
+    if place.frame is not None:
+        return place.frame.f_code.co_filename
+    if session.script:
+        return os.path.abspath(session.script)
+    raise ConditionError(
+        "a line number alone needs a script.", "Write b FILE:LINE, or load a script first."
+    )
+
+
+def _find(session: Session, file: str) -> str:
+    """Return the path of ``file`` as far as it can be known, or ''."""
+    near = os.path.dirname(os.path.abspath(session.script)) if session.script else os.getcwd()
+    places = [os.path.abspath(file), os.path.join(near, file)]
+    return next((path for path in places if os.path.isfile(path)), "")
+
+
+def _lines(condition: c.Condition) -> list[c.Line]:
+    """Return the lines that a condition is about, in part at least."""
+    return [part for part in condition.parts() if isinstance(part, c.Line)]
+
+
+def _check_line(path: str, line: int) -> None:
+    lines = linecache.getlines(path)
+    if line > len(lines) or line < 1:
+        raise ConditionError(
+            f"{os.path.basename(path)} has {len(lines)} lines, no line {line}.",
+            "':ll' shows the source.",
+        )
+    text = lines[line - 1].strip()
+    if not text or text.startswith("#"):
+        raise ConditionError(
+            f"line {line} of {os.path.basename(path)} is blank or a comment.",
+            "Nothing runs there: take the line of a statement.",
+        )

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from gradrepl import protocol
 from gradrepl.engine.code import evaluate, frames
@@ -17,7 +17,7 @@ from gradrepl.engine.code.torch_import import device, torch_module
 from gradrepl.engine.stopping.gate import Gate, Place
 from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.errors import LinkError, StateError, UsageError
-from gradrepl.model import Error, Notice, Record, Watch
+from gradrepl.model import Error, Record, Watch
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.calls import Call
@@ -33,7 +33,7 @@ Scope = tuple[dict[str, Any], MutableMapping[str, Any]]
 
 
 class Link(Protocol):
-    """What carries what is told: one face's socket, or all of them."""
+    """What carries what is told: one client's socket, or all of them."""
 
     def send(self, message: protocol.Message) -> None:
         """Send, or raise LinkError."""
@@ -48,6 +48,8 @@ class Session:
 
     recorder: Recorder
     """What records ops; there once torch is."""
+    current: ClassVar[Session | None] = None
+    """The session of ``gradrepl script.py``; None in a process that the user started."""
 
     def __init__(self, link: Link, answer: Answerer) -> None:
         self.link = link
@@ -82,15 +84,15 @@ class Session:
 
         >>> session.state(Journal).passes  # doctest: +SKIP
         """
-        found: T | None = self._states.get(kind)
-        if found is None:
-            found = self._states[kind] = kind(self)
-        return found
+        state: T | None = self._states.get(kind)
+        if state is None:
+            state = self._states[kind] = kind(self)
+        return state
 
     # -- talking -----------------------------------------------------------------------------
 
     def send(self, message: protocol.Message) -> None:
-        """Send to the face; when it is gone there is nobody to tell."""
+        """Send to the client; when it is gone there is nobody to tell."""
         if not self.gate.detached:
             with suppress(LinkError):  # the link thread sees the same and detaches
                 try:
@@ -102,13 +104,13 @@ class Session:
         """Tell what happened."""
         self.send(protocol.Tell(record=record))  # type: ignore[arg-type]
 
-    def status(self) -> Notice:
-        """Say what the debuggee is doing right now; in any thread."""
-        if self.gate.waiting:
-            return Notice(message=f"waiting at the {self.gate.places[-1].state} prompt.")
-        return Notice(message="running.")
+    def forked(self) -> None:
+        """Stop nowhere, and look on at nothing: this is a forked child."""
+        self.gate.detached = True
+        self.stepper.drop_observers()
+        self.stepper.disarm()
 
-    def face_gone(self) -> None:
+    def client_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
         self.rest()
         self.stepper.disarm()
@@ -131,8 +133,8 @@ class Session:
 
     @contextmanager
     def stop(self) -> Iterator[None]:
-        """Be at a stop: one thread at a time, and with a face to show it to."""
-        with self.gate.turn():
+        """Be at a stop: one thread at a time, and with a client to show it to."""
+        with self.gate.turn:
             self.before_stop()
             try:
                 yield
@@ -197,7 +199,7 @@ class Session:
     # -- evaluating --------------------------------------------------------------------------
 
     def names(self, frame: FrameType | None) -> Names:
-        """Return the names in reach of ``frame``."""
+        """Return the names in scope of ``frame``."""
         from gradrepl.engine.tensor import names
 
         return names.Names(names.namespaces(frame, self.space))
@@ -221,7 +223,7 @@ class Session:
         if torch is None or not isinstance(value, torch.Tensor):
             raise UsageError(
                 f"'{expression}' is a {type(value).__name__}, not a tensor.",
-                "Name a tensor; ':names' lists what is in reach.",
+                "Name a tensor; ':names' lists what is in scope.",
             )
         return value
 
@@ -252,7 +254,7 @@ class Session:
 
     def watches(self, place: Place) -> tuple[Watch, ...]:
         """Evaluate the displayed expressions; those that changed say what they were."""
-        found = []
+        watches = []
         for expression, before in list(self.shown.items()):
             with self.gate.masked():
                 try:
@@ -261,8 +263,8 @@ class Session:
                     text = f"** {type(problem).__name__}: {problem} **"[:200]
             self.shown[expression] = text
             was = before if before is not None and before != text else None
-            found.append(Watch(expression, text, was))
-        return tuple(found)
+            watches.append(Watch(expression, text, was))
+        return tuple(watches)
 
     def news(self, place: Place) -> tuple[Watch, ...]:
         """Return what a stop tells besides where it is: the displays, and what others look for."""
@@ -292,38 +294,34 @@ class Session:
             raise StateError(
                 "no backward is paused here.", "':bw EXPR' steps one; so does 's' at its line."
             )
-        found: Pass = backward
-        return found
+        paused: Pass = backward
+        return paused
 
     def line_notes(self, file: str) -> dict[int, str]:
         """Return for lines of ``file`` the ops that ran there last, with the shapes they made."""
         if not self.stepper.torch_here:
             return {}
-        found: dict[int, str] = {}
+        notes: dict[int, str] = {}
         for call in self.recorder.ops[-200:]:
             if call.site is not None and call.site.file == file and call.shape is not None:
-                found[call.site.line] = f"{call.name} {call.shape}"
-        return found
+                notes[call.site.line] = f"{call.name} {call.shape}"
+        return notes
 
 
 def _stranger(version: str, error: Exception) -> Error:
     """Return what is told where we cannot work with this torch."""
-    return Error(
-        message=f"gradrepl cannot work with torch {version} ({type(error).__name__}: {error}): the"
-        " program continues, and nothing of torch is seen.",
-        hint="'gradrepl doctor' tells what this torch lacks; please report it with its output.",
-        kind="StateError",
-    )
+    return StateError(
+        f"gradrepl cannot work with torch {version} ({type(error).__name__}: {error}): the program"
+        " continues, and nothing of torch is seen.",
+        "'gradrepl doctor' tells what this torch lacks; please report it with its output.",
+    ).record()
 
 
 def _unsendable(message: protocol.Message, error: Exception) -> protocol.Message:
     record = Error(message=f"the answer cannot be sent: {error}.", hint="Ask for a part of it.")
-    number = getattr(message, "id", None)
-    return (
-        protocol.Tell(record=record)
-        if number is None
-        else (protocol.Answer(id=number, record=record))
-    )
+    if isinstance(message, protocol.Answer):
+        return protocol.Answer(id=message.id, record=record)
+    return protocol.Tell(record=record)
 
 
 def _plain(code: CodeType, space: dict[str, Any]) -> bool:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+NO_OPS = "Forward ops are not recorded."
+SEEN = "What gradrepl computes is seen by dispatch modes of the program."
 _NOWHERE = -1
 """What torch answers for the running backward where none runs."""
 
@@ -85,18 +87,10 @@ DisableTorchFunction: Any = _part(
     nullcontext,
     "What gradrepl computes is seen by function modes of the program.",
 )
-modes: Callable[[], int] = _part(
-    "torch._C._len_torch_function_stack", _answers(0), "Forward ops are not recorded."
-)
-mode_at: Callable[[int], Any] = _part(
-    "torch._C._get_function_stack_at", _nothing, "Forward ops are not recorded."
-)
-pop_mode: Callable[[], Any] = _part(
-    "torch._C._pop_torch_function_stack", _nothing, "Forward ops are not recorded."
-)
-push_mode: Callable[[Any], None] = _part(
-    "torch._C._push_on_torch_function_stack", _nothing, "Forward ops are not recorded."
-)
+modes: Callable[[], int] = _part("torch._C._len_torch_function_stack", _answers(0), NO_OPS)
+mode_at: Callable[[int], Any] = _part("torch._C._get_function_stack_at", _nothing, NO_OPS)
+pop_mode: Callable[[], Any] = _part("torch._C._pop_torch_function_stack", _nothing, NO_OPS)
+push_mode: Callable[[Any], None] = _part("torch._C._push_on_torch_function_stack", _nothing, NO_OPS)
 DeviceContext: Any = _part(
     "torch.utils._device.DeviceContext",
     _NoMode,
@@ -108,14 +102,10 @@ TorchDispatchMode: Any = _part(
     "'into' does not show the aten ops of a builtin.",
 )
 disable_dispatch_modes: Any = _part(
-    "torch.utils._python_dispatch._disable_current_modes",
-    nullcontext,
-    "What gradrepl computes is seen by dispatch modes of the program.",
+    "torch.utils._python_dispatch._disable_current_modes", nullcontext, SEEN
 )
 dispatch_mode: Callable[[], Any] = _part(
-    "torch.utils._python_dispatch._get_current_dispatch_mode",
-    _nothing,
-    "What gradrepl computes is seen by dispatch modes of the program.",
+    "torch.utils._python_dispatch._get_current_dispatch_mode", _nothing, SEEN
 )
 set_grad_enabled: Callable[[bool], None] = _part(
     "torch._C._set_grad_enabled", torch.set_grad_enabled, "Looking at values is slower."
@@ -183,9 +173,7 @@ in_functorch: Callable[[Any], bool] = _part(
     "Tensors inside of torch.func transforms are taken for plain ones.",
 )
 innermost_transform: Callable[[], Any] = _part(
-    "torch._C._functorch.peek_interpreter_stack",
-    _nothing,
-    "torch.func transforms are not told of.",
+    "torch._C._functorch.peek_interpreter_stack", _nothing, "torch.func transforms are not told of."
 )
 transforms: Callable[[], Any] = _part(
     "torch._C._functorch.get_interpreter_stack",

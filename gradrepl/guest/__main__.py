@@ -5,8 +5,8 @@ from __future__ import annotations
 from gradrepl.engine.code import script, torch_import
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.errors import GradreplError
+from gradrepl.guest.clients import own_name
 from gradrepl.guest.host import Host
-from gradrepl.guest.listener import own_name
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
         host.listen(setup["address"], setup["target"])
         host.say(f"listening: 'gradrepl attach {own_name()}' stops this program and looks.")
         if setup["wait"]:
-            host.await_client()
+            host.has_come.wait()
         arguments = tuple(setup["args"])
         script.run(
             host.session, setup["target"], arguments, module=setup["module"], stopped=setup["wait"]

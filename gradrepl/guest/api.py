@@ -9,15 +9,13 @@ from contextlib import suppress
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gradrepl.engine import current
-from gradrepl.engine.stopping import processes
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.interrupts import call_in_main_thread, refuses
 from gradrepl.errors import StateError
 from gradrepl.guest.host import BdbQuit, Host
-from gradrepl.guest.next_line import call_in_main_thread
 
 if TYPE_CHECKING:
     from gradrepl.engine.observers import Observer
-    from gradrepl.engine.session import Session
 
 Result = TypeVar("Result")
 
@@ -37,13 +35,13 @@ def embed(*, header: str = "") -> None:
 
 
 def _stop_at(frame: FrameType, reason: str) -> None:
-    session = current.session
+    session = Session.current
     if session is not None:  # started by ``gradrepl script.py``: it has its client
         if session.gate.detached:
-            processes.refuses(frame, reason)
+            refuses(frame, reason)
         elif not session.gate.answering():
             session.stepper.pause_here(frame, reason)
-    elif not processes.refuses(frame, reason):
+    elif not refuses(frame, reason):
         Host.get().pause(frame, reason)
 
 
@@ -79,9 +77,9 @@ def look_at(error: BaseException | None, tb: TracebackType | None) -> None:
     """Stop at where ``error`` was raised; ``tb`` is the part of its traceback that counts."""
     from gradrepl.engine.code import script
 
-    if current.session is not None:
-        script.post_mortem(current.session, error, tb)
-    elif tb is not None and not processes.refuses(tb.tb_frame, "post_mortem()"):
+    if Session.current is not None:
+        script.post_mortem(Session.current, error, tb)
+    elif tb is not None and not refuses(tb.tb_frame, "post_mortem()"):
         host = Host.get()
         host.wake()
         with suppress(BdbQuit):
@@ -95,9 +93,8 @@ def run(
     locals: dict[str, Any] | None = None,
 ) -> None:
     """Run a statement (by default in ``__main__``), stopped at its first line."""
-    space, local = _spaces(globals, locals)
     code = compile(statement, "<statement>", "exec") if isinstance(statement, str) else statement
-    _stepped(lambda: exec(code, space, local))
+    _stepped(exec, code, *_spaces(globals, locals))
 
 
 def runeval(
@@ -106,14 +103,13 @@ def runeval(
     locals: dict[str, Any] | None = None,
 ) -> Any:
     """Return the value of an expression (by default in ``__main__``), stopped at its first line."""
-    space, local = _spaces(globals, locals)
     code = compile(expression, "<statement>", "eval") if isinstance(expression, str) else expression
-    return _stepped(lambda: eval(code, space, local))
+    return _stepped(eval, code, *_spaces(globals, locals))
 
 
 def runcall(function: Callable[..., Result], *args: Any, **keywords: Any) -> Result | None:
     """Return what ``function`` returns, stopped at its first line; None if it was left by ``q``."""
-    return _stepped(lambda: function(*args, **keywords))
+    return _stepped(function, *args, **keywords)
 
 
 def _spaces(
@@ -124,16 +120,16 @@ def _spaces(
     return space, space if local is None else local
 
 
-def _stepped(work: Callable[[], Result]) -> Result | None:
+def _stepped(function: Callable[..., Result], *args: Any, **keywords: Any) -> Result | None:
     frame = sys._getframe(2)
-    if current.session is not None or processes.refuses(frame, "run()"):
-        return work()
+    if Session.current is not None or refuses(frame, "run()"):
+        return function(*args, **keywords)
     host = Host.get()
     host.wake()
-    host.stop_at_first_line()
+    host.pause_at_next("start", [])
     with suppress(BdbQuit):
         try:
-            return work()
+            return function(*args, **keywords)
         finally:
             host.finish()
     return None
@@ -148,7 +144,7 @@ def listen(address: str = "") -> str:
     Raises:
         LinkError: nobody can listen there.
     """
-    if current.session is not None:
+    if Session.current is not None:
         raise StateError("this program has its client already.", "listen() is for others.")
     return Host.get().listen(address).address
 
@@ -158,13 +154,13 @@ def listen(address: str = "") -> str:
 
 def session() -> Session:
     """Return this process's session; make one if there is none."""
-    return current.session or Host.get().session
+    return Session.current or Host.get().session
 
 
 def begin(observer: Observer, *, stops: bool = False) -> Session:
     """Let ``observer`` look on from now on; with ``stops`` threads may park."""
     joined = session()
-    if current.session is None:
+    if Session.current is None:
         host = Host.get()
         host.wake() if stops else host.look_on()
     joined.stepper.observe(observer)
@@ -186,5 +182,5 @@ def end(observer: Observer, joined: Session) -> None:
         call_in_main_thread(stepper.place_recorder)
     if stepper.torch_here and not stepper.records:
         stepper.recorder.paths.forget()  # it holds the modules, whose paths it knows
-    if current.session is None and joined is Host.get().session:
+    if Session.current is None and joined is Host.get().session:
         Host.get().looked_on()

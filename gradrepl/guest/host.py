@@ -15,20 +15,22 @@ from typing import Any, ClassVar
 from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine import debuggee
-from gradrepl.engine.code import fork_warning, frames
-from gradrepl.engine.stopping import processes
+from gradrepl.engine.code import frames, patches
 from gradrepl.engine.stopping.gate import Quitting
-from gradrepl.engine.stopping.interrupts import Interrupts
+from gradrepl.engine.stopping.interrupts import (
+    Interrupts,
+    NextLine,
+    call_in_main_thread,
+    others_wait,
+    own,
+)
 from gradrepl.guest import terminal
-from gradrepl.guest.clients import Client, Clients
-from gradrepl.guest.listener import Listener, own_name
-from gradrepl.guest.next_line import NextLine, call_in_main_thread, own
+from gradrepl.guest.clients import Client, Clients, Listener, own_name
 from gradrepl.link import BlockingLink
 from gradrepl.model import Notice
 
 NO_TTY = "GRADREPL_NO_TTY"
 """Set to 'continue', a stop without a terminal is skipped; else it waits for ``attach``."""
-_NOTHING: Any = object()
 
 
 class BdbQuit(Quitting, bdb.BdbQuit):
@@ -49,7 +51,7 @@ class Host:
         if cls.here is None or cls.here.pid != os.getpid():
             cls.here = Host()
             os.register_at_fork(after_in_child=cls.here.forked)
-            fork_warning.keep_to_itself()
+            patches.hide_fork_warning()
             atexit.register(cls.here.at_exit)
         return cls.here
 
@@ -65,8 +67,10 @@ class Host:
         self._child: Client | None = None
         self._handler: Any = None
         """Who had SIGINT before us; None while we do not have it."""
-        self._underscore: Any = _NOTHING
-        self._has_come = threading.Event()
+        self._underscore: tuple[Any, bool] | None = None
+        """``_`` before typed code set it, and whether it was there."""
+        self.has_come = threading.Event()
+        """Set when a client has attached."""
         self.session.gate.detached = True  # until somebody stops, or a client comes
         self._rest()
 
@@ -99,14 +103,6 @@ class Host:
         self.wake()
         self.session.stepper.pause_here(frame, reason)
 
-    def stop_at_first_line(self) -> None:
-        """Stop the calling thread at the first line, op or node of what it calls next."""
-        stepper = self.session.stepper
-        stepper.pausing = True
-        stepper.go(c.First())
-        if sys.gettrace() is None:
-            NextLine(self.session, "start").set([])
-
     def finish(self) -> None:
         """What was run to be stepped is over: the terminal goes back."""
         stepper = self.session.stepper
@@ -119,10 +115,6 @@ class Host:
         if not self.session.gate.places:
             self._part()
 
-    def await_client(self) -> None:
-        """Wait until a client has come."""
-        self._has_come.wait()
-
     def armed(self) -> bool:
         """Is there anything to stop at?"""
         armed = self.session.stepper.armed
@@ -133,7 +125,7 @@ class Host:
         self.session.watch_for_torch()
         if self.clients.attached or self.session.gate.detached:
             return
-        if self._underscore is _NOTHING:
+        if self._underscore is None:
             self._underscore = vars(builtins).get("_", None), "_" in vars(builtins)
         in_cell = terminal.cell_can_ask()
         name = "" if in_cell else terminal.path()
@@ -175,7 +167,7 @@ class Host:
         session = self.session
         if session.gate.places:
             return
-        if session.gate.left():
+        if session.gate.left:
             self._forget()
             session.gate.attach()
         session.stepper.place_recorder()
@@ -204,9 +196,9 @@ class Host:
     def _rest(self) -> None:
         """Nothing is armed: have nothing of ours in the process."""
         self.session.rest()
-        if self._underscore is not _NOTHING:
+        if self._underscore is not None:
             value, had = self._underscore
-            self._underscore = _NOTHING
+            self._underscore = None
             if had:
                 vars(builtins)["_"] = value
             else:
@@ -214,7 +206,7 @@ class Host:
 
     def _forget(self) -> None:
         """Disarm everything, in the thread where it is armed if that can be had."""
-        self.session.face_gone()
+        self.session.client_gone()
         if threading.current_thread() is not self.session.stepper.thread:
             call_in_main_thread(self.session.stepper.place_recorder)
 
@@ -238,8 +230,8 @@ class Host:
             self.session.stepper.running = self.session.running_script = True
             call_in_main_thread(self.session.watch_for_torch)
         self.clients.join(link, self.session.ready)
-        self._has_come.set()
-        if waiting := processes.others_wait():
+        self.has_come.set()
+        if waiting := others_wait():
             self.session.tell(Notice(message=waiting))
         if first and not self.session.gate.places:
             self._pause_soon()
@@ -302,14 +294,17 @@ class Host:
             call_in_main_thread(self._arm_pause)
 
     def _arm_pause(self) -> None:
-        stepper = self.session.stepper
-        if self.session.gate.detached or self.session.gate.places:
-            return
-        stepper.pausing = True
-        stepper.go(c.First())
-        if sys.gettrace() is None:
+        if not self.session.gate.detached and not self.session.gate.places:
             running = frames.user_frames(sys._getframe(0))
-            NextLine(self.session, "pause").set([each for each in running if own(each)])
+            self.pause_at_next("pause", [each for each in running if own(each)])
+
+    def pause_at_next(self, reason: str, running: list[FrameType]) -> None:
+        """Stop the calling thread at its next op or node, or at the next line of new frames and of
+        those that are ``running``."""
+        self.session.stepper.pausing = True
+        self.session.stepper.go(c.First())
+        if sys.gettrace() is None:
+            NextLine(self.session, reason).set(running)
 
     def _take_sigint(self) -> None:
         main = threading.current_thread() is threading.main_thread()
@@ -338,13 +333,11 @@ class Host:
         if Host.here is not self:
             return
         Host.here = None
-        self.session.gate.detached = True
         self.clients.drop()
         for held in (self.lent, self.listener):
             if held is not None:
                 held.abandon()
-        self.session.stepper.drop_observers()
-        self.session.stepper.disarm()
+        self.session.forked()
 
     def at_exit(self) -> None:
         """The process ends: the terminal goes back, nobody is listened for."""

@@ -20,8 +20,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from gradrepl import client, endpoint, guest
-from gradrepl.engine.code import stdio
+from gradrepl.engine.code import script
 from gradrepl.errors import LinkError
 from gradrepl.link import leave_signals
 
@@ -91,7 +93,7 @@ class Terminal:
             call()
         try:
             self._await_turn()
-            flush()
+            script.flush()
             self._mode = termios.tcgetattr(self._tty)
             wanted = map(os.environ.get, ("GRADREPL_CLIENT", "GRADREPL_FACE"))
             self.is_screen = "repl" not in wanted and client.has_screen(self._tty)
@@ -172,15 +174,8 @@ class Terminal:
             stdout=self._tty,
             stderr=self._tty,
             pass_fds=(link, *(pipes.shared if pipes else ())),
-            env={**os.environ, endpoint.VARIABLE: endpoint.encoded(here)},
+            env={**os.environ, endpoint.VARIABLE: msgspec.json.encode(here).decode()},
         )
-
-
-def flush() -> None:
-    """Write out what Python's standard streams hold."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # closed, or not a file at all
-            stream.flush()
 
 
 class Redirection:
@@ -192,7 +187,7 @@ class Redirection:
         self.input = -1
         """The write end of standard input's pipe, -1 if that is no terminal."""
         self._kept: dict[int, int] = {}
-        flush()
+        script.flush()
         self.outputs = tuple(self._pipe(number) for number in (1, 2))
         self._stdin = sys.stdin
         if os.isatty(0):
@@ -200,7 +195,7 @@ class Redirection:
             read, self.input = os.pipe()
             os.dup2(read, 0)
             os.close(read)
-            stdio.share_input(reads_input)
+            script.share_input(reads_input)
         self._ours = sys.stdin
 
     @property
@@ -219,7 +214,7 @@ class Redirection:
         self.handed_over()
         if sys.stdin is self._ours:
             sys.stdin = self._stdin
-        flush()
+        script.flush()
         for number, kept in self._kept.items():
             os.dup2(kept, number)
             os.close(kept)

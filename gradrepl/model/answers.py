@@ -59,7 +59,7 @@ class Gone(Record, frozen=True, kw_only=True):
 class Progress(Record, frozen=True, kw_only=True):
     """How far something long is: told unasked, from half a second on, at most four times a second.
 
-    A face draws it as one line that the next one, or the answer, replaces.
+    A client draws it as one line that the next one, or the answer, replaces.
     """
 
     what: str
@@ -87,8 +87,8 @@ class PluginInfo(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     origin: str = ""
     """The distribution, or the file, that it came from."""
-    side: str = "face"
-    """'face' or 'debuggee'."""
+    side: str = "client"
+    """'client' or 'program'."""
     state: str = "loaded"
     """'loaded', 'blocked' or 'disabled'."""
     hooks: tuple[str, ...] = ()

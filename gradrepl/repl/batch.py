@@ -11,8 +11,7 @@ import os
 import select
 import signal
 
-from gradrepl.commands.attach import converse
-from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.conversation import Conversation, converse
 from gradrepl.launch import Options
 from gradrepl.repl.output import Output
 

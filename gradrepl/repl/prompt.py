@@ -31,8 +31,7 @@ from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.output import Output as PromptOutput
 
 from gradrepl import __version__, model
-from gradrepl.commands.attach import converse
-from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.conversation import Conversation, converse
 from gradrepl.commands.entry import fragment
 from gradrepl.commands.history import History
 from gradrepl.commands.registry import PROMPTS

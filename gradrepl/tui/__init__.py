@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradrepl.commands.talk import Talk
+    from gradrepl.commands.conversation import Conversation
     from gradrepl.launch import Options
 
 
@@ -35,7 +35,7 @@ def _frames(number: int) -> Iterator[None]:
             del os.environ["TEXTUAL_FPS"]
 
 
-def _leave(talk: Talk, number: int) -> None:
+def _leave(talk: Conversation, number: int) -> None:
     """Pass a signal on that asks us to go.
 
     When the terminal itself is gone, Textual's writer thread dies and its full queue blocks the
@@ -67,13 +67,13 @@ def run(options: Options) -> int:
     if not color:
         os.environ["NO_COLOR"] = "1"  # Textual takes it out of the environment
 
-    def make(show: Show) -> Talk:
+    def make(show: Show) -> Conversation:
         """Make the conversation; called when the first frame is painted."""
         gc.freeze()
         gc.enable()
         import asyncio
 
-        from gradrepl.commands.attach import converse
+        from gradrepl.commands.conversation import converse
 
         talk = converse(options, show)
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -29,7 +29,7 @@ from gradrepl.tui.themes import Themed
 from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
-    from gradrepl.commands.talk import Talk
+    from gradrepl.commands.conversation import Conversation
     from gradrepl.export.files import Screen as Shot
     from gradrepl.tui.panels.dock import Dock
 
@@ -68,7 +68,7 @@ class GradreplApp(Themed, Keyed):
         super().__init__(theme)
         self.set_class(ascii, "-ascii")
         self._make = make
-        self.talk: Talk
+        self.talk: Conversation
         self.typing_first = typing
         self.ascii = Panel.ascii = ascii
         self.entries = Entries()

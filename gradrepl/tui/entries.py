@@ -14,7 +14,7 @@ from gradrepl.tui.talk import Show
 
 if TYPE_CHECKING:
     from gradrepl import protocol
-    from gradrepl.commands.talk import Talk
+    from gradrepl.commands.conversation import Conversation
 
 PATIENT = 0.4
 """Seconds that something runs before further keys are refused instead of queued."""
@@ -25,14 +25,16 @@ class Entries:
     """A queue that is there before the conversation is: what is typed ahead waits in it."""
 
     def __init__(self) -> None:
-        self.talk: Talk
+        self.talk: Conversation
         self.busy = False
         self._since = 0.0
         self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE)
         self.generation = 0
         """Counts how often the open page was brought up to date."""
 
-    async def serve(self, talk: Talk, show: Show, done: Callable[[], Awaitable[None]]) -> None:
+    async def serve(
+        self, talk: Conversation, show: Show, done: Callable[[], Awaitable[None]]
+    ) -> None:
         """Start the debuggee, then do entries one after another; ``done`` follows each."""
 
         async def do(work: Awaitable[None]) -> None:

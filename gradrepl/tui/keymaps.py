@@ -88,7 +88,7 @@ def bring(files: Sequence[str], blocked: Sequence[str]) -> None:
     """Take in the presets that plugins bring; one that has no right name disables its plugin."""
     from gradrepl import plugins
 
-    found = plugins.here("face")
+    found = plugins.here("client")
     found.load(files, blocked)
     for plugin, presets in found.call("gradrepl_keymaps"):
         for name, preset in dict(presets).items():

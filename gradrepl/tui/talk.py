@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from gradrepl import model
 
 if TYPE_CHECKING:
+    from gradrepl.commands.conversation import Conversation
     from gradrepl.commands.talk import Talk
 
 
 Show = Callable[[model.Record], None]
-Make = Callable[[Show], "Talk"]
+Make = Callable[[Show], "Conversation"]
 
 
 def state_of(talk: Talk) -> str:

@@ -112,7 +112,7 @@ def test_a_program_that_runs_cannot_be_made_eager(capsys):
 
 @pytest.mark.parametrize("words", [["--eager", "x.py"], ["--eager", "-m", "x"]])
 def test_the_option_is_of_the_command_line_alone(words):
-    from gradrepl.arguments import options, read
+    from gradrepl.cli import options, read
 
     assert options(read(words)[1]).eager
     assert not options(read(words[1:])[1]).eager

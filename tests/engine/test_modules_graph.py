@@ -9,7 +9,7 @@ import pytest
 from debuggee import Debuggee
 
 from gradrepl import model, protocol
-from gradrepl.commands.modules import graph_request
+from gradrepl.commands.graphs import graph_request
 
 NET = """\
 class Block(nn.Module):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch.distributed
 
-from gradrepl.engine.stopping import processes
+from gradrepl.engine.stopping import interrupts
 
 
 def job(size: int, begun: bool = True) -> Any:
@@ -31,23 +31,23 @@ def job(size: int, begun: bool = True) -> Any:
     ],
 )  # fmt: skip
 def test_that_the_others_wait(monkeypatch: pytest.MonkeyPatch, found: Any, said: str) -> None:
-    monkeypatch.setattr(processes, "patience", lambda: timedelta(minutes=30))
+    monkeypatch.setattr(interrupts, "patience", lambda: timedelta(minutes=30))
     if found is None:
         monkeypatch.delitem(sys.modules, "torch.distributed")
     else:
         monkeypatch.setitem(sys.modules, "torch.distributed", found)
-    assert processes.others_wait() == said
+    assert interrupts.others_wait() == said
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="torch without gloo")
 def test_the_time_out_is_the_groups(tmp_path: Any) -> None:
-    assert processes.patience() is None
+    assert interrupts.patience() is None
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1,
         timeout=timedelta(minutes=7),
     )  # fmt: skip
     try:
-        assert processes.patience() == timedelta(minutes=7)
-        assert processes.others_wait() == ""
+        assert interrupts.patience() == timedelta(minutes=7)
+        assert interrupts.others_wait() == ""
     finally:
         torch.distributed.destroy_process_group()

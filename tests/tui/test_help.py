@@ -7,7 +7,7 @@ from hand_made import node_stop, op_stop
 from screens import Seen, on_screen
 from textual.content import Content
 
-from gradrepl.commands.help import NAMES, topic
+from gradrepl.commands.session import NAMES, topic
 from gradrepl.commands.table import COMMANDS
 from gradrepl.conditions import KINDS, kinds, parse
 from gradrepl.tui import keys

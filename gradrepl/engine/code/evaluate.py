@@ -13,6 +13,7 @@ import reprlib
 import sys
 import tokenize
 import traceback
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from types import CodeType, FrameType, TracebackType
@@ -91,7 +92,7 @@ def _await(coroutine: Any) -> Any:
     return _runner.run(coroutine)
 
 
-class FrameVariables(MutableMapping[str, Any]):
+class FrameVariables(ChainMap[str, Any]):
     """The variables of a running function, and names that are only lent: since Python 3.13.
 
     There ``frame.f_locals`` is a view that writes through to the function (PEP 667). Nothing can be
@@ -99,30 +100,23 @@ class FrameVariables(MutableMapping[str, Any]):
     """
 
     def __init__(self, variables: MutableMapping[str, Any], lent: dict[str, Any]) -> None:
-        self._variables, self._lent = variables, lent
+        super().__init__(lent, variables)
         self.undeletable = ""
         """The variable that somebody wanted to delete last."""
 
-    def __getitem__(self, name: str) -> Any:
-        return (self._lent if name in self._lent else self._variables)[name]
-
     def __setitem__(self, name: str, value: Any) -> None:
-        self._lent.pop(name, None)
-        self._variables[name] = value
+        lent, variables = self.maps
+        lent.pop(name, None)
+        variables[name] = value
 
     def __delitem__(self, name: str) -> None:
-        if name in self._variables and name not in self._lent:
+        lent, variables = self.maps
+        if name in variables and name not in lent:
             self.undeletable = name
-        del self._lent[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self._variables, **self._lent})
-
-    def __len__(self) -> int:
-        return len({**self._variables, **self._lent})
+        del lent[name]
 
     def __repr__(self) -> str:
-        return repr({**self._variables, **self._lent})
+        return repr(dict(self))
 
 
 @contextmanager

@@ -40,11 +40,11 @@ _sites: dict[tuple[int, int], Site] = {}
 
 def kind(code: CodeType) -> str:
     """Return whose code this is; inside torch, also the few functions that mean something."""
-    found = _kinds.get(id(code))
-    if found is None:
+    known = _kinds.get(id(code))
+    if known is None:
         # The code object is kept with its kind: a freed one's id may come back.
-        found = _kinds[id(code)] = (_kind(code), code)
-    return found[0]
+        known = _kinds[id(code)] = (_kind(code), code)
+    return known[0]
 
 
 def _kind(code: CodeType) -> str:
@@ -105,7 +105,7 @@ def mark_ours(code: CodeType) -> None:
     _kinds[id(code)] = (OURS, code)
 
 
-def release(found: list[FrameType]) -> None:
+def release(released: list[FrameType]) -> None:
     """Let go of the snapshots of variables that looking into functions' frames has made.
 
     Before Python 3.13 a frame keeps the dictionary that ``f_locals`` returned, and with it every
@@ -113,7 +113,7 @@ def release(found: list[FrameType]) -> None:
     one that somebody else holds is left as it is.
     """
     if sys.version_info < (3, 13) and sys.gettrace() is None:
-        for frame in found:
+        for frame in released:
             # A frame that is being traced gets its variables back from the snapshot.
             if frame.f_code.co_flags & inspect.CO_OPTIMIZED and frame.f_trace is None:
                 snapshot = frame.f_locals
@@ -125,13 +125,13 @@ def site(frame: FrameType, at: tuple[int, int] | None = None) -> Site:
     """Return the user's line that ``frame`` is at, or was ``at``: (f_lasti, line)."""
     code = frame.f_code
     key = (id(code), at[0] if at else frame.f_lasti)
-    found = _sites.get(key)
-    if found is None:
+    known = _sites.get(key)
+    if known is None:
         kind(code)
         line = at[1] if at else frame.f_lineno
         text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
-        found = _sites[key] = Site(code.co_filename, line, code.co_name, text)
-    return found
+        known = _sites[key] = Site(code.co_filename, line, code.co_name, text)
+    return known
 
 
 def fetch() -> FrameType | None:
@@ -185,8 +185,8 @@ class Walk:
         """Is this inside of torch.utils.checkpoint?"""
         kinds = _kinds
         while frame is not None:
-            found = kinds.get(id(frame.f_code))
-            what = found[0] if found is not None else kind(frame.f_code)
+            known = kinds.get(id(frame.f_code))
+            what = known[0] if known is not None else kind(frame.f_code)
             if what == USER:
                 if self.frame is None:
                     self.frame = frame

@@ -1,7 +1,12 @@
-"""One attribute of somebody else's that is ours for a while, and how it comes back."""
+"""What of somebody else's is ours for a while, and how it comes back: an attribute, a warning."""
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+import threading
+import warnings
 from collections.abc import Callable
 from types import CellType, CodeType
 from typing import Any, TypeVar
@@ -93,7 +98,56 @@ class ClosurePatch(Patch):
         self._cell().cell_contents = value
 
     def _cell(self) -> CellType:
-        found: CellType = self._owner.__closure__[
-            self._owner.__code__.co_freevars.index(self._name)
-        ]
-        return found
+        cell: CellType = self._owner.__closure__[self._owner.__code__.co_freevars.index(self._name)]
+        return cell
+
+
+# -- the warning of a fork with several threads ---------------------------------------------------
+#
+# Since Python 3.12 a fork of a process that has more than one thread gives a DeprecationWarning. A
+# program that is debugged has ours besides its own. One filter of warnings answers, when that
+# warning comes, whether it would have come without us.
+
+_TEXT = re.compile(r"This process \(pid=\d+\) is multi-threaded, use of \w+\(\) may lead to")
+_OURS = "gradrepl"
+"""How the names of all our threads begin."""
+
+
+class _OnlyOurs:
+    """Takes the place of the pattern in a filter: matches where ours are the only other threads."""
+
+    def match(self, text: str) -> bool:
+        """Is this that warning, and would it not be there without us?"""
+        ours = sum(each.name.startswith(_OURS) for each in threading.enumerate())
+        if not _TEXT.match(text) or _threads() - ours > 1:
+            return False  # and the filter stays until the next fork: Python goes through the list
+        _remove_filter()
+        return True
+
+
+_fork_filter: Any = ("ignore", _OnlyOurs(), DeprecationWarning, None, 0)
+
+
+def _threads() -> int:
+    """Return how many threads Python counts when it warns: the system's, where it tells them."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return threading.active_count()
+
+
+def _add_filter() -> None:
+    _remove_filter()
+    # Not by ``filterwarnings``, which would have every warning shown once more.
+    warnings.filters.insert(0, _fork_filter)  # type: ignore[attr-defined]
+
+
+def _remove_filter() -> None:
+    if _fork_filter in warnings.filters:
+        warnings.filters.remove(_fork_filter)  # type: ignore[attr-defined]
+
+
+def hide_fork_warning() -> None:
+    """From now on, tell that warning only where it would come without us."""
+    if sys.version_info >= (3, 12):
+        os.register_at_fork(before=_add_filter, after_in_child=_remove_filter)

@@ -1,12 +1,17 @@
-"""The user's script as ``__main__``, in the main thread, as Python itself would run it."""
+"""The user's script as ``__main__``, in the main thread, as Python itself would run it.
+
+With its standard streams: input that is shared with a client, output that outlives one.
+"""
 
 from __future__ import annotations
 
 import importlib.machinery
+import io
 import json
 import os
 import runpy
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -67,12 +72,12 @@ def run(
         error, status = problem, _report(problem)
     finally:
         session.running_script = False
-        _flush()
+        flush()
     session.exit_code = status
     if error is not None and not isinstance(error, Aborted):
         post_mortem(session, error, error.__traceback__)
-    said = evaluate.error(error).message if error is not None else ""
-    return Ended(code=status, script=target, exception=said)
+    message = evaluate.error(error).message if error is not None else ""
+    return Ended(code=status, script=target, exception=message)
 
 
 def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
@@ -131,12 +136,6 @@ def exit_status(error: SystemExit) -> int:
     return 1
 
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # the script closed it
-            stream.flush()
-
-
 def _strip(error: BaseException, seen: set[int]) -> None:
     """Take our frames out of an exception's traceback, and of those that it came from."""
     if id(error) in seen:
@@ -168,18 +167,18 @@ def _report(error: BaseException) -> int:
 
 def post_mortem(session: Session, error: BaseException | None, tb: TracebackType | None) -> None:
     """Stop at the user's frame that raised, with its locals to look at."""
-    found = []
+    users = []
     raised = {}
     while tb is not None:
         if frames.kind(tb.tb_frame.f_code) == frames.USER:
-            found.append(tb.tb_frame)
+            users.append(tb.tb_frame)
             raised[tb.tb_frame] = tb.tb_lasti, tb.tb_lineno
         tb = tb.tb_next
-    found.reverse()
-    if not found:
+    users.reverse()
+    if not users:
         return
     with session.stop():
-        place = Place("exception", found, raised)
+        place = Place("exception", users, raised)
         message, hint = "post_mortem()", ""
         if error is not None:
             message = evaluate.error(error).message
@@ -188,7 +187,7 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
             Stop(
                 phase="exception",
                 reason=message.partition("\n")[0],
-                site=place.site(found[0]),
+                site=place.site(users[0]),
                 exception=message,
                 when="after",
                 depth=len(session.gate.places),
@@ -197,3 +196,90 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
             )
         )
         session.gate.serve(place)
+
+
+# -- standard streams -----------------------------------------------------------------------------
+
+
+class LineInput(io.RawIOBase):
+    """Reads descriptor 0 a byte at a time up to a newline: what follows is for somebody else."""
+
+    def __init__(self, before: Callable[[], None]) -> None:
+        super().__init__()
+        self._before = before
+        """Called before each read that may block."""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def fileno(self) -> int:
+        """Return 0, as of the real one."""
+        return 0
+
+    def isatty(self) -> bool:
+        """Return what descriptor 0 is."""
+        return os.isatty(0)
+
+    def readinto(self, buffer: object) -> int:
+        """Read at most one line."""
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        self._before()
+        count = 0
+        while count < len(view):
+            byte = os.read(0, 1)
+            if not byte:
+                break
+            view[count : count + 1] = byte
+            count += 1
+            if byte == b"\n":
+                break
+        return count
+
+
+def share_input(before: Callable[[], None]) -> None:
+    """Make ``sys.stdin`` read no further than it must."""
+    old = sys.stdin
+    encoding = getattr(old, "encoding", None) or "utf-8"
+    errors = getattr(old, "errors", None) or "strict"
+    sys.stdin = io.TextIOWrapper(
+        io.BufferedReader(LineInput(before), 1 << 16), encoding=encoding, errors=errors
+    )
+
+
+def output_by_lines() -> None:
+    """Let piped output come when a line is whole, as a terminal would show it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+
+
+def fall_back(keep: Sequence[int], fallback: Sequence[int]) -> None:
+    """The client is gone: output goes to its terminal; pipes are emptied so that nobody waits."""
+    for own, terminal in zip((0, 1, 2), fallback, strict=False):
+        with suppress(OSError):  # the script closed it, or the terminal is gone
+            os.dup2(terminal, own)
+    for descriptor in keep:
+        _drain(descriptor)
+
+
+def say(sentence: str) -> None:
+    """Say something where the program says what is wrong: there is no client to tell."""
+    with suppress(OSError):
+        os.write(2, f"gradrepl: {sentence}\n".encode())
+
+
+def flush() -> None:
+    """Write out what Python's standard streams hold."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or not a file at all
+            stream.flush()
+
+
+def _drain(descriptor: int) -> None:
+    try:
+        os.set_blocking(descriptor, False)
+        while os.read(descriptor, 1 << 16):
+            pass
+    except OSError:
+        pass  # empty, or closed already

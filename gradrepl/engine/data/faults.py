@@ -19,7 +19,7 @@ from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.data import batches, current_loader, fetching, loaders, odd
 from gradrepl.engine.data.epoch_log import VISITS
 from gradrepl.engine.data.order import Epoch
-from gradrepl.engine.plugged.observers import Plugged
+from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.progress import Telling
 from gradrepl.errors import StateError
 from gradrepl.model import Finding, SampleRow, Site

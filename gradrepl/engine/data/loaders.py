@@ -198,8 +198,8 @@ def rng_text(loader: Any) -> str:
     inner = getattr(loader.batch_sampler, "sampler", None) or loader.sampler
     own = getattr(inner, "generator", None) or loader.generator
     if isinstance(own, torch.Generator):
-        return f"a generator of its own, seed {own.initial_seed()}"
-    return f"torch's global generator, seed {torch.initial_seed()}"
+        return f"its own, seed {own.initial_seed()}"
+    return f"torch default, seed {torch.initial_seed()}"
 
 
 def start_method(loader: Any) -> str:

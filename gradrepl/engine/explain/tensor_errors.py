@@ -30,7 +30,7 @@ from gradrepl.engine.explain.failed_line import (
 from gradrepl.engine.explain.no_gradient import describe_op
 from gradrepl.engine.memory.survey import Survey
 from gradrepl.engine.modules.reach import Optimizers, strays
-from gradrepl.engine.tensor import facts, figures, hooks, report
+from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.engine.tensor import names as engine_names
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def name_the_hook(failure: Failure) -> str:
     names = failure.session.names(failure.place.frame)
     for prefix, root in names.roots:
         for path, module in root.named_modules():
-            for hook in hooks.of_module(module):
+            for hook in engine_names.hooks_of_module(module):
                 if "full backward" in hook.kind:
                     where = (prefix + path).strip(".") or type(module).__name__
                     return (
@@ -163,7 +163,7 @@ def explain_returned(failure: Failure) -> str:
         if value.__name__ == wanted:
             forward: Any = value.forward
             takes = [name for name in inspect.signature(forward).parameters if name != "ctx"]
-            _, code = hooks.owner(value.backward)
+            _, code = engine_names.owner(value.backward)
             line = f", line {code.co_firstlineno}," if code is not None else ""
             return (
                 f"{wanted}.forward takes {', '.join(takes)}: {wanted}.backward{line} must return "

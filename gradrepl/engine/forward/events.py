@@ -151,7 +151,7 @@ class OpEvent(TensorEvent):
             "out": outputs[0] if outputs else None,
         }
 
-    def told(self, reason: str) -> dict[str, Any]:
+    def stop_fields(self, reason: str) -> dict[str, Any]:
         name_of = self._names().tensor
         record = self.call.record(name_of, self.when)
         causes = partial(nonfinite.of_op, self.call, name_of)
@@ -163,7 +163,7 @@ class OpEvent(TensorEvent):
             "notes": nonfinite.notes(self, reason, causes),
         }
 
-    def stands(self) -> dict[str, Any]:
+    def anchor_fields(self) -> dict[str, Any]:
         return {"module_frames": self.call.module_frames, "depth": self.call.depth}
 
     def _names(self) -> Names:

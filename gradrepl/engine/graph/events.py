@@ -15,7 +15,8 @@ from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Lanes
 from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.stopping.breakpoints import Anchor
-from gradrepl.engine.tensor import facts, figures, hooks
+from gradrepl.engine.tensor import facts, figures
+from gradrepl.engine.tensor.names import hooks_of
 from gradrepl.model import Edge, Node, NodeRow, Site
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class NodeEvent(TensorEvent):
             "leaf": getattr(node, "variable", None),
         } | after
 
-    def told(self, reason: str) -> dict[str, Any]:
+    def stop_fields(self, reason: str) -> dict[str, Any]:
         record = node_record(self.backward, self.node, self)
         notes = nonfinite.notes(
             self, reason, lambda what: nonfinite.of_node(self.name, self.extra()["saved"])
@@ -123,7 +124,7 @@ class NodeEvent(TensorEvent):
         about = {"module": record.module, "node": record, "notes": notes}
         return _told(self, record.site) | about
 
-    def stands(self) -> dict[str, Any]:
+    def anchor_fields(self) -> dict[str, Any]:
         return {"module": self.module}
 
 
@@ -149,7 +150,7 @@ class PassEvent(TensorEvent):
     def deeper(self) -> bool:
         return True
 
-    def told(self, reason: str) -> dict[str, Any]:
+    def stop_fields(self, reason: str) -> dict[str, Any]:
         return _told(self, None) | {"notes": self._without_gradient()}
 
     def _without_gradient(self) -> tuple[str, ...]:
@@ -250,7 +251,7 @@ def node_record(backward: Labelled, place: int, event: Any = None) -> Node:
         grad_out=_describe(event.grad_out) if event else (),
         edges=tuple(_edges(backward, node)),
         saved=nodes.saved_records(node, backward.names),
-        hooks=0 if variable is None else len(hooks.of_tensor(variable)),
+        hooks=0 if variable is None else len(hooks_of(variable)),
     )
 
 

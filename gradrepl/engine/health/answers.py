@@ -103,7 +103,7 @@ def report(request: p.AskHealth, health: HealthWatch, session: Session) -> model
         timing=health.clock.timing(health.limits),
         scale=health.scale,
         skipped=health.scaling.skipped,
-        clipping=health.clips.found(),
+        clipping=health.clips.clippings(),
         depths=_depths(everyone, scale),
         optimizers=health.parameters.rates(),
         limits=health.limits,

@@ -12,7 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import astuple, dataclass
+from typing import Any
 
 import torch
 from torch.optim.optimizer import (
@@ -29,15 +30,16 @@ KEPT = 120
 now = time.perf_counter
 
 
-class Spent(NamedTuple):
+@dataclass(slots=True)
+class Spent:
     """The seconds of one step."""
 
-    total: float
-    data: float
-    moving: float
-    backward: float
-    optimizer: float
-    watching: float
+    total: float = 0.0
+    data: float = 0.0
+    moving: float = 0.0
+    backward: float = 0.0
+    optimizer: float = 0.0
+    watching: float = 0.0
 
 
 def accelerated() -> bool:
@@ -48,8 +50,13 @@ def accelerated() -> bool:
 class Clock:
     """Reads the time where a step's parts begin and end."""
 
-    def __init__(self, stepped: Callable[[torch.optim.Optimizer], None]) -> None:
-        self._stepped = stepped
+    def __init__(
+        self,
+        stepped: Callable[[torch.optim.Optimizer], None],
+        concerns: Callable[[torch.optim.Optimizer], bool] = lambda optimizer: True,
+    ) -> None:
+        """``concerns``: are the steps of an optimizer counted, or part of the rest?"""
+        self._stepped, self._concerns = stepped, concerns
         self.steps = 0
         """Steps of optimizers so far."""
         self.closures = False
@@ -58,7 +65,7 @@ class Clock:
         self._thread = 0
         self._waits = 0
         self._begun: float | None = None
-        self._data = self._backward = self._optimizer = self._watching = self._moving = 0.0
+        self._step = Spent()
         self._step_begun: list[tuple[float, float]] = []
         clock = self
         self._moves = [self._mover(name) for name in ("to", "cuda")]
@@ -92,7 +99,7 @@ class Clock:
     def restart(self) -> None:
         """Somebody stopped in this step: its time says nothing."""
         self._begun = None
-        self._data = self._backward = self._optimizer = self._watching = self._moving = 0.0
+        self._step = Spent()
         self._step_begun.clear()
 
     # -- readings ------------------------------------------------------------------------------
@@ -108,7 +115,7 @@ class Clock:
             return original(iterator)
         finally:
             self._waits -= 1
-            self._data += now() - start
+            self._step.data += now() - start
 
     def _mover(self, name: str) -> InheritedPatch:
         """Return a monkeypatch of a method of tensors that may copy to an accelerator."""
@@ -123,7 +130,7 @@ class Clock:
             start = now()
             moved = below(tensor, *args, **kwargs)
             if tensor.device.type == "cpu" and moved.device.type != "cpu":
-                self._moving += now() - start
+                self._step.moving += now() - start
             return moved
 
         patch = InheritedPatch(torch.Tensor, name, move)
@@ -131,27 +138,31 @@ class Clock:
 
     def passed(self, backward: float, watching: float) -> None:
         """A backward is over: what it took, and what looking at it took."""
-        self._backward += backward
-        self._watching += watching
+        self._step.backward += backward
+        self._step.watching += watching
         self._thread = threading.get_ident()
         if not self.steps:
             self._close()
 
     def _inside(self) -> float:
-        return self._backward + self._watching
+        return self._step.backward + self._step.watching
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if not self._concerns(optimizer):
+            return
         start = now()
         self._stepped(optimizer)
-        self._watching += now() - start
+        self._step.watching += now() - start
         self._step_begun.append((now(), self._inside()))
 
     def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if not self._concerns(optimizer):
+            return
         self._thread = threading.get_ident()
         self.steps += 1
         if self._step_begun:
             start, inside = self._step_begun.pop()
-            self._optimizer += max(0.0, now() - start - (self._inside() - inside))
+            self._step.optimizer += max(0.0, now() - start - (self._inside() - inside))
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         self.closures = self.closures or closure is not None
         if self.steps == 1:  # until now a backward was taken for a step
@@ -166,8 +177,8 @@ class Clock:
             for move in self._moves:
                 move.install()
         if self._begun is not None:
-            spent = (self._data, self._moving, self._backward, self._optimizer, self._watching)
-            self.kept.append(Spent(end - self._begun, *spent))
+            self._step.total = end - self._begun
+            self.kept.append(self._step)
         self.restart()
         self._begun = end
 
@@ -179,7 +190,7 @@ class Clock:
         if not kept:
             return None
         total, data, moving, backward, optimizer, watching = (
-            sum(column) / len(kept) for column in zip(*kept, strict=True)
+            sum(column) / len(kept) for column in zip(*map(astuple, kept), strict=True)
         )
         forward = max(0.0, total - data - moving - backward - optimizer - watching)
         parts = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,15 +31,20 @@ ROWS = 1000
 """Rows that are asked for at once."""
 
 
-class Only:
-    """A model as the only thing whose names are in scope; it is held weakly."""
+class OfModel(Parameters):
+    """The parameters of one model, under the names that the model gives them.
+
+    It is held weakly, and is the only thing whose names are in scope.
+    """
 
     def __init__(self, model: torch.nn.Module) -> None:
         self._model = weakref.ref(model)
+        super().__init__(lambda frame: self)
 
-    def names(self, frame: Any) -> Only:
-        """Return the names in scope of any frame."""
-        return self
+    def _forget(self) -> None:
+        super()._forget()
+        self._strangers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._first = True
 
     @property
     def roots(self) -> list[tuple[str, torch.nn.Module]]:
@@ -50,20 +55,6 @@ class Only:
     def variables(self) -> list[tuple[str, torch.Tensor]]:
         """No tensor has a variable of its own."""
         return []
-
-    def holds(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Does the optimizer step any of the model's parameters?"""
-        mine = {id(each) for _, model in self.roots for each in model.parameters()}
-        return any(id(each) in mine for group in optimizer.param_groups for each in group["params"])
-
-
-class OfModel(Parameters):
-    """The parameters of one model, under the names that the model gives them."""
-
-    def __init__(self, only: Only) -> None:
-        super().__init__(only)  # type: ignore[arg-type]
-        self._strangers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
-        self._first = True
 
     def due(self) -> bool:
         """Must the model be walked again before this backward? At the first, for the order."""
@@ -80,28 +71,13 @@ class OfModel(Parameters):
 
     def concerns(self, optimizer: torch.optim.Optimizer) -> bool:
         """Does the optimizer step any of these parameters?"""
-        if optimizer in self._optimizers:
-            return True
-        if optimizer in self._strangers:
-            return False
-        if self._session.holds(optimizer):  # type: ignore[attr-defined]
+        if optimizer in self._optimizers or optimizer in self._strangers:
+            return optimizer in self._optimizers
+        own = {id(each) for _, model in self.roots for each in model.parameters()}
+        if any(id(each) in own for group in optimizer.param_groups for each in group["params"]):
             return True
         self._strangers.add(optimizer)
         return False
-
-
-class OwnClock(Clock):
-    """Counts the steps of a model's own optimizers; those of others are part of the rest."""
-
-    concerns: Callable[[torch.optim.Optimizer], bool]
-
-    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if self.concerns(optimizer):
-            super()._before_step(optimizer, args, kwargs)
-
-    def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if self.concerns(optimizer):
-            super()._after_step(optimizer, args, kwargs)
 
 
 class ModelWatch(HealthWatch, Observer):
@@ -112,11 +88,8 @@ class ModelWatch(HealthWatch, Observer):
 
     def __init__(self, session: Session, model: torch.nn.Module, every: int, urgent: bool) -> None:
         super().__init__(session, lambda: session.state(Gradients).limits)
-        self.only = Only(model)
-        self.parameters = OfModel(self.only)
-        clock = OwnClock(self._steps)
-        clock.concerns = self.parameters.concerns
-        self.clock = clock
+        self.parameters = OfModel(model)
+        self.clock = Clock(self._steps, self.parameters.concerns)
         self.clips = Clips(lambda: False, self._scaled)  # whose gradients were clipped is not told
         self.place(h.Watching(grads=True, every=every, breakpoints=urgent))
         self.parameters.search(None)
@@ -177,7 +150,7 @@ class OwnView:
             return []  # another model's backward
         return [
             name
-            for _, model in self._source.only.roots
+            for _, model in self._source.parameters.roots
             for name, parameter in model.named_parameters()
             if parameter.requires_grad and parameter.grad is None
         ]

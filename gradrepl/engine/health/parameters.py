@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -20,9 +20,6 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.tracked import Tracked
 from gradrepl.engine.tensor import facts
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
 
 LIMIT = 20_000
 """Parameters watched at most."""
@@ -38,8 +35,17 @@ NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
 class Parameters:
     """The parameters that are watched."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, names: Callable[[FrameType | None], Any]) -> None:
+        """``names``: the names in scope at a frame, as ``Session.names`` has them."""
+        self._names = names
+        self._forget()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.stop_order()
+        self._forget()
+
+    def _forget(self) -> None:
         self.known: dict[int, Tracked] = {}
         """By id, while their tensors live."""
         self.more = False
@@ -55,11 +61,6 @@ class Parameters:
         """Has any of them no gradient?"""
         self.ask_rates = True
         """Learning rates are to be read at the next step."""
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.stop_order()
-        self.__init__(self._session)  # type: ignore[misc]
 
     # -- who there is --------------------------------------------------------------------------
 
@@ -79,7 +80,7 @@ class Parameters:
         self._took = self._searched - start
 
     def _search(self, frame: FrameType | None) -> None:
-        names = self._session.names(frame)
+        names = self._names(frame)
         self.known = {key: each for key, each in self.known.items() if each.ref() is not None}
         self.models = sum(next(root.parameters(), None) is not None for _, root in names.roots)
         aliases: dict[int, list[str]] = {}

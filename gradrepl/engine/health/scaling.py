@@ -143,7 +143,7 @@ class Clips:
         """Restart."""
         self._by_limit.clear()
 
-    def found(self) -> tuple[h.Clipping, ...]:
+    def clippings(self) -> tuple[h.Clipping, ...]:
         """Return what was seen, the newest last."""
         return tuple(self._by_limit.values())
 

@@ -326,6 +326,6 @@ class WatchEvent(TensorEvent):
         """Is it below the line that called?"""
         return True
 
-    def told(self, reason: str) -> dict[str, Any]:
+    def stop_fields(self, reason: str) -> dict[str, Any]:
         """Name those that have another verdict."""
         return {"reason": f"{reason}: {', '.join(self.changes())}"}

@@ -78,7 +78,7 @@ class HealthWatch:
         self.stepper = stepper = session.stepper
         self._limits = limits
         self.asked = h.Watching()
-        self.parameters = Parameters(session)
+        self.parameters = Parameters(session.names)
         self.clock = Clock(self._steps)
         self.scaling = Scaling()
         self.clips = Clips(stepper.sees, self._scaled)

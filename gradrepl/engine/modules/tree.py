@@ -18,7 +18,7 @@ from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.modules.reach import LISTED, Optimizers, ids_in, strays
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
-from gradrepl.engine.tensor import facts, figures, hooks
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor import names as engine_names
 from gradrepl.engine.tensor.names import Names
 from gradrepl.errors import StateError, UsageError
@@ -58,7 +58,7 @@ def _window(
     tops = [spot for spot in tree.spots if not spot.depth]
     rows = [tree.row(spot, request.depth) for spot in shown[first : first + request.count]]
     if rows and not first:
-        everywhere = (*rows[0].hooks, *hooks.of_all())
+        everywhere = (*rows[0].hooks, *engine_names.hooks_of_all())
         rows[0] = msgspec.structs.replace(rows[0], hooks=everywhere)
     return model.Modules(
         rows=tuple(rows),
@@ -247,7 +247,7 @@ class Tree:
             ran="" if self._ran is None else "ran" if spot.ran else "no op yet",
             same_as=spot.same_as,
             parameters=() if spot.same_as else self.kept(spot),
-            hooks=() if spot.same_as else hooks.of_module(spot.module),
+            hooks=() if spot.same_as else engine_names.hooks_of_module(spot.module),
         )
 
     def kept(self, spot: Spot) -> tuple[ParameterRow, ...]:

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 import msgspec
 
 from gradrepl import conditions as c
 from gradrepl.errors import UsageError
-from gradrepl.event import Event
 from gradrepl.model import BreakpointInfo, Breakpoints
 
 
+@dataclass
 class Anchor:
     """Where we stood when a verb was given: what 'deeper' and 'left' are measured from."""
 
-    def __init__(
-        self,
-        phase: str = "",
-        frame: FrameType | None = None,
-        module_frames: Sequence[FrameType] = (),
-        module: str = "",
-        depth: int = 0,
-        number: int = 0,
-        fetch: FrameType | None = None,
-    ) -> None:
-        self.phase = phase
-        self.frame = frame
-        self.line = frame.f_lineno if frame else 0
-        self.module_frames = list(module_frames)
-        self.module = module
-        self.depth = depth
-        self.number = number
-        """A line given to ``until``; 0 for any later one."""
-        self.fetch = fetch
-        """The call inside which a DataLoader made a batch there."""
+    phase: str = ""
+    frame: FrameType | None = None
+    module_frames: Sequence[FrameType] = ()
+    module: str = ""
+    depth: int = 0
+    number: int = 0
+    """A line given to ``until``; 0 for any later one."""
+    fetch: FrameType | None = None
+    """The call inside which a DataLoader made a batch there."""
+
+    def __post_init__(self) -> None:
+        self.line = self.frame.f_lineno if self.frame else 0
 
 
 class Breakpoint(msgspec.Struct):
@@ -51,16 +44,8 @@ class Breakpoint(msgspec.Struct):
     commands: tuple[str, ...] = ()
 
     def record(self) -> BreakpointInfo:
-        """Return what a face may know."""
-        return BreakpointInfo(
-            id=self.id,
-            text=self.text,
-            enabled=self.enabled,
-            temporary=self.temporary,
-            ignore=self.ignore,
-            hits=self.hits,
-            commands=self.commands,
-        )
+        """Return what a client may know."""
+        return msgspec.convert(self, BreakpointInfo, from_attributes=True)
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -106,10 +91,6 @@ class Armed:
         parts = (part for each in self._active() for part in each.parts())
         return any(c.WATCH in part.about for part in parts)
 
-    def asks(self, kind: str, when: str) -> bool:
-        """Must anything be asked at this side of events of this kind?"""
-        return bool(self.asking(kind, when))
-
     def asking(self, kind: str, when: str) -> list[c.Base]:
         """Return the conditions that must be asked at this side of events of this kind."""
         return [
@@ -125,13 +106,13 @@ class Armed:
     def lines(self) -> tuple[list[c.Line], frozenset[str]]:
         """Return the lines and the functions that must be watched."""
         watched = [each for each in self._active() if c.LINE in each.events()]
-        found = [part for each in watched for part in each.parts()]
+        parts = [part for each in watched for part in each.parts()]
         return (
-            [part for part in found if isinstance(part, c.Line)],
-            frozenset(part.function for part in found if isinstance(part, c.InFunction)),
+            [part for part in parts if isinstance(part, c.Line)],
+            frozenset(part.function for part in parts if isinstance(part, c.InFunction)),
         )
 
-    def why(self, event: Event) -> Hit | None:
+    def why(self, event: c.Event) -> Hit | None:
         """Return why to stop at ``event``, or None to go on."""
         for look in self.always:
             if look.asked(event):
@@ -148,14 +129,14 @@ class Armed:
             words.append(_name(self.verb))
         return Hit(", ".join(words), tuple(each.id for each in hits))
 
-    def _stepped(self, event: Event) -> bool:
+    def _stepped(self, event: c.Event) -> bool:
         verb = _inner(self.verb)
         if not verb.asked(event) or not verb.matches(event):
             return False
         self._left -= 1
         return self._left <= 0
 
-    def _hit(self, each: Breakpoint, event: Event) -> bool:
+    def _hit(self, each: Breakpoint, event: c.Event) -> bool:
         if not each.enabled or not each.condition.asked(event):
             return False
         if not each.condition.matches(event):

@@ -1,122 +1,59 @@
-"""What conditions are asked about: an op, a node, the end of a backward. See ``conditions.Event``.
+"""What the stepper decides about, and what it is handed to see it with.
 
 An event is made for each op or node that something armed may stop at, and computes nothing that
 no condition asks for. Here are those that need no torch; each room that runs something has its own.
+The protocols are what the stepper knows of the session, of the recorders and of a backward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from gradrepl import conditions as c
+from gradrepl import model
 from gradrepl.engine.stopping.breakpoints import Anchor
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.lines import same_file
 
-
-class Asker(Protocol):
-    """What an event itself asks: the stepper."""
-
-    def truth(self, expression: str, event: Any) -> bool:
-        """Return the truth of a Python expression at this event."""
-
-    def stops_at(self, word: str, text: str, event: Any) -> bool:
-        """Is this an event to stop at, by an observer's own kind of breakpoint?"""
-
-    def saw(self, event: Any) -> None:
-        """Show it to those who look on at everything."""
+if TYPE_CHECKING:
+    from gradrepl.engine.forward.flow import Flow, ModulePaths
+    from gradrepl.engine.tensor.names import Names
 
 
-class Event:
-    """What all events share."""
+class Event(c.Event):
+    """What all events of the engine share."""
 
-    kind = ""
     phase = "forward"
-    when = "after"
-    number = 0
-    name = ""
-    module = ""
 
-    def __init__(self, stepper: Asker, anchor: Anchor) -> None:
+    def __init__(self, stepper: Any, anchor: Anchor) -> None:
         self.stepper = stepper
         self.anchor = anchor
         self.frame: FrameType | None = None
 
-    def at(self, file: str, line: int) -> bool:
-        return False
-
-    def inside(self, function: str) -> bool:
-        return False
-
-    def labels(self) -> Sequence[str]:
-        return ()
-
-    def leaf(self) -> str:
-        return ""
-
-    def leaf_names(self) -> Sequence[str]:
-        return ()
-
-    def module_paths(self) -> Sequence[str]:
-        return (self.module,)
-
-    def shapes(self) -> Sequence[tuple[int, ...]]:
-        return ()
-
-    def norms(self) -> Sequence[float]:
-        return ()
-
-    def born(self, what: str) -> bool:
-        return False
-
-    def missing(self) -> Sequence[str]:
-        return ()
-
-    def verdicts(self) -> Sequence[str]:
-        return ()
-
-    def indices(self) -> Sequence[str]:
-        return ()
-
-    def targets(self) -> Sequence[str]:
-        return ()
-
     def evaluate(self, expression: str) -> bool:
-        return self.stepper.truth(expression, self)
+        truth: bool = self.stepper.session.truth(expression, self)
+        return truth
 
     def ask_plugin(self, word: str, text: str) -> bool:
-        return self.stepper.stops_at(word, text, self)
+        """Is this an event to stop at, by a kind of breakpoint that an observer brings?"""
+        return any(each.stops_at(word, text, self) for each in self.stepper.observers)
 
     def show_plugins(self) -> None:
-        self.stepper.saw(self)
-
-    def deeper(self) -> bool:
-        return False
-
-    def trivial(self) -> bool:
-        return False
-
-    def left_module(self) -> bool:
-        return True
-
-    def past_line(self) -> bool:
-        return True
-
-    def extra(self) -> dict[str, Any]:
-        """Names that typed code and conditions have at this event."""
-        return {}
+        """Show it to whoever looks on at everything."""
+        for each in self.stepper.observers:
+            each.saw(self)
 
     def extra_quietly(self) -> dict[str, Any]:
         """Return ``extra`` without a trace in the user's modes."""
         return self.extra()
 
-    # -- the stop ------------------------------------------------------------------------------
-
-    def told(self, reason: str) -> dict[str, Any]:
+    def stop_fields(self, reason: str) -> dict[str, Any]:
         """Return what a stop here tells besides where it is: fields of ``model.Stop``."""
         return {}
 
-    def stands(self) -> dict[str, Any]:
+    def anchor_fields(self) -> dict[str, Any]:
         """Return what 'deeper' and 'left' are measured from: fields of ``Anchor``."""
         return {}
 
@@ -127,7 +64,7 @@ class PlaceEvent(Event):
     kind = "place"
     when = "before"
 
-    def __init__(self, stepper: Asker, anchor: Anchor, frame: FrameType | None) -> None:
+    def __init__(self, stepper: Any, anchor: Anchor, frame: FrameType | None) -> None:
         super().__init__(stepper, anchor)
         self.frame = frame
 
@@ -137,7 +74,7 @@ class LineEvent(PlaceEvent):
 
     kind = "line"
 
-    def __init__(self, stepper: Asker, anchor: Anchor, frame: FrameType, entered: bool) -> None:
+    def __init__(self, stepper: Any, anchor: Anchor, frame: FrameType, entered: bool) -> None:
         super().__init__(stepper, anchor, frame)
         self.line = frame.f_lineno
         self.code = frame.f_code
@@ -148,3 +85,71 @@ class LineEvent(PlaceEvent):
 
     def inside(self, function: str) -> bool:
         return self.entered and self.code.co_name == function
+
+
+# -- what the stepper is handed ------------------------------------------------------------------
+
+
+class Host(Protocol):
+    """What a stop needs of the session that it is in."""
+
+    script: str
+    from_command_line: bool
+
+    def tell(self, record: model.Record) -> None:
+        """Tell the clients."""
+
+    def stop(self) -> AbstractContextManager[None]:
+        """Be at a stop, with somebody to show it to."""
+
+    def news(self, place: Place) -> tuple[model.Watch, ...]:
+        """Return what is displayed, and what else is new at a stop."""
+
+    def names(self, frame: FrameType | None) -> Names:
+        """Return the names in scope of a frame."""
+
+    def truth(self, expression: str, event: Event) -> bool:
+        """Return the truth of a breakpoint's expression."""
+
+
+class Watcher(Protocol):
+    """What meets every backward; there once torch is."""
+
+    def install(self) -> None:
+        """See what runs in this thread from now on."""
+
+    def remove(self) -> None:
+        """See nothing."""
+
+
+class OpRecorder(Watcher, Protocol):
+    """What records ops; there once torch is."""
+
+    opening: bool
+    last_id: int
+    paths: ModulePaths
+    flow: Flow
+
+    def within(self) -> AbstractContextManager[None]:
+        """See ops inside of an op."""
+
+    def held_back(self) -> bool:
+        """Are we inside of an op?"""
+
+    def unseen_here(self) -> str:
+        """Return what cannot be stepped from where this thread is, or ''."""
+
+    def unseen_regions(self) -> int:
+        """Return how many compiled regions have run unseen."""
+
+    def op_of(self, seq: int) -> Any:
+        """Return the op that made a node, or None."""
+
+
+class RunningBackward(Protocol):
+    """A backward that runs and is watched."""
+
+    parked: bool
+
+    def rearm(self) -> None:
+        """Have the hooks that are needed now."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -19,13 +19,13 @@ from typing import Any
 from gradrepl import protocol
 from gradrepl.conditions import Continue, Verb
 from gradrepl.engine.code import frames
-from gradrepl.errors import Aborted
+from gradrepl.errors import Aborted, StateError
 from gradrepl.model import Error, Record, Site
 
-RUNS_ON = Error(
-    message="the program runs on.", hint="Ask again at the next stop.", kind="StateError"
-)
+CONTINUES = StateError("the program continues.", "Ask again at the next stop.").record()
 """The answer to what was asked too late for a stop."""
+LEAVING = (protocol.Resume, protocol.Abort, protocol.Quit)
+"""Requests that end a stop."""
 LOOK_UP = 0.25
 """Seconds after which a parked main thread looks for signals that came at a bad moment."""
 
@@ -56,7 +56,7 @@ class Place:
     """The node that ``u`` and ``d`` have walked to in a backward."""
     thread: threading.Thread = field(default_factory=threading.current_thread)
     inbox: SimpleQueue[Asked] = field(default_factory=SimpleQueue)
-    """Requests from the link thread, errands; None when the face is gone."""
+    """Requests from the link thread, errands; None when the client is gone."""
     waiting: bool = False
     """Is the thread waiting for a request?"""
 
@@ -85,15 +85,17 @@ class Gate:
     ) -> None:
         self._send = send
         self._answer = answer
-        self._turn = threading.RLock()
-        """Held by the thread that is parked; the idle prompt does not hold it."""
+        self.turn = threading.RLock()
+        """Held by the thread that is parked: one stop at a time is told and served. The idle prompt
+        does not hold it."""
         self._stack = threading.Lock()
         self.places: list[Place] = []
         """Places being served, outermost first; requests go to the last."""
         self._here = threading.local()
         self.detached = False
-        self._quitting = False
-        """``quit`` was said: code that swallows it meets it again at the next stop."""
+        self.left = False
+        """``quit`` was said, and nobody attached since: code that swallows it meets it again at the
+        next stop."""
         self.struck: Callable[[Exception, Place], Any] = _said
         """Says what a handler of the program's has raised while a thread waited: a worker of a
         DataLoader that died. At a stop the program gets it when it goes on."""
@@ -120,23 +122,19 @@ class Gate:
     def main_waits(self) -> bool:
         """Does the main thread wait for a request, running no code of the user's?"""
         main = threading.main_thread()
-        mine = [place for place in list(self.places) if place.thread is main]
-        return bool(mine) and mine[-1].waiting
+        its_places = [place for place in list(self.places) if place.thread is main]
+        return bool(its_places) and its_places[-1].waiting
 
     def detach(self) -> None:
-        """The face is gone: whoever is parked runs on, and nobody parks again."""
+        """The client is gone: whoever is parked runs on, and nobody parks again."""
         self.detached = True
         with self._stack:
             for place in self.places:
                 place.inbox.put(None)
 
-    def left(self) -> bool:
-        """Was ``quit`` said, and nobody attached since?"""
-        return self._quitting
-
     def attach(self) -> None:
-        """A face is there again: threads may park."""
-        self.detached = self._quitting = False
+        """A client is there again: threads may park."""
+        self.detached = self.left = False
 
     # -- who may park ------------------------------------------------------------------------
 
@@ -153,10 +151,6 @@ class Gate:
         finally:
             self._here.answering = before
 
-    def turn(self) -> AbstractContextManager[bool]:
-        """Wait until no other thread is parked: one stop at a time is told and served."""
-        return self._turn
-
     # -- serving -----------------------------------------------------------------------------
 
     def serve(self, place: Place) -> Verb:
@@ -168,11 +162,11 @@ class Gate:
         """
         if place.state == "idle":
             return self._serve(place)
-        with self.turn():
+        with self.turn:
             return self._serve(place)
 
     def _serve(self, place: Place) -> Verb:
-        if self._quitting:
+        if self.left:
             raise self.quitting
         if self.detached and place.state != "idle":
             return Continue()
@@ -188,59 +182,65 @@ class Gate:
         with self._stack:
             self.places.remove(place)
             outer = self.places[-1] if self.places else None
-            left = [] if place.inbox.empty() else _emptied(place.inbox)
-            for ask in left if outer is not None else ():
+            unanswered = [place.inbox.get() for _ in range(place.inbox.qsize())]
+            for ask in unanswered if outer is not None else ():
                 outer.inbox.put(ask)  # type: ignore[union-attr]
-        for ask in left if outer is None else ():
+        for ask in unanswered if outer is None else ():
             if isinstance(ask, protocol.Ask):
-                self._send(protocol.Answer(id=ask.id, record=RUNS_ON))
+                self._send(protocol.Answer(id=ask.id, record=CONTINUES))
         if outer is not None and outer.waiting:
             self.prompt(outer)
 
     def _loop(self, place: Place) -> Verb:
         self.prompt(place)
+        idle = place.state == "idle"
         struck: Exception | None = None
         while True:
             try:
                 ask = self._next(place)
             except Exception as problem:  # out of a signal handler of the program's
-                struck = None if place.state == "idle" else problem
+                struck = None if idle else problem
                 with self.masked():
                     self._send(protocol.Tell(record=self.struck(problem, place)))
                 continue
+            if ask is None and idle:
+                raise Quitting
             if ask is None:
-                if place.state == "idle":
-                    raise Quitting
                 return Continue()
-            request = ask.request
-            if isinstance(request, (protocol.Resume, protocol.Abort, protocol.Quit)):
-                self._send(protocol.Answer(id=ask.id))
-                if place.state == "idle" and not isinstance(request, protocol.Quit):
-                    self.prompt(place)
-                    continue
-                self._quitting = isinstance(request, protocol.Quit)
-                if self._quitting:
-                    raise self.quitting
-                if struck is not None and isinstance(request, protocol.Resume):
-                    raise struck
-                return _leave(request)
-            stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
-            free = place.state == "idle" or stepped
-            runs = isinstance(request, protocol.RUNS)
-            with self.masked(not (runs and free)):
-                record = self._answer(request, place)
-            self._send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
-            if runs and self.places[-1] is place:
+            if not isinstance(ask.request, LEAVING):
+                self._reply(ask, place)
+                continue
+            self._send(protocol.Answer(id=ask.id))
+            self.left = isinstance(ask.request, protocol.Quit)
+            if self.left:
+                raise self.quitting
+            if idle:  # there is nothing to go on with
                 self.prompt(place)
+                continue
+            if struck is not None and isinstance(ask.request, protocol.Resume):
+                raise struck
+            return _leave(ask.request)
+
+    def _reply(self, ask: protocol.Ask, place: Place) -> None:
+        """Answer; at the idle prompt, or if it is stepped, what runs the user's code may stop."""
+        request = ask.request
+        runs = isinstance(request, protocol.RUNS)
+        stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
+        free = runs and (stepped or place.state == "idle")
+        with self.masked(not free):
+            record = self._answer(request, place)
+        self._send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
+        if runs and self.places[-1] is place:
+            self.prompt(place)
 
     def _next(self, place: Place) -> protocol.Ask | None:
-        if self.detached or self._quitting:
+        if self.detached or self.left:
             return None
         place.waiting = True
         try:
-            while callable(found := _first(place.inbox)):
-                found()  # an errand that only this thread can do
-            return found
+            while callable(asked := _first(place.inbox)):
+                asked()  # an errand that only this thread can do
+            return asked
         finally:
             place.waiting = False
 
@@ -259,10 +259,6 @@ def _first(inbox: SimpleQueue[Asked]) -> Asked:
     while True:
         with suppress(Empty):
             return inbox.get(timeout=LOOK_UP)
-
-
-def _emptied(inbox: SimpleQueue[Asked]) -> list[Asked]:
-    return [inbox.get() for _ in range(inbox.qsize())]
 
 
 def _said(problem: Exception, place: Place) -> Error:

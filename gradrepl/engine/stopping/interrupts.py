@@ -1,18 +1,24 @@
-"""Ctrl-C: KeyboardInterrupt for what was typed; a running script is paused first."""
+"""Stops that nothing armed asks for: Ctrl-C, ``breakpoint()``, the wish of another thread.
+
+And where there can be none: in a worker process. With several ranks the others wait.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import passing
-from gradrepl.engine.stopping import processes
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -39,7 +45,7 @@ class Interrupts:
         if session.gate.detached:
             raise KeyboardInterrupt
         if session.gate.main_waits():
-            return  # at a prompt it is the face's to handle
+            return  # at a prompt it is the client's to handle
         ours = _in_ours(frame)
         script = session.running_script and not session.gate.answering()
         if script and not stepper.pausing:
@@ -61,7 +67,7 @@ class Interrupts:
             return
         frame, gate = sys._getframe(1), self.session.gate
         if gate.detached:  # a forked child
-            if not processes.refuses(frame, "breakpoint()"):
+            if not refuses(frame, "breakpoint()"):
                 import pdb  # imported early it may read standard input
 
                 self.leave()
@@ -77,7 +83,7 @@ class Interrupts:
             sys.breakpointhook = sys.__breakpointhook__
 
     def pause(self) -> None:
-        """A face asks to stop at the next event; in any thread."""
+        """A client asks to stop at the next event; in any thread."""
         if not self.session.gate.main_waits():
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -95,3 +101,126 @@ def _in_ours(frame: FrameType | None) -> bool:
         if kind == frames.USER:
             return False
     return True
+
+
+# -- reaching a main thread that runs no op just now ----------------------------------------------
+
+_waiting: list[Any] = []
+"""Callbacks that the interpreter has not called yet: they must stay alive."""
+
+
+def call_in_main_thread(function: Callable[[], None]) -> None:
+    """Have the interpreter call ``function`` between two bytecodes, without a signal or a handler.
+
+    ``function`` must neither raise nor wait. Where too many wait already, it is not called.
+    """
+
+    def once(_: Any) -> int:
+        _waiting.remove(callback)
+        function()
+        return 0
+
+    callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(once)
+    _waiting.append(callback)
+    if ctypes.pythonapi.Py_AddPendingCall(callback, None) != 0:
+        _waiting.remove(callback)
+
+
+class NextLine:
+    """A trace function that stops at the next line of the user's, once."""
+
+    def __init__(self, session: Session, reason: str) -> None:
+        self._session = session
+        self._reason = reason
+        self._frames: list[FrameType] = []
+
+    def set(self, running: list[FrameType]) -> None:
+        """Trace the frames that are ``running``, and new ones."""
+        sys.settrace(self._call)
+        self._frames = running
+        for frame in running:
+            frame.f_trace = self._line
+
+    def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if not self._session.stepper.pausing:
+            self._remove()
+            return None
+        return self._line if own(frame) else None
+
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event != "line":
+            return self._line
+        self._frames = [each for each in self._frames if each is not frame]
+        self._remove()
+        session = self._session
+        if session.stepper.pausing and session.stepper.sees():
+            session.watch_for_torch()
+            session.stepper.pause_here(frame, self._reason)
+        frame.f_trace = None  # only now: while it is set, the variables are the tracing's
+        return None
+
+    def _remove(self) -> None:
+        if sys.gettrace() == self._call:
+            sys.settrace(None)
+        for frame in self._frames:
+            if frame.f_trace == self._line:
+                frame.f_trace = None
+        self._frames = []
+
+
+def own(frame: FrameType) -> bool:
+    """Is this the user's own code, where a stop is worth something?"""
+    code = frame.f_code
+    made = code.co_filename == "<string>"  # a dataclass's or a named tuple's
+    return not made and frames.kind(code) == frames.USER and not frames.installed(code)
+
+
+# -- the other processes of a job -----------------------------------------------------------------
+
+_said: set[tuple[str, int]] = set()
+
+
+def refuses(frame: FrameType, reason: str) -> bool:
+    """Is this a worker process? Then say once a line what to do instead."""
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is None or not processes.current_process().daemon:
+        return False
+    place = frame.f_code.co_filename, frame.f_lineno
+    if place not in _said:
+        _said.add(place)
+        kind, instead = "worker process", "Call the function in the main process to stop in it."
+        data = sys.modules.get("torch.utils.data")
+        if data is not None and data.get_worker_info() is not None:
+            kind = "DataLoader worker"
+            instead = "With num_workers=0 this line runs in the main process, and stops."
+        sentence = (
+            f"gradrepl: {reason} at {os.path.basename(place[0])}:{place[1]} is skipped in {kind}"
+            f" {processes.current_process().name}: a worker cannot stop, its parent waits for it."
+        )
+        print(sentence, instead, file=sys.stderr, flush=True)
+    return True
+
+
+def others_wait() -> str:
+    """Say that the other ranks wait while this one is paused; '' where there are none."""
+    distributed: Any = sys.modules.get("torch.distributed")
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return ""
+    size = distributed.get_world_size()
+    if size < 2:
+        return ""
+    who = "the other rank waits" if size == 2 else f"the other {size - 1} ranks wait"
+    limit = patience()
+    most = f", at most {limit} (the group's time-out), then the job ends" if limit else ""
+    here = f"rank {distributed.get_rank()} of {size}"
+    return f"This is {here}: while it is paused, {who} at the next collective{most}."
+
+
+def patience() -> timedelta | None:
+    """Return the time-out of the default group; None where torch does not tell."""
+    module: Any = sys.modules.get("torch.distributed.distributed_c10d")
+    with suppress(AttributeError, RuntimeError, ValueError, IndexError):
+        group = module._get_default_group()
+        limit = group._get_backend(group._device_types[0]).options._timeout
+        return limit if isinstance(limit, timedelta) else None
+    return None

@@ -62,14 +62,14 @@ class Lines:
 
     def _of(self, code: CodeType) -> frozenset[int]:
         """Return the lines of ``code`` that are watched."""
-        found = self._known.get(id(code))
-        if found is None:
+        watched = self._known.get(id(code))
+        if watched is None:
             wanted = [each.line for each in self._lines if same_file(code.co_filename, each.file)]
             if frames.kind(code) != frames.USER:  # the recorder's, which look like the user's
                 wanted = []
             own = {line for _, _, line in code.co_lines() if line}
-            found = self._known[id(code)] = (frozenset(wanted) & own, code)
-        return found[0]
+            watched = self._known[id(code)] = (frozenset(wanted) & own, code)
+        return watched[0]
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Tracer | None:
         """Trace function for new frames."""
@@ -119,8 +119,8 @@ def doubts(condition: c.Condition, find: Callable[[str], str]) -> Iterator[str]:
             defined = re.compile(rf"^\s*(async\s+)?def\s+{part.function}\b", re.MULTILINE)
             if not any(defined.search("".join(linecache.getlines(each))) for each in _files()):
                 near = difflib.get_close_matches(part.function, c.words(), 1)
-                meant = f" Did you mean 'b {near[0]}'?" if near else ""
-                yield f"no function '{part.function}' is in the files loaded so far.{meant}"
+                suggestion = f" Did you mean 'b {near[0]}'?" if near else ""
+                yield f"no function '{part.function}' is in the files loaded so far.{suggestion}"
 
 
 def _files() -> Iterator[str]:

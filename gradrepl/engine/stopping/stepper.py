@@ -18,10 +18,17 @@ from gradrepl import model
 from gradrepl.engine.code import frames
 from gradrepl.engine.observers import Observer
 from gradrepl.engine.stopping.breakpoints import Anchor, Armed, Hit
-from gradrepl.engine.stopping.events import Event, LineEvent, PlaceEvent
+from gradrepl.engine.stopping.events import (
+    Event,
+    Host,
+    LineEvent,
+    OpRecorder,
+    PlaceEvent,
+    RunningBackward,
+    Watcher,
+)
 from gradrepl.engine.stopping.gate import Gate, Place, Quitting
 from gradrepl.engine.stopping.lines import Lines
-from gradrepl.engine.stopping.partners import BackwardMeeter, Host, OpRecorder, Running
 from gradrepl.errors import Aborted, StateError
 from gradrepl.model import Stop
 
@@ -35,14 +42,14 @@ class Stepper:
     """Decides at each event whether to stop, and stops."""
 
     recorder: OpRecorder
-    watcher: BackwardMeeter
+    watcher: Watcher
 
     def __init__(self, session: Host, gate: Gate) -> None:
         self.session = session
         self.gate = gate
         self.armed = Armed()
         self.lines = Lines(self.line_event)
-        self.passes: list[Running] = []
+        self.passes: list[RunningBackward] = []
         """Backwards that are running and watched, outermost first."""
         self.leaf_names: dict[int, tuple[weakref.ref[Any], tuple[str, ...], Any]] = {}
         """By id: the leaf, the names it was found to have and the code that called
@@ -63,7 +70,6 @@ class Stepper:
         """Must ops be seen at all?"""
         self.wants_passes = False
         self.asks_before_ops = self.asks_after_ops = False
-        self.asks_before_nodes = self.asks_after_nodes = False
         self.observers: list[Observer] = []
         """Who looks on: those of every session first, then whoever asked."""
         self.around_backwards: tuple[Observer, ...] = ()
@@ -74,7 +80,7 @@ class Stepper:
         """Told of each op that has run."""
         self._told_capture = False
 
-    def torch_arrived(self, recorder: OpRecorder, watcher: BackwardMeeter) -> None:
+    def torch_arrived(self, recorder: OpRecorder, watcher: Watcher) -> None:
         """Torch is imported: put in place what is armed."""
         frames.forget_kinds()
         self.recorder, self.watcher = recorder, watcher
@@ -125,22 +131,18 @@ class Stepper:
     def rearm(self) -> None:
         """Work out what must be seen, and have in place what sees it (the recorder apart)."""
         armed = self.armed
-        self.asks_before_ops = armed.asks(c.OP, "before")
-        self.asks_after_ops = armed.asks(c.OP, "after")
-        self.asks_before_nodes = armed.asks(c.NODE, "before")
-        self.asks_after_nodes = armed.asks(c.NODE, "after")
+        self.asks_before_ops = bool(armed.asking(c.OP, "before"))
+        self.asks_after_ops = bool(armed.asking(c.OP, "after"))
         self.wants_passes = armed.wants(c.NODE) or armed.wants(c.PASS)
         self._recording = tuple(e for e in self.observers if type(e).records is not False)
         self.note_op = tuple(each.op for each in self._recording)
-        self.records = (
-            self.asks_before_ops
-            or self.asks_after_ops
-            or self.wants_passes
-            or self.typed
-            or self.traced()
-        )
-        if not self.torch_here:
-            return
+        asks_ops = self.asks_before_ops or self.asks_after_ops
+        self.records = asks_ops or self.wants_passes or self.typed or self.traced()
+        if self.torch_here:
+            self._rearm_backwards()
+
+    def _rearm_backwards(self) -> None:
+        """Have in place what sees backwards, and nothing else."""
         for each in self.passes:
             each.rearm()
         for observer in self.observers:
@@ -165,7 +167,7 @@ class Stepper:
             self.recorder.remove()
 
     def disarm(self) -> None:
-        """Forget everything: the face is gone, or this is a forked child."""
+        """Forget everything: the client is gone, or this is a forked child."""
         self.armed = Armed()
         self.typed = False
         for each in self.observers:
@@ -210,8 +212,10 @@ class Stepper:
         """Stop here if something armed says so."""
         if not self.sees() or self._captures():
             return
-        with self._unseen():
-            hit = self.armed.why(event)  # type: ignore[arg-type]
+        from gradrepl.engine import torch_private
+
+        with torch_private.DisableTorchFunction():
+            hit = self.armed.why(event)
         if hit is not None:
             self.park(event, hit)
 
@@ -259,15 +263,10 @@ class Stepper:
             "depth": len(self.gate.places),
             "watches": watches,
             "position": self.recorder.last_id,
-        } | event.told(hit.reason)
+        } | event.stop_fields(hit.reason)
         if "site" not in fields:
             fields["site"] = frames.site(place.frames[0]) if place.frames else None
         return Stop(**fields)
-
-    def _unseen(self) -> Any:
-        from gradrepl.engine import torch_private
-
-        return torch_private.DisableTorchFunction()
 
     def _serve(self, place: Place) -> c.Verb:
         try:
@@ -289,9 +288,9 @@ class Stepper:
         """Stop where the main thread is: Ctrl-C, or ``breakpoint()``."""
         if self.torch_here:
             event = PlaceEvent(self, self.armed.anchor, frame)
-            with self.gate.turn():
-                if said := self.recorder.unseen_here():
-                    self.session.tell(model.Notice(message=said))
+            with self.gate.turn:
+                if unseen := self.recorder.unseen_here():
+                    self.session.tell(model.Notice(message=unseen))
                 self.park(event, Hit(reason))
             return
         with self.session.stop():
@@ -301,11 +300,11 @@ class Stepper:
             self.session.tell(Stop(phase="forward", reason=reason, site=site, when="before"))
             self.go(self._serve(place))
 
-    def pass_ended(self, record: model.Pass, told: bool) -> None:
-        """A backward is over; the face is told of one in which somebody stopped."""
+    def pass_ended(self, record: model.Pass, tell: bool) -> None:
+        """A backward is over; the client is told of one in which somebody stopped."""
         for each in self.observers:
             each.passed(record)
-        if not told:
+        if not tell:
             return
         self.last_pass = record
         self.session.tell(record)
@@ -326,21 +325,6 @@ class Stepper:
                 "Let the pass end (c), or step on the CPU.",
             )
 
-    # -- what an event asks ------------------------------------------------------------------
-
-    def truth(self, expression: str, event: Event) -> bool:
-        """Return the truth of a breakpoint's expression at an event."""
-        return self.session.truth(expression, event)
-
-    def stops_at(self, word: str, text: str, event: Event) -> bool:
-        """Is this an event to stop at, by a kind of breakpoint that an observer brings?"""
-        return any(each.stops_at(word, text, event) for each in self.observers)
-
-    def saw(self, event: Event) -> None:
-        """Show an event to whoever looks on at all of them."""
-        for each in self.observers:
-            each.saw(event)
-
     def wants(self, what: str) -> bool:
         """Does anybody want to be told of each 'pass' or 'batch'?"""
         return any(each.wants(what) for each in self.observers)
@@ -351,8 +335,8 @@ def _anchor(event: Event, place: Place, verb: c.Verb) -> Anchor:
 
     Frames are held only for the verbs that ask: a held frame keeps its variables alive.
     """
-    stands = event.stands()
+    fields = event.anchor_fields()
     if isinstance(verb, c.Step | c.Continue | c.Finish):
-        return Anchor(place.state, module=stands.get("module", ""))
+        return Anchor(place.state, module=fields.get("module", ""))
     number = verb.number if isinstance(verb, c.Until) else 0
-    return Anchor(place.state, place.frame, number=number, fetch=frames.fetch(), **stands)
+    return Anchor(place.state, place.frame, number=number, fetch=frames.fetch(), **fields)

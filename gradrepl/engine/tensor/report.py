@@ -14,8 +14,8 @@ from gradrepl.engine.memory.owners import GRADIENT, Owners
 from gradrepl.engine.memory.remembered import Known
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
-from gradrepl.engine.tensor import facts, figures, hooks
-from gradrepl.engine.tensor.names import Names
+from gradrepl.engine.tensor import facts, figures
+from gradrepl.engine.tensor.names import Names, hooks_of
 from gradrepl.model import Input, OpRef, Tensor
 
 LISTED = 16
@@ -58,7 +58,7 @@ def _everything(tensor: torch.Tensor, expression: str, session: Session, place: 
         storage=_storage(tensor, session),
         storage_nbytes=storage_bytes(tensor),
         shares=tuple(other for other, _ in living[:LISTED]),
-        hooks=hooks.of_tensor(tensor),
+        hooks=hooks_of(tensor),
         made_by=op_ref(made) if made else None,
         used_by=tuple(op_ref(call, wrote) for call, wrote in history.users[-LISTED:]),
         used_total=len(history.users),

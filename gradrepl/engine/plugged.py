@@ -1,4 +1,7 @@
-"""What plugins see of a run: stops, the ends of backwards, batches, and on demand every event."""
+"""The plugins of this process: which are wanted, what they see of a run, and what they answer.
+
+None is loaded before something asks for it.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,26 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from gradrepl import __version__, model
 from gradrepl import conditions as c
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import frames
+from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.observers import Observer
-from gradrepl.protocol import UsePlugins
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.errors import PluginError, UsageError
+from gradrepl.hookspecs import Here
 
 if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
     from gradrepl.plugins import Plugins
-
 
 OWN = "gradrepl"
 """The name of what comes from us through the same doors."""
-MOST = 32
+MOST_FACTS = 32
 """Facts of one tensor."""
 
 
@@ -27,14 +36,14 @@ def use(session: Session, files: tuple[str, ...], blocked: tuple[str, ...]) -> P
     """Load the plugins of this process, and say in the session which of them fails."""
     from gradrepl import plugins
 
-    found = plugins.here("debuggee")
-    found.tell = lambda sentence: session.tell(model.Error(message=sentence, kind="PluginError"))
-    if OWN not in found.rows:
+    loaded = plugins.here("program")
+    loaded.tell = lambda sentence: session.tell(PluginError(sentence).record())
+    if OWN not in loaded.rows:
         from gradrepl.engine.explain import findings
 
-        found.register(findings, OWN, OWN, __version__)
-    found.load(files, blocked)
-    return found
+        loaded.register(findings, OWN, OWN, __version__)
+    loaded.load(files, blocked)
+    return loaded
 
 
 class Plugged(Observer):
@@ -44,14 +53,14 @@ class Plugged(Observer):
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._wanted = UsePlugins()
+        self._wanted = p.UsePlugins()
         self._plugins: Plugins | None = None
         self._kinds: dict[str, tuple[str, type[c.Kind]]] = {}
         """Kinds of breakpoint by word, with the plugin that brings each."""
         self._read: dict[tuple[str, str], c.Kind] = {}
         """Breakpoints of these kinds, by word and text."""
 
-    def want(self, wanted: UsePlugins) -> None:
+    def want(self, wanted: p.UsePlugins) -> None:
         """Know which plugins to load, and whether any of them looks on; loads none."""
         self._wanted = wanted
         stepper = self.session.stepper
@@ -81,7 +90,7 @@ class Plugged(Observer):
 
         One whose plugin is not here, or raises, never holds again.
         """
-        found = self.plugins
+        loaded = self.plugins
         if word not in self._kinds:
             return False
         name, kind = self._kinds[word]
@@ -92,19 +101,19 @@ class Plugged(Observer):
                     condition = self._read[word, text] = kind.read(text)
                 return condition.matches(event)
             except Exception as error:  # a stranger's code
-                found.disable(name, error, f"the condition '{word}'")
+                loaded.disable(name, error, f"the condition '{word}'")
                 del self._kinds[word]
                 return False
 
     def facts(self, tensor: Any, name: str) -> tuple[tuple[str, str], ...]:
-        """Return what plugins say of a tensor: (label, text), at most :data:`MOST`."""
-        found = self.plugins
-        if not found.has("gradrepl_facts"):
+        """Return what plugins say of a tensor: (label, text), at most :data:`MOST_FACTS`."""
+        loaded = self.plugins
+        if not loaded.has("gradrepl_facts"):
             return ()
         with self.session.quietly():
-            given = found.flat("gradrepl_facts", tensor=tensor.detach(), name=name)
-            said = [(str(label)[:40], str(text)[:400]) for _, (label, text) in given]
-        return tuple(said[:MOST])
+            facts = loaded.flat("gradrepl_facts", tensor=tensor.detach(), name=name)
+            pairs = [(str(label)[:40], str(text)[:400]) for _, (label, text) in facts]
+        return tuple(pairs[:MOST_FACTS])
 
     def batch(self, number: int, indices: Sequence[Any]) -> None:
         """Show a batch that a watched loop has got."""
@@ -128,3 +137,55 @@ class Plugged(Observer):
         if self.wants(hook):
             with self.session.quietly():
                 self.plugins.notify(f"gradrepl_{hook}", **given)
+
+
+# -- what is answered ----------------------------------------------------------------------------
+
+
+@on(p.UsePlugins)
+def _(request: p.UsePlugins, session: Session, place: Place) -> Answer:
+    session.state(Plugged).want(request)
+    return None
+
+
+@on(p.ListPlugins)
+def _(request: p.ListPlugins, session: Session, place: Place) -> Answer:
+    return model.PluginList(rows=tuple(session.state(Plugged).plugins.rows.values()))
+
+
+SEVERITY = ("error", "warning", "note")
+MOST_FINDINGS = 64
+"""Findings in one answer."""
+LOOKED_AT = ("memory in scope", "modules and optimizers in scope", "watched gradients")
+
+
+@on(p.AskPlugin)
+def _(request: p.AskPlugin, session: Session, place: Place) -> Answer:
+    session.wait_for_torch()
+    plugins = session.state(Plugged).plugins  # loads them, so that the request's class is known
+    given = {"request": p.unpacked(request, p.Request), "here": Here(session, place)}
+    if given["request"] is not None:
+        for _, record in plugins.call("gradrepl_answer", **given):
+            if isinstance(record, model.Record):
+                return record
+    raise UsageError(
+        f"no plugin of the program answers '{request.kind}'.", "':plugins' lists them."
+    )
+
+
+@on(p.AskFindings)
+def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
+    session.wait_for_torch()
+    here = Here(session, place)
+    with session.quietly():
+        rows = [
+            msgspec.structs.replace(row, why=row.why or f"says the plugin '{name}'")
+            if name != OWN
+            else row
+            for name, row in session.state(Plugged).plugins.flat(
+                "gradrepl_findings", names=here.names, ask=here.ask
+            )
+        ]
+    rows.sort(key=lambda row: SEVERITY.index(row.severity) if row.severity in SEVERITY else 9)
+    looked_at = LOOKED_AT if session.state(Gradients).watch is not None else LOOKED_AT[:-1]
+    return model.Findings(rows=tuple(rows[:MOST_FINDINGS]), looked_at=looked_at)

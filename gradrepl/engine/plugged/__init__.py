@@ -1,1 +1,0 @@
-"""The plugins' halves in the debuggee: loaded when they are first needed, and asked."""
