@@ -122,7 +122,7 @@ class NodeEvent(TensorEvent):
             self, reason, lambda what: nonfinite.of_node(self.name, self.extra()["saved"])
         )
         about = {"module": record.module, "node": record, "notes": notes}
-        return _told(self, record.site) | about
+        return _backward_fields(self, record.site) | about
 
     def anchor_fields(self) -> dict[str, Any]:
         return {"module": self.module}
@@ -151,7 +151,7 @@ class PassEvent(TensorEvent):
         return True
 
     def stop_fields(self, reason: str) -> dict[str, Any]:
-        return _told(self, None) | {"notes": self._without_gradient()}
+        return _backward_fields(self, None) | {"notes": self._without_gradient()}
 
     def _without_gradient(self) -> tuple[str, ...]:
         """Say which parameters got no gradient, and why as far as the recorded ops tell."""
@@ -168,7 +168,7 @@ class PassEvent(TensorEvent):
         return (*notes, f"and none for {more} more") if more > 0 else tuple(notes)
 
 
-def _told(event: NodeEvent | PassEvent, site: Site | None) -> dict[str, Any]:
+def _backward_fields(event: NodeEvent | PassEvent, site: Site | None) -> dict[str, Any]:
     """Return what a stop tells of the backward that it is in."""
     backward = event.backward
     if site is None and event.frame is not None:

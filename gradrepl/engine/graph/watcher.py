@@ -79,7 +79,7 @@ class Watcher:
                 backward = Pass(self.stepper, call, recorder) if steps and recorder else None
                 if backward is None and recorder is not None:
                     recorder.attach()
-            run = partial(_told, engine, looks, recorder)
+            run = partial(_run_and_report, engine, looks, recorder)
             return run() if backward is None else backward.run(run)
         finally:
             if recorder is not None:
@@ -108,7 +108,7 @@ def _recorder(call: BackwardCall, looks: Sequence[Look], steps: bool) -> Recorde
 
 
 @unseen
-def _told(engine: Engine, looks: Sequence[Look], recorder: Recorder | None) -> Any:
+def _run_and_report(engine: Engine, looks: Sequence[Look], recorder: Recorder | None) -> Any:
     """Run the engine, take the hooks away, and tell how it went."""
     problem: BaseException | None = None
     started = time.perf_counter()
