@@ -21,11 +21,10 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from gradrepl import protocol
 from gradrepl.endpoint import PATH_LIMIT
@@ -52,7 +51,7 @@ def _length(header: bytes, limit: int) -> int:
 def _message(body: bytes) -> protocol.Messages:
     try:
         return protocol.decode(body)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:  # msgspec's errors are some, too
         raise LinkError(f"a malformed message came over the link: {error}.") from None
 
 
@@ -65,10 +64,11 @@ def _check(hello: protocol.Messages | None, token: str) -> None:
         raise RefusedError(f"the peer speaks version {hello.version} of the protocol.")
 
 
-def _received(sock: socket.socket, count: int) -> bytes:
-    """Return exactly ``count`` bytes."""
+def _received(sock: socket.socket, count: int, deadline: float) -> bytes:
+    """Return exactly ``count`` bytes, got before ``deadline`` on the monotonic clock."""
     data = b""
     while len(data) < count:
+        sock.settimeout(max(0.001, deadline - time.monotonic()))
         piece = sock.recv(count - len(data))
         if not piece:
             raise LinkError("the link ended in the middle of a message.")
@@ -147,9 +147,9 @@ class BlockingLink:
             LinkError: it talks nonsense, or nothing at all.
             RefusedError: it did not show the token; it is told so.
         """
-        sock.settimeout(HELLO_SECONDS)
-        length = _length(_received(sock, 4), HELLO_LIMIT)
-        hello = _message(_received(sock, length))
+        deadline = time.monotonic() + HELLO_SECONDS
+        length = _length(_received(sock, 4, deadline), HELLO_LIMIT)
+        hello = _message(_received(sock, length, deadline))
         try:
             _check(hello, token)
         except RefusedError as error:

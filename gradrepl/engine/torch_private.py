@@ -159,6 +159,12 @@ tells_packed = (
     is not None
 )
 """Does a saved value tell whether it was packed by ``saved_tensors_hooks``?"""
+unpacked_alone: Callable[[Any], Any] | None = _part(
+    "torch._C._autograd.SavedTensor.unpack",
+    None,
+    "Of several tensors that a node saved in one list, a changed one is told by its version.",
+)
+"""Read one saved tensor, as torch does with its checks."""
 set_version_counter: Callable[..., Any] | None = _part(
     "torch._C._autograd._unsafe_set_version_counter",
     None,

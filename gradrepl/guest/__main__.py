@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradrepl.engine.code import script, torch_import
 from gradrepl.engine.stopping.gate import Quitting
-from gradrepl.errors import GradreplError
+from gradrepl.errors import GradreplError, LinkError
 from gradrepl.guest.clients import own_name
 from gradrepl.guest.host import Host
 
@@ -15,15 +15,18 @@ def main() -> int:
     if setup["eager"]:
         torch_import.force_eager()
     host = Host.get()
+    waits = setup["wait"]
     try:
-        host.listen(setup["address"], setup["target"])
-        host.say(f"listening: 'gradrepl attach {own_name()}' stops this program and looks.")
-        if setup["wait"]:
+        try:
+            host.listen(setup["address"], setup["target"])
+            host.say(f"listening: 'gradrepl attach {own_name()}' stops this program and looks.")
+        except LinkError as error:
+            waits = False
+            host.say(f"nobody can attach, the program runs: {error}")
+        if waits:
             host.has_come.wait()
         arguments = tuple(setup["args"])
-        script.run(
-            host.session, setup["target"], arguments, module=setup["module"], stopped=setup["wait"]
-        )
+        script.run(host.session, setup["target"], arguments, module=setup["module"], stopped=waits)
     except GradreplError as error:
         host.say(str(error))
         return 2

@@ -7,12 +7,15 @@ private socket; a file says where it is.
 
 from __future__ import annotations
 
+import errno
+import ipaddress
 import os
 import secrets
 import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +29,11 @@ from gradrepl.model import Notice, Stop
 
 CHANGES = (*protocol.RUNS, protocol.SetBreakpoint, protocol.ChangeBreakpoint, protocol.Display)
 """Requests that only the client that controls the program may make."""
+
+UNKNOWN = 16
+"""Peers that may be about to show the token; if more come the oldest has to go."""
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.EPERM)
+"""Errors of accept() after which the next client may well be taken."""
 
 READ_ONLY = StateError(
     "Read-only: another client controls this program.",
@@ -195,26 +203,34 @@ class Listener:
         """
         self._came = came
         self._made: list[Path] = []
+        self._unknown: list[socket.socket] = []
+        """Peers that have not shown the token yet, oldest first."""
         self.token = secrets.token_hex(16)
-        self._file = endpoint.folder() / f"{os.getpid()}.json"
+        self.public = False
+        """Can it be reached from other machines?"""
         try:
+            self._file = endpoint.folder() / f"{os.getpid()}.json"
             self._socket, self.address = self._bound(address)
+            self._made.append(self._file)
+            endpoint.write_private(self._file, self._endpoint(script or sys.argv[0]))
         except OSError as error:
             self._clean()
             raise LinkError(
-                f"nobody can listen at '{address}': {error.strerror or error}.",
-                "Leave the address away for a private one.",
+                f"nobody can listen at '{address or 'a private place'}': "
+                f"{error.strerror or error}.",
+                "Leave the address away for a private one." if address else "Set XDG_RUNTIME_DIR.",
             ) from None
+        threading.Thread(target=self._accept, name="gradrepl-listener", daemon=True).start()
+
+    def _endpoint(self, script: str) -> str:
         here = endpoint.Endpoint(
             pid=os.getpid(),
             name=own_name(),
             address=self.address,
             token=self.token,
-            script=script or sys.argv[0],
+            script=script.encode(errors="replace").decode(),
         )
-        endpoint.write_private(self._file, msgspec.json.encode(here).decode())
-        self._made.append(self._file)
-        threading.Thread(target=self._accept, name="gradrepl-listener", daemon=True).start()
+        return msgspec.json.encode(here).decode()
 
     def close(self) -> None:
         """Listen no more, and leave no file behind."""
@@ -237,6 +253,7 @@ class Listener:
         if at is not None:
             sock = socket.create_server(at, backlog=8)
             host, port = sock.getsockname()[:2]
+            self.public = not ipaddress.ip_address(host.partition("%")[0]).is_loopback
             return sock, f"tcp://{host}:{port}"
         path = Path(address).absolute() if address else self._fresh()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -268,8 +285,15 @@ class Listener:
         while True:
             try:
                 sock, _ = self._socket.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if error.errno not in PASSING:
+                    return
+                time.sleep(0.1)
+                continue
+            self._unknown.append(sock)
+            if len(self._unknown) > UNKNOWN:
+                with suppress(OSError):
+                    self._unknown.pop(0).shutdown(socket.SHUT_RDWR)
             threading.Thread(
                 target=self._meet, args=(sock,), name="gradrepl-meet", daemon=True
             ).start()
@@ -280,4 +304,7 @@ class Listener:
         except (LinkError, OSError):
             sock.close()
             return
+        finally:
+            with suppress(ValueError):
+                self._unknown.remove(sock)
         self._came(link)

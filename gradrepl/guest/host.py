@@ -24,6 +24,7 @@ from gradrepl.engine.stopping.interrupts import (
     others_wait,
     own,
 )
+from gradrepl.errors import LinkError
 from gradrepl.guest import terminal
 from gradrepl.guest.clients import Client, Clients, Listener, own_name
 from gradrepl.link import BlockingLink
@@ -135,11 +136,19 @@ class Host:
             self.say(f"breakpoint skipped: no terminal ({NO_TTY}=continue).")
             self._let_go()
         else:
+            self._wait_for_a_client()
+
+    def _wait_for_a_client(self) -> None:
+        try:
             self.listen()
-            self.say(
-                f"stopped, and there is no terminal: waiting for 'gradrepl attach {own_name()}'"
-                f" ({NO_TTY}=continue goes on instead)."
-            )
+        except LinkError as error:
+            self._let_go()
+            self.say(f"breakpoint skipped: no terminal, and {error}")
+            return
+        self.say(
+            f"stopped, and there is no terminal: waiting for 'gradrepl attach {own_name()}'"
+            f" ({NO_TTY}=continue goes on instead)."
+        )
 
     def _lend(self, name: str) -> None:
         try:
@@ -220,6 +229,11 @@ class Host:
         """
         if self.listener is None:
             self.listener = Listener(address, script, self._came)
+            if self.listener.public:
+                self.say(
+                    f"{self.listener.address} can be reached from other machines: who has the "
+                    "token controls this program, and what is sent is not encrypted."
+                )
         return self.listener
 
     def _came(self, link: BlockingLink) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import re
 from typing import Any, ClassVar
 
 import msgspec
@@ -57,4 +59,9 @@ def _plain(value: Any) -> Any:
 
 def to_json(record: Record) -> str:
     """Encode ``record`` as one line of JSON; JSON has no NaN, so it is written "nan"."""
-    return msgspec.json.encode(_plain(msgspec.to_builtins(record))).decode()
+    plain = _plain(msgspec.to_builtins(record))
+    try:
+        return msgspec.json.encode(plain).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+        return re.sub("[\ud800-\udfff]", "\ufffd", text)

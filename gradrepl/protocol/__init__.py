@@ -7,10 +7,14 @@ is answered when it is over; a Stop may come first.
 
 On the wire a frame is four bytes of length (big-endian) and that many bytes of msgpack. A plugin's
 own request travels as an ``AskPlugin``, its own record as a ``Brought``: each names its class.
+
+Halves of surrogate pairs, which UTF-8 does not have (they stand for the bytes of a path that are no
+UTF-8), travel as private characters of plane 16. A text that makes a message large is cut.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
@@ -31,6 +35,10 @@ else:
 VERSION = 1
 LIMIT = 64 * 1024 * 1024
 """Bytes in one frame; a longer one is a malformed one."""
+LARGE = 8 * 1024 * 1024
+"""Bytes from which on the long texts of a message are cut."""
+TEXT = 32 * 1024
+"""Characters that are left of such a text."""
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", tag=True, kw_only=True):
@@ -106,6 +114,10 @@ Messages = Hello | Welcome | Refused | Ready | Ask | Answer | Tell | Prompt | Re
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Messages)
+_PRIVATE = {half: 0x100000 + half for half in range(0xD800, 0xE000)}
+_HALVES = {private: half for half, private in _PRIVATE.items()}
+_LEAD = b"\xf4\x8d"
+"""What the private characters begin with in UTF-8."""
 
 
 def encode(message: Message) -> bytes:
@@ -115,18 +127,61 @@ def encode(message: Message) -> bytes:
             message = replace(message, request=AskPlugin(**_packed(request)))
         case Answer(record=record) | Tell(record=record) if record and not _ours(record):
             message = replace(message, record=model.Brought(**_packed(record)))
-    body = _encoder.encode(message)
+    body = _body(message)
     return len(body).to_bytes(4, "big") + body
+
+
+def _body(message: Message) -> bytes:
+    try:
+        body = _encoder.encode(message)
+    except UnicodeEncodeError:
+        body = _encoder.encode(_texts(_builtins(message), lambda text: text.translate(_PRIVATE)))
+    if len(body) > LARGE:
+        body = _encoder.encode(_texts(msgspec.msgpack.decode(body), _cut))
+    if len(body) > LIMIT and isinstance(message, (Answer, Tell)):
+        size = f"{len(body) / 2**20:.0f} MiB"
+        said = model.Error(message=f"this takes {size}, more than fits: ask for a part of it.")
+        return _encoder.encode(replace(message, record=said))
+    return body
+
+
+def _builtins(message: Message) -> Any:
+    return msgspec.to_builtins(message, builtin_types=(bytes,))
+
+
+def _texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return plain data with every text in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {_texts(key, change): _texts(each, change) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_texts(each, change) for each in value]
+    return value
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT else f"{text[:TEXT]}… ({len(text):,} characters in all)"
 
 
 def decode(body: bytes) -> Messages:
     """Return the message of one frame's body; a plugin's record as its own, if it is known here.
 
     Raises:
-        msgspec.ValidationError: well-formed msgpack that is none of our messages.
-        msgspec.DecodeError: not msgpack.
+        ValueError: what this is in place of one of our messages.
     """
-    message: Messages = _decoder.decode(body)
+    try:
+        if _LEAD in body:
+            parts = _texts(msgspec.msgpack.decode(body), lambda text: text.translate(_HALVES))
+            message: Messages = msgspec.convert(parts, Messages)
+        else:
+            message = _decoder.decode(body)
+    except (msgspec.MsgspecError, TypeError) as error:  # TypeError: a list as a key
+        raise ValueError(str(error)) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValueError("its text is no UTF-8") from None
     match message:
         case Answer(record=model.Brought() as record) | Tell(record=model.Brought() as record):
             message = replace(message, record=unpacked(record, model.Record) or record)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from textual import events
+from textual.errors import NoWidget
 from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
@@ -70,7 +71,10 @@ class Frame(NamedTuple):
 
 def frame_at(screen: Screen[Any], at: Offset) -> Frame | None:
     """Return the frame between neighbours that a cell is of, or None."""
-    here, _ = screen.get_widget_at(*at)
+    try:
+        here, _ = screen.get_widget_at(*at)
+    except NoWidget:  # outside: the terminal was larger just now
+        return None
     if here.content_region.contains_point(at):
         return None
     while here.parent is not None and isinstance(here.parent, Widget):

@@ -114,7 +114,7 @@ def check(loader: Any, site: Site | None, say: Callable[[str], None]) -> tuple[l
     try:
         answer = ask(loader, 0)
     except Exception as problem:  # the user's dataset, in a worker
-        return [], f"the workers' random numbers could not be tried: {batches.said(problem)}"
+        return [], f"the workers' random numbers could not be tried: {batches.error_text(problem)}"
     told = "dataset[0], twice in each of two workers and two epochs"
     if not answer.random:
         return [], f"{told}: no random numbers in it"

@@ -112,7 +112,7 @@ def timed(
     except KeyboardInterrupt:  # it came while the user's dataset ran, or while a worker did
         telling.interrupted = True
     except Exception as problem:  # the user's dataset, here or in a worker
-        failed = batches.said(problem)
+        failed = batches.error_text(problem)
     return Timed(taken, samples, first, max(0.0, last - begun), batch, failed)
 
 

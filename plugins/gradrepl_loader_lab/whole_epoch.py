@@ -52,7 +52,7 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
         failed = taken.batches
         indices = whole[failed] if whole and failed < len(whole) else []
         hint = _hint(taken.raised, whole, here)
-        error = batches.said(taken.raised)
+        error = batches.error_text(taken.raised)
     held = ", ".join(each.name for each in fetching.of_loader(loader))
     return EpochRun(
         loader=name,

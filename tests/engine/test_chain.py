@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl import protocol as p
 
@@ -141,6 +142,8 @@ def test_a_root_that_is_no_number(d):
 def test_several_roots(d):
     d.type("x = torch.tensor(3., requires_grad=True); y = x * 2; z = x * x")
     d.type("torch.autograd.backward([y, z])", stepped=True)
+    if d.prompt.state == "forward":  # torch < 2.12 makes the gradients of ones by an op
+        d.go(c.FirstNode())
     found = paths(d, "x")
     assert (found.count, found.total, found.agrees) == (3, 8.0, True)
 

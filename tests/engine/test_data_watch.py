@@ -34,7 +34,7 @@ PATCHED = (
     "torch.utils.data.dataloader._SingleProcessDataLoaderIter, "
     "torch.utils.data.dataloader._MultiProcessingDataLoaderIter) "
     "for name, value in vars(kind).items() if hasattr(value, '__wrapped__') "
-    "and name != '_clean_up_persistent_workers_atexit']"
+    "and name not in ('_clean_up_persistent_workers_atexit', '_clean_up_worker')]"
 )
 KINDS = {
     "here": "shuffle=True",

@@ -273,8 +273,8 @@ def test_functions_beside_their_module(d: Debuggee) -> None:
 
 STATE = """\
 ([p._version for p in net.parameters()], [p.grad is None for p in net.parameters()], x._version,
- torch.autograd._get_sequence_nr(), torch.random.get_rng_state().sum().item(), id(loss.grad_fn),
- torch._C._len_torch_function_stack(), torch.is_grad_enabled())
+ torch.autograd._get_sequence_nr(), torch.random.get_rng_state().sum().item(),
+ loss.grad_fn._sequence_nr(), torch._C._len_torch_function_stack(), torch.is_grad_enabled())
 """
 
 

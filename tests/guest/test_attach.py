@@ -1,11 +1,13 @@
 """A program that listens: clients come, look, step and go, and it continues as it would have."""
 
 import os
+import resource
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -213,6 +215,93 @@ def test_a_wrong_token_is_refused_and_nobody_notices(program):
     out, err = p.end()
     assert out == END
     assert err.count("\n") == 1
+
+
+def test_peers_that_say_nothing_keep_nobody_out(program):
+    p = program("--listen")
+    address = p.endpoint().address
+    silent = [endpoint.connected(address) for _ in range(60)]
+    threads = len(os.listdir(f"/proc/{p.process.pid}/task"))
+    p.attach().until_prompt()
+    assert threads < 40
+    p.clients[-1].send(protocol.Detach())
+    out, err = p.end()
+    assert (out, err.count("\n")) == (END, 1)
+    for sock in silent:
+        sock.close()
+
+
+def test_the_time_for_a_hello_is_for_all_of_it(monkeypatch):
+    monkeypatch.setattr("gradrepl.link.HELLO_SECONDS", 0.5)
+    ours, theirs = socket.socketpair()
+    ended = threading.Event()
+
+    def drip():
+        with suppress(OSError):
+            theirs.sendall(b"\0\0\x0f\0")
+            while not ended.wait(0.1):
+                theirs.sendall(b"x")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    with pytest.raises(TimeoutError):
+        BlockingLink.accepted(ours, "token")
+    ended.set()
+    thread.join()
+    ours.close()
+    theirs.close()
+
+
+def test_no_descriptor_left_is_no_end_of_listening(program, tmp_path):
+    p = program("--listen")
+    about = p.endpoint()
+    resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (3, 4096))
+    with endpoint.connected(about.address) as sock:
+        time.sleep(0.3)
+        resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+        sock.close()
+    p.attach().until_prompt()
+    p.clients[-1].send(protocol.Detach())
+    assert p.end()[0] == END
+
+
+def test_an_address_for_everybody_is_told(program):
+    p = program("--listen=tcp://0.0.0.0:0")
+    p.endpoint()
+    assert "can be reached from other machines: who has the token controls" in p.said()
+    p.end()
+
+
+@pytest.mark.parametrize("kind", ["link", "open"])
+def test_a_folder_that_cannot_be_had_changes_nothing(program, tmp_path, kind):
+    p = program("--listen")
+    p.endpoint()
+    unusable = tmp_path / "unusable"
+    unusable.mkdir()
+    if kind == "link":
+        (unusable / "gradrepl").symlink_to(tmp_path)
+    else:
+        (unusable / "gradrepl").mkdir()
+        (unusable / "gradrepl").chmod(0o777)
+    (tmp_path / "batch.py").write_text(
+        "import sys, torch\nif len(sys.argv) > 1:\n    import gradrepl\n    gradrepl.set_trace()\n"
+        "print('after')\n"
+    )
+    for words in (["batch.py", "1"], ["-m", "gradrepl", "--listen", "batch.py"]):
+        done = subprocess.run(
+            [sys.executable, *words],
+            env={**p.environment, "XDG_RUNTIME_DIR": str(unusable)},
+            cwd=tmp_path,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SECONDS,
+            start_new_session=True,
+        )
+        assert (done.stdout, done.returncode) == ("after\n", 0)
+        assert "is not a private folder of yours" in done.stderr
+        assert "Traceback" not in done.stderr
+    p.end()
 
 
 def test_files_are_private_and_the_command_finds_it(program, tmp_path):

@@ -174,7 +174,7 @@ def rows_of(fetched: list[Fetched], worker: int | None) -> list[SampleRow]:
 def _row(place: int, sample: Fetched, worker: int | None) -> SampleRow:
     about: dict[str, Any] = {"place": place, "index": _index(sample.index), "worker": worker}
     if sample.error is not None:
-        return SampleRow(**about, seconds=sample.seconds, error=said(sample.error))
+        return SampleRow(**about, seconds=sample.seconds, error=error_text(sample.error))
     made = parts.described(sample.value)
     whole = parts.main(made) or Part()
     return SampleRow(
@@ -193,7 +193,7 @@ def _index(index: Any) -> str:
     return "" if index is None else order.shown([index])[0]
 
 
-def said(error: BaseException | None) -> str:
+def error_text(error: BaseException | None) -> str:
     """Return what an exception of the user's says, in one line; of a worker's the worker's own."""
     if error is None:
         return ""
@@ -258,7 +258,7 @@ def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
         try:
             made = loader.collate_fn(values if loader._auto_collation else values[0])
         except Exception as raised:  # the user's samples, or the user's own collate_fn
-            return (), said(raised)
+            return (), error_text(raised)
     with figures.quiet():
         return parts.described(made), ""
 
@@ -292,8 +292,8 @@ def misfit(rows: list[SampleRow], error: str) -> str:
                 kind = str(part.shape) if part.shape is not None else part.kind
                 by_shape.setdefault(kind, []).append(row.index or str(row.place))
     shapes = [f"{kind}: {listed(indices)}" for kind, indices in by_shape.items()]
-    told = f" In the batch are {'; '.join(shapes[:6])}." if len(shapes) > 1 else ""
-    return f"{problem(rows, oddities, error)}{told} ':sample I' looks at one."
+    more = f" In the batch are {'; '.join(shapes[:6])}." if len(shapes) > 1 else ""
+    return f"{problem(rows, oddities, error)}{more} ':sample I' looks at one."
 
 
 def listed(indices: list[str], most: int = 6) -> str:

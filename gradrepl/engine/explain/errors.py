@@ -221,6 +221,7 @@ KNOWN = {
     "same scalar type": OTHER_DTYPE,
     "must share same datatype": OTHER_DTYPE,
     "does not match weight dtype": OTHER_DTYPE,
+    "input must have the type": OTHER_DTYPE,
     "expected dtype": OTHER_DTYPE,
     "same type": OTHER_DTYPE,
     "self.dtype to be equal to": OTHER_DTYPE,

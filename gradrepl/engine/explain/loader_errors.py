@@ -104,7 +104,7 @@ def _of_sample(raised: BaseException) -> str:
     for place, frame in enumerate(all_frames):
         if _file(frame) == "_utils/fetch" and frame.f_code.co_name == "fetch":
             if frame.f_locals.get("data") is not None:
-                return _uncollated(frame.f_locals, batches.said(raised))
+                return _uncollated(frame.f_locals, batches.error_text(raised))
             return _index_of(all_frames[place : place + 2])
     return ""
 
@@ -252,8 +252,8 @@ def _out_of_memory(message: str, processes: Iterable[WorkerState]) -> str:
 def _at(tasks: dict[int, list[Any]]) -> str:
     """Say at which batch a worker was: one of those that have not arrived."""
     named = [
-        f"batch {task}{_listed(tuple(repr(index) for index in found))}"
-        for task, found in tasks.items()
+        f"batch {task}{_listed(tuple(repr(index) for index in indices))}"
+        for task, indices in tasks.items()
     ]
     if not named:
         return ""

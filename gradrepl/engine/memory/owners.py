@@ -20,6 +20,7 @@ from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import opens
+from gradrepl.engine.torch_private import unpacked_alone
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -208,11 +209,21 @@ def _stale(node: Any, attribute: str) -> Iterator[Saving]:
         name, value = f"{attribute}[{place}]", getattr(each, "data", None)
         if not isinstance(value, torch.Tensor):
             continue
-        alone = _refusal(each.unpack)
+        alone = _alone(each, value, said)
         # An output of the node cannot be unpacked alone: it is meant if none before it was.
         stale = alone if nodes.STALE in alone else refusal if alone else ""
         yield Saving(node, name, value, _expected(stale, value), stale)
         refusal = "" if stale else refusal
+
+
+def _alone(saved: Any, value: torch.Tensor, said: str) -> str:
+    """Return why torch refuses one of several saved tensors, or ''; ``said``: why it refuses all.
+
+    Where torch cannot read one alone, it is the one of the version that the message has.
+    """
+    if unpacked_alone is not None:
+        return _refusal(lambda: unpacked_alone(saved))
+    return said if f"is at version {facts.version(value)};" in said else ""
 
 
 def _refusal(read: Callable[[], Any]) -> str:

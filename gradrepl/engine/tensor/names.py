@@ -201,13 +201,13 @@ def hooks_of(tensor: torch.Tensor) -> tuple[HookInfo, ...]:
 
 def hooks_of_module(module: torch.nn.Module) -> tuple[HookInfo, ...]:
     """Return the hooks on one module."""
-    found: list[HookInfo] = []
+    listed: list[HookInfo] = []
     for attribute, kind in OF_MODULE.items():
         hooks = vars(module).get(attribute)
         if hooks:
             full = attribute == "_backward_hooks" and vars(module).get("_is_full_backward_hook")
-            found += _several(f"full {kind}" if full else kind, hooks)
-    return tuple(found[:HOOKS])
+            listed += _several(f"full {kind}" if full else kind, hooks)
+    return tuple(listed[:HOOKS])
 
 
 def hooks_of_all() -> tuple[HookInfo, ...]:

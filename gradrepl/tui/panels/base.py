@@ -218,10 +218,14 @@ class Paper(Panel):
 
     def _marked(self, strip: Strip, start: int, end: int) -> Strip:
         """Return ``strip`` with the cells from ``start`` to ``end`` shown as selected."""
-        start, end = max(0, start), strip.cell_length if end < 0 else end
+        size = strip.cell_length  # the text may have become shorter since it was selected
+        start = min(max(0, start), size)
+        end = size if end < 0 else min(max(start, end), size)
         style = self.screen.get_component_rich_style("screen--selection")
-        before, chosen, after = strip.divide([start, end, strip.cell_length])
-        return Strip.join([before, Strip(Segment.apply_style(chosen, post_style=style)), after])
+        before, chosen = strip.crop(0, start), strip.crop(start, end)
+        return Strip.join(
+            [before, Strip(Segment.apply_style(chosen, post_style=style)), strip.crop(end)]
+        )
 
     async def find(self, text: str, step: int) -> bool:
         """Scroll to the next line with ``text`` in it, or with -1 the one before."""
