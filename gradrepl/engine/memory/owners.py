@@ -209,7 +209,7 @@ def _stale(node: Any, attribute: str) -> Iterator[Saving]:
         name, value = f"{attribute}[{place}]", getattr(each, "data", None)
         if not isinstance(value, torch.Tensor):
             continue
-        alone = _alone(each, value, said)
+        alone = _alone(each, value, refusal)
         # An output of the node cannot be unpacked alone: it is meant if none before it was.
         stale = alone if nodes.STALE in alone else refusal if alone else ""
         yield Saving(node, name, value, _expected(stale, value), stale)
