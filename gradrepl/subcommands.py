@@ -155,10 +155,12 @@ def written(value: object) -> str:
 
 def _keys() -> None:
     from gradrepl.tui import keymaps
+    from gradrepl.tui.views import every
 
     loaded = config.load().config
     now = keymaps.chosen(loaded.keys, loaded.keymap, loaded.plugins, loaded.block)
-    for key in keymaps.bindable():
+    keymaps.bring(loaded.plugins, loaded.block)
+    for key in every():
         print(f"{key.id} = {written(now.get(key.id, key.keys))}  # {key.help}")
 
 

@@ -41,7 +41,7 @@ class _Shown:
         return self
 
     def __rich__(self) -> RenderableType:
-        from gradrepl.repl.paint import painted
+        from gradrepl.repl.output import painted
 
         return painted(self._lines())
 

@@ -76,7 +76,7 @@ def page():
 
 @gradrepl.hookimpl
 def gradrepl_views():
-    from gradrepl.tui.key import COMMAND, COPY, HELP, QUIT
+    from gradrepl.tui.keys import COMMAND, COPY, HELP, QUIT
     from gradrepl.tui.views import View
 
     feet = (COPY, COMMAND, HELP, QUIT)

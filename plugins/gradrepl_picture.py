@@ -78,14 +78,8 @@ def gradrepl_answer(request, here):
 
 def page():
     """Make the screen; Textual is imported only now."""
-    from rich.color import Color
-    from rich.style import Style
-
     from gradrepl.tui.pages.page import PaperPage
     from gradrepl.tui.panels.base import Panel
-
-    def grey(value):
-        return Color.from_rgb(value, value, value)
 
     class Picture(PaperPage):
         VIEW = "picture"
@@ -98,24 +92,15 @@ def page():
                 return
             self.paper.caption(name, dots.about)
             rows = scaled(dots.rows, self.paper.room, 2 * max(2, self.paper.size.height))
-            self.paper.write(
-                [[(line, "")] for line in ramp(rows)]
-                if Panel.ascii
-                else [
-                    [
-                        (text, Style(color=grey(pair[0]), bgcolor=grey(pair[1])))
-                        for text, pair in line
-                    ]
-                    for line in halves(rows)
-                ]
-            )
+            ascii = [[(line, "")] for line in ramp(rows)] if Panel.ascii else None
+            self.paper.write(ascii or list(halves(rows)))
 
     return Picture()
 
 
 @gradrepl.hookimpl
 def gradrepl_views():
-    from gradrepl.tui.key import COMMAND, COPY, HELP, QUIT
+    from gradrepl.tui.keys import COMMAND, COPY, HELP, QUIT
     from gradrepl.tui.views import View
 
     feet = (COPY, COMMAND, HELP, QUIT)

@@ -155,19 +155,16 @@ def test_the_layers_are_drawn_by_their_norm() -> None:
 @pytest.fixture
 def no_screens() -> Iterator[None]:
     """Have only our own screens in the tables: another test may have loaded plugins here."""
-    from gradrepl.tui import keys, views
+    from gradrepl.tui import views
 
     plugged = [view for view in views.VIEWS if view.name not in views._OURS]
-    pressed = list(keys.PLUGGED)
     for view in plugged:
         views.VIEWS.remove(view)
         del views.BY_NAME[view.name]
-    keys.PLUGGED.clear()
     yield
     views.VIEWS[:] = [view for view in views.VIEWS if view.name in views._OURS] + plugged
     views.BY_NAME.clear()
     views.BY_NAME.update({view.name: view for view in views.VIEWS})
-    keys.PLUGGED[:] = pressed
 
 
 def test_their_screens_open_by_a_digit_and_say_how_to_begin(no_screens: None) -> None:

@@ -31,7 +31,7 @@ PLUGIN_API = (
     "gradrepl.plugins",
     "gradrepl.protocol",
     "gradrepl.traced",
-    "gradrepl.tui.key",
+    "gradrepl.tui.keys",
     "gradrepl.tui.pages.page",
     "gradrepl.tui.panels.base",
     "gradrepl.tui.views",

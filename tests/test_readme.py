@@ -16,7 +16,7 @@ import pytest
 from gradrepl import conditions, model
 from gradrepl.commands.registry import Command, by_group
 from gradrepl.commands.table import COMMANDS
-from gradrepl.tui import keys as pressed
+from gradrepl.tui import views
 from gradrepl.tui.views import VIEWS
 from gradrepl_loader_lab.records import EpochRun, Synthetic
 
@@ -63,13 +63,16 @@ def commands() -> str:
 
 
 def keys() -> str:
+    for command in come_along():
+        if command.key is not None and command.key.page:
+            views.add_key(command)
     lines = ["| key | what it does |", "| --- | --- |"]
-    for group, rows in pressed.table().items():
+    for group, rows in views.table().items():
         lines.append(f"| **{group}** | |")
         lines += [
             f"| {' '.join(f'`{cell(k)}`' for k in key.shown.split())} | {cell(key.help)} |"
             for key in rows
-            if key not in pressed.PLUGGED
+            if key not in [view.key for view in VIEWS if not view.ours]
         ]
     for view in VIEWS:
         if view.keys:

@@ -17,8 +17,7 @@ from gradrepl import draw, model
 from gradrepl.draw import Look
 from gradrepl.draw.numbers import number, size
 from gradrepl.launch import Options
-from gradrepl.repl.output import Output
-from gradrepl.repl.paint import painted
+from gradrepl.repl.output import Output, painted
 
 PLAIN = Look(plain=True)
 SITE = model.Site(file="/home/u/train.py", line=27, function="forward", text="h = self.act(z)")

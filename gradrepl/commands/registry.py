@@ -88,6 +88,10 @@ class Press(msgspec.Struct, frozen=True):
     """What it does, in fewer words than the command's summary."""
     begins: bool = False
     """It begins the line even where no argument is needed: one mostly follows."""
+    page: str = ""
+    """The one page ('data') that it is a key of; there it comes before a general one."""
+    foot: str = ""
+    """How the footer of that page calls it."""
 
 
 class Command(msgspec.Struct, frozen=True):

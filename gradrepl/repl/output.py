@@ -1,17 +1,50 @@
-"""Where the line clients write: Rich on standard output, or one JSON object per record."""
+"""Where the line clients write: Rich on standard output, or one JSON object per record.
+
+The text of a drawing is taken as it is: a user's ``[/b]`` is never markup.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console
+from rich.style import Style
+from rich.text import Text
 
 from gradrepl import draw, model
 from gradrepl.draw import ink
 from gradrepl.draw.answers import progress
+from gradrepl.draw.ink import Line, Role
 from gradrepl.launch import Options
-from gradrepl.repl.paint import painted
+
+STYLES = {
+    **dict.fromkeys(("dim", "ahead", "comment"), "dim"),
+    **dict.fromkeys(("title", "here", "key"), "bold"),
+    **dict.fromkeys(("name", "done", "good", "string"), "green"),
+    **dict.fromkeys(("module", "keyword"), "blue"),
+    **{"number": "cyan", "leaf": "magenta", "warn": "yellow", "bad": "red"},
+}
+"""The style of each role at the prompt."""
+
+
+def painted(lines: Iterable[Line], colour: bool = True) -> Text:
+    """Return ``lines`` as one text; without ``colour`` only their characters."""
+    text = Text(no_wrap=True, end="")
+    for line in lines:
+        for part, role in line:
+            text.append(part, _style(role) if colour else "")
+        text.rstrip()
+        text.append("\n")
+    return text
+
+
+def _style(role: Role) -> str | Style:
+    if isinstance(role, tuple):  # the brightness of the upper and the lower half of a cell
+        upper, lower = (f"rgb({level},{level},{level})" for level in role)
+        return Style(color=upper, bgcolor=lower)
+    return STYLES.get(role, "") if isinstance(role, str) else ""
 
 
 class Output:
@@ -39,23 +72,22 @@ class Output:
 
     def show(self, record: model.Record) -> None:
         """Print one record. A reader that has gone away is no error of ours."""
-        if isinstance(record, model.Progress):
-            self._progress(record)
-            return
         try:
-            self._wipe()
-            if self._json:
-                # In one piece: the debuggee may be writing to the same pipe.
-                sys.stdout.write(model.to_json(record) + "\n")
-                sys.stdout.flush()
+            if isinstance(record, model.Progress):
+                self._progress(record)
             else:
-                self._draw(record)
-                sys.stdout.flush()
+                self._wipe()
+                self._write(record)
+            sys.stdout.flush()
         except BrokenPipeError:
-            self._end()
+            # The rest has no reader either; keep Python from complaining when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def _draw(self, record: model.Record) -> None:
-        """Print its lines; long ones are left to the terminal, so that they can be copied."""
+    def _write(self, record: model.Record) -> None:
+        """Print it; long lines are left to the terminal, so that they can be copied."""
+        if self._json:  # in one piece: the debuggee may be writing to the same pipe
+            sys.stdout.write(model.to_json(record) + "\n")
+            return
         text = painted(draw.lines(record, self._look), colour=not self._look.plain)
         self._console.print(text, soft_wrap=True, end="")
 
@@ -64,26 +96,20 @@ class Output:
 
         A screen reader gets the last one only.
         """
-        try:
-            if self._look.plain and not self._json:
-                if record.over:
-                    self._draw(record)
-            elif self._moves and not self._json:
-                self._wipe()
-                if not record.over:
-                    room = draw.Look(width=self._console.width - 3, ascii=self._look.ascii)
-                    sys.stdout.write(ink.plain(progress(record, room)))
-                    self._drawn = True
-            sys.stdout.flush()
-        except BrokenPipeError:
-            self._end()
+        if self._json:
+            return
+        if self._look.plain:
+            if record.over:
+                self._write(record)
+        elif self._moves:
+            self._wipe()
+            if not record.over:
+                room = draw.Look(width=self._console.width - 3, ascii=self._look.ascii)
+                sys.stdout.write(ink.plain(progress(record, room)))
+                self._drawn = True
 
     def _wipe(self) -> None:
         """Take away the line about progress."""
         if self._drawn:
             self._drawn = False
             sys.stdout.write("\r\x1b[K")
-
-    def _end(self) -> None:
-        # The rest has no reader either; keep Python from complaining when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

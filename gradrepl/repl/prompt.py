@@ -18,7 +18,6 @@ from importlib import metadata
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
@@ -28,7 +27,6 @@ from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth, create_output
-from prompt_toolkit.output import Output as PromptOutput
 
 from gradrepl import __version__, model
 from gradrepl.commands.conversation import Conversation, converse
@@ -64,7 +62,7 @@ class LinePrompt:
         self.talk = converse(options, self._show)
         self.talk.on_change = self._changed
         self._session: PromptSession[str] = PromptSession(
-            self._message,
+            lambda: PROMPTS[self.talk.state],
             multiline=True,
             history=SharedHistory(History()),
             completer=TalkCompleter(self.talk),
@@ -72,11 +70,11 @@ class LinePrompt:
             auto_suggest=None if options.plain else AutoSuggestFromHistory(),
             key_bindings=self._keys(),
             prompt_continuation=lambda width, number, wrapped: "...".ljust(width),
-            bottom_toolbar=None if options.plain else self._toolbar,
+            bottom_toolbar=None if options.plain else lambda: toolbar(self.talk),
             enable_suspend=True,
             enable_open_in_editor=True,
             color_depth=None if options.color else ColorDepth.DEPTH_1_BIT,
-            output=self._terminal(),
+            output=create_output(always_prefer_tty=True),  # even where standard output is a file
         )
 
     async def serve(self) -> int:
@@ -128,10 +126,6 @@ class LinePrompt:
         store_typeahead(self._session.input, keys[struck[-1] :] if struck else keys)
         return bool(struck)
 
-    def _terminal(self) -> PromptOutput:
-        """Prompt on the terminal, even where standard output is a file."""
-        return create_output(always_prefer_tty=True)
-
     def _begin_line(self) -> None:
         """Go to a fresh line if the user's output has left the cursor inside one.
 
@@ -141,19 +135,11 @@ class LinePrompt:
             sys.stdout.write(" " * shutil.get_terminal_size().columns + "\r")
             sys.stdout.flush()
 
-    # -- what is shown -------------------------------------------------------------------------
-
     def _show(self, record: model.Record) -> None:
         if self._session.app.is_running:
             run_in_terminal(lambda: self._output.show(record))
         else:
             self._output.show(record)
-
-    def _message(self) -> str:
-        return PROMPTS[self.talk.state]
-
-    def _toolbar(self) -> str:
-        return toolbar(self.talk)
 
     def _changed(self) -> None:
         app = self._session.app
@@ -163,15 +149,11 @@ class LinePrompt:
             app.exit(exception=EOFError())
         app.invalidate()
 
-    # -- keys ----------------------------------------------------------------------------------
-
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
         typing = has_focus(DEFAULT_BUFFER)  # not while searching
         keys.add("enter", filter=typing)(self._enter)
-        keys.add("escape", "enter", filter=typing)(
-            lambda event: _indented_newline(event.current_buffer)
-        )
+        keys.add("escape", "enter", filter=typing)(_indented_newline)
         keys.add("c-j", filter=typing)(self._newline)
         keys.add("c-c")(self._cancel)
         keys.add("tab", filter=typing & Condition(self._at_indent))(
@@ -190,7 +172,7 @@ class LinePrompt:
         text = f"{head}\n" if head and not last.strip() else buffer.text
         inside = "\n" in buffer.document.text_after_cursor
         if inside or self.talk.needs_more(text):
-            _indented_newline(buffer)
+            _indented_newline(event)
         else:
             buffer.validate_and_handle()
 
@@ -199,7 +181,7 @@ class LinePrompt:
         if time.monotonic() - self._asked_at < TYPED_AHEAD:
             self._enter(event)
         else:
-            _indented_newline(event.current_buffer)
+            _indented_newline(event)
 
     def _cancel(self, event: KeyPressEvent) -> None:
         self._was_empty = not event.current_buffer.text
@@ -210,7 +192,9 @@ class LinePrompt:
         return not before.strip()
 
 
-def _indented_newline(buffer: Buffer) -> None:
+def _indented_newline(event: KeyPressEvent) -> None:
+    """Begin a new line, indented as the block asks."""
+    buffer = event.current_buffer
     line = buffer.document.current_line_before_cursor
     indent = line[: len(line) - len(line.lstrip())]
     deeper = INDENT if line.rstrip().endswith(":") else ""
@@ -229,22 +213,17 @@ def banner() -> str:
 
 def toolbar(talk: Conversation) -> str:
     """Return the bottom line: 'PAUSED bw 3/11 | train.py:27'."""
+    ready, stop = talk.ready, talk.stop
     if talk.gone is not None:
         return f"GONE | {talk.gone.how}"
-    if not talk.stopped or talk.stop is None:
-        torch = (
-            f"torch {talk.ready.torch} {talk.ready.device}" if talk.ready else "torch is loading"
-        )
-        return f"READY | {torch}"
-    stop = talk.stop
+    if not talk.stopped or stop is None:
+        return f"READY | {f'torch {ready.torch} {ready.device}' if ready else 'torch is loading'}"
+    what = stop.phase
     if stop.node is not None:
-        total = f"/{stop.total}" if stop.total else ""
-        what = f"PAUSED bw {stop.position}{total}"
+        what = f"bw {stop.position}" + (f"/{stop.total}" if stop.total else "")
     elif stop.op is not None:
-        what = f"PAUSED fw op {stop.op.id}"
-    else:
-        what = f"PAUSED {stop.phase}"
-    return " | ".join(filter(None, (what, stop.site.place if stop.site else "")))
+        what = f"fw op {stop.op.id}"
+    return f"PAUSED {what}" + (f" | {stop.site.place}" if stop.site else "")
 
 
 class SharedHistory(PromptHistory):

@@ -56,7 +56,7 @@ def run(options: Options) -> int:
 
     with _frames(FRAMES):
         from gradrepl.tui.app import GradreplApp
-        from gradrepl.tui.talk import Show
+        from gradrepl.tui.entries import Show
 
     options = msgspec.structs.replace(options, stdin="asked", output="piped")
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")

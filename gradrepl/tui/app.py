@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
@@ -19,38 +20,31 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from gradrepl import model
-from gradrepl.tui import crash, keys, messages, themes, views
-from gradrepl.tui.entries import Entries
-from gradrepl.tui.keymaps import Keyed
+from gradrepl.tui import crash, keys, themes, views
+from gradrepl.tui.entries import Entries, Make
+from gradrepl.tui.keymaps import Keyed, check
 from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
-from gradrepl.tui.panels.base import Panel
-from gradrepl.tui.talk import Make
+from gradrepl.tui.panels.bars import Bar
+from gradrepl.tui.panels.base import Framed
+from gradrepl.tui.panels.prompt import Prompt
 from gradrepl.tui.themes import Themed
 from gradrepl.tui.views import View
 
 if TYPE_CHECKING:
     from gradrepl.commands.conversation import Conversation
+    from gradrepl.commands.registry import Command
     from gradrepl.export.files import Screen as Shot
     from gradrepl.tui.panels.dock import Dock
 
 STEPS = ("step", "next", "return", "continue", "into", "finish")
 """Words whose stop says enough: they leave no echo when they come from a key."""
-OPENING = ("type", "prefill", "find", "keep", "change")
-"""Actions that may begin a text; while one is being typed their keys are its letters."""
-
-
-def _everything() -> Any:
-    """Return what the palette offers; imported when it is opened."""
-    from gradrepl.tui.palette import Everything
-
-    return Everything
 
 
 class GradreplApp(Themed, Keyed):
     """The whole screen."""
 
     CSS_PATH = "styles.tcss"
-    COMMANDS: ClassVar[Any] = {_everything}
+    COMMANDS: ClassVar[Any] = {lambda: import_module("gradrepl.tui.dialogs").Everything}
     AUTO_FOCUS = None
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = HORIZONTAL
@@ -70,14 +64,15 @@ class GradreplApp(Themed, Keyed):
         self._make = make
         self.talk: Conversation
         self.typing_first = typing
-        self.ascii = Panel.ascii = ascii
+        self.ascii = Framed.ascii = ascii
         self.entries = Entries()
         self._started = False
         self._unpainted = ExitStack()
         """From a stop until its panels are filled nothing is painted: one paint, not two."""
         self._flicker: Timer | None = None
         """Counts down to showing that code runs."""
-        self.rebind(keymap or {})
+        keys.NOW.update(keymap or {})
+        self.set_keymap(keymap or {})
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -94,6 +89,11 @@ class GradreplApp(Themed, Keyed):
     def dock(self) -> Dock:
         """Where entries are typed."""
         return self.main.dock
+
+    @property
+    def running(self) -> bool:
+        """Does the user's code run?"""
+        return self._started and self.talk.prompt is None and self.talk.gone is None
 
     def on_mount(self) -> None:
         """Begin the conversation when the empty screen is painted."""
@@ -140,11 +140,9 @@ class GradreplApp(Themed, Keyed):
     async def leave_for_good(self) -> None:
         """End the debuggee and go."""
         if self._started:
-            self.main.header.say(self.main.view, "ENDING", [])
+            self.main.header.state, self.main.header.place = "ENDING", ()
             await self.talk.close()
-            self.exit(self.talk.exit_code)
-        else:
-            self.exit(0)
+        self.exit(self.talk.exit_code if self._started else 0)
 
     def _handle_exception(self, error: Exception) -> None:
         """Write a log without anybody's values, and say where it is in one line."""
@@ -152,7 +150,7 @@ class GradreplApp(Themed, Keyed):
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
-        self.panic(Text(crash.sentence(error, crash.write(error))))
+        self.panic(Text(crash.report(error)))
 
     def shot(self) -> Shot:
         """Return the screen as a picture and as text; nothing of it is fetched."""
@@ -205,8 +203,8 @@ class GradreplApp(Themed, Keyed):
         self.begin("aside", self.talk.enter, text)
         return True
 
-    @on(messages.Entered)
-    def _entered(self, message: messages.Entered) -> None:
+    @on(Prompt.Entered)
+    def _entered(self, message: Prompt.Entered) -> None:
         self.dock.offer((), "")
         text = message.text
         if self.main.screen_word(text.strip()) or self.enqueue(text):
@@ -216,8 +214,8 @@ class GradreplApp(Themed, Keyed):
         elif not self.dock.prompt.text:
             self.dock.prompt.put(text)
 
-    @on(messages.CompletionWanted)
-    def _completion_wanted(self, message: messages.CompletionWanted) -> None:
+    @on(Prompt.CompletionWanted)
+    def _completion_wanted(self, message: Prompt.CompletionWanted) -> None:
         self.paint_state()
         if message.text and self._started:
             self.begin("complete", self._complete, message.text)
@@ -228,12 +226,12 @@ class GradreplApp(Themed, Keyed):
         part = fragment(text)
         words = await self.talk.complete(text)
         if text.lstrip().startswith(":") and " " not in text:
-            ours = {word.partition(" ")[0] for word in keys.BY_WORD}
+            ours = {key.word.partition(" ")[0] for key in views.of_screen()}
             words = [*words, *sorted(word for word in ours if word.startswith(part))]
         self.dock.offer(list(dict.fromkeys(words)), part)
 
-    @on(messages.InputLine)
-    def _input_line(self, message: messages.InputLine) -> None:
+    @on(Prompt.InputLine)
+    def _input_line(self, message: Prompt.InputLine) -> None:
         self.talk.feed(message.text)
         self.main.printed("stdout", message.text.encode() + b"\n")
         self.main.give_back()
@@ -253,7 +251,7 @@ class GradreplApp(Themed, Keyed):
             self._paint()
         if self.talk.finished:
             self.entries.wake()
-        elif self.talk.prompt is None and not self.talk.waiting_input and self.talk.gone is None:
+        elif self.running and not self.talk.waiting_input:
             if self._flicker is None:
                 self._flicker = self.set_timer(0.1, self.paint_state)
         else:
@@ -286,7 +284,7 @@ class GradreplApp(Themed, Keyed):
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
         """Do an action: that of the open page, else that of the main screen, else ours."""
-        if default_namespace in (None, self):
+        if default_namespace in (None, self) or isinstance(default_namespace, Bar):
             _, name, parameters = self._parse_action(action, self)
             if not self.check_action(name, parameters):
                 return False
@@ -298,7 +296,7 @@ class GradreplApp(Themed, Keyed):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave letters to a text that is being typed, and keys to a dialog."""
-        if action in OPENING:
+        if action in keys.OPENING:
             # A pane knows of its focus a little later: keys that come at once are text already.
             texts = self.main.focused in (self.dock.prompt, self.main.finder)
             return not texts and self.screen is self.main
@@ -306,18 +304,13 @@ class GradreplApp(Themed, Keyed):
             return False
         return super().check_action(action, parameters)
 
-    @on(messages.KeyClicked)
-    async def _key_clicked(self, message: messages.KeyClicked) -> None:
-        await self.run_action(message.action)
-
     def action_send(self, word: str) -> None:
         """Do a command, as if it had been typed."""
         self.enqueue(f":{word}", "" if word in STEPS else word, dim=True)
 
     async def action_ask_quit(self) -> None:
         """Leave; ask first while the user's code runs."""
-        running = self._started and self.talk.prompt is None and self.talk.gone is None
-        if not running or not self.talk.ours:  # a program of somebody else's runs on
+        if not self.running or not self.talk.ours:  # a program of somebody else's runs on
             await self.leave_for_good()
         else:
             leave = partial(self.begin, "leave", self.leave_for_good)
@@ -327,7 +320,7 @@ class GradreplApp(Themed, Keyed):
         """Start the script again; ask first where that ends what runs, or loses what was typed."""
         if not self._started:
             return
-        running = self.talk.prompt is None and self.talk.gone is None
+        running = self.running
         if not self.talk.ours or self.talk.gone or (self.talk.options.target and not running):
             self.action_send("restart")
             return
@@ -349,24 +342,23 @@ class GradreplApp(Themed, Keyed):
     def action_break_in(self) -> None:
         """Ctrl+C: interrupt, else copy, else clear, else say how to leave."""
         selected = self.screen.get_selected_text() or self.dock.prompt.selected_text
-        talk = self.talk if self._started else None
-        if talk is not None and talk.gone is None and (talk.prompt is None or self.entries.busy):
-            talk.interrupt()
+        stop = self.talk.stop if self._started else None
+        if self.running or (self.entries.busy and self.talk.gone is None):
+            self.talk.interrupt()
         elif selected:
             self.copy_to_clipboard(selected)
             self.screen.clear_selection()
         elif self.dock.typing and self.dock.prompt.text:
             self.dock.prompt.put("")
             self.dock.offer((), "")
-        elif talk is not None and talk.stop is not None and "interrupt" in talk.stop.reason.lower():
-            talk.interrupt()
+        elif stop is not None and "interrupt" in stop.reason.lower():
+            self.talk.interrupt()
         else:
             self.say("^q quits, F1 helps" if self.dock.typing else "q quits, ? helps")
 
     def action_keys(self) -> None:
         """Say what the focused pane shows, then all keys and commands."""
-        from gradrepl.tui.dialogs import Help
-        from gradrepl.tui.help import about
+        from gradrepl.tui.dialogs import Help, about
 
         self.push_screen(Help(about(self.main, self.main.mode_of(self.talk))))
 
@@ -381,10 +373,27 @@ class GradreplApp(Themed, Keyed):
             known = ", ".join(themes.SHORT)
             self.say(f"There is no theme {name!r}: {known}, or one of the palette.", 5)
 
+    # -- what plugins bring -------------------------------------------------------------------
+
     def add_view(self, view: View) -> None:
-        """Take in a screen that a plugin brings."""
+        """Take in a screen."""
         view = views.add(view)
-        keys.take_in(view)
         if view.digit:
-            self.bind(view.digit, view.key.action, description=view.help, show=False)
+            keys.bind(self, [view.key])
         self.main.header.refresh()
+
+    def add_key(self, command: Command) -> None:
+        """Bind the key of a command, on every page or on the one that it names.
+
+        Raises:
+            ConfigError: it is bound already.
+        """
+        press = command.key
+        if press is None or not press.page:
+            check(views.everywhere(), keys.NOW)
+            keys.bind(self, (key for key in keys.of_commands() if key.word == command.name))
+            return
+        key = views.add_key(command)
+        check(views.BY_NAME[press.page].keys, keys.NOW)
+        if press.page in self.main.pages:
+            keys.bind(self.main.pages[press.page], [key])

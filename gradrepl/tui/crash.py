@@ -6,14 +6,13 @@ import os
 import platform
 import traceback
 from datetime import UTC, datetime
-from pathlib import Path
 
 from platformdirs import user_state_path
 
 
-def write(error: BaseException, folder: Path | None = None) -> Path | None:
-    """Write a log of ``error``, without locals; return its path, or None if there is no place."""
-    folder = folder or user_state_path("gradrepl") / "crashes"
+def report(error: BaseException) -> str:
+    """Write a log of ``error``, without locals; return the one line that the user sees."""
+    folder = user_state_path("gradrepl") / "crashes"
     now = datetime.now(UTC)
     text = f"gradrepl crashed at {now.isoformat(timespec='seconds')}\n"
     text += f"python {platform.python_version()} on {platform.platform()}\n\n"
@@ -22,12 +21,7 @@ def write(error: BaseException, folder: Path | None = None) -> Path | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{now:%Y%m%d-%H%M%S}-{os.getpid()}.txt"
         path.write_text(text, encoding="utf-8")
+        where = f"; the details are in {path}"
     except OSError:
-        return None
-    return path
-
-
-def sentence(error: BaseException, path: Path | None) -> str:
-    """Return the one line that the user sees."""
-    where = f"; the details are in {path}" if path else ""
+        where = ""
     return f"gradrepl: a bug of ours, {type(error).__name__}{where}. Please report it."

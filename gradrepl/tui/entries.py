@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from gradrepl import model
 from gradrepl.errors import GradreplError, LinkError
-from gradrepl.tui.pages.page import Ask
-from gradrepl.tui.talk import Show
 
 if TYPE_CHECKING:
     from gradrepl import protocol
     from gradrepl.commands.conversation import Conversation
 
+Show = Callable[[model.Record], None]
+Make = Callable[[Show], "Conversation"]
+Ask = Callable[["protocol.Request"], Awaitable[model.Record | None]]
+"""Returns the answer, or None while the program runs, when it is gone, or says no."""
 PATIENT = 0.4
 """Seconds that something runs before further keys are refused instead of queued."""
 QUEUE = 64
@@ -69,8 +71,6 @@ class Entries:
             return False
         self._queue.put_nowait(text)
         return True
-
-    # -- asking -------------------------------------------------------------------------------
 
     async def ask(self, request: protocol.Request) -> model.Record | None:
         """Return the answer, or None when the debuggee runs, is gone, or says no."""

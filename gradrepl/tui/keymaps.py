@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
-from textual.binding import BindingsMap, BindingType
+from textual.binding import BindingType
 from textual.events import Key as Pressed
 
 from gradrepl.errors import ConfigError
-from gradrepl.tui import keys
-from gradrepl.tui.key import NOW, Key
+from gradrepl.tui import keys, views
+from gradrepl.tui.keys import Key
 from gradrepl.tui.views import VIEWS
 
 if TYPE_CHECKING:
@@ -40,39 +40,36 @@ PRESETS: dict[str, Mapping[str, str]] = {
 """By name: what differs from the keys in ``keys.py``."""
 
 
-def bindable() -> list[Key]:
-    """Return every key that can be bound anew."""
-    return [*keys.everywhere(), *(key for view in VIEWS for key in view.keys)]
-
-
 def chosen(
     preset: str, own: Mapping[str, str], files: Sequence[str] = (), blocked: Sequence[str] = ()
 ) -> dict[str, str]:
     """Return keys by id: those of the preset, and ``own`` over them.
 
-    A preset that is not ours is looked for in the plugins: the installed ones and ``files``.
+    A preset or an id that is not ours is looked for in the plugins: the installed ones and
+    ``files``.
 
     Raises:
         ConfigError: there is no such preset or id, or a key would do two things.
     """
-    if preset not in PRESETS:
+    if preset not in PRESETS or set(own) - {key.id for key in views.every()}:
         bring(files, blocked)
     if preset not in PRESETS:
         known = ", ".join(PRESETS)
         raise ConfigError(f"there is no preset of keys '{preset}'.", f"One of {known}.")
-    ids = [key.id for key in bindable()]
+    ids = [key.id for key in views.every()]
     for id in own:
         if id not in ids:
             near = difflib.get_close_matches(id, ids, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else "'gradrepl config keys' lists them."
             raise ConfigError(f"keymap: there is no key with the id '{id}'.", hint)
-    found = {**PRESETS[preset], **own}
-    for group in (keys.everywhere(), *(view.keys for view in VIEWS)):
-        _check(group, found)
-    return found
+    now = {**PRESETS[preset], **own}
+    for group in (views.everywhere(), *(view.keys for view in VIEWS)):
+        check(group, now)
+    return now
 
 
-def _check(group: Iterable[Key], now: Mapping[str, str]) -> None:
+def check(group: Iterable[Key], now: Mapping[str, str]) -> None:
+    """Raise a ConfigError where a key would do two things."""
     taken: dict[str, str] = {}
     for key in group:
         for name in now.get(key.id, key.keys).split(","):
@@ -85,32 +82,36 @@ def _check(group: Iterable[Key], now: Mapping[str, str]) -> None:
 
 
 def bring(files: Sequence[str], blocked: Sequence[str]) -> None:
-    """Take in the presets that plugins bring; one that has no right name disables its plugin."""
+    """Take in the presets that plugins bring, and the keys of their commands on one page.
+
+    A preset that has no right name disables its plugin.
+    """
     from gradrepl import plugins
 
-    found = plugins.here("client")
-    found.load(files, blocked)
-    for plugin, presets in found.call("gradrepl_keymaps"):
+    client = plugins.here("client")
+    client.load(files, blocked)
+    for plugin, presets in client.call("gradrepl_keymaps"):
         for name, preset in dict(presets).items():
             if PRESETS.setdefault(name, preset) is not preset:
                 error = ConfigError(f"there is a preset of keys '{name}' already")
-                found.disable(plugin, error, "gradrepl_keymaps")
+                client.disable(plugin, error, "gradrepl_keymaps")
+    for _, function in client.flat("gradrepl_commands"):
+        command: Command | None = getattr(function, "command", None)
+        if command is not None and command.key is not None and command.key.page in views.BY_NAME:
+            views.add_key(command)
 
 
 class Keyed(App[int]):
     """An app with the keys of the table; those of commands are bound when commands are loaded."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*keys.PRIORITY, *(key.binding for key in keys.OWN)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key.binding for key in (*keys.PRIORITY, *views.of_screen())
+    ]
 
     def __init__(self) -> None:
         super().__init__()
         self._early: list[str] | None = []
         """Keys that came before those of commands were bound; None after that."""
-
-    def rebind(self, keymap: Mapping[str, str]) -> None:
-        """Take other keys for some ids."""
-        NOW.update(keymap)
-        self.set_keymap(dict(keymap))
 
     def on_key(self, event: Pressed) -> None:
         """Keep a key that may be a command's."""
@@ -119,20 +120,7 @@ class Keyed(App[int]):
 
     def bind_commands(self) -> None:
         """Bind the keys of commands, and do those that were pressed before."""
-        self._bind(keys.of_commands())
+        keys.bind(self, keys.of_commands())
         early, self._early = self._early or (), None
         for key in early:
             self.simulate_key(key)
-
-    def add_key(self, command: Command) -> None:
-        """Bind the key of a command that a plugin brings.
-
-        Raises:
-            ConfigError: it is bound already.
-        """
-        _check(keys.everywhere(), NOW)
-        self._bind(key for key in keys.of_commands() if key.word == command.name)
-
-    def _bind(self, rows: Iterable[Key]) -> None:
-        fresh = BindingsMap(row.binding for row in rows)
-        self._bindings = BindingsMap.merge([self._bindings, fresh])

@@ -1,4 +1,4 @@
-"""Records as Python: what is shown, as text that can be typed again.
+"""Records as Python: what is shown, as text that can be typed again; and what ``e`` begins to type.
 
 A tensor whose values are all on the screen becomes ``torch.tensor([...])`` of the figures as they
 are shown; of a larger one only the facts are known, so it becomes ``torch.empty`` of its shape.
@@ -6,6 +6,7 @@ are shown; of a larger one only the facts are known, so it becomes ``torch.empty
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Iterable
@@ -27,79 +28,99 @@ def tensor(info: model.TensorInfo | None) -> str:
     if info.requires_grad and info.is_leaf:
         options.append("requires_grad=True")
     whole = info.values and "…" not in info.values and 0 not in info.shape
-    start = f"torch.tensor({_figures(info.values)}" if whole else f"torch.empty({info.shape!r}"
+    values = _ODD.sub(r'float("\1")', info.values)  # nan and inf are no names in Python
+    start = f"torch.tensor({values}" if whole else f"torch.empty({info.shape!r}"
     return f"{start}, {', '.join(options)})"
-
-
-def _figures(values: str) -> str:
-    """Return values as Python reads them: nan and inf are no names there."""
-    return _ODD.sub(r'float("\1")', values)
-
-
-def _number(value: float | None) -> str:
-    if value is not None and not math.isfinite(value):
-        return f'float("{value}")'
-    return repr(value)
-
-
-def _tensors(infos: Iterable[model.TensorInfo | None]) -> str:
-    return "[" + ", ".join(map(tensor, infos)) + "]"
-
-
-def _dict(pairs: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{key!r}: {value}" for key, value in pairs.items()) + "}"
 
 
 def record(shown: model.Record | None) -> str:
     """Return what the inspector shows as a Python expression; empty when it shows nothing."""
+    site = getattr(shown, "site", None)
+    place = f"{site.file}:{site.line}" if site else ""
+    facts: dict[str, object]
     match shown:
-        case model.TensorInfo():
-            return tensor(shown)
         case model.Op():
-            return _dict({
-                "op": repr(shown.id), "name": repr(shown.name), "site": _site(shown.site),
-                "module": repr(shown.module), "inputs": _tensors(shown.inputs),
-                "outputs": _tensors(shown.outputs),
-            })  # fmt: skip
+            facts = {"op": shown.id, "name": shown.name, "site": place, "module": shown.module}
+            facts |= {"inputs": [*shown.inputs], "outputs": [*shown.outputs]}
         case model.Node():
-            saved = {each.name: tensor(each.tensor) if each.tensor else repr(each.value)
-                     for each in shown.saved}  # fmt: skip
-            return _dict({
-                "node": repr(shown.id), "name": repr(shown.name), "label": repr(shown.label),
-                "grad_in": _tensors(shown.grad_in), "grad_out": _tensors(shown.grad_out),
-                "saved": _dict(saved),
-            })  # fmt: skip
+            facts = {"node": shown.id, "name": shown.name, "label": shown.label}
+            facts |= {"grad_in": [*shown.grad_in], "grad_out": [*shown.grad_out]}
+            facts["saved"] = {each.name: each.tensor or each.value for each in shown.saved}
         case model.Stop():
-            return _dict({"raised": repr(shown.exception), "site": _site(shown.site)})
-    return ""
-
-
-def _site(site: model.Site | None) -> str:
-    return repr(f"{site.file}:{site.line}" if site else "")
+            facts = {"raised": shown.exception, "site": place}
+        case _:
+            return tensor(shown) if isinstance(shown, model.TensorInfo) else ""
+    return value(facts)
 
 
 def row(shown: object) -> str:
     """Return one row of a list: an op or a node as a tuple, any other as a dict of its facts."""
-    if isinstance(shown, model.OpRow):
-        return repr((shown.id, shown.name, shown.shape, shown.dtype, shown.module, shown.line))
-    if isinstance(shown, model.NodeRow):
-        facts = (shown.id, shown.name, shown.label, shown.state, shown.shape)
-        return f"{repr(facts)[:-1]}, {_number(shown.norm)})"
+    match shown:
+        case model.OpRow():
+            facts = shown.id, shown.name, shown.shape, shown.dtype, shown.module, shown.line
+            return value(facts)
+        case model.NodeRow():
+            return value((shown.id, shown.name, shown.label, shown.state, shown.shape, shown.norm))
     return value(shown)
 
 
 def value(shown: object) -> str:
-    """Return a number, a text, or a record or tuple of them as an expression."""
+    """Return a number, a text, a tensor's facts, or a record or group of them as an expression."""
     names = getattr(shown, "__struct_fields__", None) or getattr(shown, "_fields", None)
+    if isinstance(shown, model.TensorInfo):
+        return tensor(shown)
     if names:
-        return _dict({name: value(getattr(shown, name)) for name in names})
-    if isinstance(shown, tuple):
-        return "(" + "".join(f"{value(each)}, " for each in shown).strip() + ")"
-    if isinstance(shown, float):
-        return _number(shown)
-    return repr(shown) if isinstance(shown, (str, bytes, int)) else "None"
+        return value({name: getattr(shown, name) for name in names})
+    match shown:
+        case dict():
+            return "{" + ", ".join(f"{key!r}: {value(each)}" for key, each in shown.items()) + "}"
+        case list():
+            return f"[{', '.join(map(value, shown))}]"
+        case tuple():
+            return "(" + "".join(f"{value(each)}, " for each in shown).strip() + ")"
+        case float() if not math.isfinite(shown):
+            return f'float("{shown}")'
+        case str() | bytes() | int() | float():
+            return repr(shown)
+    return "None"
 
 
 def lines(parts: Iterable[str]) -> str:
     """Return several expressions as a list, one to a line."""
     return "[\n" + "".join(f"    {part},\n" for part in parts) + "]"
+
+
+# -- what ``e`` begins to type: the left side of an assignment that changes the run ----------------
+
+
+def target(stop: model.Stop | None) -> str:
+    """Return the left side of an assignment that truly changes what runs on from ``stop``.
+
+    Before a node its incoming gradients can be exchanged. The result of an op is already on its
+    way to the user's variable, so it is changed in place. Before an op runs, variables can be.
+    """
+    match stop:
+        case None | model.Stop(phase="exception"):
+            return ""
+        case model.Stop(phase="backward", node=node):
+            grads = node.grad_in if node is not None else ()
+            index = next((i for i, grad in enumerate(grads) if grad is not None), 0)
+            return f"grad_in[{index}] = "
+        case model.Stop(when="after", op=model.Op(outputs=outputs)) if outputs:
+            return "out.data[...] = " if len(outputs) == 1 else "outputs[0].data[...] = "
+    name = variable(stop.site.text if stop.site else "")
+    return f"{name} = " if name else ""
+
+
+def variable(line: str) -> str:
+    """Return the first variable that a line of source reads, or nothing."""
+    try:
+        nodes = [*ast.walk(ast.parse(line.strip()))]
+    except SyntaxError:
+        return ""
+    called = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    called |= {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in called:
+            return node.id
+    return ""

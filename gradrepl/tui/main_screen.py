@@ -14,13 +14,11 @@ from textual.events import ScreenResume
 from textual.geometry import Size
 
 from gradrepl import model
-from gradrepl.tui.keys import BY_WORD, FEET
-from gradrepl.tui.panels.bars import Footer, Header
+from gradrepl.tui.panels.bars import Footer, Header, place_of, state_of
 from gradrepl.tui.panels.base import Inks, Panel
 from gradrepl.tui.panes import Panes
 from gradrepl.tui.ring import Flood, Ring
-from gradrepl.tui.talk import place_of, state_of
-from gradrepl.tui.views import VIEWS
+from gradrepl.tui.views import VIEWS, by_word, explained, feet_of
 
 if TYPE_CHECKING:
     from gradrepl.commands.talk import Talk
@@ -60,8 +58,7 @@ class Main(Panes):
 
     def on_mount(self) -> None:
         """Begin with an empty screen."""
-        self.header.say(self.view, "STARTING", ["importing torch"])
-        self.footer.say(FEET["typing" if self.typing_first else "running"])
+        self.footer.feet = feet_of("typing" if self.typing_first else "running")
         self.page.state("" if self.typing_first else "STARTING")
         (self.dock.prompt if self.typing_first else self.page.list).focus()
 
@@ -75,13 +72,11 @@ class Main(Panes):
         super().open(view)
         self.header.news = self.header.news and not self.page.printed()
 
-    # -- what the conversation tells --------------------------------------------------------------
-
     def show(self, record: model.Record) -> None:
         """Take a record that is to be seen: to the pages, and into the transcript."""
         self.flush()
         self._show_progress(record)
-        lines = {name: page.told(record) for name, page in self.pages.items()}
+        lines = {name: page.receive(record) for name, page in self.pages.items()}
         line = lines[self.view]
         if isinstance(record, model.Progress):
             return
@@ -135,9 +130,7 @@ class Main(Panes):
             self.ring.write(stream, data)
             self.dock.transcript.take(stream, data)
         self.dock.transcript.renew()
-        if not self.page.printed() and not self.header.news:
-            self.header.news = True
-            self.header.refresh()
+        self.header.news = self.header.news or not self.page.printed()
 
     def screen_word(self, text: str) -> bool:
         """Do ``text`` if it is a word of the screen; return whether it was."""
@@ -147,11 +140,11 @@ class Main(Panes):
             return False
         if word == "theme" and rest:
             self.call_next(self.app.run_action, f"theme({rest!r})")
-        elif word in ("help", "h", "?") and rest and (about := _explained(rest)) is not None:
+        elif word in ("help", "h", "?") and (about := explained(rest)) is not None:
             self.dock.echo("", text, dim=True)
             self.dock.transcript.show(about)
         elif word == "row" and rest.isdigit():
-            self.go(int(rest) - 1)
+            self.page.list.go(int(rest) - 1)
         elif word == "find" and rest:
             self.find(rest)
         else:
@@ -162,13 +155,11 @@ class Main(Panes):
         """Do what the key does whose word this is; those of commands are the conversation's."""
         from gradrepl.commands.table import COMMANDS
 
-        key = BY_WORD.get(word)
+        key = by_word(word)
         if key is None or word in COMMANDS:
             return False
         self.call_next(self.app.run_action, key.action)
         return True
-
-    # -- the state ----------------------------------------------------------------------------
 
     def paint(self, talk: Talk) -> None:
         """Draw what depends on the state."""
@@ -178,7 +169,7 @@ class Main(Panes):
             prompt if talk.gone is None else "idle",
             talk.waiting_input,
             talk.ready is not None,
-            f"typed lines run at {_here(talk.stop)}, L returns" if looking else "",
+            f"commands run at {_here(talk.stop)}, L: back to live" if looking else "",
         )
         if talk.waiting_input and not self.dock.typing:
             self.restore()
@@ -192,8 +183,9 @@ class Main(Panes):
         if looking is not None:
             state = "VIEW"
             place = [f"{looking[0]} of {looking[1]}", f"live at {place[0]}", place[1]]
-        self.header.say(self.view, state, place)
-        self.footer.say(FEET[self.mode_of(talk)])
+        header = self.header
+        header.view, header.state, header.place = self.view, state, place
+        self.footer.feet = feet_of(self.mode_of(talk))
 
     def mode_of(self, talk: Talk) -> str:
         """Return which entries the footer has."""
@@ -216,14 +208,7 @@ class Main(Panes):
 
 def _here(stop: model.Stop | None) -> str:
     """Return where typed lines run."""
-    id = (stop.node or stop.op) if stop is not None else None
-    if stop is None or id is None:
+    step = (stop.node or stop.op) if stop is not None else None
+    if step is None:
         return "the stop"
-    return f"{'#' if stop.node else '%'}{id.id}"
-
-
-def _explained(word: str) -> model.Text | None:
-    """Return what a key does, or a word of the screen; None where it is neither."""
-    from gradrepl.tui.help import explained
-
-    return explained(word)
+    return f"{'#' if isinstance(step, model.Node) else '%'}{step.id}"

@@ -7,13 +7,14 @@ from typing import Any, cast
 from textual import on
 from textual.containers import Vertical
 from textual.widget import Widget
+from textual.widgets import Input
 
-from gradrepl.tui import literal, messages
+from gradrepl.draw.numbers import count
+from gradrepl.tui import literal
 from gradrepl.tui.pages.page import Host, Page, make
+from gradrepl.tui.pages.step import Inspector
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.panels.dock import Dock
-from gradrepl.tui.panels.finder import Finder
-from gradrepl.tui.panels.inspector import Inspector
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.split import Splitting
 from gradrepl.tui.views import BY_NAME, VIEWS
@@ -30,7 +31,8 @@ class Panes(Splitting):
         self.page: Page = self.pages[self.view]
         self.page.add_class("-open")
         self.body = Vertical(*self.pages.values(), id="body")
-        self.finder = Finder()
+        hint = "find, then . and , for next and previous"
+        self.finder = Input(id="finder", placeholder=hint, compact=True, select_on_focus=True)
         self.dock = Dock()
         self.sought = ""
         self._back = self.view
@@ -108,13 +110,15 @@ class Panes(Splitting):
         for part in self.query(".-hidden, .-maximised"):
             part.remove_class("-hidden", "-maximised")
 
-    def action_maximise(self) -> None:
-        """Give the focused pane all the room, or take it back."""
-        target = self.dock if self.dock.typing else self.pane()
+    def _toggle(self, target: Widget) -> None:
         if target.has_class("-maximised"):
             self.restore()
         else:
             self.maximise(target)
+
+    def action_maximise(self) -> None:
+        """Give the focused pane all the room, or take it back."""
+        self._toggle(self.dock if self.dock.typing else self.pane())
 
     def action_dock(self) -> None:
         """Show or hide the dock."""
@@ -125,10 +129,7 @@ class Panes(Splitting):
 
     def action_large(self) -> None:
         """Give the dock the whole height, or take it back."""
-        if self.dock.has_class("-maximised"):
-            self.restore()
-        else:
-            self.maximise(self.dock)
+        self._toggle(self.dock)
         self.set_focus(self.dock.prompt)
 
     def unfold(self) -> None:
@@ -171,6 +172,9 @@ class Panes(Splitting):
 
     def action_leave(self) -> None:
         """Escape: leave typing, finding, a maximised pane, a selection."""
+        if self.finder.has_focus:
+            self._leave_finder()
+            return
         if self.query(".-maximised") and not self.dock.typing:
             self.restore()
             self.page.list.focus()
@@ -183,18 +187,9 @@ class Panes(Splitting):
 
     # -- moving -------------------------------------------------------------------------------
 
-    def go(self, row: int) -> None:
-        """Put the cursor of the list on a row."""
-        if isinstance(self.page.list, RowList):
-            self.page.list.go(row)
-
     def action_move(self, rows: int) -> None:
-        """Move the cursor of the pane."""
-        pane = self.pane()
-        if isinstance(pane, RowList):
-            pane.move(rows)
-        else:
-            pane.scroll_relative(y=rows, animate=False)
+        """Move in the pane."""
+        self.pane().move(rows)
 
     def action_page(self, pages: float) -> None:
         """Move by pages, or parts of one."""
@@ -202,13 +197,7 @@ class Panes(Splitting):
 
     def action_edge(self, index: int) -> None:
         """Go to the first row (0) or the last (-1)."""
-        pane = self.pane()
-        if isinstance(pane, RowList):
-            pane.go(index)
-        elif index:
-            pane.scroll_end(animate=False)
-        else:
-            pane.scroll_home(animate=False)
+        self.pane().go(index)
 
     def action_sideways(self, cells: int) -> None:
         """Scroll sideways."""
@@ -222,12 +211,16 @@ class Panes(Splitting):
         self.add_class("-finding")
         self.set_focus(self.finder)
 
-    @on(messages.FindTyped)
-    def _find_typed(self, message: messages.FindTyped) -> None:
+    @on(Input.Submitted, "#finder")
+    def _find_typed(self, message: Input.Submitted) -> None:
+        message.stop()
+        self._leave_finder()
+        if message.value:
+            self.find(message.value)
+
+    def _leave_finder(self) -> None:
         self.remove_class("-finding")
         (self._pane_before or self.page.list).focus()
-        if message.text:
-            self.find(message.text)
 
     def find(self, text: str) -> None:
         """Go to the next place with ``text`` in it."""
@@ -251,8 +244,7 @@ class Panes(Splitting):
         """Copy the text of the pane."""
         text = self.pane().text()
         self.app.copy_to_clipboard(text)
-        count = len(text.splitlines())
-        self.host.say(f"Copied {count} line{'' if count == 1 else 's'}.")
+        self.host.say(f"Copied {count(len(text.splitlines()), 'line')}.")
 
     def action_copy_python(self) -> None:
         """Copy the pane as Python: rows as tuples, tensors as expressions that make them."""

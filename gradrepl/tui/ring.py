@@ -10,6 +10,17 @@ import codecs
 import re
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from rich.style import Style
+
+from gradrepl.draw import ink
+from gradrepl.draw.ink import Line, span
+
+if TYPE_CHECKING:
+    from rich.ansi import AnsiDecoder
+    from rich.console import Console
 
 LINES = 20_000
 """Lines that are kept."""
@@ -28,7 +39,6 @@ class Printed:
 
     stream: str
     text: str
-    open: bool = True
     fresh: bool = False
     """The next character overwrites the line from its start."""
 
@@ -36,6 +46,30 @@ class Printed:
 def bare(text: str) -> str:
     """Return ``text`` without escape sequences."""
     return _ESCAPE.sub("", text)
+
+
+@cache
+def _decoder() -> tuple[AnsiDecoder, Console]:
+    from rich.ansi import AnsiDecoder
+    from rich.console import Console
+
+    return AnsiDecoder(), Console(color_system="truecolor", force_terminal=True, width=10_000)
+
+
+def decode(text: str) -> Line:
+    """Return ``text`` with its escape codes for colours as styles; others are dropped."""
+    if "\x1b" not in text:
+        return [span(text)]
+    decoder, console = _decoder()
+    decoder.style = Style.null()
+    decoded = next(iter(decoder.decode(text)), None)
+    if decoded is None:
+        return []
+    return [
+        (ink.clean(part.text), part.style or "")
+        for part in decoded.render(console)
+        if part.text and not part.control
+    ]
 
 
 class Ring:
@@ -56,7 +90,6 @@ class Ring:
         *whole, rest = text.split("\n")
         for part in whole:
             self._extend(stream, part)
-            self._line(stream).open = False
             del self._open[stream]
         if rest:
             self._extend(stream, rest)

@@ -112,8 +112,6 @@ class Splitting(Screen[None]):
     """A screen on which the frames between panes can be dragged with the mouse."""
 
     _held: Frame | None = None
-    _moved: frozenset[Widget] = frozenset()
-    """Panes whose frames were moved."""
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Take hold of the frame between two panes."""
@@ -126,7 +124,6 @@ class Splitting(Screen[None]):
         """Move it."""
         if self._held is not None:
             self._held.move(event.screen_offset)
-            self._moved |= {twin for pane in self._held.row.children for twin in _twins(pane)}
 
     def on_mouse_up(self) -> None:
         """Let it go."""
@@ -138,5 +135,5 @@ class Splitting(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Forget the heights where there is not the room for them."""
         if event.size.width < ROOMY[0] or event.size.height < ROOMY[1]:
-            for pane in self._moved:
+            for pane in self.query(Widget):
                 pane.styles.inline.clear_rule("height")

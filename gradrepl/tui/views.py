@@ -1,4 +1,4 @@
-"""The screens as data: digit, title, keys and footer of each.
+"""The screens as data: digit, title, keys and footer of each; and the whole table of keys.
 
 Every screen is a *page*: a :class:`gradrepl.tui.pages.page.Page` in a file of its own, imported
 and mounted when it is first opened. To add one: write the page and its row here.
@@ -8,29 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gradrepl import model
 from gradrepl.errors import PluginError
-from gradrepl.tui.key import (
-    BREAK,
-    COMMAND,
-    COPY,
-    FIND,
-    FINISH,
-    HELP,
-    KEEP,
-    MAXIMISE,
-    MOVE,
-    QUIT,
-    STEP,
-    VERSIONS,
-    WATCH,
-    Foot,
-    Key,
-)
+from gradrepl.tui import keys
+from gradrepl.tui.keys import ENDS, FEET, Foot, Key
+
+if TYPE_CHECKING:
+    from gradrepl.commands.registry import Command
 
 
-@dataclass(frozen=True)
+@dataclass
 class View:
     """One screen."""
 
@@ -45,15 +34,16 @@ class View:
     keys: tuple[Key, ...] = ()
     """Keys of this screen alone; they do the actions of its page."""
     page: str | Callable[[], Any] = ""
-    """'module:Class', or what makes one."""
+    """'module:Class' ('.module' is one of :mod:`gradrepl.tui.pages`), or what makes one."""
     phase: str = ""
     """A stop in this phase opens it; such a page is there from the start."""
+    brought: tuple[Key, ...] = ()
+    """Those of its keys that plugins bring, each for a command of theirs."""
 
     @property
     def key(self) -> Key:
         """The key that opens it."""
-        action = f"view('{self.name}')"
-        return Key(f"screen.{self.name}", self.digit, action, self.word, self.help, "Screen")
+        return Key(f"screen.{self.name}", self.digit, f"view('{self.name}')", self.word, self.help)
 
     @property
     def label(self) -> str:
@@ -66,57 +56,23 @@ class View:
         return self.name in _OURS
 
 
-def _enter(label: str) -> Foot:
-    return Foot(label, keys="enter", does="open_here")
-
-
 DATA = (
-    Key(
-        "data.next", "n,f10", "next", "batch", "Fetch the batch at hand here, then the next", "Data"
-    ),
-    Key("data.fetch", "f", "fetch_here", "fetch", "Make this sample here, step by step", "Data"),
-    Key("data.tune", "t", "app.send('tune')", "tune", "Measure 0, 1, 2, 4 workers", "Data"),
-    Key("data.again", "A", "again", "batch N", "Fetch this batch again", "Data"),
-    Key("data.classes", "C", "classes", "epoch", "How often each class came", "Data"),
-    Key("data.another", "N", "another", "loader", "Look at another loader", "Data"),
+    Key("data.next", "n,f10", "next", "batch", "Fetch the batch at hand here, then the next"),
+    Key("data.fetch", "f", "fetch_here", "fetch", "Make this sample here, step by step"),
+    Key("data.again", "A", "again", "batch N", "Fetch this batch again"),
+    Key("data.classes", "C", "classes", "epoch", "How often each class came"),
+    Key("data.another", "N", "another", "loader", "Look at another loader"),
 )
+GRADS, NODES = (f"app.send('watch {each}')" for each in ("grads", "nodes"))
 HEALTH = (
-    Key("health.why", "w", "why", "health-why", "Why this verdict, in a sentence", "Health"),
-    Key(
-        "health.grads",
-        "W",
-        "app.send('watch grads')",
-        "watch grads",
-        "Watch every parameter's gradient",
-        "Health",
-    ),
-    Key(
-        "health.nodes",
-        "N",
-        "app.send('watch nodes')",
-        "watch nodes",
-        "Watch the gradient at every node, too",
-        "Health",
-    ),
-    Key(
-        "health.turn",
-        "t",
-        "turn",
-        "health-turn",
-        "The other picture: by depth, over time",
-        "Health",
-    ),
+    Key("health.why", "w", "why", "health-why", "Why this verdict, in a sentence"),
+    Key("health.grads", "W", GRADS, "watch grads", "Watch every parameter's gradient"),
+    Key("health.nodes", "N", NODES, "watch nodes", "Watch the gradient at every node, too"),
+    Key("health.turn", "t", "turn", "health-turn", "The other picture: by depth, over time"),
 )
 VIEWS: list[View] = [
     View(
-        "fwd",
-        "1",
-        "Fwd",
-        "Forward ops",
-        "fwd",
-        (STEP, BREAK, WATCH, KEEP, FIND, COMMAND, HELP, QUIT),
-        page="gradrepl.tui.pages.forward:ForwardPage",
-        phase="forward",
+        "fwd", "1", "Fwd", "Forward ops", "fwd", FEET["fwd"], (), ".forward:ForwardPage", "forward"
     ),
     View(
         "bwd",
@@ -124,8 +80,8 @@ VIEWS: list[View] = [
         "Bwd",
         "Backward graph",
         "bwd",
-        (STEP, MOVE, BREAK, FINISH, FIND, COMMAND, HELP, QUIT),
-        page="gradrepl.tui.pages.backward:BackwardPage",
+        FEET["bwd"],
+        page=".backward:BackwardPage",
         phase="backward",
     ),
     View(
@@ -134,8 +90,8 @@ VIEWS: list[View] = [
         "Mem",
         "Tensors by the memory they share",
         "mem-screen",
-        (_enter("Map"), VERSIONS, FIND, MAXIMISE, STEP, COMMAND, HELP, QUIT),
-        page="gradrepl.tui.pages.memory:MemoryPage",
+        FEET["mem"],
+        page=".memory:MemoryPage",
     ),
     View(
         "data",
@@ -143,20 +99,9 @@ VIEWS: list[View] = [
         "Data",
         "Batches, samples, loaders, and where the time goes",
         "data-screen",
-        (
-            Foot("Next batch", ("data.next",)),
-            _enter("Sample"),
-            Foot("Fetch here", ("data.fetch",)),
-            Foot("Tune", ("data.tune",)),
-            Foot("Classes", ("data.classes",)),
-            Foot("Again", ("data.again",)),
-            FIND,
-            COMMAND,
-            HELP,
-            QUIT,
-        ),
+        FEET["data"],
         DATA,
-        page="gradrepl.tui.pages.data:DataPage",
+        ".data:DataPage",
     ),
     View(
         "health",
@@ -164,29 +109,11 @@ VIEWS: list[View] = [
         "Health",
         "Gradients while a training runs",
         "health-screen",
-        (
-            _enter("Open"),
-            Foot("Why", ("health.why",)),
-            BREAK,
-            Foot("Watch", ("health.grads",)),
-            Foot("Picture", ("health.turn",)),
-            FIND,
-            COMMAND,
-            HELP,
-            QUIT,
-        ),
+        FEET["health"],
         HEALTH,
-        page="gradrepl.tui.pages.health:HealthPage",
+        ".health:HealthPage",
     ),
-    View(
-        "log",
-        "6",
-        "Log",
-        "Program output",
-        "log",
-        (Foot("Back", ("screen.output",)), FIND, COPY, COMMAND, HELP, QUIT),
-        page="gradrepl.tui.pages.output:OutputPage",
-    ),
+    View("log", "6", "Log", "Program output", "log", FEET["log"], (), ".output:OutputPage"),
 ]
 BY_NAME = {view.name: view for view in VIEWS}
 _OURS = frozenset(BY_NAME)
@@ -203,3 +130,73 @@ def add(view: View) -> View:
     VIEWS.sort(key=lambda each: each.digit or "~")
     BY_NAME[view.name] = view
     return view
+
+
+def add_key(command: Command) -> Key:
+    """Take in the key of a plugin's command on one page; the page's footer names it.
+
+    Raises:
+        PluginError: there is no such page.
+    """
+    press = command.key
+    assert press is not None
+    if press.page not in BY_NAME:
+        raise PluginError(f"there is no screen '{press.page}'.")
+    view, id = BY_NAME[press.page], f"{press.page}.{command.name}"
+    if all(key.id != id for key in view.keys):
+        action = f"app.{keys.action_of(command)}"
+        key = Key(id, keys.names_of(press.keys), action, command.name, press.help)
+        view.keys, view.brought = (*view.keys, key), (*view.brought, key)
+        last = next((i for i, foot in enumerate(view.feet) if foot in ENDS), len(view.feet))
+        view.feet = (*view.feet[:last], Foot(press.foot or command.name, (id,)), *view.feet[last:])
+    return keys.BY_ID[id]
+
+
+# -- the whole table -----------------------------------------------------------------------------
+
+
+def of_screen() -> list[Key]:
+    """Return the keys of the screen itself, with those that open a page."""
+    return [*keys.OWN, *(view.key for view in VIEWS), *keys.SCREEN]
+
+
+def everywhere() -> list[Key]:
+    """Return all keys that are there on every page: those of commands first."""
+    return [*keys.of_commands(), *of_screen()]
+
+
+def every() -> list[Key]:
+    """Return every key, those of single pages too."""
+    return [*everywhere(), *(key for view in VIEWS for key in view.keys)]
+
+
+def table() -> dict[str, list[Key]]:
+    """Return the keys that are there on every page by group."""
+    groups: dict[str, list[Key]] = {"Step": [], "Look": [], "Move": [], "Screen": []}
+    for key in everywhere():
+        groups[key.group or key.id.partition(".")[0].capitalize()].append(key)
+    return groups
+
+
+def by_word(word: str) -> Key | None:
+    """Return the key of the screen whose word this is."""
+    return next((key for key in of_screen() if key.word == word), None)
+
+
+def feet_of(mode: str) -> tuple[Foot, ...]:
+    """Return the footer of a page, or of a state."""
+    return BY_NAME[mode].feet if mode in BY_NAME else FEET[mode]
+
+
+def explained(word: str) -> model.Text | None:
+    """Return what a key does, or a word of the screen; None where it is neither."""
+    from gradrepl.commands.table import WORDS
+
+    if not word or word in WORDS:
+        return None
+    for key in every():
+        names = {*key.now.split(","), *key.shown.split(), key.word.partition(" ")[0]}
+        if word in names:
+            title = f"{key.shown}   :{key.word}" if key.word else key.shown
+            return model.Text(title=title, body=f"{key.help}.")
+    return None

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import gradrepl
 from gradrepl import protocol
-from gradrepl.commands.registry import Argument, Expression, command
+from gradrepl.commands.registry import Argument, Expression, Press, command
 from gradrepl_loader_lab.records import (
     AskSynthetic,
     EpochRun,
@@ -22,10 +22,11 @@ from gradrepl_loader_lab.records import (
 )
 
 GROUP = "Data"
+TUNE = Press("t", "Measure 0, 1, 2, 4 workers", page="data", foot="Tune")
 Swap = Annotated[str, Argument("EXPR|on|off", complete="python", rest=True)]
 
 
-@command("tune", group=GROUP)
+@command("tune", group=GROUP, key=TUNE)
 async def tune(talk: Any, expression: Expression = "") -> Any:
     """Measure a copy of the loader with 0, 1, 2, 4 workers, two seconds each; Ctrl-C stops it."""
     return await talk.ask(TuneLoader(expression=expression))

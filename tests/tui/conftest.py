@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from gradrepl.tui.panels.base import Panel
+from gradrepl.tui import views
+from gradrepl.tui.panels.base import Framed
+from gradrepl_loader_lab import tune
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # samples that other tests have, too
+
+
+@pytest.fixture(autouse=True)
+def _bundled_key() -> None:
+    """Have the key that comes along with the loader laboratory, as it is when it is installed."""
+    views.add_key(tune.command)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
@@ -19,4 +27,4 @@ def _own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     yield
-    Panel.ascii = False
+    Framed.ascii = False

@@ -12,7 +12,7 @@ from test_health_screen import Watches
 from test_memory_screen import Shares
 from textual.command import CommandList
 
-from gradrepl.tui.palette import offers
+from gradrepl.tui.dialogs import offers
 
 PRINTED = b"epoch 1  loss 2.302\nepoch 2  loss 1.871\n"
 NAMES = ("fwd", "bwd", "mem", "data", "sample", "health", "log", "help", "palette", "quit", "start")

@@ -36,9 +36,10 @@ from gradrepl.draw import Look, charts, ink, samples
 from gradrepl.draw.answers import progress
 from gradrepl.draw.data import WIDE, step_verdict
 from gradrepl.launch import Options
-from gradrepl.tui import keys, literal, views
+from gradrepl.tui import literal, views
 from gradrepl.tui.app import GradreplApp
-from gradrepl.tui.panels import data, data_loader, data_time
+from gradrepl.tui.panels import batch
+from gradrepl.tui.panels import loader as loaders
 from gradrepl_loader_lab.records import RunEpoch, TuneLoader
 
 plugins.here().load()  # who draws what the loader laboratory measured
@@ -139,11 +140,11 @@ def test_a_shape_that_is_odd_is_marked_where_it_stands() -> None:
 
 def test_the_problem_stands_above_in_as_many_lines_as_there_are() -> None:
     for most in (1, 2, 4):
-        lines = data.said_of(WHOLE, 42, most)
+        lines = batch.said_of(WHOLE, 42, most)
         assert 1 <= len(lines) <= most
         assert fits(lines, 42)
         assert ink.plain(lines[0]).startswith("! dataset[9921]")
-    assert data.said_of(FINE, 42, 4) == []
+    assert batch.said_of(FINE, 42, 4) == []
 
 
 def test_milliseconds() -> None:
@@ -157,8 +158,8 @@ def test_milliseconds() -> None:
 
 @pytest.mark.parametrize("width", [32, 40, 78])
 def test_a_loader_says_what_has_no_effect_and_which_line_to_change(width: int) -> None:
-    classes = data_loader.classes_of(WHOLE)
-    lines = data_loader.drawn(MINE, WHOLE, CHECK, classes, Look(width=width))
+    classes = loaders.classes_of(WHOLE)
+    lines = loaders.draw_loader(MINE, WHOLE, CHECK, classes, Look(width=width))
     text = " ".join(shown(lines).split())
     assert fits(lines, width)
     assert "pin_memory: True no effect: there is no accelerator here" in text
@@ -181,10 +182,10 @@ def test_classes_are_bars_in_the_order_of_their_names() -> None:
 
 
 def test_what_classes_were_counted_in() -> None:
-    assert data_loader.classes_of(EPOCH).said == "512 samples of epoch 0"
-    assert data_loader.classes_of(RUN).counts == (("1", 48),)
-    assert data_loader.classes_of(WHOLE).said == "batch 7"
-    assert data_loader.classes_of(None).counts == ()
+    assert loaders.classes_of(EPOCH).said == "512 samples of epoch 0"
+    assert loaders.classes_of(RUN).counts == (("1", 48),)
+    assert loaders.classes_of(WHOLE).said == "batch 7"
+    assert loaders.classes_of(None).counts == ()
 
 
 # -- the sample --------------------------------------------------------------------------------
@@ -237,7 +238,7 @@ def test_before_it_is_looked_at_the_batch_says_what_it_knows() -> None:
 def test_costs_are_to_one_scale(width: int) -> None:
     busy = replace(MINE.processes[0], busy=0.96)
     loader = replace(MINE, timing=TIMING, pace=PACE, processes=(busy,), ready=0)
-    lines = data_time.drawn(loader, (), Look(width=width), 6)
+    lines = loaders.draw_time(loader, (), Look(width=width), 6)
     text = shown(lines)
     assert fits(lines, width)
     assert "w0 busy 96%" in text
@@ -255,18 +256,18 @@ def test_costs_are_to_one_scale(width: int) -> None:
 
 
 def test_without_gradients_watched_waiting_is_still_known() -> None:
-    text = shown(data_time.drawn(replace(MINE, pace=PACE), (), Look(width=78), 6))
+    text = shown(loaders.draw_time(replace(MINE, pace=PACE), (), Look(width=78), 6))
     assert "34.1 ms" in text
     assert "rest" in text
     assert ":watch grads" in text
 
 
 def test_what_was_measured_and_how_far_it_is() -> None:
-    text = shown(data_time.drawn(MINE, (TUNING, SYNTHETIC), Look(width=100), 10))
+    text = shown(loaders.draw_time(MINE, (TUNING, SYNTHETIC), Look(width=100), 10))
     assert "2 workers are 1.9 times as fast as none." in text
     assert "! RuntimeError: no" in text
     assert "▇" in text
-    tight = shown(data_time.drawn(MINE, (TUNING,), Look(width=100), 4))
+    tight = shown(loaders.draw_time(MINE, (TUNING,), Look(width=100), 4))
     assert "2 workers 1700/s best" in tight
     assert "▇" not in tight
     assert "3.4 times as fast." in text
@@ -277,8 +278,8 @@ def test_what_was_measured_and_how_far_it_is() -> None:
 
 def test_nothing_measured_says_how_to() -> None:
     bare = replace(MINE, seen=(), processes=())
-    assert ":loader watch" in shown(data_time.drawn(bare, (), Look(width=78), 3))
-    assert "Nothing is measured yet." in shown(data_time.drawn(bare, (), Look(width=78), 6))
+    assert ":loader watch" in shown(loaders.draw_time(bare, (), Look(width=78), 3))
+    assert "Nothing is measured yet." in shown(loaders.draw_time(bare, (), Look(width=78), 6))
 
 
 # -- the screen --------------------------------------------------------------------------------
@@ -414,7 +415,7 @@ def test_a_sample_that_comes_when_another_screen_is_open_hides_nothing() -> None
         assert not page.near.has_class("-maximised")
         await seen.press("escape", "4")
         assert "Batch 7" in seen.text
-        assert page.near._of.index == "9921"
+        assert page.near.record.index == "9921"
 
     on_screen(body, make=Loads)
 
@@ -446,7 +447,7 @@ def test_while_the_program_runs_it_waits() -> None:
         seen.talk.hold = asyncio.Event()
         await seen.type("train()")
         await seen.press("escape", "4")
-        assert data.WAITING in seen.text
+        assert batch.WAITING in seen.text
         assert "there is no DataLoader" not in seen.text
         seen.talk.hold.set()
         await seen.settle()
@@ -504,7 +505,7 @@ def test_no_local_key_covers_a_general_one_that_must_stay() -> None:
     view = views.BY_NAME["data"]
     mine = {key for each in view.keys for key in each.keys.split(",")}
     assert mine & set("qRxbcsr") == set()
-    general = {key for each in keys.everywhere() for key in each.keys.split(",")}
+    general = {key for each in views.everywhere() for key in each.keys.split(",")}
     assert {"n", "f", "t", "A"} <= mine & general  # so they are shown in the footer
     assert {foot.shown for foot in view.feet} >= {"n", "f", "t", "A", "C", "enter"}
 

@@ -13,8 +13,8 @@ from test_render import RECORDS
 from gradrepl import draw, model
 from gradrepl.draw import Look, charts, ink, lists, looking, modules, tensors
 from gradrepl.draw.numbers import dtype, number, percent, shape
-from gradrepl.tui.panels import side
-from gradrepl.tui.panels.log import decode
+from gradrepl.tui.pages import forward
+from gradrepl.tui.ring import decode
 
 
 def lines(record: model.Record, width: int) -> list[ink.Line]:
@@ -152,7 +152,7 @@ def test_source_marks_the_line_and_the_breakpoint() -> None:
 
 
 def test_side_sections() -> None:
-    tree = side.draw_modules(["encoder.fc1", "encoder.act"], "encoder.act")
+    tree = forward.draw_modules(["encoder.fc1", "encoder.act"], "encoder.act")
     assert shown(tree) == " ▼ encoder\n ✓   fc1\n ●   act"
     points = model.Breakpoints(rows=(
         model.BreakpointInfo(id=1, text="/home/me/train.py:27", hits=3),

@@ -16,9 +16,7 @@ from gradrepl.draw import Look, charts, ink
 from gradrepl.draw.charts import _stretched, bars
 from gradrepl.draw.health import curve, details, head, line, summary
 from gradrepl.errors import LinkError
-from gradrepl.tui.pages.health import verdicts
-from gradrepl.tui.panels.health import HealthLine
-from gradrepl.tui.panels.health_pictures import _todo
+from gradrepl.tui.pages.health import HealthLine, _todo, verdicts
 
 NAN = float("nan")
 RISING = replace(FINE, name="rise", verdict="rising", label="rising", history=(1e-3, 1e-2, 0.1))
@@ -50,10 +48,8 @@ def text(lines: list[ink.Line]) -> list[str]:
 @pytest.mark.parametrize("width", [38, 58, 67, 68, 78, 99, 100, 116, 158])
 def test_every_line_fits_and_says_the_verdict(width: int) -> None:
     lines = [
-        HealthLine(number, row, tied)
-        for number, (row, tied) in enumerate(
-            ((HEAD, ""), (ENC, ""), (ENC, "dec.weight"), (BIAS, ""), (RISING, ""))
-        )
+        HealthLine(row, tied)
+        for row, tied in ((HEAD, ""), (ENC, ""), (ENC, "dec.weight"), (BIAS, ""), (RISING, ""))
     ]
     drawn = [ink.plain(line(each.row, each.tied, width)) for each in lines]
     assert all(ink.width([(each, "")]) <= width for each in [*drawn, ink.plain(head(width))])

@@ -10,9 +10,9 @@ from textual.content import Content
 from gradrepl.commands.session import NAMES, topic
 from gradrepl.commands.table import COMMANDS
 from gradrepl.conditions import KINDS, kinds, parse
-from gradrepl.tui import keys
-from gradrepl.tui.help import about
-from gradrepl.tui.palette import _markup_free, offers
+from gradrepl.tui import views
+from gradrepl.tui.dialogs import _markup_free, about, offers
+from gradrepl.tui.pages.page import make
 from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.views import VIEWS
@@ -21,8 +21,7 @@ from gradrepl.tui.views import VIEWS
 def panes(kind: type[Panel]) -> list[type[Panel]]:
     """Return every panel below ``kind`` that is a pane of ours with a name."""
     for view in VIEWS:
-        if isinstance(view.page, str) and view.page:
-            __import__(view.page.partition(":")[0])
+        make(view)
     found = [kind]
     for each in found:
         found += each.__subclasses__()
@@ -86,7 +85,7 @@ def test_help_of_each_screen_has_its_own_keys(view: object) -> None:
 def test_the_palette_has_every_command_with_its_key() -> None:
     async def body(seen: Seen) -> None:
         names = [name for name, _, _ in offers(seen.app)]
-        bound = {key.word: key.shown for key in keys.everywhere()}
+        bound = {key.word: key.shown for key in views.everywhere()}
         for command in COMMANDS.values():
             (name,) = [n for n in names if n.startswith(f":{command.usage}")
                        and n[len(command.usage) + 1 :][:1] in ("", " ")]  # fmt: skip

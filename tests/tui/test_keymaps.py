@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from screens import Seen, on_screen
 
-from gradrepl.tui import keymaps, keys, themes
-from gradrepl.tui.key import NOW
+from gradrepl.tui import keymaps, themes, views
+from gradrepl.tui.keys import NOW
 from gradrepl.tui.views import VIEWS, View
 
 
@@ -67,7 +67,7 @@ def test_an_unknown_theme_is_the_dark_one() -> None:
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_no_key_of_a_page_begins_a_text_elsewhere(view: View) -> None:
-    keyed = [key for key in keys.everywhere() if key.binding.priority]
+    keyed = [key for key in views.everywhere() if key.binding.priority]
     first = {name for key in keyed for name in key.keys.split(",")}
     assert "colon" in first
     assert not first & {name for key in view.keys for name in key.keys.split(",")}

@@ -15,7 +15,7 @@ from textual.keys import _character_to_key
 
 from gradrepl import model
 from gradrepl.tui import literal
-from gradrepl.tui.assignment import target, variable
+from gradrepl.tui.literal import target, variable
 
 
 def copied(seen: Seen) -> str:
@@ -85,7 +85,7 @@ def test_looking_away_is_said_and_l_comes_back() -> None:
         await seen.press("left_square_bracket")
         assert "VIEW  2 of 11  live at 3/11" in seen.lines[0]
         assert "not computed yet" not in seen.text
-        assert "typed lines run at #3, L returns" in seen.text
+        assert "commands run at #3, L: back to live" in seen.text
         assert seen.lines[-1].startswith(" L Live")
         await seen.press("L")
         assert "PAUSED  3/11" in seen.lines[0]

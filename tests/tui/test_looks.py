@@ -14,7 +14,6 @@ import pytest
 from scenes import NAMES, Whole, scenes
 from screens import Seen, on_screen
 
-from gradrepl.tui import keys
 from gradrepl.tui.views import VIEWS
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -22,11 +21,10 @@ SIZES = [(60, 15), (80, 24), (120, 35), (160, 45)]
 
 
 @pytest.fixture(autouse=True)
-def _no_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_plugins() -> Iterator[None]:
     """Take away the screens that plugins have brought in other tests of this process."""
     before = [*VIEWS]
     VIEWS[:] = before[:6]
-    monkeypatch.setattr(keys, "PLUGGED", [])
     yield
     VIEWS[:] = before
 

@@ -197,7 +197,7 @@ def test_nothing_that_the_first_frame_does_not_need_is_imported_before_it() -> N
     )
     loaded = set(done.stdout.split())
     late = {"gradrepl.protocol", "gradrepl.commands", "gradrepl.link", "gradrepl.draw.memory",
-            "gradrepl.tui.pages.health", "gradrepl.tui.dialogs", "gradrepl.tui.palette",
+            "gradrepl.tui.pages.health", "gradrepl.tui.dialogs",
             "rich.ansi", "rich.markdown", "tree_sitter", "pygments.lexers", "gradrepl.draw.data",
             "gradrepl.draw.chain", "gradrepl.tui.pages.data"}  # fmt: skip
     assert not late & loaded

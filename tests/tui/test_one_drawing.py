@@ -40,7 +40,7 @@ def printed(record: model.Record, width: int | None, capsys: pytest.CaptureFixtu
     """Return the lines that the prompt prints for a record, as wide as the screen's."""
     output = Output(Options(color=False, **options))
     output._look = draw.Look(width=width, plain=output._look.plain, ascii=output._look.ascii)
-    output._draw(record)
+    output._write(record)
     return capsys.readouterr().out.split("\n")[:-1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hand_made import node_stop, op_stop
@@ -11,9 +12,11 @@ from msgspec.structs import replace
 from screens import Seen, on_screen
 
 from gradrepl import model
+from gradrepl.commands import registry
 from gradrepl.draw.ink import Line, span
-from gradrepl.tui import keys, views
-from gradrepl.tui.key import COMMAND, HELP, QUIT, Key
+from gradrepl.errors import PluginError
+from gradrepl.tui import views
+from gradrepl.tui.keys import COMMAND, HELP, QUIT, Key
 from gradrepl.tui.pages.page import Ask, Page, PaperPage, make
 from gradrepl.tui.pages.step import StepPage
 from gradrepl.tui.panels.base import ink_of
@@ -56,7 +59,7 @@ def page_of_names() -> Page:
         async def renew(self, ask: Ask) -> None:
             self.names.fill(("weight", "bias"))
 
-        def told(self, record: model.Record) -> str | None:
+        def receive(self, record: model.Record) -> str | None:
             return "a value came" if isinstance(record, model.Value) else None
 
         def name_here(self) -> str:
@@ -76,7 +79,7 @@ def page_of_names() -> Page:
 
 @pytest.fixture
 def names() -> Iterator[View]:
-    tables = keys.PLUGGED[:], VIEWS[:], dict(views.BY_NAME), dict(keys.BY_WORD), dict(keys.FEET)
+    before = VIEWS[:]
     row = Key("names.describe", "z", "describe", "names-describe", "Everything about it", "Names")
     yield View(
         "names",
@@ -88,10 +91,8 @@ def names() -> Iterator[View]:
         (row,),
         page=page_of_names,
     )
-    keys.PLUGGED[:], VIEWS[:] = tables[:2]
-    for table, before in zip((views.BY_NAME, keys.BY_WORD, keys.FEET), tables[2:], strict=True):
-        table.clear()  # type: ignore[attr-defined]
-        table.update(before)  # type: ignore[attr-defined]
+    VIEWS[:] = before
+    del views.BY_NAME["names"]
 
 
 def test_a_page_of_one_file(names: View) -> None:
@@ -118,6 +119,30 @@ def test_a_page_of_one_file(names: View) -> None:
         assert "[1 Fwd]" in seen.lines[0]
 
     on_screen(body)
+
+
+def test_a_plugins_command_may_have_a_key_on_one_page(names: View) -> None:
+    press = registry.Press("ctrl+t", "How hot it is", page="names", foot="Heat")
+
+    @registry.command("heat", group="Looking", key=press)
+    async def heat(talk: Any) -> None:
+        """Show how hot it is."""
+
+    async def body(seen: Seen) -> None:
+        seen.app.add_view(names)
+        await seen.press("escape", "9")
+        seen.app.add_key(heat.command)  # type: ignore[attr-defined]  # the page is open already
+        await seen.press("1", "9", "ctrl+t")
+        assert seen.talk.entered == [":heat"]
+        assert "^t Heat" in seen.lines[-1]
+        assert views.BY_NAME["names"].keys[-1].id == "names.heat"
+        await seen.press("1", "ctrl+t")
+        assert seen.talk.entered == [":heat"]  # elsewhere it is no key
+
+    on_screen(body)
+    command = replace(heat.command, key=replace(press, page="nowhere"))  # type: ignore[attr-defined]
+    with pytest.raises(PluginError, match="no screen 'nowhere'"):
+        views.add_key(command)
 
 
 def test_a_stop_leaves_a_page_open_that_is_read(names: View) -> None:

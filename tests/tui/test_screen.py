@@ -15,10 +15,8 @@ from gradrepl.commands.table import COMMANDS, WORDS
 from gradrepl.draw import ink, running
 from gradrepl.errors import ConfigError
 from gradrepl.launch import Options
-from gradrepl.tui import keys
+from gradrepl.tui import keys, views
 from gradrepl.tui.app import GradreplApp
-from gradrepl.tui.help import every
-from gradrepl.tui.key import key_name
 
 SIZES = [(60, 15), (80, 24), (100, 30), (119, 33), (140, 40), (160, 45), (200, 60), (40, 10)]
 
@@ -248,24 +246,24 @@ def test_help_and_palette_name_everything() -> None:
         await seen.press("escape", "question_mark")
         assert "Keys and commands" in seen.text
         text = seen.app.screen.query_one("#help").text()  # type: ignore[attr-defined]
-        for key in keys.everywhere():
+        for key in views.everywhere():
             assert key.help in text
         for command in COMMANDS.values():
             assert command.usage[:22] in text
         await seen.press("escape")
         assert "Keys and commands" not in seen.text
-        from gradrepl.tui.palette import offers
+        from gradrepl.tui.dialogs import offers
 
         offered = " ".join(f"{name} {help}" for name, help, _ in offers(seen.app))
         assert all(command.usage in offered for command in COMMANDS.values())
-        assert all(key.help in offered or f":{key.word}" in offered for key in keys.everywhere())
+        assert all(key.help in offered or f":{key.word}" in offered for key in views.everywhere())
 
     on_screen(body, size=(160, 45))
 
 
 def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
     seen: dict[str, str] = {}
-    for key in keys.everywhere():
+    for key in views.everywhere():
         for name in key.keys.split(","):
             assert seen.setdefault(name, key.id) == key.id, name
         if key.action.startswith(("send(", "prefill(")):
@@ -273,15 +271,18 @@ def test_every_key_is_a_word_and_no_key_means_two_things() -> None:
         elif key.word != "restart":
             first = key.word.partition(" ")[0]
             assert first not in WORDS or first in ("until", "break", "quit"), first
-    assert len({key.id for key in keys.everywhere()}) == len(keys.everywhere())
+    assert len({key.id for key in views.everywhere()}) == len(views.everywhere())
     for command in COMMANDS.values():
-        for name in command.key.keys.split(",") if command.key is not None else ():
-            assert seen[key_name(name)] == f"command.{command.name}"
+        if command.key is None or command.key.page:  # that of one page is none of everywhere
+            continue
+        for name in command.key.keys.split(","):
+            assert seen[keys.names_of(name)] == f"command.{command.name}"
 
 
 def test_every_entry_of_every_footer_names_keys_that_there_are() -> None:
-    known = {key.id for key in every()}
-    assert [foot for feet in keys.FEET.values() for foot in feet if {*foot.ids} - known] == []
+    known = {key.id for key in views.every()}
+    feet = [*keys.FEET.values(), *(view.feet for view in views.VIEWS)]
+    assert [foot for each in feet for foot in each if {*foot.ids} - known] == []
 
 
 def test_the_key_of_a_plugins_command_is_bound_and_may_not_be_anothers() -> None:

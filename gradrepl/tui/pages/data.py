@@ -14,11 +14,10 @@ from textual.containers import Horizontal
 from gradrepl import model, protocol
 from gradrepl.draw.numbers import count, seconds
 from gradrepl.errors import LinkError
-from gradrepl.tui.pages.page import Ask, Page
-from gradrepl.tui.panels.data import BatchList
-from gradrepl.tui.panels.data_loader import LoaderPane
-from gradrepl.tui.panels.data_sample import SamplePane
-from gradrepl.tui.panels.data_time import TimePane
+from gradrepl.tui.entries import Ask
+from gradrepl.tui.pages.page import Page
+from gradrepl.tui.panels.batch import BatchList, SamplePane
+from gradrepl.tui.panels.loader import LoaderPane, TimePane
 
 REMEMBERED = 64
 """Samples that are kept as they were looked at, until the next batch."""
@@ -54,49 +53,42 @@ class DataPage(Page):
         for panel in (self.samples, self.near, self.loader, self.times):
             panel.caption(panel.NAME)
 
-    # -- being fed ----------------------------------------------------------------------------
-
     async def renew(self, ask: Ask) -> None:
-        """Ask how the loader stands; no sample is fetched."""
-        generation = self.host.entries.generation
-        answer = await ask(protocol.AskLoader(look=True))
-        waits = self.host.talk.prompt is not None
-        if isinstance(answer, model.Loader):
-            self.take(answer)
-        elif waits and generation == self.host.entries.generation:
-            self.take(None, await self._why_none())
-
-    async def _why_none(self) -> str:
-        """Return what the engine says about there being no loader."""
+        """Ask how the loader stands, or why there is none; no sample is fetched."""
+        talk, entries = self.host.talk, self.host.entries
+        generation = entries.generation
         try:
-            refused = await self.host.talk.ask(protocol.AskLoader(look=True))
+            answer = await talk.ask(protocol.AskLoader(look=True)) if talk.prompt else None
         except LinkError:
-            return ""
-        return refused.message if isinstance(refused, model.Error) else ""
+            answer = None
+        if talk.prompt is not None and generation == entries.generation:
+            loader = answer if isinstance(answer, model.Loader) else None
+            self.show_loader(loader, answer.message if isinstance(answer, model.Error) else "")
 
     async def select(self, ask: Ask) -> None:
         """Show the selected sample as far as it is known."""
-        row = self.samples.chosen()
+        row = self.samples.selected
         if row is not None:
             self.near.show(self._looked.get(row.index, row))
 
-    def take(self, loader: model.Loader | None, reason: str = "") -> None:
+    def show_loader(self, loader: model.Loader | None, reason: str = "") -> None:
         """Show a loader, or why there is none."""
         self.samples.of(loader, reason)
         if self.samples.record is None:
             self._looked.clear()
             self.near.show(None)
-        self.loader.show(loader, self.samples.record)
+        self.loader.looked_at = self.samples.record
+        self.loader.show(loader)
         self.times.progress = None  # whatever it was, it has been answered
         self.times.show(loader)
 
-    def told(self, record: model.Record) -> str | None:
+    def receive(self, record: model.Record) -> str | None:
         """Take records about data; what a panel shows is one line in the transcript."""
         if not self.is_attached:
             return None
         match record:
             case model.Loader():
-                self.take(record)
+                self.show_loader(record)
                 return f"{record.name}: {record.dataset}, {record.order}"
             case model.Batch():
                 return self._batch(record)
@@ -113,7 +105,8 @@ class DataPage(Page):
     def _batch(self, batch: model.Batch) -> str:
         self._looked.clear()
         self.samples.show(batch)
-        self.loader.show(self.loader.loader, batch)
+        self.loader.looked_at = batch
+        self.loader.resized()
         odd = sum(bool(row.odd or row.error) for row in batch.rows)
         marked = f", {odd} odd" if odd else ""
         took = seconds(batch.seconds)
@@ -125,7 +118,7 @@ class DataPage(Page):
             del self._looked[next(iter(self._looked))]
         self._looked[sample.index] = sample
         self.near.show(sample)
-        open_here = self._wanted == sample.index and self.stage.page is self
+        open_here = self._wanted == sample.index and self.is_open
         if open_here and not self.near.visible_now:
             self.stage.maximise(self.near)
         elif not self.near.visible_now:
@@ -147,11 +140,9 @@ class DataPage(Page):
         self.times.resized()
         return "" if self.times.visible_now else None
 
-    # -- what its keys do ---------------------------------------------------------------------
-
     def action_open_here(self) -> None:
         """Look at the selected sample from near: it is made here, once."""
-        row = self.samples.chosen()
+        row = self.samples.selected
         if row is None:
             self.host.say("There is no sample here: n fetches a batch.")
         elif row.index in self._looked or not row.index:
@@ -163,7 +154,7 @@ class DataPage(Page):
 
     def action_fetch_here(self) -> None:
         """Make the selected sample here, stopped at its first op."""
-        row = self.samples.chosen()
+        row = self.samples.selected
         if row is None or not row.index:
             self.host.say("Select a sample that has an index: n fetches a batch.")
         else:
@@ -171,7 +162,7 @@ class DataPage(Page):
 
     def action_next(self) -> None:
         """Fetch the batch that the program has got last; the next one, if that is shown."""
-        loader = self.loader.loader
+        loader = self.loader.record
         stands = None if loader is None else (loader.name, loader.epoch, loader.batch)
         moved = stands is not None and stands[2] is not None and stands != self._stood
         self._stood = stands
@@ -196,7 +187,7 @@ class DataPage(Page):
 
     def action_another(self) -> None:
         """Mean another loader."""
-        loader = self.loader.loader
+        loader = self.loader.record
         if loader is not None and loader.others:
             self.host.action_send(f"loader {loader.others[0]}")
         else:
@@ -204,5 +195,5 @@ class DataPage(Page):
 
     def condition(self) -> str:
         """Return 'index 9921' for the selected sample."""
-        row = self.samples.chosen()
+        row = self.samples.selected
         return f"index {row.index}" if row is not None and row.index else ""

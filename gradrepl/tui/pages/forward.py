@@ -3,23 +3,158 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.widget import Widget
+from msgspec.structs import replace
+from textual.reactive import reactive
 
+import gradrepl
 from gradrepl import model
-from gradrepl.tui.pages.page import Ask
+from gradrepl.draw import ink, lists, looking, modules
+from gradrepl.draw.ink import Line, span
+from gradrepl.tui.entries import Ask
 from gradrepl.tui.pages.step import StepPage
-from gradrepl.tui.panels.ops import OpList
-from gradrepl.tui.panels.rows import MARGIN, Window
-from gradrepl.tui.panels.side import Side
-from gradrepl.tui.panels.watches import Watches
+from gradrepl.tui.panels.base import Drawing
+from gradrepl.tui.panels.rows import MARGIN, RowList
+
+if TYPE_CHECKING:  # loaded with the conversation, which every request is for
+    import gradrepl.protocol
 
 TREE = 60
 """Modules listed beside the ops."""
-DOING = {"STARTING": "starting", "RUNNING": "running", "PAUSED": "stopped", "RAISED": "stopped"}
+WELCOME = (
+    ("Nothing has run here yet.", ""),
+    ("", ""),
+    ("  i          type Python below, as loss.backward()", "dim"),
+    ("  :load F    run a script, stopped before its first op", "dim"),
+    ("  :examples  short scripts that each teach one thing", "dim"),
+    ("  :tour      three minutes that show how it works", "dim"),
+    ("  ?          what is seen here, keys and commands", "dim"),
+)
+STOPPED = (
+    ("No op is recorded yet: that begins with", ""),
+    ("", ""),
+    ("  s          the next op of your code; n goes over modules", "dim"),
+    ("  :b nan     and c: to where the first nan is born", "dim"),
+)
+RUNNING = (
+    ("Your code runs.", ""),
+    ("", ""),
+    ("  ^c         pause it at its next op", "dim"),
+    ("  o          what it prints", "dim"),
+)
+DOING = {
+    "STARTING": (("torch is being imported.", ""),),
+    "RUNNING": RUNNING,
+    "PAUSED": STOPPED,
+    "RAISED": STOPPED,
+}
 """What an empty list says, by the header's word."""
+
+
+class OpList(RowList[model.OpRow]):
+    """The calls of torch's API that your code made, oldest first. ✓ has run; ● is where the
+    program stands: its result is in 'out' (or 'about to run' says that it comes next). Indented
+    rows ran inside the one above; 'module' is the path in your model, and 'line' the line of
+    your file.
+    """
+
+    NAME: ClassVar[str] = "Ops"
+    when = "after"
+    doing: reactive[Sequence[ink.Span]] = reactive(WELCOME)
+    """Why there may be no row yet."""
+
+    def draw_head(self, width: int) -> Line:
+        """Return the column titles."""
+        return lists.op_head(width, self.digits)
+
+    def draw_row(self, row: model.OpRow, index: int, width: int) -> Line:
+        """Return one op."""
+        return lists.op_row(row, index == self.here, self.when, width, self.digits)
+
+    def draw_empty(self, width: int) -> list[Line]:
+        """Say how to begin."""
+        return [ink.fit([(" ", ""), line], width) for line in self.doing]
+
+
+class Watches(Drawing):
+    """Expressions that are evaluated at every stop, each with its value at the stop before. D adds
+    one, X removes one.
+    """
+
+    NAME: ClassVar[str] = "Display"
+    record: tuple[model.Watch, ...] = ()
+
+    def captions(self) -> tuple[str, str]:
+        """Return the keys that change them."""
+        return self.NAME, "D add  X remove"
+
+    def drawn(self) -> list[Line]:
+        """Return the expressions."""
+        hint: Line = [(" D ", "key"), ("shows an expression here at every stop", "dim")]
+        return looking.displays(self.record, self.room) or [hint]
+
+
+def draw_modules(paths: Sequence[str], here: str) -> list[Line]:
+    """Return the modules that ops ran in as a tree; ``here`` is marked."""
+    known = sorted({part for path in (*paths, here) for part in _above(path)}, key=_order(paths))
+    lines: list[Line] = []
+    for path in known:
+        glyph, role = modules.mark(path, here, ("✓", "done"))
+        indent, name = "  " * path.count("."), path.rsplit(".", 1)[-1]
+        named = span(indent + name, "here" if path == here else "module")
+        lines.append([(f" {glyph} ", role), named])
+    return lines
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split(".") if path else []
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _order(paths: Sequence[str]) -> Callable[[str], list[tuple[int, str]]]:
+    """Return a sort key: the order in which modules first ran, parents before children."""
+    ran = list(dict.fromkeys(part for path in paths for part in _above(path)))
+    first = {part: index for index, part in enumerate(ran)}
+    return lambda path: [(first.get(part, len(ran)), part) for part in _above(path)]
+
+
+class Side(Drawing):
+    """The modules that are being called (● here, ▼ around it, ✓ done), the frames of your code
+    (▶ is the one that names are looked up in), and your breakpoints: ◆ on, ○ off.
+    """
+
+    NAME: ClassVar[str] = "Where"
+    record: model.Modules | None = None
+    ran: Sequence[str] = ()
+    """Paths of modules that ops ran in, for as long as no tree is known."""
+    here = ""
+    frames: model.Frames | None = None
+    points: model.Breakpoints | None = None
+    names: model.Variables | None = None
+
+    def captions(self) -> tuple[str, str]:
+        """Return the module here."""
+        return self.NAME, self.here
+
+    def drawn(self) -> list[Line]:
+        """Return the sections that there are, under one another."""
+        width = self.room
+        tree = draw_modules(self.ran, self.here)
+        if self.record is not None and self.record.rows:
+            tree = modules.tree(self.record, self.here, width)
+        sections: dict[str, list[Line]] = {
+            "Modules": tree,
+            "Frames": looking.frames(self.frames, width) if self.frames else [],
+            "Breakpoints": [*looking.breakpoints(self.points.rows, width)] if self.points else [],
+            "Names": looking.names(self.names, width) if self.names else [],
+        }
+        lines: list[Line] = []
+        for title, content in sections.items():
+            if content:
+                lines += [[], [(title, "title")], *content]
+        return lines[1:]
 
 
 class ForwardPage(StepPage):
@@ -30,19 +165,10 @@ class ForwardPage(StepPage):
     def __init__(self) -> None:
         self.ops = OpList("ops")
         super().__init__(self.ops)
-        self.ops.fetch = self._rows
-        self.side = Side("side")
-        self.watches = Watches("watches")
-        self._next: tuple[int, model.OpRow] | None = None
-        """Index and row of the op that we stand before; it is not recorded yet."""
-
-    def before(self) -> Iterator[Widget]:
-        """Yield where we are."""
-        yield self.side
-
-    def beside(self) -> Iterator[Widget]:
-        """Yield the displayed expressions."""
-        yield self.watches
+        self.side, self.watches = Side("side"), Watches("watches")
+        self.left, self.right = self.side, self.watches
+        self._next: model.OpRow | None = None
+        """The row of the op that we stand before, behind all others: it is not recorded yet."""
 
     def on_mount(self) -> None:
         """Say how to display an expression."""
@@ -50,9 +176,7 @@ class ForwardPage(StepPage):
 
     def state(self, state: str) -> None:
         """Say in the empty list what goes on."""
-        self.ops.do(DOING.get(state, ""))
-
-    # -- being fed ----------------------------------------------------------------------------
+        self.ops.doing = DOING.get(state, WELCOME)
 
     def jobs(self, ask: Ask, moved: bool) -> Iterable[Awaitable[None]]:
         """Return what brings the ops and the column beside them up to date."""
@@ -60,57 +184,52 @@ class ForwardPage(StepPage):
         return [self._ops(ask, moved), self._side(ask)]
 
     async def _ops(self, ask: Ask, moved: bool) -> None:
-        from gradrepl import protocol
+        count = max(1, self.ops.size.height) + MARGIN
+        answer = await ask(gradrepl.protocol.OpRows(first=-count, count=count))
+        if isinstance(answer, model.Ops):
+            recorded, stop = answer.total, self._stop
+            op = stop.op if stop is not None and stop.phase == "forward" else None
+            fresh = op is not None and (not answer.rows or answer.rows[-1].id < op.id)
+            self._next = row_of(op) if op is not None and fresh else None
+            self._show_ops(self._with_next(answer), op, moved)
+            self.ops.caption("Ops", f"{recorded} so far" if recorded else "")
 
-        panel, stop = self.ops, self._stop
-        count = max(1, panel.size.height) + MARGIN
-        answer = await ask(protocol.OpRows(first=-count, count=count))
-        if not isinstance(answer, model.Ops):
-            return
-        rows, total = list(answer.rows), answer.total
-        op = stop.op if stop is not None and stop.phase == "forward" else None
-        self._next = None
-        if op is not None and (not rows or rows[-1].id < op.id):
-            self._next = (total, row_of(op))
-            rows.append(self._next[1])
-            total += 1
-        here = next((i for i, row in enumerate(rows, answer.first) if op and row.id == op.id), -1)
-        panel.when = stop.when if stop else "after"
+    def _with_next(self, ops: model.Ops, last: bool = True) -> model.Ops:
+        """Return ``ops`` with the op that we stand before, which comes behind the ``last`` row."""
+        if self._next is None:
+            return ops
+        return replace(ops, rows=(*ops.rows, self._next) if last else ops.rows, total=ops.total + 1)
+
+    def _show_ops(self, ops: model.Ops, op: model.Op | None, moved: bool) -> None:
+        """Show the newest ops; where the program has ``moved``, the cursor goes to ``op``."""
+        panel, total = self.ops, ops.total
+        panel.when = self._stop.when if self._stop else "after"
         known = total == panel.total and not moved
         panel.renew()
-        panel.supply(rows, answer.first, total)
-        panel.here = here
-        panel.caption("Ops", f"{answer.total} so far" if answer.total else "")
-        raised = stop is not None and stop.phase == "exception"
+        panel.supply(ops.rows, ops.first, total)
+        panel.here = index_of(op, ops)
         if not known and total:
-            panel.stand(here if here >= 0 else total - 1, quietly=raised)
-        if op is None and not raised and (moved or not known):
+            panel.stand(panel.here if panel.here >= 0 else total - 1, quietly=self.raised)
+        if op is None and not self.raised and not known:
             panel.tell()
-        self.side.modules = list(dict.fromkeys(row.module for row in rows if row.module))
+        self.side.ran = list(dict.fromkeys(row.module for row in ops.rows if row.module))
 
-    async def _rows(self, first: int, count: int) -> Window[model.OpRow] | None:
-        from gradrepl import protocol
-
-        answer = await self.host.entries.ask_now()(protocol.OpRows(first=first, count=count))
+    async def window(self, first: int, count: int) -> model.Ops | None:
+        """Return some rows of the list."""
+        request = gradrepl.protocol.OpRows(first=first, count=count)
+        answer = await self.host.entries.ask_now()(request)
         if not isinstance(answer, model.Ops):
             return None
-        rows, total = list(answer.rows), answer.total
-        if self._next is not None:
-            total += 1
-            if first + count > self._next[0]:
-                rows.append(self._next[1])
-        return Window(rows, answer.first, total)
+        return self._with_next(answer, first + count > answer.total)
 
     async def _side(self, ask: Ask) -> None:
         side = self.side
         if not side.visible_now:
             return
-        from gradrepl import protocol
-
         frames, points, names = await asyncio.gather(
-            ask(protocol.FrameStack()),
-            ask(protocol.ListBreakpoints()),
-            ask(protocol.Names(limit=30)),
+            ask(gradrepl.protocol.FrameStack()),
+            ask(gradrepl.protocol.ListBreakpoints()),
+            ask(gradrepl.protocol.Names(limit=30)),
         )
         side.frames = frames if isinstance(frames, model.Frames) else None
         side.points = points if isinstance(points, model.Breakpoints) else None
@@ -118,43 +237,29 @@ class ForwardPage(StepPage):
         stood, side.here = side.here, self._stop.module if self._stop else ""
         side.resized()
         if side.record is None or stood != side.here:  # reading every gradient takes a while
-            tree = await ask(protocol.ModuleRows(count=TREE))
-            side.record = tree if isinstance(tree, model.Modules) else None
-            side.resized()
+            tree = await ask(gradrepl.protocol.ModuleRows(count=TREE))
+            side.show(tree if isinstance(tree, model.Modules) else None)
 
-    async def select(self, ask: Ask) -> None:
-        """Show the op on which the cursor has come."""
-        row, stop = self.ops.rows.get(self.ops.cursor), self._stop
-        if row is None:
-            return
-        here = stop.op if stop is not None and stop.phase != "exception" else None
-        if stop is not None and here is not None and here.id == row.id:
-            self.inspector.show(here, stop.when)
-            return
-        from gradrepl import protocol
+    async def detail(self, ask: Ask, row: model.OpRow) -> model.Record | None:
+        """Return everything about the op of ``row``."""
+        return await ask(gradrepl.protocol.OpDetail(id=row.id))
 
-        answer = await ask(protocol.OpDetail(id=row.id))
-        if answer is not None:
-            self.inspector.show(answer, note="selected" if stop else "")
-
-    # -- what the selected row stands for ---------------------------------------------------------
-
-    def _site_of(self, row: model.OpRow) -> model.Site | None:
+    def _line_of(self, row: model.OpRow) -> str:
+        """Return 'FILE:LINE' of the op, where that is known: it is inspected."""
         shown = self.inspector.record
-        return shown.site if isinstance(shown, model.Op) and shown.id == row.id else None
+        site = shown.site if isinstance(shown, model.Op) and shown.id == row.id else None
+        return f"{site.file}:{site.line}" if site else ""
 
     def place(self) -> str:
         """Return 'op relu and FILE:LINE'."""
-        row = self.ops.rows.get(self.ops.cursor)
-        if row is None:
+        if self.selected is None:
             return ""
-        site = self._site_of(row)
-        return f"op {row.name} and {site.file}:{site.line}" if site else f"op {row.name}"
+        line = self._line_of(self.selected)
+        return f"op {self.selected.name}" + (f" and {line}" if line else "")
 
     def condition_of(self, row: model.OpRow) -> str:
         """Return the op's line, or its name."""
-        site = self._site_of(row)
-        return f"{site.file}:{site.line}" if site else f"op {row.name}"
+        return self._line_of(row) or f"op {row.name}"
 
     def action_open_here(self) -> None:
         """Give the details all the room: of the result of the op here, everything."""
@@ -165,11 +270,15 @@ class ForwardPage(StepPage):
             self.host.begin("describe", self._describe)
 
     async def _describe(self) -> None:
-        from gradrepl import protocol
-
-        answer = await self.host.entries.ask(protocol.Describe(expression="out"))
+        answer = await self.host.entries.ask(gradrepl.protocol.Describe(expression="out"))
         if isinstance(answer, model.Tensor):
             self.inspector.show(answer)
+
+
+def index_of(op: model.Op | None, ops: model.Ops) -> int:
+    """Return the index of the row of ``op``, or -1."""
+    here = op.id if op is not None else None
+    return next((i for i, row in enumerate(ops.rows, ops.first) if row.id == here), -1)
 
 
 def row_of(op: model.Op) -> model.OpRow:

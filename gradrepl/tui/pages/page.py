@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual import on
 from textual.app import ComposeResult, SuspendNotSupported
@@ -19,40 +19,25 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from gradrepl import model
-from gradrepl.tui import messages
-from gradrepl.tui.assignment import target
+from gradrepl.tui.entries import Ask, Entries
+from gradrepl.tui.keys import bind
+from gradrepl.tui.literal import target
 from gradrepl.tui.panels.base import Panel, Paper
 from gradrepl.tui.panels.rows import RowList
 from gradrepl.tui.ring import Ring
 from gradrepl.tui.views import BY_NAME, View
 
 if TYPE_CHECKING:
-    from gradrepl import protocol
     from gradrepl.commands.talk import Talk
 
-Ask: TypeAlias = "Callable[[protocol.Request], Awaitable[model.Record | None]]"
-"""Returns the answer, or None while the program runs, when it is gone, or says no."""
 NO_EDIT = "This node has run; edit a gradient before its node runs."
-
-
-class Supply(Protocol):
-    """Where answers come from."""
-
-    generation: int
-    """Counts how often the open page was brought up to date."""
-
-    async def ask(self, request: protocol.Request) -> model.Record | None:
-        """Return the answer, or None when the debuggee runs, is gone, or says no."""
-
-    def ask_now(self) -> Ask:
-        """Return :meth:`ask`, which answers None as soon as the page is renewed again."""
 
 
 class Host(Protocol):
     """What a page and the screen may ask of the app."""
 
     talk: Talk
-    entries: Supply
+    entries: Entries
 
     def begin(self, name: str, work: Callable[..., Any], *arguments: Any) -> None:
         """Do ``work`` beside the drawing; what was begun before under ``name`` is given up."""
@@ -73,8 +58,6 @@ class Host(Protocol):
 class Stage(Protocol):
     """What a page may ask of the screen that it is on."""
 
-    page: Page
-    """The one that is open."""
     ring: Ring
     """What the program printed."""
 
@@ -96,7 +79,7 @@ def make(view: View) -> Page:
     if not isinstance(view.page, str):
         return cast("Page", view.page())
     module, _, name = view.page.partition(":")
-    return cast("Page", getattr(import_module(module), name)())
+    return cast("Page", getattr(import_module(module, __package__), name)())
 
 
 class Page(Vertical):
@@ -113,14 +96,10 @@ class Page(Vertical):
     details: Panel
     """What Enter gives all the room."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        view = BY_NAME.get(cls.__dict__.get("VIEW", ""))
-        if view is not None:
-            cls.BINDINGS = [key.binding for key in view.keys]
-        super().__init_subclass__(**options)
-
     def __init__(self) -> None:
         super().__init__(id=f"page-{self.VIEW}", classes="page")
+        if self.VIEW in BY_NAME:
+            bind(self, BY_NAME[self.VIEW].keys)
 
     def compose(self) -> ComposeResult:
         """Lay out the list over the details."""
@@ -136,6 +115,11 @@ class Page(Vertical):
         """The screen."""
         return cast("Stage", self.screen)
 
+    @property
+    def is_open(self) -> bool:
+        """Is it the page that is shown?"""
+        return self.has_class("-open")
+
     # -- what it shows ------------------------------------------------------------------------
 
     async def renew(self, ask: Ask) -> None:
@@ -144,7 +128,7 @@ class Page(Vertical):
     async def select(self, ask: Ask) -> None:
         """Show the row on which the cursor of the list has come."""
 
-    def told(self, record: model.Record) -> str | None:
+    def receive(self, record: model.Record) -> str | None:
         """Take what the debuggee answers and tells, also while it runs.
 
         Returns the line that the transcript shows for it while this page is open (may be empty);
@@ -168,6 +152,11 @@ class Page(Vertical):
         return False
 
     # -- what the selected row stands for ---------------------------------------------------------
+
+    @property
+    def selected(self) -> Any:
+        """The row under the cursor of the list; None where there is none."""
+        return self.list.selected if isinstance(self.list, RowList) else None
 
     @property
     def looking(self) -> tuple[int, int] | None:
@@ -198,19 +187,19 @@ class Page(Vertical):
 
     # -- what keys do, on every page ------------------------------------------------------------
 
-    @on(messages.Appeared)
-    def _appeared(self, message: messages.Appeared) -> None:
+    @on(Panel.Appeared)
+    def _appeared(self, message: Panel.Appeared) -> None:
         message.stop()
         self.host.renew()
 
-    @on(messages.Selected)
-    def _selected(self, message: messages.Selected) -> None:
+    @on(RowList.Selected)
+    def _selected(self, message: RowList.Selected) -> None:
         message.stop()
         self.host.begin("select", self.select, self.host.entries.ask)
         self.host.paint_state()
 
-    @on(messages.Opened)
-    def _opened(self, message: messages.Opened) -> None:
+    @on(RowList.Opened)
+    def _opened(self, message: RowList.Opened) -> None:
         message.stop()
         self.action_open_here()
 
@@ -230,11 +219,8 @@ class Page(Vertical):
 
     def action_module(self, step: int) -> None:
         """Go to the next row of another module, among the rows that are here."""
-        rows = self.list
-        if not isinstance(rows, RowList):
-            return
-        module = getattr(rows.rows.get(rows.cursor), "module", None)
-        if module is None:
+        rows, module = self.list, getattr(self.selected, "module", None)
+        if module is None or not isinstance(rows, RowList):
             return
         at = rows.cursor
         while (row := rows.rows.get(at)) is not None and row.module == module:
@@ -262,13 +248,16 @@ class Page(Vertical):
         same = next((row.id for row in rows if row.text == text), None)
         self.host.action_send(f"break {text}" if same is None else f"clear {same}")
 
+    def _send_about(self, word: str, selection: str) -> None:
+        """Do a command about the selection, or begin it where nothing is selected."""
+        if selection:
+            self.host.action_send(f"{word} {selection}")
+        else:
+            self.stage.begin_entry(f":{word} ")
+
     def action_chain(self) -> None:
         """Show every path from the loss to the selected node."""
-        node = self.node_here()
-        if node:
-            self.host.action_send(f"paths {node}")
-        else:
-            self.stage.begin_entry(":paths ")
+        self._send_about("paths", self.node_here())
 
     def action_verify_here(self) -> None:
         """Compare the derivative of the selected node, or of the op, with finite differences."""
@@ -276,20 +265,13 @@ class Page(Vertical):
 
     def action_versions_here(self) -> None:
         """Show who wrote to the selected tensor."""
-        name = self.name_here()
-        if name:
-            self.host.action_send(f"versions {name}")
-        else:
-            self.stage.begin_entry(":versions ")
+        self._send_about("versions", self.name_here())
 
     def action_keep(self) -> None:
         """Keep a gradient: of what the op here made, or of an expression still to be typed."""
         stop = self.host.talk.stop
         made = stop is not None and stop.phase == "forward" and stop.when == "after" and stop.op
-        if made and self.looking is None:
-            self.host.action_send("retain out")
-        else:
-            self.stage.begin_entry(":retain ")
+        self._send_about("retain", "out" if made and self.looking is None else "")
 
     def action_change(self) -> None:
         """Begin an assignment that changes this run: a gradient, the op's result, a variable."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
+from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
 from gradrepl.draw import ink
-from gradrepl.draw.ink import Line, span
-from gradrepl.tui import messages
-from gradrepl.tui.key import PALETTE, Foot
-from gradrepl.tui.keys import FIRST
+from gradrepl.draw.ink import Line
+from gradrepl.tui.keys import FIRST, PALETTE, Foot
 from gradrepl.tui.panels.base import Panel
 from gradrepl.tui.views import VIEWS, View
+
+if TYPE_CHECKING:
+    from gradrepl.commands.talk import Talk
 
 STATES = {
     "READY": "state-ready",
@@ -32,6 +33,33 @@ STATES = {
 }
 
 
+def state_of(talk: Talk) -> str:
+    """Return the header's word for the state of a conversation."""
+    if talk.gone is not None:
+        return "ENDED"
+    if talk.waiting_input:
+        return "INPUT"
+    if talk.prompt is None:
+        return "RUNNING" if talk.ready else "STARTING"
+    return {"idle": "READY", "exception": "RAISED"}.get(talk.prompt.state, "PAUSED")
+
+
+def place_of(talk: Talk) -> list[str]:
+    """Return where we are, the most important first."""
+    ready, stop = talk.ready, talk.stop
+    device = (ready.device or "cpu") if ready else "importing torch"
+    if talk.gone is not None:
+        return [talk.gone.how]
+    if stop is None:
+        return [device, f"torch {ready.torch}" if ready else ""]
+    if talk.prompt is None:
+        return [device]
+    parts = [device, stop.site.place if stop.site else "", stop.module]
+    if stop.node is not None:
+        return [f"{stop.position}/{stop.total}" if stop.total else f"node {stop.position}", *parts]
+    return [f"op {stop.op.id}", *parts] if stop.op is not None else parts
+
+
 class Bar(Widget):
     """One row of spans, some of which do something when they are clicked."""
 
@@ -43,12 +71,15 @@ class Bar(Widget):
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
-        self.spots: list[tuple[int, int, str]] = []
-        """First cell, cell after the last, action."""
+        self.auto_links = False
 
     def draw(self, width: int) -> Line:
-        """Return the row; roles are component classes."""
+        """Return the row; roles are component classes, or styles of :meth:`clicked`."""
         raise NotImplementedError
+
+    def clicked(self, name: str, action: str) -> Style:
+        """Return the style of a component class, for text that does ``action`` when clicked."""
+        return self._style(name) + (Style(meta={"@click": action}) if action else Style.null())
 
     def render_line(self, y: int) -> Strip:
         """Draw the row."""
@@ -67,99 +98,73 @@ class Bar(Widget):
             return role
         return self.get_component_rich_style(str(role), partial=True) if role else Style.null()
 
-    def on_click(self, event: events.Click) -> None:
-        """Run the action under the mouse."""
-        for first, last, action in self.spots:
-            if first <= event.x < last and action:
-                self.post_message(messages.KeyClicked(action))
-
 
 class Header(Bar):
     """Name, tabs, state, place, device."""
 
-    view = "fwd"
-    state = "STARTING"
-    place: Sequence[str] = ()
+    view = reactive("fwd")
+    state = reactive("STARTING")
+    place: reactive[Sequence[str]] = reactive(("importing torch",))
     """From the most to the least important; what does not fit is left out."""
-    news = False
+    news = reactive(False)
     """Something was printed that nobody has seen."""
-
-    def say(self, view: str, state: str, place: list[str]) -> None:
-        """Show these, if they are not shown already."""
-        said = view, state, place
-        if said != (self.view, self.state, self.place):
-            self.view, self.state, self.place = said
-            self.refresh()
 
     def draw(self, width: int) -> Line:
         """Return the row."""
-        name = " gradrepl  " if width >= 60 else " "
-        left: Line = [(name, "bar-name")]
-        self.spots = []
-        at = ink.width(left)
-        said = len(self.state) + 4 + sum(len(part) + 2 for part in self.place[:2])
-        room = width - at - said
-        shown = list(VIEWS)
-        if _wide(shown) > room:  # tabs of plugins go first, then the titles
-            shown = [view for view in VIEWS if view.ours or view.name == self.view]
-        tight = _wide(shown) > room
-        for view in shown:
-            here = view.name == self.view
-            mark = "•" if view.name == "log" and self.news and not here else " "
-            label = f"{view.digit} {view.title}" if here else view.digit if tight else view.label
-            text = f"[{label}]" if here else f" {label}{mark}"
-            left.append((text, "bar-here" if here else "bar-tab"))
-            self.spots.append((at, at + ink.width([(text, "")]), view.key.action))
-            at += ink.width([(text, "")])
-        room = width - at - len(self.state) - 5
+        left: Line = [(" gradrepl  " if width >= 60 else " ", "bar-name")]
+        left += self._tabs(width - ink.width(left) - len(self.state) - 4 - _wide(self.place[:2]))
         parts: list[str] = []
-        for part in self.place:
-            if part and sum(len(done) + 2 for done in parts) + ink.width([(part, "")]) <= room:
+        room = width - ink.width(left) - len(self.state) - 5
+        for part in filter(None, self.place):
+            if _wide(parts) + ink.cell_len(part) <= room:
                 parts.append(part)
         state = (f" {self.state} ", STATES.get(self.state, "state-ready"))
-        tail = span(" " + "  ".join(parts) + " " if parts else " ", "")
+        tail = ink.span(f" {'  '.join(parts)} " if parts else " ")
         return ink.between(left, [state, tail], width)
 
+    def _tabs(self, room: int) -> Iterable[ink.Span]:
+        """Yield the tabs in so many cells: those of plugins go first, then the titles."""
+        views: Sequence[View] = VIEWS
+        if _wide(view.label for view in views) > room:
+            views = [view for view in VIEWS if view.ours or view.name == self.view]
+        tight = _wide(view.label for view in views) > room
+        for view in views:
+            if view.name == self.view:
+                text, role = f"[{view.digit} {view.title}]", "bar-here"
+            else:
+                mark = "•" if view.name == "log" and self.news else " "
+                text, role = f" {view.digit if tight else view.label}{mark}", "bar-tab"
+            yield text, self.clicked(role, view.key.action)
 
-def _wide(views: Sequence[View]) -> int:
-    return sum(len(view.label) + 2 for view in views)
+
+def _wide(texts: Iterable[str]) -> int:
+    return sum(ink.cell_len(text) + 2 for text in texts)
 
 
 class Footer(Bar):
     """The keys that matter now; it never overflows."""
 
-    feet: tuple[Foot, ...] = ()
-
-    def say(self, feet: tuple[Foot, ...]) -> None:
-        """Show these entries."""
-        if feet != self.feet:
-            self.feet = feet
-            self.refresh()
+    feet: reactive[tuple[Foot, ...]] = reactive(())
 
     def draw(self, width: int) -> Line:
         """Return the row."""
         palette = width >= 110 and PALETTE not in self.feet
-        shown = fitting(self.feet, width - (16 if palette else 1))
-        gap = "   " if width >= 120 else "  "
         line: Line = [(" ", "")]
-        self.spots = []
-        at = 1
-        for foot in shown:
-            size = ink.width([(f"{foot.shown} {foot.label}", "")])
-            line += [(foot.shown, "bar-key"), (f" {foot.label}", ""), (gap, "")]
-            self.spots.append((at, at + size, foot.action))
-            at += size + len(gap)
-        if not palette:
-            return line
-        self.spots.append((width - 11, width, PALETTE.action))
-        return ink.between(line, [(PALETTE.shown, "bar-key"), (f" {PALETTE.label} ", "")], width)
+        for foot in fitting(self.feet, width - (16 if palette else 1)):
+            line += [*self._entry(foot), ("   " if width >= 120 else "  ", "")]
+        end = [*self._entry(PALETTE), (" ", "")] if palette else []
+        return ink.between(line, end, width) if palette else line
+
+    def _entry(self, foot: Foot) -> Line:
+        key, plain = (self.clicked(name, foot.action) for name in ("bar-key", ""))
+        return [(foot.shown, key), (f" {foot.label}", plain)]
 
 
 def fitting(feet: Sequence[Foot], width: int) -> list[Foot]:
     """Return the entries that fit in ``width`` cells, the least important left out."""
     gap = 3 if width >= 100 else 2
     shown = list(feet)
-    while shown and sum(ink.width([(f"{f.shown} {f.label}", "")]) + gap for f in shown) > width:
+    while shown and sum(ink.cell_len(f"{f.shown} {f.label}") + gap for f in shown) > width:
         spare = [foot for foot in shown if foot.label not in FIRST]
         shown.remove(spare[-1] if spare else shown[-2 if len(shown) > 1 else -1])
     return shown

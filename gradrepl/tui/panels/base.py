@@ -7,32 +7,54 @@ Two kinds follow from it: :class:`Paper` shows a list of lines that it was given
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.content import Content
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
-from gradrepl.draw import Look, ink
+from gradrepl.draw import Look, broken, ink
 from gradrepl.draw.ink import Line
-from gradrepl.tui import messages
 
 
-def caption(left: str, right: str, room: int, ascii: bool) -> Content:
-    """Return a frame's title of ``room`` cells: ``left``, a rule, ``right``."""
-    right = ink.clip(right, max(0, room - len(left) - 3))
-    left = ink.clip(left, max(4, room))
-    if ascii:
-        left, right = ink.ascii_only(left), ink.ascii_only(right)
-    if not right:
-        return Content.styled(left, "bold")
-    fill = room - ink.width([(left, ""), (right, "")]) - 2
-    return Content.assemble((left, "bold"), f" {('-' if ascii else '─') * max(0, fill)} {right}")
+class Framed(Widget):
+    """What has a caption at both ends of the upper edge of its frame."""
+
+    ascii: ClassVar[bool] = False
+    """Draw with ASCII characters only; set once by the app."""
+    _captions: tuple[str, str] = "", ""
+    _captioned: tuple[str, str, int] | None = None
+
+    @property
+    def edge(self) -> int:
+        """Cells for the caption."""
+        return self.outer_size.width - 6
+
+    def caption(self, left: str, right: str = "") -> None:
+        """Write ``left`` and ``right`` into the upper edge."""
+        self._captions = left, right
+        wanted = left, right, self.edge
+        if self.styles.border_top[0] and self._captioned != wanted:
+            self._captioned = wanted
+            self.border_title = self._title(*wanted)
+
+    def _title(self, left: str, right: str, room: int) -> Content:
+        """Return a frame's title of ``room`` cells: ``left``, a rule, ``right``."""
+        right = ink.clip(right, max(0, room - len(left) - 3))
+        left = ink.clip(left, max(4, room))
+        if self.ascii:
+            left, right = ink.ascii_only(left), ink.ascii_only(right)
+        if not right:
+            return Content.styled(left, "bold")
+        fill = room - ink.width([(left, ""), (right, "")]) - 2
+        rule = ("-" if self.ascii else "─") * max(0, fill)
+        return Content.assemble((left, "bold"), f" {rule} {right}")
 
 
 class Inks(Widget):
@@ -50,45 +72,44 @@ def ink_of(widget: Widget, name: str) -> Style:
     return inks.get_component_rich_style(name, partial=True)
 
 
-class Panel(ScrollView, can_focus=True):
+class Panel(ScrollView, Framed, can_focus=True):
     """A framed area of lines, with a caption at both ends of its upper edge."""
 
     NAME: ClassVar[str] = ""
     """How the help names this panel."""
     HELP: ClassVar[str] = ""
-    """What it shows, its glyphs explained, in two to four sentences."""
-    ascii: ClassVar[bool] = False
-    """Draw with ASCII characters only; set once by the app."""
-
+    """What it shows, its glyphs explained, in two to four sentences: the docstring of its class."""
     _inks: dict[tuple[str, ink.Role], Style]
-    _left, _right = "", ""
-    _captioned: tuple[str, str, int] | None = None
+
+    class Appeared(Message):
+        """A panel came into view, and has nothing to show yet."""
+
+        def can_replace(self, message: Message) -> bool:
+            """One is enough."""
+            return isinstance(message, Panel.Appeared)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "NAME" in cls.__dict__:
+            cls.HELP = " ".join((cls.__doc__ or "").split())
 
     def __init__(self, id: str) -> None:
         self._inks = {}
         super().__init__(id=id)
 
-    def caption(self, left: str, right: str = "") -> None:
-        """Write ``left`` and ``right`` into the upper edge."""
-        self._left, self._right = left, right
-        room = self.outer_size.width - 6
-        if self.styles.border_top[0] and self._captioned != (left, right, room):
-            self._captioned = left, right, room
-            self.border_title = caption(left, right, room, self.ascii)
-
     def on_show(self) -> None:
         """Ask for what to show."""
-        self.post_message(messages.Appeared())
+        self.post_message(self.Appeared())
 
     def on_resize(self) -> None:
         """Draw the caption for the new width, and what depends on the width."""
-        self.caption(self._left, self._right)
+        self.caption(*self._captions)
         self.resized()
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Draw; a caption made for another width is made anew after it."""
         made = self._captioned
-        if made is not None and made[2] != self.outer_size.width - 6 and self.styles.border_top[0]:
+        if made is not None and made[2] != self.edge and self.styles.border_top[0]:
             self.call_later(self.on_resize)
         return super().render_lines(crop)
 
@@ -102,13 +123,11 @@ class Panel(ScrollView, can_focus=True):
 
     def ground(self, row: str = "") -> Style:
         """Return the style of plain text on the ground of component class ``row``."""
-        found = self._inks.get((row, None))
-        if found is None:
-            found = self.rich_style
-            if row:
-                found = found + ink_of(self, row)
-            self._inks[row, None] = found
-        return found
+        style = self._inks.get((row, None))
+        if style is None:
+            style = self.rich_style + ink_of(self, row) if row else self.rich_style
+            self._inks[row, None] = style
+        return style
 
     def ink_style(self, role: ink.Role, row: str = "") -> Style:
         """Return the style of ``role`` on the ground of ``row``."""
@@ -119,13 +138,13 @@ class Panel(ScrollView, can_focus=True):
             return self.ground(row) + role
         if not role:
             return self.ground(row)
-        found = self._inks.get((row, role))
-        if found is None:
-            found = self.ground(row)
-            if not found.reverse:  # else each span would have a ground of its own colour
-                found = found + ink_of(self, f"ink-{role}")
-            self._inks[row, role] = found
-        return found
+        style = self._inks.get((row, role))
+        if style is None:
+            style = self.ground(row)
+            if not style.reverse:  # else each span would have a ground of its own colour
+                style = style + ink_of(self, f"ink-{role}")
+            self._inks[row, role] = style
+        return style
 
     def strip(self, line: Sequence[ink.Span], row: str = "", column: int = 0) -> Strip:
         """Return ``line`` as wide as the panel; ``row`` is the component class of its ground.
@@ -169,6 +188,17 @@ class Panel(ScrollView, can_focus=True):
         """Whether the panel has room on the screen."""
         return bool(self.display and self.size.width and self.size.height)
 
+    def move(self, rows: int) -> None:
+        """Go so many rows down."""
+        self.scroll_relative(y=rows, animate=False)
+
+    def go(self, row: int) -> None:
+        """Go to the first row (0) or the last (-1)."""
+        if row:
+            self.scroll_end(animate=False)
+        else:
+            self.scroll_home(animate=False)
+
     def text(self) -> str:
         """Return what the panel shows as text, for ``y``."""
         return ""
@@ -197,8 +227,16 @@ class Paper(Panel):
         at_end = self.stick and self.is_vertical_scroll_end
         self.virtual_size = Size(longest, len(self.lines))
         if at_end:
-            self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
+            self.to_end()
         self.refresh()
+
+    def to_line(self, y: int) -> None:
+        """Scroll so that line ``y`` is the first."""
+        self.scroll_to(0, y, animate=False, immediate=True, force=True)
+
+    def to_end(self) -> None:
+        """Scroll to the last line."""
+        self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
 
     def line_at(self, y: int) -> Line:
         """Return line ``y`` of the content."""
@@ -212,8 +250,8 @@ class Paper(Panel):
             return Strip.blank(self.size.width, self.ground())
         strip = self.strip(self.line_at(y), column=left)
         selection = self.text_selection
-        if selection is not None and (found := selection.get_span(y)) is not None:
-            strip = self._marked(strip, found[0] - left, found[1] - left if found[1] >= 0 else -1)
+        if selection is not None and (cells := selection.get_span(y)) is not None:
+            strip = self._marked(strip, cells[0] - left, cells[1] - left if cells[1] >= 0 else -1)
         return strip.apply_offsets(left, y)
 
     def _marked(self, strip: Strip, start: int, end: int) -> Strip:
@@ -249,3 +287,27 @@ class Paper(Panel):
     def text(self) -> str:
         """Return all lines as text."""
         return "\n".join(ink.plain(line).rstrip() for line in self.lines)
+
+
+class Drawing(Paper):
+    """A paper that is drawn again for every size, from the record that it was given."""
+
+    record: Any = None
+
+    def show(self, record: Any) -> None:
+        """Show another record."""
+        self.record = record
+        self.resized()
+
+    def resized(self) -> None:
+        """Draw for this size."""
+        self.caption(*self.captions())
+        self.write([part for line in self.drawn() for part in broken(line, self.room)])
+
+    def captions(self) -> tuple[str, str]:
+        """Return what stands at both ends of the upper edge."""
+        return self.NAME, ""
+
+    def drawn(self) -> list[Line]:
+        """Return the lines for the present size; sentences are broken to the width."""
+        return []

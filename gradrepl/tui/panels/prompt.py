@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import TextArea
 
 from gradrepl.draw.looking import python
-from gradrepl.tui import messages
 from gradrepl.tui.panels.base import ink_of
 
-
-class Store(Protocol):
-    """Where entries are kept between sessions."""
-
-    def load(self) -> list[str]:
-        """Return the entries, oldest first."""
-
-    def append(self, text: str) -> None:
-        """Add one."""
+if TYPE_CHECKING:
+    from gradrepl.commands.history import History
 
 
 class Past:
@@ -32,9 +26,9 @@ class Past:
         self.entries = entries or []
         self._at: int | None = None
         self._draft = ""
-        self._store: Store | None = None
+        self._store: History | None = None
 
-    def keep_in(self, store: Store) -> None:
+    def keep_in(self, store: History) -> None:
         """Begin with what is in ``store``, and keep there what is added."""
         self.entries, self._store = store.load(), store
 
@@ -61,19 +55,36 @@ class Past:
     def search(self, text: str, before: int | None = None) -> int | None:
         """Return the index of the newest entry before ``before`` that has ``text`` in it."""
         last = len(self.entries) if before is None else before
-        found = (i for i in range(last - 1, -1, -1) if text in self.entries[i])
-        return next(found, None)
+        return next((i for i in range(last - 1, -1, -1) if text in self.entries[i]), None)
 
     def begins(self, text: str) -> str:
         """Return the rest of the newest entry that begins with ``text``."""
         if not text or "\n" in text:
             return ""
-        found = (entry for entry in reversed(self.entries) if entry.startswith(text))
-        return next(found, text)[len(text) :].partition("\n")[0]
+        newest = (entry for entry in reversed(self.entries) if entry.startswith(text))
+        return next(newest, text)[len(text) :].partition("\n")[0]
 
 
 class Prompt(TextArea):
     """The text that is being typed."""
+
+    @dataclass
+    class Entered(Message):
+        """One complete entry was typed."""
+
+        text: str
+
+    @dataclass
+    class InputLine(Message):
+        """A line for the program's standard input was typed."""
+
+        text: str
+
+    @dataclass
+    class CompletionWanted(Message):
+        """Tab was pressed: what can follow ``text``? Empty: only the state has changed."""
+
+        text: str
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "past(-1)", "Earlier entry", show=False, id="type.earlier"),
@@ -91,7 +102,7 @@ class Prompt(TextArea):
         self.needs_more: Callable[[str], bool] = lambda text: False
         self.waiting_input = False
         self.searching: str | None = None
-        self._found: int | None = None
+        self._hit: int | None = None
 
     def get_line(self, line_index: int) -> Text:
         """Return one line in the colours of Python."""
@@ -116,18 +127,14 @@ class Prompt(TextArea):
         plain = self.searching is None and not self.waiting_input
         self.suggestion = self.past.begins(self.text) if at_end and plain else ""
 
-    # -- keys -----------------------------------------------------------------------------------
-
     async def _on_key(self, event: events.Key) -> None:
         """Take the keys that mean something else than in an editor."""
         if self.searching is not None and self._search_key(event):
             event.stop()
             event.prevent_default()
             return
-        handler = {"enter": self._enter, "tab": self._tab, "up": self._up, "down": self._down}.get(
-            event.key
-        )
-        if handler is not None and handler():
+        taken = {"enter": self._enter, "tab": self._tab, "up": self._up, "down": self._down}
+        if event.key in taken and taken[event.key]():
             event.stop()
             event.prevent_default()
             return
@@ -137,21 +144,22 @@ class Prompt(TextArea):
         text = self.text
         if self.waiting_input:
             self.put("")
-            self.post_message(messages.InputLine(text))
+            self.post_message(self.InputLine(text))
             return True
         judged = text if text.rpartition("\n")[2].strip() else text.rstrip(" ")
         if not self.past_end() or not self.needs_more(judged):
-            self.post_message(messages.Entered(text.rstrip()))
+            self.post_message(self.Entered(text.rstrip()))
             self.put("")  # at once: what is typed ahead begins a new entry
         else:
-            self._newline()
+            self.action_newline()
         return True
 
     def past_end(self) -> bool:
         """Return whether the cursor is on the last line."""
         return self.cursor_location[0] == self.document.line_count - 1
 
-    def _newline(self) -> None:
+    def action_newline(self) -> None:
+        """Begin a new line, indented as the block asks, without running the entry."""
         line = self.document.get_line(self.cursor_location[0])
         indent = " " * (len(line) - len(line.lstrip()))
         more = "    " if line.rstrip().endswith(":") else ""
@@ -164,7 +172,7 @@ class Prompt(TextArea):
             self.insert("    ")
             return True
         before = [self.document.get_line(number) for number in range(row)]
-        self.post_message(messages.CompletionWanted("\n".join([*before, line])))
+        self.post_message(self.CompletionWanted("\n".join([*before, line])))
         return True
 
     def _up(self) -> bool:
@@ -185,10 +193,6 @@ class Prompt(TextArea):
         if text is not None:
             self.put(text)
 
-    def action_newline(self) -> None:
-        """Begin a new line without running the entry."""
-        self._newline()
-
     def action_end_of_input(self) -> None:
         """Quit on an empty line, else delete the character to the right."""
         if self.text:
@@ -196,17 +200,15 @@ class Prompt(TextArea):
         else:
             self.app.call_later(self.app.run_action, "ask_quit")
 
-    # -- search ---------------------------------------------------------------------------------
-
     def action_search(self) -> None:
         """Search the history backwards; again goes on to an older entry."""
         if self.searching is None:
-            self.searching, self._found = "", None
-        elif (older := self.past.search(self.searching, self._found)) is not None:
-            self._found = older
+            self.searching, self._hit = "", None
+        elif (older := self.past.search(self.searching, self._hit)) is not None:
+            self._hit = older
             self.put(self.past.entries[older])
         self.suggestion = ""
-        self.post_message(messages.CompletionWanted(""))
+        self.post_message(self.CompletionWanted(""))
 
     def _search_key(self, event: events.Key) -> bool:
         assert self.searching is not None
@@ -217,13 +219,13 @@ class Prompt(TextArea):
         elif event.is_printable and event.character:
             return self._search_for(self.searching + event.character)
         self.searching = None
-        self.post_message(messages.CompletionWanted(""))
+        self.post_message(self.CompletionWanted(""))
         return event.key == "escape"
 
     def _search_for(self, text: str) -> bool:
         self.searching = text
-        self._found = self.past.search(text)
-        if self._found is not None:
-            self.put(self.past.entries[self._found])
-        self.post_message(messages.CompletionWanted(""))
+        self._hit = self.past.search(text)
+        if self._hit is not None:
+            self.put(self.past.entries[self._hit])
+        self.post_message(self.CompletionWanted(""))
         return True

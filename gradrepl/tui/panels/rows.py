@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
 from gradrepl.draw import ink
 from gradrepl.draw.ink import Line
-from gradrepl.tui import messages
 from gradrepl.tui.panels.base import Panel
 
 Row = TypeVar("Row")
@@ -32,16 +32,7 @@ SCAN = 2000
 """Rows looked through at a time when something is sought."""
 
 
-class Window(NamedTuple, Generic[Row]):
-    """Some rows of a long list."""
-
-    rows: Sequence[Row]
-    first: int
-    total: int
-    """Of the whole list."""
-
-
-class RowList(Panel, Generic[Row]):
+class RowList(Panel, Generic[Row], inherit_bindings=False):
     """A virtual list of rows with a cursor and one row that is 'here'."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,12 +45,25 @@ class RowList(Panel, Generic[Row]):
     here: reactive[int] = reactive(-1)
     HEAD: int = 1
     """Lines of column titles above the rows."""
+    EMPTY: ClassVar[Sequence[Line]] = ()
+    """What is shown while there is no row."""
+
+    class Selected(Message):
+        """The cursor came to another row, or its row has come."""
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the newest place of the cursor matters."""
+            return isinstance(message, RowList.Selected)
+
+    class Opened(Message):
+        """Enter or a double click on the selected row."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.rows: dict[int, Row] = {}
-        self.fetch: Callable[[int, int], Awaitable[Window[Row] | None]] | None = None
-        """Returns rows by first index and count; None: all rows are here."""
+        self.fetch: Callable[[int, int], Awaitable[Any]] | None = None
+        """Returns by first index and count a record with some ``rows``, the index of the ``first``
+        and the ``total`` of all; None: all rows are here."""
         self._stale = False
         self._asked: tuple[int, int] = (-1, -1)
         self._quiet = False
@@ -78,7 +82,12 @@ class RowList(Panel, Generic[Row]):
 
     def draw_empty(self, width: int) -> list[Line]:
         """Return what to show while there is no row."""
-        return []
+        return [ink.fit([(" ", ""), *line], width) for line in self.EMPTY]
+
+    @property
+    def selected(self) -> Row | None:
+        """The row under the cursor, if that is here."""
+        return self.rows.get(self.cursor)
 
     @property
     def digits(self) -> int:
@@ -114,6 +123,13 @@ class RowList(Panel, Generic[Row]):
         self.renew()
         self.supply(rows, 0, len(rows))
 
+    def refill(self, rows: Sequence[Row], key: Callable[[Row], Any], first: int = 0) -> None:
+        """Show other rows, the cursor kept on the one of the same ``key``, or put on ``first``."""
+        was = self.selected
+        self.fill(rows)
+        same = (i for i, row in enumerate(rows) if was is not None and key(row) == key(was))
+        self.cursor = next(same, min(first, len(rows) - 1))
+
     def clear(self) -> None:
         """Show no rows."""
         self.rows, self._stale = {}, False
@@ -142,10 +158,9 @@ class RowList(Panel, Generic[Row]):
 
     def tell(self) -> None:
         """Say which row is selected, as soon as that row is known."""
-        row = self.rows.get(self.cursor)
-        self._untold = row is None and self.cursor >= 0
-        if row is not None:
-            self.post_message(messages.Selected())
+        self._untold = self.selected is None and self.cursor >= 0
+        if self.selected is not None:
+            self.post_message(self.Selected())
 
     def show_row(self, index: int) -> None:
         """Scroll as little as needed to bring row ``index`` into view, two rows of context."""
@@ -169,43 +184,14 @@ class RowList(Panel, Generic[Row]):
         if self.total:
             self.cursor = max(0, min(self.total - 1, self.cursor + rows))
 
-    def go(self, index: int) -> None:
-        """Put the cursor on row ``index``; negative counts from the end."""
+    def go(self, row: int) -> None:
+        """Put the cursor on a row; negative counts from the end."""
         if self.total:
-            self.cursor = max(0, min(self.total - 1, index if index >= 0 else self.total + index))
-
-    def action_scroll_up(self) -> None:
-        """Move the cursor up."""
-        self.move(-1)
-
-    def action_scroll_down(self) -> None:
-        """Move the cursor down."""
-        self.move(1)
-
-    def action_page_up(self) -> None:
-        """Move the cursor up a page."""
-        self.move(-self.page)
-
-    def action_page_down(self) -> None:
-        """Move the cursor down a page."""
-        self.move(self.page)
-
-    def action_scroll_home(self) -> None:
-        """Move the cursor to the first row."""
-        self.go(0)
-
-    def action_scroll_end(self) -> None:
-        """Move the cursor to the last row."""
-        self.go(-1)
-
-    @property
-    def page(self) -> int:
-        """Rows that are seen at once."""
-        return max(1, self.size.height - self.HEAD)
+            self.cursor = max(0, min(self.total - 1, row if row >= 0 else self.total + row))
 
     def action_open(self) -> None:
         """Show the details of the selected row."""
-        self.post_message(messages.Opened())
+        self.post_message(self.Opened())
 
     def on_click(self, event: events.Click) -> None:
         """Select the row under the mouse; a double click opens it."""
@@ -253,7 +239,7 @@ class RowList(Panel, Generic[Row]):
     async def _fill(self, first: int, count: int) -> None:
         window = await self.fetch(first, count) if self.fetch is not None else None
         if window is not None:
-            self.supply(*window)
+            self.supply(window.rows, window.first, window.total)
 
     # -- finding --------------------------------------------------------------------------------
 

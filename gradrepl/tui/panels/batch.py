@@ -1,4 +1,4 @@
-"""The list of a batch: one row a sample, those with something odd on top."""
+"""A batch, one row a sample, those with something odd on top; and one sample from near."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from gradrepl import model
 from gradrepl.draw import ink, samples
 from gradrepl.draw.ink import Line, span
 from gradrepl.model.data import SampleRow
+from gradrepl.tui.panels.base import Drawing
 from gradrepl.tui.panels.rows import RowList
+from gradrepl.tui.views import BY_NAME
 
-BEGIN = (
-    ("No DataLoader found in the current scope.", ""),
-    ("", ""),
-    ("  :loader dl    the loader dl", "dim"),
-    ("  :load examples/loader_digits.py", "dim"),
-    ("                a script with one", "dim"),
+NONE = "No DataLoader found in the current scope."
+BEGIN: tuple[Line, ...] = (
+    [],
+    [("  :loader dl    the loader dl", "dim")],
+    [("  :load examples/loader_digits.py", "dim")],
+    [("                a script with one", "dim")],
 )
 WAITING = "asked as soon as the program waits"
-NEXT = (
-    ("  n   fetch the next batch, look at it", ""),
-    ("  f   then step through making a sample", ""),
-    ("  t   measure it with 0, 1, 2, 4 workers", ""),
+NEXT: tuple[Line, ...] = (
+    [("  n   fetch the next batch, look at it", "")],
+    [("  f   then step through making a sample", "")],
 )
 UNTOUCHED = (
     "It runs the dataset's code here; random numbers and loops of the program stay as they are."
@@ -41,27 +42,13 @@ def said_of(batch: model.Batch, width: int, most: int) -> list[Line]:
     ]
 
 
-def draw_empty(loader: model.Loader | None, said: str, width: int) -> list[Line]:
-    """Say how to begin; ``said`` is why there is no loader, where that is known."""
-    if loader is None:
-        first = ink.wrap([span(said)], width - 1, 0) if said else [[(BEGIN[0][0], "")]]
-        rest = [[(text, role)] for text, role in BEGIN[1:]]
-        return [ink.fit([(" ", ""), *line], width) for line in [*first, *rest]]
-    lines: list[Line] = [[span(f"{loader.name}: no batch has been looked at.")], []]
-    lines += [[(text, role)] for text, role in NEXT]
-    lines += [[], *ink.wrap([(UNTOUCHED, "dim")], width - 1)]
-    return [ink.fit([(" ", ""), *line], width) for line in lines]
-
-
 class BatchList(RowList[SampleRow]):
-    """The samples of the batch that was looked at last."""
+    """One row for each sample of the batch, the odd ones on top. ! marks what is odd about it:
+    another shape or dtype, nan, a constant, slow, the same index twice. Enter shows a sample
+    from near.
+    """
 
     NAME: ClassVar[str] = "Batch"
-    HELP: ClassVar[str] = (
-        "One row for each sample of the batch, the odd ones on top. ! marks what is odd about "
-        "it: another shape or dtype, nan, a constant, slow, the same index twice. Enter shows a "
-        "sample from near."
-    )
     record: model.Batch | None = None
     loader: model.Loader | None = None
     reason = ""
@@ -96,10 +83,6 @@ class BatchList(RowList[SampleRow]):
         self.cursor = -1
         self.go(0)
 
-    def chosen(self) -> SampleRow | None:
-        """Return the sample under the cursor."""
-        return self.rows.get(self.cursor)
-
     def resized(self) -> None:
         """Lay out the columns and what is said above them."""
         self._columns = (-1, [])
@@ -126,13 +109,60 @@ class BatchList(RowList[SampleRow]):
         return samples.line(row, self.shown(width), width)
 
     def draw_empty(self, width: int) -> list[Line]:
-        """Say how to begin."""
+        """Say how to begin, or why there is no loader."""
         if not self._answered:
             return [[(f" {WAITING}", "dim")]]
-        return draw_empty(self.loader, self.reason, width)
+        lines: list[Line]
+        if self.loader is None:
+            lines = [*ink.wrap([span(self.reason or NONE)], width - 1), *BEGIN]
+        else:
+            lines = [[span(f"{self.loader.name}: no batch has been looked at.")], [], *NEXT]
+            lines += [[(f"  {key.shown:3} {key.help}", "")] for key in BY_NAME["data"].brought]
+            lines += [[], *ink.wrap([(UNTOUCHED, "dim")], width - 1)]
+        return [ink.fit([(" ", ""), *line], width) for line in lines]
 
     def render_line(self, y: int) -> Strip:
         """Draw the problem above the titles."""
         if self.total and y < len(self._said):
             return self.strip(self._said[y])
         return super().render_line(y)
+
+
+class SamplePane(Drawing):
+    """The selected sample from near: statistics of each part, its picture, curve or text, and
+    each transform with the time that it took. ! marks nan, and the transform that made the
+    first one.
+    """
+
+    NAME: ClassVar[str] = "Sample"
+    record: model.Sample | SampleRow | None = None
+
+    def show(self, record: model.Sample | SampleRow | None) -> None:
+        """Show a sample, or what the batch told of one."""
+        changed = record is not self.record
+        super().show(record)
+        if changed:
+            self.scroll_home(animate=False, immediate=True)
+
+    def captions(self) -> tuple[str, str]:
+        """Return which sample it is, and of what."""
+        match self.record:
+            case model.Sample(index=index, dataset=dataset, length=length):
+                of = "" if length is None else f" of {length}"
+                alone = "   esc back" if self.has_class("-maximised") else ""
+                return f"Sample {index}", f"{dataset}{of}{alone}"
+            case SampleRow(place=place, index=index):
+                return f"Sample {place}", f"index {index}" if index else ""
+        return self.NAME, ""
+
+    def drawn(self) -> list[Line]:
+        """Return what is known of it."""
+        match self.record:
+            case model.Sample() as sample:
+                return samples.sample(sample, self.look, self.size.height)
+            case SampleRow() as row:
+                look: Line = [("enter", "key"), (" its picture, its transforms; ", "dim")]
+                make: Line = [("f", "key"), (" make it here, step by step", "dim")]
+                hint = [[], *ink.wrap([*look, *make], self.room)] if row.index else []
+                return [*samples.row_details(row, self.room), *hint]
+        return []
