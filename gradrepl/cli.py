@@ -212,7 +212,7 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
 
 def _device(name: str) -> str:
     if not is_device(name) or name == "meta":
-        raise UsageError(f"'{name}' is no device.", "One of cpu, cuda, cuda:1, auto.")
+        raise UsageError(f"'{name}' is not a device.", "One of cpu, cuda, cuda:1, auto.")
     return name
 
 

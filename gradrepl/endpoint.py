@@ -138,7 +138,7 @@ def tcp(address: str) -> tuple[str, int] | None:
         return None
     host, colon, port = address[6:].rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise TargetError(f"'{address}' is no address.", "Write tcp://127.0.0.1:0.")
+        raise TargetError(f"'{address}' is not an address.", "Write tcp://127.0.0.1:0.")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

@@ -1,10 +1,10 @@
-"""The doors for plugins: what each hook is given, returns, and where it runs.
+"""The plugin API: what each hook is given, returns, and where it runs.
 
 A plugin is a module, or a class instance, with functions of these names, each marked with
 ``gradrepl.hookimpl``; it leaves out what it does not need, arguments too. The same file is loaded
 in two kinds of process. A *client* draws and asks, and never has torch; the *program* is the
 user's own process, and never has Textual. So the top of the file imports neither: a hook imports
-what it needs in its body. A hook that raises disables its plugin, and the user's run goes on.
+what it needs in its body. A hook that raises disables its plugin, and the run continues.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def gradrepl_findings(  # type: ignore[empty-body]
 ) -> Iterable[model.Finding]:
     """Return diagnoses for ``:findings``.
 
-    ``names`` are the variables in reach; ``ask`` gives the record that answers a request of
+    ``names`` are the variables in scope; ``ask`` gives the record that answers a request of
     ``gradrepl.protocol``. In the thread that is parked, without gradient recording. Do not keep
     what it holds. Our own findings come through here, too.
     """

@@ -192,14 +192,9 @@ class Streams:
             self._input, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, pipe)
 
     def feed(self, data: bytes) -> None:
-        """Write to the standard input; empty data ends it."""
-        if self._input is None:
-            return
-        if data:
+        """Write to the standard input."""
+        if self._input is not None:
             self._input.write(data)
-        else:
-            self._input.close()
-            self._input = None
 
     def drain(self) -> None:
         """Pass on the output that has been written so far."""

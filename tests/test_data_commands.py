@@ -108,7 +108,7 @@ def test_a_text_corpus(tmp_path: Path) -> None:
         (":loader 5", "'5' is a int, not a DataLoader."),
         (":sample", "'sample' needs I."),
         (":to cpu", "'to' needs EXPR."),
-        (":to toaster torch", "'toaster' is no device."),
+        (":to toaster torch", "'toaster' is not a device."),
         (":epoch x", "'x' is not an epoch number."),
         (":epoch 3", "No DataLoader found in the current scope."),
         (":synthetic off", "No DataLoader found in the current scope."),

@@ -147,7 +147,7 @@ async def understand(talk: Talk, text: str) -> Meaning:
         UsageError: it is clearly a command, and there is no such one.
     """
     stripped = text.strip()
-    if all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n")):
+    if all(line.lstrip()[:1] in ("", "#") for line in text.split("\n")):
         return None
     if stripped[0] in ":%!" or stripped == "?":
         return _marked(text, stripped)

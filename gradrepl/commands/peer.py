@@ -96,7 +96,7 @@ class Peer:
                 os.kill(self.pid, number)
 
     def feed(self, data: bytes) -> None:
-        """Write to its standard input; empty data ends it."""
+        """Write to its standard input."""
         if self._streams is not None:
             self._streams.feed(data)
 

@@ -221,12 +221,16 @@ def leave(plugin: str) -> None:
                 del WORDS[word]
 
 
-def enter_all(module: ModuleType) -> None:
-    """Put the commands of one module into the table."""
-    for each in vars(module).values():
-        made = getattr(each, "command", None)
-        if isinstance(made, Command) and each.__module__ == module.__name__:
-            enter(made)
+def enter_all(*modules: ModuleType) -> None:
+    """Put the commands of our modules into the table, group after group."""
+    commands = []
+    for module in modules:
+        for each in vars(module).values():
+            made = getattr(each, "command", None)
+            if isinstance(made, Command) and each.__module__ == module.__name__:
+                commands.append(made)
+    for made in sorted(commands, key=lambda made: GROUPS.index(made.group)):
+        enter(made)
 
 
 def _arguments(function: Callable[..., Any]) -> tuple[Argument, ...]:

@@ -133,18 +133,21 @@ async def alias(talk: Talk, word: Word = "", text: Words = "") -> Answer:
         rows = [f"{name} = {body}" for name, body in talk.aliases.items()]
         return model.Text(title="aliases", body="\n".join(rows) or "none")
     if not text:
-        if word not in talk.aliases:
-            raise StateError(f"there is no alias '{word}'.", "'alias' lists them.")
+        _check_alias(talk, word)
         return model.Text(title="aliases", body=f"{word} = {talk.aliases[word]}")
     talk.aliases[word] = text
     return model.Notice(message=f"'{word}' stands for '{text}'.")
 
 
+def _check_alias(talk: Talk, word: str) -> None:
+    if word not in talk.aliases:
+        raise StateError(f"there is no alias '{word}'.", "'alias' lists them.")
+
+
 @session("unalias", states=ANY)
 async def unalias(talk: Talk, word: Word) -> Answer:
     """Delete an alias."""
-    if word not in talk.aliases:
-        raise StateError(f"there is no alias '{word}'.", "'alias' lists them.")
+    _check_alias(talk, word)
     del talk.aliases[word]
     return model.Notice(message=f"'{word}' is no longer an alias.")
 

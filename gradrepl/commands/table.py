@@ -19,13 +19,12 @@ from gradrepl.commands import (
 )
 from gradrepl.commands.registry import COMMANDS, WORDS
 from gradrepl.commands.talk import Talk
+from gradrepl.errors import PluginError
 from gradrepl.model import Error, Notice
 
 __all__ = ["COMMANDS", "WORDS", "tell_debuggee", "use_plugins"]
 
-OURS = (stopping, looking, session, graphs, training, export)
-for _room in OURS:
-    registry.enter_all(_room)
+registry.enter_all(stopping, looking, graphs, training, session, export)
 
 LOOKING_ON = ("event", "stop", "pass", "batch")
 """Hooks by which plugins look on at the run."""
@@ -36,7 +35,7 @@ def use_plugins(talk: Talk) -> None:
     for note in talk.options.notes:
         talk.tell(Notice(message=note))
     here = plugins.here("client")
-    here.tell = lambda sentence: talk.tell(Error(message=sentence, kind="PluginError"))
+    here.tell = lambda sentence: talk.tell(PluginError(sentence).record())
     here.on_disabled = _leave
     here.load(talk.options.plugins, talk.options.blocked)
     new = set(here.rows) - here.taken

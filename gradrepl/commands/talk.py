@@ -26,7 +26,7 @@ Answer = model.Record | None
 
 
 class SessionState:
-    """The breakpoints as last seen, and the displays."""
+    """What outlives a program, to be set again: breakpoints, displays, what is watched."""
 
     def __init__(self) -> None:
         self.breakpoints: dict[int, model.BreakpointInfo] = {}
@@ -378,7 +378,7 @@ def refusal(command: Command, state: str) -> GradreplError:
         )
     if state == "exception":
         return StateError(
-            f"'{name}' cannot go on: the script has raised an exception.",
+            f"'{name}' is not possible: the script has ended with an exception.",
             "Look around with w, u, d, p; 'restart' runs it again, 'c' lets it end.",
         )
     if state == "gone":

@@ -78,7 +78,7 @@ async def set_(talk: Talk, name: Setting = "", value: Value = "") -> Answer:
     """
     if name in ("", "health"):
         if value:
-            raise UsageError("'health' is no single limit.", "Write: set health.vanishing 1e-9")
+            raise UsageError("'health' is not a single limit.", "Write: set health.vanishing 1e-9")
         return await talk.ask(protocol.SetHealth())
     room, _, limit = name.partition(".")
     if room != "health" or not limit:

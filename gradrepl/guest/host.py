@@ -147,7 +147,7 @@ class Host:
             return
         self.say(
             f"stopped, and there is no terminal: waiting for 'gradrepl attach {own_name()}'"
-            f" ({NO_TTY}=continue goes on instead)."
+            f" ({NO_TTY}=continue skips the stop instead)."
         )
 
     def _lend(self, name: str) -> None:

@@ -222,7 +222,7 @@ class Redirection:
             if pipe >= 0 and not _copy(pipe, number):
                 # A process that was started meanwhile still writes into the pipe.
                 threading.Thread(
-                    target=_copy_all, args=(pipe, number), name="gradrepl-output", daemon=True
+                    target=_copy, args=(pipe, number, True), name="gradrepl-output", daemon=True
                 ).start()
         self._kept.clear()
         self.outputs = (-1, -1)
@@ -243,9 +243,14 @@ class Redirection:
             self._kept[number] = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
-def _copy(pipe: int, number: int) -> bool:
-    """Write what is in ``pipe`` to ``number``; True, and it is closed, if nobody else writes."""
-    os.set_blocking(pipe, False)
+def _copy(pipe: int, number: int, wait: bool = False) -> bool:
+    """Write what is in ``pipe`` to ``number``; True, and it is closed, if nobody else writes.
+
+    With ``wait``, in a thread of its own: until nobody does.
+    """
+    if wait:
+        leave_signals()
+    os.set_blocking(pipe, wait)
     try:
         while data := os.read(pipe, 1 << 16):
             os.write(number, data)
@@ -255,12 +260,3 @@ def _copy(pipe: int, number: int) -> bool:
         pass  # the terminal is gone
     os.close(pipe)
     return True
-
-
-def _copy_all(pipe: int, number: int) -> None:
-    leave_signals()
-    os.set_blocking(pipe, True)
-    with suppress(OSError):
-        while data := os.read(pipe, 1 << 16):
-            os.write(number, data)
-    os.close(pipe)

@@ -73,7 +73,7 @@ def test_devices(d: Debuggee) -> None:
     assert devices(d, "cpu").chosen == "cpu"
     error = d.look(p.AskDevices(device="toaster"))
     assert (error.message, error.hint) == (
-        "'toaster' is no device.", "One of cpu, cuda, cuda:1, auto.",
+        "'toaster' is not a device.", "One of cpu, cuda, cuda:1, auto.",
     )  # fmt: skip
 
 

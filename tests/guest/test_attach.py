@@ -357,7 +357,7 @@ def test_addresses(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert endpoint.tcp("/a/path") is None
     assert endpoint.tcp("tcp://[::1]:7") == ("::1", 7)
-    with pytest.raises(TargetError, match="is no address"):
+    with pytest.raises(TargetError, match="is not an address"):
         endpoint.tcp("tcp://7")
     with pytest.raises(TargetError, match="nothing listens at 'x'"):
         endpoint.find("x")

@@ -91,7 +91,7 @@ def device(name: str) -> torch.device:
     try:
         chosen = torch.device(name)
     except (RuntimeError, ValueError):
-        raise UsageError(f"'{name}' is no device.", "One of cpu, cuda, cuda:1, auto.") from None
+        raise UsageError(f"'{name}' is not a device.", "One of cpu, cuda, cuda:1, auto.") from None
     if chosen.type == "cuda":
         if not torch.cuda.is_available():
             raise StateError(
