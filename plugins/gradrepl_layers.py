@@ -40,22 +40,26 @@ def bar(norm, top, cells):
 def draw(rows, width):
     """Return the lines of the screen, each a list of (text, role)."""
     name = min(max((len(name) for name, _ in rows), default=5), max(8, width // 3))
-    top = max((norm for _, norm in rows if norm and math.isfinite(norm)), default=1.0)
-    first = next((norm for _, norm in rows if norm and math.isfinite(norm)), 0.0)
+    known = [norm for _, norm in rows if norm and math.isfinite(norm)]
+    top, first = max(known, default=1.0), next(iter(known), 0.0)
     cells = max(4, width - name - 26)
     lines = [[(f" {'layer':{name}}  {'|g|':>9}  {'of first':>9}", "title")]]
     for layer, norm in rows:
-        value = "-" if norm is None else f"{norm:.2e}"
-        share = f"{norm / first:.1e}" if norm and first and math.isfinite(norm) else "-"
         bad = norm is not None and not math.isfinite(norm)
         lines.append(
             [
                 (f" {layer[-name:]:{name}}", "name"),
-                (f"  {value:>9}  {share:>9}  ", "bad" if bad else "number"),
+                (_values(norm, first), "bad" if bad else "number"),
                 (bar(norm, top, cells), "bad" if bad else "good"),
             ]
         )
     return lines
+
+
+def _values(norm, first):
+    value = "-" if norm is None else f"{norm:.2e}"
+    share = f"{norm / first:.1e}" if norm and first and math.isfinite(norm) else "-"
+    return f"  {value:>9}  {share:>9}  "
 
 
 def page():

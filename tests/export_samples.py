@@ -94,8 +94,8 @@ def ops() -> Ops:
 
 SAMPLES: list[model.Record] = [
     graph(nodes([(2,), ()])).about,
-    model.TakenNodes(rows=tuple(nodes([(2,), ()]))),
-    model.TakenOps(rows=(op(1, 1.0, 0.5),)),
+    model.Nodes(rows=tuple(nodes([(2,), ()])), first=0, total=2, run=0),
+    model.Ops(rows=(op(1, 1.0, 0.5),), first=0, total=1),
     model.Exporters(
         rows=(model.ExporterInfo(name="svg", of="graph", suffix=".svg", help="a picture"),)
     ),

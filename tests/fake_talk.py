@@ -32,7 +32,7 @@ class Talking:
         if isinstance(request, protocol.Take):
             return replace(self.found.about, total=self.total or len(self.found.nodes))
         rows = tuple(self.found.nodes)[request.first : request.first + request.count]
-        return model.TakenNodes(rows=rows)
+        return model.Nodes(rows=rows, first=request.first, total=len(self.found.nodes), run=0)
 
     def tell(self, record: model.Record) -> None:
         self.told.append(record)

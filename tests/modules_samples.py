@@ -46,7 +46,7 @@ MODULES = model.Modules(
 FUNCTION = model.FunctionInfo(
     name="ScaleBackward", of="y", label="y", custom=True, kind="Scale", sequence=4, module="fc1",
     module_class="Linear", parameters=(WEIGHT,),
-    nodes=(model.FunctionNode(name="TBackward0", op="%4 linear", place="train.py:27"),),
+    nodes=(model.NodeRow(id=0, name="TBackward0", op=4, op_name="linear", site=SITE),),
     saved=(model.Saved(name="saved_tensors[0]", tensor=TENSOR),), attributes=(("k", "3.0"),),
     needs_input_grad=(True, False), forward_source="def forward(ctx, x):\n    return x",
     backward_source="def backward(ctx, g):\n    return g", source_site=SITE,

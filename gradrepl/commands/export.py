@@ -185,7 +185,7 @@ class _Export:
         while len(rows) < taken.total:
             request = protocol.TakeRows(serial=taken.serial, first=len(rows), count=PART)
             part = await ask(request)
-            if not isinstance(part, (model.TakenNodes, model.TakenOps)) or not part.rows:
+            if not isinstance(part, (model.Nodes, model.Ops)) or not part.rows:
                 return part if isinstance(part, model.Error) else _strange(part)
             rows.add(part.rows)
             self._tell("reading for", len(rows), taken.total)

@@ -1,4 +1,4 @@
-"""Drawings: one function a record makes lines of it, and every face shows those lines.
+"""Drawings: one function a record makes lines of it, and every client shows those lines.
 
 The prompt prints them, the screen paints them, files and ``--plain`` take their text. The records
 of ``gradrepl.model.memory`` are drawn in ``gradrepl.draw.memory``, and so on; a function there,

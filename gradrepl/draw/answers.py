@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from gradrepl import model
 from gradrepl.draw import Look, charts, drawing, ink
 from gradrepl.draw.ink import Line
-from gradrepl.draw.numbers import count, seconds, size
+from gradrepl.draw.numbers import count, of, seconds, size
 from gradrepl.draw.tables import notes, table
 from gradrepl.draw.tensors import source_line
 
@@ -68,12 +68,11 @@ def _(record: model.Progress, look: Look) -> Iterable[Line]:
 
 def progress(record: model.Progress, look: Look) -> Line:
     """Return the one line that says how far something is."""
-    of = "" if record.total is None else f" of {record.total}"
     drawn = ""
     if record.total and not look.plain:
         drawn = charts.progress(record.done, record.total, BAR, look.ascii)
     stop = "" if record.over else record.stop
-    what = f"{record.what}: {record.done}{of} {record.unit}"
+    what = f"{record.what}: {record.done}{of(record.total)} {record.unit}"
     line = ink.join((drawn, "good"), what, seconds(record.seconds), record.more, (stop, "key"))
     return ink.fit(line, look.width)
 
@@ -100,6 +99,8 @@ def finding(each: model.Finding, plain: bool = False) -> Iterator[Line]:
 # -- plugins, and what any of them may answer with -------------------------------------------------
 
 
+SIDES = {"face": "client", "debuggee": "program"}
+"""Which process a plugin is in."""
 LONG = 2000
 """Characters of what a plugin says that are shown."""
 
@@ -110,11 +111,18 @@ def _(record: model.PluginList, look: Look) -> Iterable[Line]:
         yield [("no plugins: pip install one, --plugin FILE, or put one into the folder.", "")]
         return
     heads = ("plugin", "where", "version", "from", "state", "hooks")
-    yield from table(
-        [((p.name, "name"), p.side, p.version, p.origin, p.state, " ".join(p.hooks))
-         for p in record.rows],
-        heads,
-    )  # fmt: skip
+    rows = [
+        (
+            (p.name, "name"),
+            SIDES.get(p.side, p.side),
+            p.version,
+            p.origin,
+            p.state,
+            " ".join(p.hooks),
+        )
+        for p in record.rows
+    ]
+    yield from table(rows, heads)
     for each in record.rows:
         if each.problem:
             yield [ink.span(f"! {each.name}: {each.problem}", "warn")]
@@ -169,13 +177,3 @@ def _(record: model.Exported, look: Look) -> Iterable[Line]:
 @drawing.register
 def _(record: model.Taken, look: Look) -> Iterable[Line]:
     return [[ink.span(f"{record.what} of {record.of}: {count(record.total, 'row')}")]]
-
-
-@drawing.register
-def _(record: model.TakenNodes, look: Look) -> Iterable[Line]:
-    return table([(f"#{r.id}", r.name, r.label, r.module) for r in record.rows])
-
-
-@drawing.register
-def _(record: model.TakenOps, look: Look) -> Iterable[Line]:
-    return table([(f"%{r.id}", r.name, r.module) for r in record.rows])

@@ -171,10 +171,16 @@ def _(record: model.Terms, look: Look) -> Iterable[Line]:
     terms = count(len(record.terms) + record.unlisted, "term")
     yield [ink.span(f"{record.root} = {terms}", "title")]
     rows = [
-        (t.name, number(t.weight), "" if t.value is None else number(t.value), number(t.norm),
-         _cosine(t.cosine), f"{t.node}  {t.line}".rstrip())
+        (
+            t.name,
+            number(t.weight),
+            "" if t.value is None else number(t.value),
+            number(t.norm),
+            _cosine(t.cosine),
+            f"{t.node}  {t.line}".rstrip(),
+        )
         for t in record.terms
-    ]  # fmt: skip
+    ]
     heads = ("term", "weight", "value", "|grad|", "cosine", "made by")
     yield from table([*rows, ("all", "", "", number(record.norm), "", "")], heads)
     yield from _by_parameter(record)
@@ -194,7 +200,7 @@ def _by_parameter(record: model.Terms) -> list[Line]:
         parts = (f"{number(c.norm)} {_cosine(c.cosine)}".rstrip() for c in cells)
         rows.append((name, number(record.norms[at]), *parts))
     heads = ("parameter", "|grad|", *(f"{t.name} |g| cos" for t in shown))
-    return table(rows, heads) if rows else []
+    return table(rows, heads, none="")
 
 
 def _cosine(value: float | None) -> str:
@@ -205,13 +211,11 @@ def _cosine(value: float | None) -> str:
 def _(record: model.Addends, look: Look) -> Iterable[Line]:
     what = f"{count(record.count, 'gradient')} added up" if record.count > 1 else "one gradient"
     yield ink.join((f"{record.root} <- {record.target}", "title"), what)
-    yield from table(
-        [
-            (f"+ {_amount(a.amount)}", percent(a.share), f"from {_sender(a)}", f"edge {a.edge}",
-             a.line)
-            for a in record.addends
-        ]
-    )  # fmt: skip
+    rows = [
+        (f"+ {_amount(a.amount)}", percent(a.share), f"from {_sender(a)}", f"edge {a.edge}", a.line)
+        for a in record.addends
+    ]
+    yield from table(rows)
     yield from more(len(record.addends), record.count)
     yield _sum(record)
     yield from notes(record.notes, "note: {}")

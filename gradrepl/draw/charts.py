@@ -1,9 +1,10 @@
-"""Bars, curves, pictures: norms by depth, by node in run order, over the backwards; images."""
+"""Bars, curves and plots: norms by depth, by node in run order, over the backwards."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from gradrepl import model
 from gradrepl.draw import Look, ink
@@ -11,69 +12,8 @@ from gradrepl.draw.ink import Line, Role, Row
 from gradrepl.draw.numbers import number
 from gradrepl.model.health import PROBLEMS
 
-Rows = Sequence[Sequence[int]]
-Run = tuple[str, tuple[int, int] | None]
-"""Characters, and the brightness of their upper and lower half; None: in the text's own colour."""
-
-HALF = "▀"
-RAMP = " .:-=+*#%@"
-LEAST = 4
-"""Cells in which nothing can be recognised any more."""
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Of a braille cell, by row and column."""
-
-
-def scaled(rows: Rows, wide: int, high: int) -> list[list[int]]:
-    """Return ``rows`` with at most ``wide`` x ``high`` dots, as large as whole dots allow."""
-    if not rows or not rows[0]:
-        return []
-    height, width = len(rows), len(rows[0])
-    times = min(max(LEAST, wide) // width, max(LEAST, high) // height)
-    if times >= 1:
-        wider = [[value for value in row for _ in range(times)] for row in rows]
-        return [row for row in wider for _ in range(times)]
-    shrink = min(max(LEAST, wide) / width, max(LEAST, high) / height)
-    columns, lines = max(1, int(width * shrink)), max(1, int(height * shrink))
-    return [
-        [_mean(rows, (line, lines), (column, columns)) for column in range(columns)]
-        for line in range(lines)
-    ]
-
-
-def _mean(rows: Rows, line: tuple[int, int], column: tuple[int, int]) -> int:
-    """Return the mean of the dots that fall into one of fewer lines and columns."""
-    height, width = len(rows), len(rows[0])
-    top, bottom = line[0] * height // line[1], -(-(line[0] + 1) * height // line[1])
-    left, right = column[0] * width // column[1], -(-(column[0] + 1) * width // column[1])
-    dots = [value for row in rows[top:bottom] for value in row[left:right]]
-    return round(sum(dots) / len(dots))
-
-
-def halves(rows: Rows) -> list[list[Run]]:
-    """Return two rows of dots a line, dots alike side by side as one run."""
-    lines: list[list[Run]] = []
-    for at in range(0, len(rows), 2):
-        upper = rows[at]
-        lower = rows[at + 1] if at + 1 < len(rows) else None
-        runs: list[Run] = []
-        for column, above in enumerate(upper):
-            pair = above, above if lower is None else lower[column]
-            if runs and runs[-1][1] == pair:
-                runs[-1] = runs[-1][0] + HALF, pair
-            else:
-                runs.append((HALF, pair))
-        lines.append(runs)
-    return lines
-
-
-def ramp(rows: Rows) -> list[str]:
-    """Return two rows of dots a line, as characters that are darker or lighter."""
-    lines = []
-    for at in range(0, len(rows), 2):
-        lower = rows[at + 1] if at + 1 < len(rows) else rows[at]
-        mean = [(above + below) // 2 for above, below in zip(rows[at], lower, strict=True)]
-        lines.append("".join(RAMP[value * (len(RAMP) - 1) // 255] for value in mean))
-    return lines
 
 
 def levels(values: Sequence[float], columns: int) -> list[tuple[float, float] | None]:
@@ -89,29 +29,36 @@ def levels(values: Sequence[float], columns: int) -> list[tuple[float, float] | 
 
 def curve(values: Sequence[float], width: int, height: int, ascii: bool) -> list[str]:
     """Return a plot of ``values`` in ``height`` lines; a column with NaN or Inf is marked '!'."""
-    fine = 1 if ascii else 2
-    steps = (1 if ascii else 4) * height - 1
-    known = [value for value in values if math.isfinite(value)]
-    low, high = (min(known), max(known)) if known else (0.0, 0.0)
-    size = high - low
-    found = levels(values, width * fine)
-    cells = [[0] * -(-len(found) // fine) for _ in range(height)]
-    bad: set[int] = set()
-    before: tuple[int, int] | None = None
-    for column, part in enumerate(found):
-        if part is None:
-            bad.add(column // fine)
-            before = None
-            continue
-        share = [(end - low) / size if 0 < size < math.inf else 0.5 for end in part]
-        bottom, top = ends = round(share[0] * steps), round(share[1] * steps)
-        if before is not None:  # join it with its neighbour
-            bottom, top = min(bottom, before[1] + 1), max(top, before[0] - 1)
-        before = ends
-        for level in range(bottom, top + 1):
-            line, dot = divmod(steps - level, 1 if ascii else 4)
+    fine, dots = (1, 1) if ascii else (2, 4)
+    steps = dots * height - 1
+    low, high = _range(values)
+
+    def step(value: float) -> int:
+        share = (value - low) / (high - low) if 0 < high - low < math.inf else 0.5
+        return round(share * steps)
+
+    ends = [part and (step(part[0]), step(part[1])) for part in levels(values, width * fine)]
+    cells = [[0] * -(-len(ends) // fine) for _ in range(height)]
+    for column, (before, part) in enumerate(pairwise([None, *ends])):
+        for level in _joined(part, before) if part else ():
+            line, dot = divmod(steps - level, dots)
             cells[line][column // fine] |= 1 if ascii else _DOTS[dot][column % fine]
+    bad = {column // fine for column, part in enumerate(ends) if part is None}
     return [_marked(row, bad, line == 0, ascii) for line, row in enumerate(cells)]
+
+
+def _range(values: Iterable[float]) -> tuple[float, float]:
+    """Return the least and the most of the values that are finite."""
+    known = [value for value in values if math.isfinite(value)]
+    return (min(known), max(known)) if known else (0.0, 0.0)
+
+
+def _joined(part: tuple[int, int], before: tuple[int, int] | None) -> range:
+    """Return the levels that a column fills, joined with its neighbour."""
+    bottom, top = part
+    if before is not None:
+        bottom, top = min(bottom, before[1] + 1), max(top, before[0] - 1)
+    return range(bottom, top + 1)
 
 
 def _marked(row: list[int], bad: set[int], first: bool, ascii: bool) -> str:
@@ -169,7 +116,7 @@ def sparkline(history: Sequence[float | None], width: int, ascii: bool = False) 
     """Return the last norms as a curve of their logarithm; '!' not finite, '·' none."""
     shown, blocks = history[-width:], _blocks(ascii)
     logs = [math.log10(x) for x in shown if x is not None and 0 < x < math.inf]
-    low, high = (min(logs), max(logs)) if logs else (0.0, 0.0)
+    low, high = _range(logs)
     decades = max(high - low, 1.0)  # less than one decade is no mountain
     middle = (low + high) / 2
 
@@ -187,17 +134,16 @@ def sparkline(history: Sequence[float | None], width: int, ascii: bool = False) 
 # -- below one another ---------------------------------------------------------------------------
 
 
-def bars(rows: Iterable[tuple[str, int]], width: int) -> list[Line]:
+def bars(rows: Sequence[tuple[str, int]], width: int) -> list[Line]:
     """Return a bar for each count, as long as there is room."""
-    rows = list(rows)
     most = max((count for _, count in rows), default=0)
     names = max((len(name) for name, _ in rows), default=0)
     cells = max(4, width - names - 2 - len(str(most)))
+    drawn = ((name, bar(count, most, cells), count) for name, count in rows)
     return [
-        Row([(f"{name.rjust(names)} ", "dim"), (bar(count, most, cells), "number"),
-             (f" {count}", "dim")])
-        for name, count in rows
-    ]  # fmt: skip
+        Row([(f"{name.rjust(names)} ", "dim"), (full, "number"), (f" {count}", "dim")])
+        for name, full, count in drawn
+    ]
 
 
 def decades(norms: Iterable[float | None], least: int = 1) -> tuple[int, int]:
@@ -218,12 +164,7 @@ def decade_rows(
     step = (high - low) / max(1, height - 1)
     grid: list[dict[int, tuple[str, Role]]] = [{} for _ in range(height)]
     for column, norm, mark, role in columns:
-        row = height - 1
-        if norm is not None and not math.isfinite(norm):
-            row = 0
-        elif norm:
-            row = min(height - 1, max(0, round((high - math.log10(norm)) / step)))
-        grid[row][column] = mark, role
+        grid[_decade_row(norm, high, step, height)][column] = mark, role
     labels = {round((high - power) / step): power for power in range(low, high + 1)}
     lines: list[Line] = []
     for at, marks in enumerate(grid):
@@ -231,11 +172,19 @@ def decade_rows(
         label = "" if power is None else f"1e{power:+d}" if power else "1"
         line = Row([(ink.right(label, AXIS - 1) + (" ┤" if label else " │"), "dim")])
         end = 0
-        for column, mark in sorted(marks.items()):
-            line += [(" " * (column - end), ""), mark] if column > end else [mark]
+        for column, span in sorted(marks.items()):
+            line += [(" " * (column - end), ""), span] if column > end else [span]
             end = column + 1
         lines.append(line)
     return lines
+
+
+def _decade_row(norm: float | None, high: int, step: float, height: int) -> int:
+    if not norm:
+        return height - 1
+    if not math.isfinite(norm):
+        return 0
+    return min(height - 1, max(0, round((high - math.log10(norm)) / step)))
 
 
 def curve_rows(
@@ -243,18 +192,25 @@ def curve_rows(
 ) -> list[Line]:
     """Return one curve with the values of its edges; logarithmic where all are above zero."""
     known = [value for value in values if value is not None]
-    finite = [value for value in known if math.isfinite(value)]
-    logarithmic = all(value > 0 for value in finite)
-    scaled = [math.log10(v) if logarithmic and 0 < v < math.inf else v for v in known]
+    low, high = _range(known)
+    finite = low or high or 0.0 in known
+    scaled = _logarithms(known)
     room = max(4, width - AXIS - 2)
     rows = curve(_stretched(scaled or [math.nan], room * (1 if ascii else 2)), room, height, ascii)
-    edges = {0: number(max(finite)), height - 1: number(min(finite))} if finite else {}
+    edges = {0: number(high), height - 1: number(low)} if finite else {}
     if height > 2:
         edges.setdefault(height // 2, name)
     return [
         Row([(f"{edges.get(at, ''):>{AXIS + 1}}┤", "dim"), *ink.runs(row, {"!": "bad"}, role)])
         for at, row in enumerate(rows)
     ]
+
+
+def _logarithms(values: list[float]) -> list[float]:
+    """Return logarithms, where all that is finite is above zero; else the values."""
+    if not all(value > 0 for value in values if math.isfinite(value)):
+        return values
+    return [math.log10(value) if 0 < value < math.inf else value for value in values]
 
 
 def _stretched(values: Sequence[float], columns: int) -> list[float]:
@@ -298,9 +254,7 @@ def depths(
     return [title, *depth_plot(shown, chosen, look.width or WIDTH, height)]
 
 
-def depth_plot(
-    known: Sequence[model.Depth], chosen: str, width: int, height: int
-) -> list[Line]:  # fmt: skip
+def depth_plot(known: Sequence[model.Depth], chosen: str, width: int, height: int) -> list[Line]:
     """Return the plot alone; its last line says what the two ends are, and the chosen one."""
     cells = max(1, width - AXIS - 1)
     shown = _sampled(known, cells, chosen)
@@ -308,10 +262,8 @@ def depth_plot(
         return []
     last = min(cells - 1, APART * (len(shown) - 1))
     places = [round(at * last / max(1, len(shown) - 1)) for at in range(len(shown))]
-    marks = [
-        (place, each.norm, *_dot(each, chosen))
-        for each, place in zip(shown, places, strict=True)
-    ]  # fmt: skip
+    pairs = zip(places, shown, strict=True)
+    marks = [(place, each.norm, *_dot(each, chosen)) for place, each in pairs]
     lines = decade_rows(marks, cells, max(1, height - 1))
     at = next((at for at, each in enumerate(shown) if each.name == chosen), None)
     if height > 1:

@@ -10,7 +10,7 @@ from gradrepl.draw import Look, drawing, ink, samples
 from gradrepl.draw.answers import finding
 from gradrepl.draw.charts import strip
 from gradrepl.draw.ink import Line, Row
-from gradrepl.draw.numbers import count, number, percent, seconds, size, times
+from gradrepl.draw.numbers import count, number, of, percent, seconds, size, times
 from gradrepl.draw.samples import labels
 from gradrepl.draw.tables import Fact, facts, notes, table
 from gradrepl.model.data import SeenBatch
@@ -42,19 +42,29 @@ def loader_facts(r: model.Loader) -> Iterator[Fact]:
     yield "dataset", f"{r.dataset}{kind}, {samples_}"
     yield "batches", _batches(r)
     yield "workers", f"{r.workers}, {r.start_method}" if r.workers else "none: in this process"
-    early = [each for each in r.settings if each.name in FIRST and each.value != "None"]
-    yield from map(_setting, early)
+    early = [each for each in r.settings if each.name in FIRST]
+    yield from (_setting(each) for each in early if each.value != "None")
     yield "order", f"{r.order} ({r.sampler})" if r.sampler else r.order
     yield "RNG", r.generator
-    yield from (_setting(each) for each in r.settings if each.name not in FIRST)
-    if r.shm_free is not None and r.shm_total is not None:
-        scarce = "  !" if r.shm_free < r.shm_total // 10 else ""
-        yield "/dev/shm", f"{size(r.shm_free)} free of {size(r.shm_total)}{scarce}"
+    yield from (_setting(each) for each in r.settings if each not in early)
+    yield from _loader_state(r)
+
+
+def _loader_state(r: model.Loader) -> Iterator[Fact]:
+    free, scarce = _shm(r)
+    yield "/dev/shm", free and f"{free} of {size(r.shm_total or 0)}{'  !' if scarce else ''}"
     if r.batch is not None:
         epoch = "" if r.epoch is None else f" of epoch {r.epoch}"
         yield "program", [ink.span(f"is at batch {r.batch}{epoch}", "here")]
     yield "watched", "yes" if r.watched else ""
     yield "synthetic", "on: your loops get one batch from memory" if r.synthetic else ""
+
+
+def _shm(r: model.Loader) -> tuple[str, bool]:
+    """Return how much of /dev/shm is free, where it is known, and whether that is scarce."""
+    if r.shm_free is None or r.shm_total is None:
+        return "", False
+    return f"{size(r.shm_free)} free", r.shm_free < r.shm_total // 10
 
 
 def _batches(r: model.Loader) -> str:
@@ -78,14 +88,14 @@ def worker(each: model.WorkerState) -> Line:
         return [*line, ink.span(f"! {each.exit or 'is gone'}", "bad")]
     since = f" for {seconds(each.seconds)}" if each.seconds is not None else ""
     at = "waits for work" if each.batch is None else f"is at batch {each.batch}{since}"
-    told = (
+    state = ink.listed(
         at,
         "" if each.busy is None else f"{percent(each.busy)} busy",
         "" if each.memory is None else size(each.memory),
         "" if each.seed is None else f"seed {each.seed}",
         f"indices {', '.join(each.indices)}…" if each.indices and each.batch is not None else "",
     )
-    return [*line, ink.span(", ".join(filter(None, told)))]
+    return [*line, ink.span(state)]
 
 
 @drawing.register
@@ -114,12 +124,11 @@ def _(record: model.LoaderCheck, look: Look) -> Iterable[Line]:
 
 @drawing.register
 def _(record: model.Devices, look: Look) -> Iterable[Line]:
-    rows = [
-        (each.name, each.what if each.available else "not available",
-         "" if each.total is None else f"{size(each.free or 0)} free of {size(each.total)}",
-         each.why)
-        for each in record.rows
-    ]  # fmt: skip
+    rows = []
+    for each in record.rows:
+        free = "" if each.total is None else f"{size(each.free or 0)} free of {size(each.total)}"
+        what = each.what if each.available else "not available"
+        rows.append((each.name, what, free, each.why))
     here = next((at for at, each in enumerate(record.rows) if each.name == record.chosen), None)
     return table(rows, here=here)
 
@@ -145,9 +154,8 @@ FEW, SOME, INDICES = 4, 8, 16
 
 
 def _of(batches: int, total: int | None, samples: int) -> str:
-    of = "" if total is None else f" of {total}"
-    many = "batch" if batches == 1 and not of else "batches"
-    return f"{batches}{of} {many}, {count(samples, 'sample')}"
+    many = "batch" if batches == 1 and total is None else "batches"
+    return f"{batches}{of(total)} {many}, {count(samples, 'sample')}"
 
 
 @drawing.register
@@ -159,32 +167,33 @@ def _(record: model.Epoch, look: Look) -> Iterable[Line]:
     yield ink.join((f"{name} of {r.loader}", "title"), state if begun else "")
     left = "" if r.left is None else f", {count(r.left, 'sample')} left"
     yield ink.join(f"  {_of(r.batches, r.total, r.samples)}{left}")
-    if r.so_far is not None and r.batches:
-        yield ink.join("  so far", visits(r.so_far, r.length, over=r.ended))
-    if r.whole is not None:
-        yield ink.join("  all of it", visits(r.whole, r.length, over=True))
-    if r.labels:
-        part = f"labels of {r.labels_of}" if r.labels_of < r.samples else "labels"
-        yield ink.join((f"  {part}", "dim"), labels(r.labels))
-    if len(r.known) > 1:
-        yield ink.join(("  epochs seen", "dim"), ", ".join(map(str, r.known)))
+    part = f"labels of {r.labels_of}" if r.labels_of < r.samples else "labels"
+    pairs = (
+        ("  so far", visits(r.so_far, r.length, over=r.ended) if r.batches else ""),
+        ("  all of it", visits(r.whole, r.length, over=True)),
+        ((f"  {part}", "dim"), labels(r.labels)),
+        (("  epochs seen", "dim"), ", ".join(map(str, r.known)) if len(r.known) > 1 else ""),
+    )
+    yield from (ink.join(name, text) for name, text in pairs if text)
     yield from notes(filter(None, (r.how, *r.notes)))
 
 
-def visits(seen: model.Visits, length: int | None, *, over: bool) -> str:
+def visits(seen: model.Visits | None, length: int | None, *, over: bool) -> str:
     """Say how often indices come: '1797 samples, each once', or which ones do not."""
-    told = [count(seen.samples, "sample")]
+    if seen is None:
+        return ""
+    parts = [count(seen.samples, "sample")]
     if seen.repeated:
         some = ", ".join(f"{index} ({times(many)})" for index, many in seen.repeats[:FEW])
-        told.append(f"{seen.repeated} more than once: {some}")
+        parts.append(f"{seen.repeated} more than once: {some}")
     else:
-        told.append("none twice")
+        parts.append("none twice")
     if seen.never and over:
         more = "..." if seen.never > len(seen.missing[:SOME]) else ""
-        told.append(f"{seen.never} of {length} never: {', '.join(seen.missing[:SOME])}{more}")
+        parts.append(f"{seen.never} of {length} never: {', '.join(seen.missing[:SOME])}{more}")
     elif seen.never == 0:
-        told.append(f"all {length} of the dataset")
-    return "; ".join(told)
+        parts.append(f"all {length} of the dataset")
+    return "; ".join(parts)
 
 
 # -- where the time of a step goes: waiting for data, or computing ---------------------------------
@@ -269,14 +278,13 @@ def queue(loader: model.Loader) -> Line:
     line: Line = []
     pace = loader.pace
     if loader.ready is not None:
-        of = "" if pace is None or pace.room is None else f" of {pace.room}"
-        line += [("queue ", "title"), (f"{loader.ready}{of} ready", "")]
+        room = of(None if pace is None else pace.room)
+        line += [("queue ", "title"), (f"{loader.ready}{room} ready", "")]
     if pace is not None and pace.ready is not None:
         line.append((f" (mean {pace.ready:.1f})", "dim"))
-    if line and loader.shm_free is not None and loader.shm_total is not None:
-        scarce = loader.shm_free < loader.shm_total // 10
-        text = f"   /dev/shm {size(loader.shm_free)} free{' !' if scarce else ''}"
-        line.append((text, "warn" if scarce else "dim"))
+    free, scarce = _shm(loader)
+    if line and free:
+        line.append((f"   /dev/shm {free}{' !' if scarce else ''}", "warn" if scarce else "dim"))
     return line
 
 
@@ -296,21 +304,26 @@ def step_time(loader: model.Loader, look: Look, height: int = 8) -> list[Line]:
     """Return where the time of the program's steps with a loader goes, as far as it is known."""
     width = look.width or WIDTH
     parts = costs(loader.timing, loader.pace)
-    working, ready = busy(loader), queue(loader)
+    lines = _step_lines(parts, busy(loader), queue(loader), width, height)
     waiting = waits(loader.seen, width, look.ascii)
-    lines: list[Line] = []
-    if parts:
-        end = [*working, ("   ", ""), *ready] if width >= WIDE and ready else working
-        lines = bars(parts, end, width)
-        if width < WIDE and ready and height > 3:
-            lines.append(ready)
-    elif working or ready:
-        lines = [Row(ink.fit([*working, *([("   ", "")] if working else []), *ready], width))]
     if waiting and (height > 3 or not parts):
         lines.append(waiting)
     if look.width is None and lines and (text := step_verdict(loader)):
         lines.append([ink.span(f"{text}.", "warn" if "bound" in text else "good")])
     return lines
+
+
+def _step_lines(
+    parts: Sequence[Cost], working: Line, ready: Line, width: int, height: int
+) -> list[Line]:
+    """Return the bars, and beside or below them the workers and what lies ready."""
+    gap: Line = [("   ", "")]
+    if not parts:
+        line = Row([*working, *(gap if working else []), *ready])
+        return [ink.fit(line, width)] if line else []
+    if width >= WIDE and ready:
+        return bars(parts, [*working, *gap, *ready], width)
+    return [*bars(parts, working, width), *([ready] if ready and height > 3 else [])]
 
 
 def step_verdict(loader: model.Loader) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
 from gradrepl.draw.charts import bars, depths, sparkline
 from gradrepl.draw.ink import Line, Role, Row, Span
-from gradrepl.draw.numbers import count, number, percent, seconds, shape
-from gradrepl.draw.tables import Fact, facts, table, window
+from gradrepl.draw.numbers import broken, count, number, percent, seconds, shape
+from gradrepl.draw.tables import (
+    Cell,
+    Column,
+    Fact,
+    column_heads,
+    facts,
+    in_columns,
+    table,
+    trimmed,
+    window,
+)
 from gradrepl.model.health import FROZEN, OVERFLOW, PROBLEMS, RISING, UNSEEN
 
 STEPS = 12
@@ -21,8 +29,13 @@ WIDE = 100
 NARROW = 76
 """And from which on for ratio, update and zeros."""
 MARKS: dict[str, Span] = {
-    OVERFLOW: ("▼", "warn"), RISING: ("↑", "warn"), UNSEEN: ("·", "dim"), FROZEN: ("·", "dim"),
-}  # fmt: skip
+    **dict.fromkeys(PROBLEMS, ("!", "bad")),
+    OVERFLOW: ("▼", "warn"),
+    RISING: ("↑", "warn"),
+    UNSEEN: ("·", "dim"),
+    FROZEN: ("·", "dim"),
+}
+"""Glyphs of verdicts, never told by colour alone."""
 LIMITS = {
     "vanishing": "a gradient's norm below it is vanishing",
     "exploding": "a norm above it is exploding",
@@ -39,13 +52,17 @@ LIMITS = {
 
 
 def mark(verdict: str) -> Span:
-    """Return the glyph of a verdict: never by colour alone."""
-    return ("!", "bad") if verdict in PROBLEMS else MARKS.get(verdict, (" ", ""))
+    """Return the glyph of a verdict."""
+    return MARKS.get(verdict, (" ", ""))
 
 
 def role(verdict: str) -> Role:
     """Return how a verdict's word is written."""
-    return "bad" if verdict in PROBLEMS else MARKS.get(verdict, ("", "good"))[1]
+    return MARKS.get(verdict, ("", "good"))[1]
+
+
+def _label(row: model.HealthRow) -> Span:
+    return row.label or row.verdict, role(row.verdict)
 
 
 def _norm(row: model.HealthRow) -> Span:
@@ -109,7 +126,7 @@ def _verdict(row: model.HealthRow) -> Line:
     since = f" since backward {row.since}" if row.since else ""
     glyph, kind = mark(row.verdict)
     lead = f"{glyph} " if glyph.strip() else ""
-    return [(lead, kind), ink.span(row.label or row.verdict, role(row.verdict)), (since, "dim")]
+    return [(lead, kind), ink.span(*_label(row)), (since, "dim")]
 
 
 def _updated(row: model.HealthRow) -> str:
@@ -127,8 +144,8 @@ def details(row: model.HealthRow, look: Look) -> list[Line]:
         return lines
     at = f", backward {row.spread_at}" if row.spread_at else ""
     if look.plain:
-        told = " ".join(f"{power:g}:{many}" for power, many in row.spread)
-        return [*lines, *facts([(f"elements by log10 |g|{at}", told)])]
+        counts = " ".join(f"{power:g}:{many}" for power, many in row.spread)
+        return [*lines, *facts([(f"elements by log10 |g|{at}", counts)])]
     rows = [(f"{power:+.0f}", many) for power, many in reversed(row.spread)]
     return [*lines, [(f"elements by log10 |g|{at}", "title")], *bars(rows, look.width or 60)]
 
@@ -136,96 +153,83 @@ def details(row: model.HealthRow, look: Look) -> list[Line]:
 # -- the list ------------------------------------------------------------------------------------
 
 
-class Columns(NamedTuple):
-    """Cells of each column; 0: it is left out."""
-
-    name: int
-    shape: int
-    norm: int
-    most: int
-    ratio: int
-    update: int
-    zero: int
-    bad: int
-    steps: int
-    verdict: int
+TITLES = "parameter shape |g| max|g| |g|/|w| update/weight zero nan steps verdict"
+STEPS_AT = 8
+"""The column of the sparkline."""
 
 
-def columns(width: int) -> Columns:
+def _titles(steps: int) -> list[str]:
+    titles, last = TITLES.split(), f"last {steps} steps"
+    if steps >= len(last):
+        titles[STEPS_AT] = last
+    return titles
+
+
+def columns(width: int) -> list[Column]:
     """Return what there is room for."""
     if width >= WIDE:
-        fixed = Columns(0, 13, 10, 10, 10, 14, 5, 5, 0, 10)
-        rest = width - 2 - sum(fixed)
-        name = min(30, max(12, rest - 26))
-        return fixed._replace(name=name, steps=min(48, rest - name))
-    roomy = width >= NARROW
-    most = Columns(0, 0, 10, 0, 10, 14, 5, 0, 12, 10)
-    fixed = most if roomy else Columns(0, 0, 10, 0, 0, 0, 0, 0, 9, 10)
-    return fixed._replace(name=max(8, width - 2 - sum(fixed)))
-
-
-def _titles(steps: int) -> tuple[str, ...]:
-    last = f"last {steps} steps"
-    return ("parameter", "shape", "|g|", "max|g|", "|g|/|w|", "update/weight", "zero", "nan",
-            last if steps >= len(last) else "steps", "verdict")  # fmt: skip
+        rooms = [0, 13, 10, 10, 10, 14, 5, 5, 0, 10]
+        rest = width - 2 - sum(rooms)
+        rooms[0] = min(30, max(12, rest - 26))
+        rooms[STEPS_AT] = min(48, rest - rooms[0])
+    else:
+        roomy = [0, 0, 10, 0, 10, 14, 5, 0, 12, 10]
+        rooms = roomy if width >= NARROW else [0, 0, 10, 0, 0, 0, 0, 0, 9, 10]
+        rooms[0] = max(8, width - 2 - sum(rooms))
+    pairs = zip(_titles(rooms[STEPS_AT] - 2), rooms, strict=True)
+    return [Column(title, room, gap=title == "parameter") for title, room in pairs]
 
 
 def _cells(row: model.HealthRow) -> list[Span]:
     return [
-        (shape(row.shape), "dim"), _norm(row), (_largest(row), ""), (number(row.ratio), ""),
-        (_update(row), ""), (_zero(row), ""), _bad(row),
-    ]  # fmt: skip
+        (shape(row.shape), "dim"),
+        _norm(row),
+        (_largest(row), ""),
+        (number(row.ratio), ""),
+        (_update(row), ""),
+        (_zero(row), ""),
+        _bad(row),
+    ]
 
 
 def curve(history: tuple[float | None, ...], cells: int, ascii: bool) -> Line:
     """Return the last norms as a sparkline; '!' not finite, a dot where no gradient arrived."""
-    text = sparkline(history, cells, ascii)
     none = "" if ascii else "·"
+    text = sparkline(history, cells, ascii)
     line = ink.runs(text, {"!": "bad", none: "dim"}, "number")
     return [*line, (" " * (cells - len(text)), "")]
 
 
 def head(width: int) -> Line:
     """Return the titles of the columns."""
-    at = columns(width)
-    pairs = zip(_titles(at.steps - 2), at, strict=True)
-    text = "".join(ink.pad(title, room) for title, room in pairs if room)
-    return Row([(f"  {text.rstrip()}", "title")])
+    return column_heads(columns(width), lead="  ")
 
 
 def line(row: model.HealthRow, tied: str, width: int, ascii: bool = False) -> Line:
     """Return one parameter, or with ``tied`` another name of it."""
-    at = columns(width)
+    shown = columns(width)
     if tied:
-        name = min(len(tied) + 4, max(at.name, width // 2))
-        told = ink.clip(f"tied to {row.name}", width - name - 2)
-        return Row([("  ", ""), (ink.pad(tied, name), "dim"), (told, "dim")])
+        name = min(len(tied) + 4, max(shown[0].cells, width // 2))
+        text = ink.clip(f"tied to {row.name}", width - name - 2)
+        return Row([("  ", ""), (ink.pad(tied, name), "dim"), (text, "dim")])
+    steps = curve(row.history, shown[STEPS_AT].cells - 2, ascii)
     glyph, kind = mark(row.verdict)
-    return Row([
-        (f"{glyph} ", kind),
-        (ink.pad(ink.clip(row.name, at.name - 1), at.name), "name"),
-        *((ink.pad(text, room), own)
-          for (text, own), room in zip(_cells(row), at[1:8], strict=True) if room),
-        *curve(row.history, at.steps - 2, ascii),
-        ("  ", ""),
-        (ink.clip(row.label or row.verdict, at.verdict), role(row.verdict)),
-    ])  # fmt: skip
+    cells: list[Span | Line] = [(row.name, "name"), *_cells(row), steps, _label(row)]
+    return trimmed(Row([(f"{glyph} ", kind), *in_columns(cells, shown)]))
 
 
 def _table(record: model.Health, look: Look) -> list[Line]:
     if look.width is not None:
-        lines = [line(row, tied, look.width, look.ascii)
-                 for row in record.rows for tied in ("", *row.also)]  # fmt: skip
+        pairs = ((row, tied) for row in record.rows for tied in ("", *row.also))
+        lines = [line(row, tied, look.width, look.ascii) for row, tied in pairs]
         return [head(look.width), *lines] if lines else []
-    cells: list[list[Span]] = []
+    cells: list[list[Cell]] = []
     for row in record.rows:
-        history = sparkline(row.history, STEPS, look.ascii)
-        glyph = mark(row.verdict)
-        verdict = (row.label or row.verdict, role(row.verdict))
-        cells.append([glyph, (row.name, "name"), *_cells(row), (history, "number"), verdict])
-        cells += [[("", ""), (name, "dim"), *[("", "")] * 8, (f"tied to {row.name}", "dim")]
-                  for name in row.also]  # fmt: skip
-    return table(cells, ("", *_titles(STEPS + 1)), lead="") if cells else []
+        history = sparkline(row.history, STEPS, look.ascii), "number"
+        cells.append([mark(row.verdict), (row.name, "name"), *_cells(row), history, _label(row)])
+        tied = f"tied to {row.name}", "dim"
+        cells += [["", (name, "dim"), *[""] * STEPS_AT, tied] for name in row.also]
+    return table(cells, ("", *_titles(STEPS + 1)), lead="", none="")
 
 
 @drawing.register
@@ -257,12 +261,10 @@ def foot(record: model.Health) -> Iterator[Line]:
 
 def summary(record: model.Health) -> Line:
     """Return what holds for all parameters in one line."""
-    point = record.points[-1] if record.points else None
     parts: list[Span] = []
-    if point is not None:
-        wrong = point.total is not None and not math.isfinite(point.total)
-        parts = [(f"backward {point.backward}", "dim"),
-                 (f"total norm {number(point.total)}", "bad" if wrong else "")]  # fmt: skip
+    for point in record.points[-1:]:
+        role = "bad" if broken(point.total) else ""
+        parts = [(f"backward {point.backward}", "dim"), (f"total norm {number(point.total)}", role)]
         parts += [] if point.loss is None else [(f"loss {number(point.loss)}", "")]
     parts += [(clip(each), "warn" if each.scaled else "") for each in record.clipping]
     if record.scale is not None:
@@ -283,14 +285,17 @@ def clip(clipping: model.Clipping) -> str:
 
 
 def _timing(timing: model.Timing) -> Iterator[Line]:
-    parts = (
-        ("data", timing.data), ("to the device", timing.to_device),
-        ("forward and the rest", timing.forward), ("backward", timing.backward),
-        ("optimizer", timing.optimizer), ("watching", timing.watching),
-    )  # fmt: skip
+    parts = {
+        "data": timing.data,
+        "to the device": timing.to_device,
+        "forward and the rest": timing.forward,
+        "backward": timing.backward,
+        "optimizer": timing.optimizer,
+        "watching": timing.watching,
+    }
     total = timing.total or 1.0
-    told = [(name, took) for name, took in parts if took is not None]
-    shares = ", ".join(f"{name} {percent(took / total)}" for name, took in told)
+    known = [(name, took) for name, took in parts.items() if took is not None]
+    shares = ", ".join(f"{name} {percent(took / total)}" for name, took in known)
     closures = "; the optimizer's has its closure's forward in it" if timing.closures else ""
     yield [(f"a step takes {seconds(timing.total)}: {shares}{closures}", "")]
     yield [ink.span(timing.verdict)]
@@ -310,13 +315,18 @@ def _(record: model.HealthNodes, look: Look) -> Iterable[Line]:
             norm = f"norm {number(row.norm)}, {_node_verdict(row)[0]}"
             yield [ink.span(f"#{row.id} {row.name} {row.label}: {norm}")]
     elif record.rows:
-        edges = record.statistics
-        cells = [
-            (mark(row.verdict), (f"#{row.id}", "dim"), (row.name, "name"), (row.label, "module"),
-             (number(row.norm), "number"), number(row.min) if edges else "",
-             number(row.max) if edges else "", _node_verdict(row))
+        cells: list[tuple[Cell, ...]] = [
+            (
+                mark(row.verdict),
+                (f"#{row.id}", "dim"),
+                (row.name, "name"),
+                (row.label, "module"),
+                (number(row.norm), "number"),
+                *(number(edge) if record.statistics else "" for edge in (row.min, row.max)),
+                _node_verdict(row),
+            )
             for row in record.rows
-        ]  # fmt: skip
+        ]
         yield from table(cells, ("", "", "node", "", "|g|", "min", "max", "verdict"), lead="")
     yield window(record.first, len(record.rows), record.total, "nodes")
     yield ink.join(f"backward {record.backward}", record.note)
@@ -330,7 +340,7 @@ def _node_verdict(row: model.NodeRow) -> Span:
 def _(record: model.Watching, look: Look) -> Iterable[Line]:
     grads = "the gradient of every parameter" if record.grads else ""
     nodes = "the gradient that arrives at every node" if record.nodes else ""
-    what = " and ".join(filter(None, (grads, nodes)))
+    what = ink.listed(grads, nodes, gap=" and ")
     when = "each backward" if record.every == 1 else f"every {record.every}th backward"
     if what:
         text = f"Watching {what} after {when}; ':health' shows them."
@@ -352,5 +362,5 @@ def _(record: model.Verdicts, look: Look) -> Iterable[Line]:
 
 @drawing.register
 def _(record: model.HealthLimits, look: Look) -> Iterable[Line]:
-    values = {name: number(getattr(record, name)) for name in LIMITS}
-    return table([(f"health.{name}", values[name], text) for name, text in LIMITS.items()])
+    rows = LIMITS.items()
+    return table([(f"health.{name}", number(getattr(record, name)), text) for name, text in rows])

@@ -8,11 +8,11 @@ text, and a theme changes nothing here. A width of ``None`` is as wide as it tak
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 Role = Hashable
-"""A word of ``ROLES``, a pair of brightnesses (of a picture), or a style of the face's own."""
+"""A word of ``ROLES``, a pair of brightnesses (of a picture), or a style of the client's own."""
 Span = tuple[str, Role]
 Line = list[Span]
 
@@ -25,7 +25,7 @@ ROLES = (
     "dim", "title", "name", "number", "here", "done", "ahead", "bad", "warn", "good", "leaf",
     "key", "module", "code", "string", "keyword", "comment",
 )  # fmt: skip
-"""Every role that has a name; each face has one style for each."""
+"""Every role that has a name; each client has one style for each."""
 
 _GLYPHS = {
     "@": "●", "+": "✓╭╮╰╯┬┴├┤┼┌┐└┘┴▒", ".": "·", "*": "◆•", "o": "○", "O": "◉", "=": "◇",
@@ -49,6 +49,15 @@ def clean(text: str) -> str:
     'a·b'
     """
     return text if text.isascii() and text.isprintable() else text.translate(_CONTROL)
+
+
+def listed(*texts: str, gap: str = ", ") -> str:
+    """Return the texts that are not empty, joined.
+
+    >>> listed("disabled", "", "hit once")
+    'disabled, hit once'
+    """
+    return gap.join(filter(None, texts))
 
 
 def ascii_only(text: str) -> str:
@@ -149,6 +158,13 @@ def join(*parts: str | Span, gap: str = "  ") -> Line:
     return made
 
 
+def behind(line: Line, *more: Line) -> Line:
+    """Return ``line``, and behind it each of ``more`` that is not empty."""
+    for each in more:
+        line = [*line, ("  ", ""), *each] if each else line
+    return line
+
+
 def plain(line: Iterable[Span]) -> str:
     """Return the characters of ``line``."""
     return "".join(text for text, _ in line)
@@ -196,7 +212,7 @@ def between(
     return fit(left, cells)
 
 
-def runs(text: str, role_of: dict[str, Role], role: Role = "") -> Line:
+def runs(text: str, role_of: Mapping[str, Role], role: Role = "") -> Line:
     """Return ``text`` as spans, each character in its role of ``role_of``, or in ``role``.
 
     >>> runs("ab!", {"!": "bad"})

@@ -34,8 +34,8 @@ def _(record: model.Value, look: Look) -> Iterable[Line]:
         return facts(tensor_facts(record.tensor))
     lines = ink.paragraph(record.text)
     if record.tensor is not None and record.text.startswith("<tensor "):  # too large to print
-        told = statistics(record.tensor.stats, record.tensor.shape)
-        lines[-1] += [("  ", ""), *told] if told else []
+        figures = statistics(record.tensor.stats, record.tensor.shape)
+        lines[-1] = ink.behind(lines[-1], figures)
     return lines
 
 
@@ -59,11 +59,10 @@ def frames(record: model.Frames, width: int | None) -> list[Line]:
     shown = record.frames[::-1]
     here = next((at for at, frame in enumerate(shown) if frame.selected), None)
     cells = [
-        (f.site.place, (f.site.function, "name"), (f.module, "module"),
-         (f.site.text.strip(), "code"))
-        for f in shown
-    ]  # fmt: skip
-    return [ink.fit(line, width) for line in table(cells, here=here)] if cells else []
+        (site.place, (site.function, "name"), (module, "module"), (site.text.strip(), "code"))
+        for site, module in ((frame.site, frame.module) for frame in shown)
+    ]
+    return [ink.fit(line, width) for line in table(cells, here=here, none="")]
 
 
 @drawing.register
@@ -165,15 +164,14 @@ def breakpoint_line(row: model.BreakpointInfo, look: Look) -> Line:
 
 def breakpoint_notes(row: model.BreakpointInfo) -> Line:
     """Return '  (disabled, once, hit 3 times)', or nothing."""
-    told = (
+    remarks = ink.listed(
         "" if row.enabled else "disabled",
         "once" if row.temporary else "",
         f"hit {times(row.hits)}" if row.hits else "",
         f"ignored {count(row.ignore, 'more time')}" if row.ignore else "",
         f"runs {' ;; '.join(row.commands)}" if row.commands else "",
     )
-    said = ", ".join(filter(None, told))
-    return [ink.span(f"  ({said})", "dim")] if said else []
+    return [ink.span(f"  ({remarks})", "dim")] if remarks else []
 
 
 def breakpoints(rows: Sequence[model.BreakpointInfo], width: int) -> Iterator[Line]:

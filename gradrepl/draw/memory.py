@@ -8,7 +8,7 @@ from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
 from gradrepl.draw.ink import Line, Row, Span
 from gradrepl.draw.numbers import count, percent, shape, size
-from gradrepl.draw.tables import more, notes, table
+from gradrepl.draw.tables import Column, column_heads, in_columns, more, notes, table
 from gradrepl.draw.tensors import source_line, yes
 from gradrepl.model.memory import Member
 
@@ -62,16 +62,19 @@ def _cells(member: model.Member, name: str) -> list[Span]:
     ]
 
 
-def _columns(width: int) -> tuple[int, ...]:
-    """Return the cells of each column in a list of this width."""
+def _columns(width: int) -> list[Column]:
+    """Return the columns that a list of this width has room for."""
     version = 9 if width >= 70 else 3
     rest = width - 2 - version
     if width < 56:
         name = max(10, width // 3)
-        return name, max(8, rest - name - 10), 10, 0, version
-    wide, made = (15, 18) if width >= 70 else (13, 10)
-    name = min(30, (rest - wide - made) * 11 // 20)
-    return name, min(34, rest - wide - made - name), wide, made, version
+        rooms = (name, max(8, rest - name - 10), 10, 0, version)
+    else:
+        wide, made = (15, 18) if width >= 70 else (13, 10)
+        name = min(30, (rest - wide - made) * 11 // 20)
+        rooms = (name, min(34, rest - wide - made - name), wide, made, version)
+    pairs = zip(HEADS, rooms, strict=True)
+    return [Column(title, room, gap=title == "name") for title, room in pairs]
 
 
 def storage_head(storage: model.Storage, width: int | None = None, bad: bool = False) -> Line:
@@ -85,21 +88,19 @@ def storage_head(storage: model.Storage, width: int | None = None, bad: bool = F
 
 def member_head(width: int) -> Line:
     """Return the titles of the columns."""
-    pairs = zip(HEADS, _columns(width), strict=True)
-    text = "".join(title[: room or 0].ljust(room) for title, room in pairs)
-    return Row([("  " + text, "title")])
+    return column_heads(_columns(width), lead="  ")
 
 
 def member_row(member: model.Member, width: int) -> Line:
     """Return one tensor of a storage."""
-    (name, role), *rest = _cells(member, member.name)
-    at, *rooms = _columns(width)
-    line = Row([("! " if member.stale else "  ", "bad")])
-    line.append((ink.pad(ink.clip(name, at - 1), at), role))
-    for (text, role), room in zip(rest, rooms, strict=True):
-        text = ink.first_words(text, room - 1 if room > 3 else room)  # a gap, but in the last one
-        line.append((ink.pad(text, room), role))
-    return line
+    columns = _columns(width)
+    name, *cells = _cells(member, member.name)
+    rooms = (each.cells for each in columns[1:])
+    rest = [
+        (ink.first_words(text, room - 1 if room > 3 else room), role)  # the last one has no gap
+        for (text, role), room in zip(cells, rooms, strict=True)
+    ]
+    return Row([("! " if member.stale else "  ", "bad"), *in_columns([name, *rest], columns)])
 
 
 def byte_maps(storage: model.Storage, look: Look, chosen: str = "") -> list[Line]:
@@ -110,15 +111,18 @@ def byte_maps(storage: model.Storage, look: Look, chosen: str = "") -> list[Line
     cells = CELLS if look.width is None else min(CELLS, max(8, look.width - longest - 24))
     lines: list[Line] = []
     for m in shown:
-        here = m.name == chosen
-        part = "" if m.exact else f", {percent(m.density)} of it"
-        at = f" at {m.offset}" if m.offset else ""
-        lines.append(Row([
-            (ink.pad(_short(m.name, longest), longest) + "  ", "here" if here else "name"),
-            (byte_map(m, storage.nbytes, cells, look.ascii), "here" if here else "number"),
-            (f" {size(m.nbytes)}{at}{part}", "dim"),
-        ]))  # fmt: skip
+        role = "here" if m.name == chosen else ""
+        name = ink.pad(_short(m.name, longest), longest) + "  "
+        drawn = byte_map(m, storage.nbytes, cells, look.ascii)
+        rest = f" {size(m.nbytes)}{_part(m)}"
+        lines.append(Row([(name, role or "name"), (drawn, role or "number"), (rest, "dim")]))
     return lines
+
+
+def _part(m: model.Member) -> str:
+    """Return where a tensor begins in its storage, and how much of that it uses."""
+    at = f" at {m.offset}" if m.offset else ""
+    return at if m.exact else f"{at}, {percent(m.density)} of it"
 
 
 @drawing.register
@@ -129,7 +133,8 @@ def _(record: model.Storages, look: Look) -> Iterable[Line]:
         yield storage_head(each)
         yield from _plain(each) if look.plain else _members(each, look)
     if alone:
-        yield from [[("with one name", "title")]] if several else []
+        if several:
+            yield [("with one name", "title")]
         yield from table([_alone(each) for each in alone[:ALONE]])
     listed = len(several) + min(len(alone), ALONE)
     if record.total > listed:
@@ -143,9 +148,9 @@ def _(record: model.Storages, look: Look) -> Iterable[Line]:
     yield from notes(record.cut, "({}.)")
 
 
-def stale(found: Iterable[model.Stale]) -> Iterator[Line]:
+def stale(values: Iterable[model.Stale]) -> Iterator[Line]:
     """Yield what was changed that a backward still needs."""
-    yield from ([("! ", "bad"), ink.span(each.sentence, "bad")] for each in found)
+    yield from ([("! ", "bad"), ink.span(each.sentence, "bad")] for each in values)
 
 
 def _members(each: model.Storage, look: Look) -> Iterator[Line]:
@@ -160,8 +165,9 @@ def _plain(each: model.Storage) -> Iterator[Line]:
         ranges = ", ".join(f"{first} to {last}" for first, last in m.ranges[:4])
         rest = ", and more" if len(m.ranges) > 4 else ""
         part = "" if m.exact else f", {percent(m.density)} of them"
-        facts = (f"bytes {ranges}{rest}{part}", f"shape {m.shape}", _version(m), _autograd(m))
-        yield [ink.span(f"{m.name}: {relation(m)}, " + ", ".join(filter(None, facts)))]
+        used = f"bytes {ranges}{rest}{part}"
+        about = ink.listed(relation(m), used, f"shape {m.shape}", _version(m), _autograd(m))
+        yield [ink.span(f"{m.name}: {about}")]
 
 
 def _alone(each: model.Storage) -> tuple[str, ...]:
@@ -183,8 +189,8 @@ def _(record: model.Copies, look: Look) -> Iterable[Line]:
     rows = [_way(way) for way in record.ways]
     if look.plain:
         for row, way in zip(rows, record.ways, strict=True):
-            told = ", ".join(f"{n} {v}" for n, v in zip(heads[1:], row[1:], strict=True))
-            yield from [] if way.failed else [[ink.span(f"{row[0]}: {told}")]]
+            facts = ", ".join(f"{n} {v}" for n, v in zip(heads[1:], row[1:], strict=True))
+            yield from [] if way.failed else [[ink.span(f"{row[0]}: {facts}")]]
     else:
         yield from table(rows, heads)
     for way in record.ways:
@@ -214,7 +220,7 @@ def _(record: model.Versions, look: Look) -> Iterable[Line]:
         one = "one is" if record.dropped == 1 else "ones are"
         yield [(f"  {record.dropped} earlier {one} not shown", "dim")]
     rows = [_moment(each, look) for each in record.moments]
-    yield from table(rows) if rows else [[("  nothing was recorded of it", "")]]
+    yield from table(rows, none="  nothing was recorded of it")
     present = {each.kind for each in record.moments}
     yield from notes((text for kind, text in NOTES.items() if kind in present), "{}")
     yield from stale(record.stale)
@@ -247,9 +253,8 @@ def _moment(m: model.Moment, look: Look) -> Sequence[str | Span]:
 
 @drawing.register
 def _(record: model.Watches, look: Look) -> Iterable[Line]:
-    if not record.rows:
-        return [[("no storage is watched; ':versions EXPR' begins it.", "")]]
-    return table([(row.name, row.storage, row.how) for row in record.rows])
+    rows = [(row.name, row.storage, row.how) for row in record.rows]
+    return table(rows, none="no storage is watched; ':versions EXPR' begins it.")
 
 
 # -- usage ---------------------------------------------------------------------------------------
@@ -257,27 +262,30 @@ def _(record: model.Watches, look: Look) -> Iterable[Line]:
 
 @drawing.register
 def _(record: model.MemoryUse, look: Look) -> Iterable[Line]:
+    owners = [each for each in record.owners if each.storages]
     rows = [
-        (size(o.nbytes).rjust(10), o.owner, count(o.storages, "storage"),
-         count(o.tensors, "tensor"))
-        for o in record.owners
-        if o.storages
-    ]  # fmt: skip
-    yield from table(rows) if rows else []
+        (_size(o.nbytes), o.owner, count(o.storages, "storage"), count(o.tensors, "tensor"))
+        for o in owners
+    ]
+    yield from table(rows, none="")
     devices = ", ".join(f"{device} {size(n)}" for device, n in record.devices)
     yield ink.join(f"  {size(record.total):>10}  in all", devices)
     if record.allocated is not None and record.reserved is not None:
-        told = f"{size(record.allocated)} allocated, {size(record.reserved)} reserved"
-        yield [(f"  CUDA: {told}", "")]
+        allocated, reserved = size(record.allocated), size(record.reserved)
+        yield [(f"  CUDA: {allocated} allocated, {reserved} reserved", "")]
     if record.largest:
         yield [("the largest", "title")]
         yield from table([_holding(each) for each in record.largest])
     yield from notes(record.cut, "({}.)")
 
 
+def _size(nbytes: int) -> str:
+    return size(nbytes).rjust(10)
+
+
 def _holding(each: model.Holding) -> tuple[str, ...]:
     part = f"names use {size(each.used)} of it" if each.used < each.nbytes else ""
-    return size(each.nbytes).rjust(10), each.storage, _short(each.name, 40), each.owner, part
+    return _size(each.nbytes), each.storage, _short(each.name, 40), each.owner, part
 
 
 # -- bytes of a storage, to scale ------------------------------------------------------------------

@@ -36,22 +36,30 @@ def _rows(row: model.ModuleRow) -> Iterator[tuple[Cell, ...]]:
     """Yield the lines of a module: its own, its hooks', and those of what it keeps."""
     inside = "  " * (row.depth + 1)
     about = ink.clip(f"{row.kind}({row.about})", ABOUT) if row.about else row.kind
-    told = (
+    name = ("  " * row.depth + (row.name or row.path), "module")
+    remarks = _remarks(
         "" if row.training else "eval",
         row.ran if row.ran == "no op yet" else "",
         f"{count(row.hidden, 'module')} folded" if row.hidden else "",
         f"the same module as {row.same_as}" if row.same_as else "",
     )
-    name = ("  " * row.depth + (row.name or row.path), "module")
-    yield name, about, f"{row.total:,}" if row.total else "", grad(row.grad), _notes_of(told)
-    for hook in row.hooks:
-        if not hook.ours:
-            yield f"{inside}{hook.kind}", owner(hook), "", "", ""
+    yield name, about, f"{row.total:,}" if row.total else "", grad(row.grad), remarks
+    yield from (
+        (f"{inside}{hook.kind}", owner(hook), "", "", "") for hook in row.hooks if not hook.ours
+    )
     for each in row.parameters:
-        many = f"{each.count:,}" if each.first and not each.buffer else ""
-        state, role = grad(each.grad)
-        norm = "" if each.norm is None or each.grad != "ok" else f"  |g| {number(each.norm)}"
-        yield (inside + each.name, "leaf"), _kind(each), many, (state + norm, role), _kept(each)
+        yield (inside + each.name, "leaf"), _kind(each), _elements(each), _norm(each), _kept(each)
+
+
+def _elements(row: model.ParameterRow) -> str:
+    return f"{row.count:,}" if row.first and not row.buffer else ""
+
+
+def _norm(row: model.ParameterRow) -> Cell:
+    """Return the state of a parameter's gradient, and its norm."""
+    state, role = grad(row.grad)
+    known = row.norm is not None and row.grad == "ok"
+    return f"{state}  |g| {number(row.norm)}" if known else state, role
 
 
 def _kind(row: model.ParameterRow) -> str:
@@ -63,18 +71,18 @@ def grad(state: str) -> ink.Span:
     return GRADS.get(state, f"grad {state}"), "bad" if state in ("nan", "inf") else "dim"
 
 
-def _notes_of(notes: Iterable[str]) -> Cell:
-    return ", ".join(filter(None, notes)), "warn"
+def _remarks(*texts: str) -> Cell:
+    return ink.listed(*texts), "warn"
 
 
 def _kept(row: model.ParameterRow) -> Cell:
     if row.buffer:
         return "buffer" if row.persistent else "buffer, not in the state_dict"
-    return _notes_of((
+    return _remarks(
         "" if row.requires_grad else "frozen",
         f"tied to {', '.join(row.tied)}" if row.tied else "",
         "in no optimizer" if row.optimized == "no" and row.requires_grad else "",
-    ))  # fmt: skip
+    )
 
 
 def _notes(record: model.Modules) -> Iterator[str]:
@@ -148,12 +156,10 @@ def _(record: model.FunctionInfo, look: Look) -> Iterable[Line]:
         title = f"{record.module or record.module_class} is a Module: it keeps weights"
         yield [ink.span(title, "title")]
         kept = [((p.name, "leaf"), _kind(p), grad(p.grad), _kept(p)) for p in record.parameters]
-        yield from table(kept) if kept else [[("  no parameters, no buffers", "")]]
+        yield from table(kept, none="  no parameters, no buffers")
     if record.nodes:
         yield [("its call made these Functions: they keep none", "title")]
-        yield from table(
-            [(n.name, n.label, n.op, n.place, _saved_bytes(n.saved_nbytes)) for n in record.nodes]
-        )
+        yield from table(list(map(_function_node, record.nodes)))
     for title, text in (("forward", record.forward_source), ("backward", record.backward_source)):
         if text:
             yield [(title, "title")]
@@ -164,7 +170,7 @@ def _function(record: model.FunctionInfo) -> Iterator[Fact]:
     what = "a Function of your own" if record.custom else "a Function of torch's"
     label = record.label if record.label != record.of else ""
     yield "function", ink.join(record.name, f"of {record.of}", label)
-    yield "kind", ", ".join(filter(None, (what, record.kind)))
+    yield "kind", ink.listed(what, record.kind)
     yield "number", "" if record.sequence is None else str(record.sequence)
     yield "defined", record.source_site.place if record.source_site else ""
     for saved in record.saved:
@@ -174,6 +180,12 @@ def _function(record: model.FunctionInfo) -> Iterator[Fact]:
         yield f"ctx.{name}", value
     needs = (f"{at}: {yes(need)}" for at, need in enumerate(record.needs_input_grad))
     yield "needs_input_grad", "  ".join(needs)
+
+
+def _function_node(row: model.NodeRow) -> tuple[str, ...]:
+    op = "" if row.op is None else f"%{row.op} {row.op_name}"
+    place = row.site.place if row.site else ""
+    return row.name, row.label, op, place, _saved_bytes(row.saved_nbytes)
 
 
 def _saved_bytes(nbytes: int | None) -> str:
@@ -206,12 +218,16 @@ def _node(row: model.NodeRow) -> tuple[Cell, ...]:
     norm = "" if row.norm is None else f"|g| {number(row.norm)}"
     state = {"stale": "stale: changed in place", "predicted": ""}.get(row.state, row.state)
     return (
-        (row.lanes, "dim"), (f"#{row.id}", "dim"), (row.name, "name"),
-        (label, "leaf" if row.leaf else "module"), "" if row.op is None else f"%{row.op}",
+        (row.lanes, "dim"),
+        (f"#{row.id}", "dim"),
+        (row.name, "name"),
+        (label, "leaf" if row.leaf else "module"),
+        "" if row.op is None else f"%{row.op}",
         (row.site.place if row.site else "", "dim"),
-        (norm, "number"), ": ".join(filter(None, (_saved_bytes(row.saved_nbytes), saved))),
+        (norm, "number"),
+        ink.listed(_saved_bytes(row.saved_nbytes), saved, gap=": "),
         (state, "bad" if row.state == "stale" else "dim"),
-    )  # fmt: skip
+    )
 
 
 def _graph(record: model.GraphView) -> str:

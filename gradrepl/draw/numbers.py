@@ -79,6 +79,11 @@ def count(number: int, what: str, several: str = "") -> str:
     return f"{number:,} {what if number == 1 else several or what + 's'}"
 
 
+def of(total: int | None) -> str:
+    """Return ' of 12'; nothing where the total is not known."""
+    return "" if total is None else f" of {total}"
+
+
 def times(number: int) -> str:
     """Return 'once', or '3 times'."""
     return "once" if number == 1 else f"{number:,} times"

@@ -40,7 +40,7 @@ def op_facts(op: model.Op) -> Iterator[Fact]:
     yield from ((f"input {at}", short(info)) for at, info in enumerate(op.inputs))
     yield "in place", "; ".join(op.bumped)
     yield "created", ", ".join(op.nodes)
-    yield "module", " ".join(filter(None, (op.module, op.module_class)))
+    yield "module", ink.listed(op.module, op.module_class, gap=" ")
     yield "mode", op.mode
     yield "took", seconds(op.duration) if op.duration else ""
 
@@ -124,21 +124,16 @@ def _head(stop: model.Stop) -> Line:
     if stop.phase == "exception":
         message = textwrap.shorten(stop.exception or stop.reason, MESSAGE, placeholder=" …")
         return [("! ", "bad"), *ink.join(place, (message, "bad"), text)]
+    mark = ("● ", "here")
     if stop.node is not None:
-        what = _node_head(stop, stop.node)
-        return [("● ", "here"), *what, *_after(ink.join(reason, place))]
+        return ink.behind([mark, *_node_head(stop, stop.node)], ink.join(reason, place))
     if stop.op is not None:
         op = stop.op
-        what = ink.join((f"%{op.id} {op.name}", "name"))
-        head = [*what, *_after(_result(stop, op)), *_after(ink.join(reason, place, text))]
-        told = [] if stop.when == "before" else _about(op)
+        name: Line = [mark, ink.span(f"%{op.id} {op.name}", "name")]
+        figures = [] if stop.when == "before" else _about(op)
         module = ink.join((f"in {stop.module}" if stop.module else "", "module"))
-        return [("● ", "here"), *head, *_after(told), *_after(module)]
-    return [("● ", "here"), *ink.join(stop.reason, place, text)]
-
-
-def _after(line: Line) -> Line:
-    return [("  ", ""), *line] if line else []
+        return ink.behind(name, _result(stop, op), ink.join(reason, place, text), figures, module)
+    return [mark, *ink.join(stop.reason, place, text)]
 
 
 def _reason(stop: model.Stop) -> tuple[str, str]:
@@ -258,9 +253,11 @@ SHOWN = 40
 
 
 def trace(
-    summary: str, ops: Sequence[model.OpRow], passes: Sequence[TracedPass],
+    summary: str,
+    ops: Sequence[model.OpRow],
+    passes: Sequence[TracedPass],
     graph: model.GraphView | None,
-) -> Iterator[Line]:  # fmt: skip
+) -> Iterator[Line]:
     """Yield the drawing of a trace."""
     yield [ink.span(f"trace: {summary}")]
     if ops:

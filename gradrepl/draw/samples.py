@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gradrepl import model
-from gradrepl.draw import Look, charts, drawing, ink
+from gradrepl.draw import Look, charts, drawing, ink, pictures
 from gradrepl.draw.charts import bar
 from gradrepl.draw.ink import Line, Role, Row, Span
-from gradrepl.draw.numbers import count, dtype, seconds, shape, span
+from gradrepl.draw.numbers import count, dtype, of, seconds, shape, span
 from gradrepl.draw.tables import notes, table
 from gradrepl.draw.tensors import statistics
 from gradrepl.model.data import Part, SampleRow
@@ -56,20 +56,22 @@ def _milliseconds(duration: float | None) -> str:
     return "" if duration is None else text
 
 
-RANGE = Column("range", "range", lambda row: span(row.min, row.max), most=19,
-               concerns=("nan", "inf", "constant", "other range"))  # fmt: skip
+RANGE_ODD = ("nan", "inf", "constant", "other range")
+RANGE = Column("range", "range", lambda row: span(row.min, row.max), most=19, concerns=RANGE_ODD)
 COLUMNS = (
     Column("place", "i", lambda row: str(row.place), "dim", right=True),
     Column("index", "index", lambda row: row.index, "number", 12, True, ("duplicate",)),
-    Column("worker", "worker", lambda row: "" if row.worker is None else str(row.worker), "dim",
-           right=True),
-    Column("took", "ms", lambda row: _milliseconds(row.seconds), "dim", right=True,
-           concerns=("slow",)),
+    Column("worker", "worker", lambda row: _number(row.worker), "dim", right=True),
+    Column("took", "ms", lambda row: _milliseconds(row.seconds), "dim", 10, True, ("slow",)),
     Column("label", "label", lambda row: row.label, "name", 16),
-    Column("shape", "shape", lambda row: shape(row.shape), most=20, concerns=("other shape",)),
+    Column("shape", "shape", lambda row: shape(row.shape), "", 20, concerns=("other shape",)),
     Column("dtype", "dtype", lambda row: dtype(row.dtype), "dim", concerns=("other dtype",)),
     RANGE,
-)  # fmt: skip
+)
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 def columns(rows: Sequence[SampleRow], width: int | None) -> list[Column]:
@@ -78,19 +80,23 @@ def columns(rows: Sequence[SampleRow], width: int | None) -> list[Column]:
     The last one has what is left. It says what is odd, and where the range has no column of its
     own, the range of the others.
     """
-    shown = []
-    for column in COLUMNS:
-        longest = max((ink.cell_len(ink.clean(column.text(row))) for row in rows), default=0)
-        if longest:
-            cells = max(longest, len(column.title))
-            cells = cells if width is None else min(column.most, cells)
-            shown.append(column._replace(cells=cells))
+    shown = [
+        column._replace(cells=cells if width is None else min(column.most, cells))
+        for column in COLUMNS
+        if (cells := _longest(column, rows))
+    ]
     note = max(NOTE, *(len(word) for row in rows for word in row.odd), NOTE)
     for name in ("dtype", "took", "range", "worker", "label", "shape"):
         if width is None or 1 + sum(column.cells + 2 for column in shown) + note <= width:
             break
         shown = [column for column in shown if column.name != name]
     return shown
+
+
+def _longest(column: Column, rows: Sequence[SampleRow]) -> int:
+    """Return the cells that a column takes; 0 where there is nothing in it."""
+    longest = max((ink.cell_len(ink.clean(column.text(row))) for row in rows), default=0)
+    return longest and max(longest, len(column.title))
 
 
 def _has_range(shown: Sequence[Column]) -> bool:
@@ -117,19 +123,18 @@ def line(row: SampleRow, shown: Sequence[Column], width: int | None) -> Line:
     for column in shown:
         bad = any(word in row.odd for word in column.concerns)
         made.append((_in(column, column.text(row)), "bad" if bad else column.role))
-    told = row.error or ", ".join(row.odd)
-    if not told and not _has_range(shown):
+    wrong = row.error or ", ".join(row.odd)
+    if wrong:
+        made.append(ink.span(wrong, "bad"))
+    elif not _has_range(shown):
         made.append(ink.span(RANGE.text(row)))
-    elif told:
-        made.append(ink.span(told, "bad"))
     return ink.fit(made, width)
 
 
 @drawing.register
 def _(record: model.Batch, look: Look) -> Iterable[Line]:
-    of = "" if record.total is None else f" of {record.total}"
-    yield ink.join((f"batch {record.number}{of}  {record.loader}", "title"),
-                   count(record.size, "sample"))  # fmt: skip
+    title = f"batch {record.number}{of(record.total)}  {record.loader}"
+    yield ink.join((title, "title"), count(record.size, "sample"))
     if record.problem:
         yield [ink.span(f"! {record.problem}", "bad")]
     rows = record.rows[:ROWS]
@@ -183,29 +188,31 @@ def classes(counts: Sequence[tuple[str, int]], width: int, shares: bool = False)
     rows = _ordered(counts)
     if not rows:
         return []
-    most, total = max(many for _, many in rows), sum(many for _, many in rows)
+    most = max(many for _, many in rows)
     name = min(width // 3, max(ink.cell_len(ink.clean(label)) for label, _ in rows))
-    digits = len(str(most))
     across = 2 if not shares and width < NARROW and name <= 4 and len(rows) > 4 else 1
     cell = (width - 2 * (across - 1)) // across
-    cells = max(2, cell - name - digits - 3 - (8 if shares else 0))
+    cells = max(2, cell - name - len(str(most)) - 3 - (8 if shares else 0))
+    digits = len(str(most))
     drawn: list[Line] = []
     for label, many in rows:
         full = bar(many, most, cells)
-        number = ink.right(str(many), digits)
         space = " " * (cells - ink.cell_len(full))
-        each: Line = [(f" {ink.right(label, name)} ", "name"), (full, "number")]
-        each.append((f"{space} {number}" if shares else f" {many}{space}", ""))
+        line: Line = [(f" {ink.right(label, name)} ", "name"), (full, "number")]
         if shares:
-            scarce = many * len(rows) < SCARCE * total
-            text = ink.right(f"{many / total:.1%}", 7) + ("!" if scarce else " ")
-            each.append((text, "warn" if scarce else "dim"))
-        drawn.append(each)
+            drawn.append([*line, (space, ""), *_share(many, rows, digits)])
+        else:
+            drawn.append([*line, (f" {many}{space}", "")])
     down = -(-len(drawn) // across)
-    return [
-        Row([part for each in drawn[at::down] for part in (*each, ("  ", ""))][:-1])
-        for at in range(down)
-    ]
+    return [Row(*ink.pack(drawn[at::down], None)) for at in range(down)]
+
+
+def _share(many: int, rows: Sequence[tuple[str, int]], digits: int) -> Line:
+    """Return how many a class has, and what part that is; '!' where it is scarce."""
+    total = sum(many for _, many in rows)
+    scarce = many * len(rows) < SCARCE * total
+    text = ink.right(f"{many / total:.1%}", 7) + ("!" if scarce else " ")
+    return [(f" {ink.right(str(many), digits)}", ""), (text, "warn" if scarce else "dim")]
 
 
 # -- one sample ----------------------------------------------------------------------------------
@@ -218,8 +225,7 @@ def kind(part: Part) -> str:
 
 @drawing.register
 def _(record: model.Sample, look: Look) -> Iterable[Line]:
-    of = "" if record.length is None else f" of {record.length}"
-    yield [ink.span(f"{record.dataset}[{record.index}]{of}", "title")]
+    yield [ink.span(f"{record.dataset}[{record.index}]{of(record.length)}", "title")]
     yield from sample(record, look)
 
 
@@ -256,8 +262,7 @@ def part_line(part: Part) -> Line:
         return ink.join((part.key, "name"), (kind(part), "dim"), part.text, gap=" ")
     text = "" if part.kind in ("str", "bytes", "list", "tensor") else part.text
     line = ink.join((part.key, "name"), (kind(part), "number"), text, gap=" ")
-    told = statistics(part.stats, part.shape)
-    return [*line, ("  ", ""), *told] if told else line
+    return ink.behind(line, statistics(part.stats, part.shape))
 
 
 def _shown(part: Part, look: Look, high: int) -> list[Line]:
@@ -275,10 +280,10 @@ def _shown(part: Part, look: Look, high: int) -> list[Line]:
 
 def _picture(part: Part, wide: int, high: int, look: Look) -> list[Line]:
     """Return an image in half blocks, or where there is no colour in characters."""
-    scaled = charts.scaled(part.lines, wide, min(HIGH, high))
+    scaled = pictures.scaled(part.lines, wide, min(HIGH, high))
     if not look.colour:
-        return [Row([(text, "")]) for text in charts.ramp(scaled)]
-    return [Row(runs) for runs in charts.halves(scaled)]
+        return [Row([(text, "")]) for text in pictures.ramp(scaled)]
+    return [Row(runs) for runs in pictures.halves(scaled)]
 
 
 def _told(record: model.Sample, look: Look) -> Iterator[Line]:

@@ -1,8 +1,13 @@
-"""Facts and tables: pairs of a name and what is known, and rows in aligned columns."""
+"""Facts and tables: pairs of a name and what is known, and rows in aligned columns.
+
+A table is as wide as what stands in it. The columns of a list of any length follow from the width
+alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from gradrepl.draw import ink, numbers
 from gradrepl.draw.ink import Line, Row, Span
@@ -27,40 +32,78 @@ def facts(pairs: Iterable[Fact]) -> Iterator[Line]:
 
 
 def table(
-    rows: Sequence[Sequence[Cell]], heads: Sequence[str] = (), here: int | None = None,
+    rows: Sequence[Sequence[Cell]],
+    heads: Sequence[str] = (),
+    here: int | None = None,
     lead: str = "  ",
-) -> list[Line]:  # fmt: skip
+    none: str = "none",
+) -> list[Line]:
     """Return rows in columns as wide as what stands in them; empty columns are left out.
 
-    The row at ``here`` is marked; ``lead`` stands before every other one.
+    The row at ``here`` is marked; ``lead`` stands before every other one, ``none`` for no row.
     """
     if not rows:
-        return [[("none", "")]]
-    body = [[_span(cell) for cell in row] for row in rows]
-    kept = [at for at in range(len(body[0])) if any(row[at][0] for row in body)]
-    all_rows = [*([[(ink.clean(head), "title") for head in heads]] if heads else []), *body]
-    widths = [max(ink.cell_len(row[at][0]) for row in all_rows) for at in kept]
+        return [[(none, "")]] if none else []
+    titles = [[ink.span(head, "title") for head in heads]] if heads else []
+    body = [list(map(_span, row)) for row in rows]
+    columns = [cells for cells in zip(*titles, *body, strict=True) if _wide(cells[len(titles) :])]
     made: list[Line] = []
-    for number, row in enumerate(all_rows, -1 if heads else 0):
-        line = Row([(">" + lead[1:] if number == here else lead, "here")])
-        for at, cells in zip(kept, widths, strict=True):
-            text, role = row[at]
-            gap = " " * (cells - ink.cell_len(text) + 2)
-            line.append((text + gap, "here" if number == here and not role else role))
-        made.append(_trimmed(line))
+    for number, row in enumerate(zip(*columns, strict=True), -len(titles)):
+        mark, own = (">" + lead[1:], "here") if number == here else (lead, "")
+        pairs = zip(row, map(_wide, columns), strict=True)
+        cells = [(ink.pad(text, room + 2), role or own) for (text, role), room in pairs]
+        made.append(trimmed(Row([(mark, "here"), *cells])))
     return made
+
+
+def _wide(cells: Iterable[Span]) -> int:
+    return max(ink.cell_len(text) for text, _ in cells)
 
 
 def _span(cell: Cell) -> Span:
     return ink.span(cell) if isinstance(cell, str) else ink.span(*cell)
 
 
-def _trimmed(line: Row) -> Row:
+def trimmed(line: Row) -> Row:
+    """Return a row without the blanks at its end."""
     while line and not line[-1][0].strip():
         line.pop()
     if line:
         line[-1] = line[-1][0].rstrip(), line[-1][1]
     return line
+
+
+class Column(NamedTuple):
+    """A column of a list of any length, which draws only the rows that are seen."""
+
+    title: str
+    cells: int
+    """0: there is no room for it."""
+    gap: int = 0
+    """Cells at its end that stay empty."""
+    right: bool = False
+
+
+def column_heads(columns: Sequence[Column], lead: str = "") -> Row:
+    """Return the titles of columns."""
+    titles = [(each.title[: max(0, each.cells - each.gap)], "title") for each in columns]
+    return Row([(lead + ink.plain(in_columns(titles, columns)).rstrip(), "title")])
+
+
+def in_columns(cells: Sequence[Span | Line], columns: Sequence[Column]) -> Row:
+    """Return one row: a text, or a line of them, in each column that there is room for."""
+    row = Row()
+    for cell, (_, room, gap, right) in zip(cells, columns, strict=True):
+        if not room:
+            continue
+        if isinstance(cell, list):
+            cell = ink.fit(cell, room - gap)
+            row += [*cell, (" " * (room - ink.width(cell)), "")]
+        elif right:
+            row.append((ink.right(cell[0], room), cell[1]))
+        else:
+            row.append((ink.pad(ink.clip(cell[0], room - gap), room), cell[1]))
+    return row
 
 
 def more(shown: int, total: int, what: str = "", lead: str = "") -> Iterator[Line]:

@@ -10,7 +10,7 @@ from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
 from gradrepl.draw.charts import histogram
 from gradrepl.draw.ink import Line
-from gradrepl.draw.numbers import count, dtype, elements, number, percent, shape, size
+from gradrepl.draw.numbers import broken, count, dtype, elements, number, percent, shape, size
 from gradrepl.draw.tables import Fact, facts
 
 STATES = {"changed in place": "bad", "freed": "warn", "packed": "dim"}
@@ -37,28 +37,23 @@ def statistics(stats: model.Stats | None, sizes: tuple[int, ...] | None = None) 
     """
     if stats is None:
         return []
-    odd = bool(stats.nans or stats.infs)
+    odd = bad(stats)
     ordered = stats.min is not None and not math.isnan(stats.min)
-    named = (
-        ("min", stats.min if ordered else None),
-        ("max", stats.max if ordered else None),
-        ("mean", None if odd and _broken(stats.mean) else stats.mean),
-        ("norm", None if odd and _broken(stats.norm) else stats.norm),
-    )
-    parts = [(name, number(value)) for name, value in named if value is not None]
+    named = [("min", stats.min), ("max", stats.max)] if ordered else []
+    sums = (("mean", stats.mean), ("norm", stats.norm))
+    named += [each for each in sums if not (odd and broken(each[1]))]
+    texts = [(name, number(value)) for name, value in named if value is not None]
     if stats.zeros:
-        total = elements(sizes) if sizes is not None else 0
-        parts.append(("zero", percent(stats.zeros / total) if total else f"{stats.zeros}"))
-    line: Line = []
-    for name, text in parts:
-        line += [(f"{'  ' if line else ''}{name} ", "dim"), (text, "number")]
+        texts.append(("zero", _zeros(stats.zeros, sizes)))
+    parts: list[Line] = [[(f"{name} ", "dim"), (text, "number")] for name, text in texts]
     if odd:
-        line.append((f"{'  ' if line else ''}{bad(stats)}", "bad"))
-    return line
+        parts.append([(odd, "bad")])
+    return next(iter(ink.pack(parts, None)), [])
 
 
-def _broken(value: float | None) -> bool:
-    return value is not None and not math.isfinite(value)
+def _zeros(zeros: int, sizes: tuple[int, ...] | None) -> str:
+    total = elements(sizes) if sizes is not None else 0
+    return percent(zeros / total) if total else f"{zeros}"
 
 
 def kind(info: model.TensorInfo) -> str:
@@ -73,10 +68,9 @@ def named(info: model.TensorInfo | None) -> Line:
     line = ink.join((info.name, "name"), kind(info))
     stats = info.stats
     if stats is not None and not info.shape and stats.mean is not None:
-        role = "bad" if _broken(stats.mean) else "number"
+        role = "bad" if broken(stats.mean) else "number"
         return [*line, ("  = ", "dim"), (number(stats.mean), role)]
-    told = statistics(stats, info.shape)
-    return [*line, ("  ", ""), *told] if told else line
+    return ink.behind(line, statistics(stats, info.shape))
 
 
 def short(info: model.TensorInfo | None) -> Line:
@@ -218,12 +212,12 @@ def _op(op: model.OpRef) -> str:
     """Return '%4 relu  in act  train.py:27  h = self.act(z)'."""
     where = f"{op.site.place}  {ink.clip(op.site.text, LONG)}" if op.site else ""
     module = f"in {op.module}" if op.module else ""
-    return "  ".join(filter(None, (f"%{op.id} {op.name}", op.mode, module, where)))
+    return ink.listed(f"%{op.id} {op.name}", op.mode, module, where, gap="  ")
 
 
 def owner(hook: model.HookInfo) -> str:
     """Return whose a hook is, and where it is defined."""
-    return "  ".join(filter(None, (hook.owner, hook.place, "torch's own" if hook.ours else "")))
+    return ink.listed(hook.owner, hook.place, "torch's own" if hook.ours else "", gap="  ")
 
 
 # -- two tensors ---------------------------------------------------------------------------------

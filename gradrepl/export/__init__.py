@@ -9,7 +9,7 @@
                 file.write(f"{node.id} {target}\\n")
 
 An exporter gets a record (see ``gradrepl.export.files``) and an open text file; it may return a
-sentence that the user should read. It runs in the face's process, in a thread of its own, and
+sentence that the user should read. It runs in the client's process, in a thread of its own, and
 imports no torch. The file appears under its name only when the exporter has returned.
 """
 
@@ -128,7 +128,8 @@ def choose(kinds: list[str], path: str) -> Exporter:
     Raises:
         UsageError: there is none, or there are several.
     """
-    left = [each for each in load() if all(kind in (each.name, each.of) for kind in kinds)]
+    wanted = set(kinds)
+    left = [each for each in load() if wanted <= {each.name, each.of}]
     if not left:
         raise UsageError(
             f"there is no '{kinds[-1]}' of '{kinds[0]}' to export.", "':export' lists the kinds."
@@ -139,7 +140,7 @@ def choose(kinds: list[str], path: str) -> Exporter:
         fitting.sort(key=lambda each: each.of != stem)  # ops.csv
     if fitting:
         return fitting[0]
-    if kinds and (len(left) == 1 or any(each.name in kinds for each in left)):
+    if kinds and (len(left) == 1 or wanted & {each.name for each in left}):
         return left[0]
     raise _unknown(path, suffix, left)
 

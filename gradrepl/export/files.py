@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Generic, TextIO, TypeVar
+from typing import Generic, NamedTuple, TextIO, TypeVar
 
 import msgspec
 
@@ -65,41 +65,40 @@ class Rows(Generic[Row]):
     __del__ = close
 
 
-class Graph:
+class Graph(NamedTuple):
     """A graph, or a backward; ``nodes`` come in the order in which the engine runs them.
 
     A backward that is exported as a pass has them in the order in which they ran.
     """
 
-    def __init__(self, about: model.Taken, nodes: Rows[model.NodeRow]) -> None:
-        self.about, self.nodes = about, nodes
+    about: model.Taken
+    nodes: Rows[model.NodeRow]
 
     @property
     def title(self) -> str:
         """What it is, in words."""
-        about = self.about
-        return about.of or about.root or "a graph"
+        return self.about.of or self.about.root or "a graph"
 
 
-class Ops:
+class Ops(NamedTuple):
     """The recorded ops, in the order in which they ended."""
 
-    def __init__(self, about: model.Taken, ops: Rows[model.OpRow]) -> None:
-        self.about, self.ops = about, ops
+    about: model.Taken
+    ops: Rows[model.OpRow]
 
 
-class Time:
+class Time(NamedTuple):
     """The recorded ops, and the nodes of the recorded backwards in the order in which they ran."""
 
-    def __init__(self, ops: Rows[model.OpRow], nodes: Rows[model.NodeRow]) -> None:
-        self.ops, self.nodes = ops, nodes
+    ops: Rows[model.OpRow]
+    nodes: Rows[model.NodeRow]
 
 
-class Screen:
+class Screen(NamedTuple):
     """A picture of the screen, as Textual draws it, and its text."""
 
-    def __init__(self, svg: str, text: str) -> None:
-        self.svg, self.text = svg, text
+    svg: str
+    text: str
 
 
 # -- a file appears whole or not at all ------------------------------------------------------------

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import msgspec
 
 from gradrepl.model.base import Record, Site
-from gradrepl.model.running import NodeRow, OpRow
 
 # -- sentences, errors, ends -----------------------------------------------------------------------
 
@@ -169,18 +168,6 @@ class Taken(Record, frozen=True, kw_only=True):
     """(path, class) of modules, at most 4,096."""
     first: int = 0
     """Of 'ops': the id of the first; older ones are no longer kept."""
-
-
-class TakenNodes(Record, frozen=True, kw_only=True):
-    """Some rows of what was taken."""
-
-    rows: tuple[NodeRow, ...]
-
-
-class TakenOps(Record, frozen=True, kw_only=True):
-    """Some rows of what was taken."""
-
-    rows: tuple[OpRow, ...]
 
 
 class ExporterInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,7 +75,7 @@ class Loader(Record, frozen=True, kw_only=True):
     drop_last: bool = False
     sampler: str = ""
     order: str = ""
-    """'as they lie', 'shuffled anew in each epoch', 'by Balanced (yours)'..."""
+    """'as they lie', 'reshuffled every epoch', 'by Balanced (yours)'..."""
     generator: str = ""
     """What the order is drawn from, and its seed."""
     workers: int = 0
@@ -109,7 +109,7 @@ class Loader(Record, frozen=True, kw_only=True):
     site: Site | None = None
     """Where it is made, as far as the source tells."""
     others: tuple[str, ...] = ()
-    """Names of other loaders in reach."""
+    """Names of other loaders in scope."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ class HealthPoint(msgspec.Struct, frozen=True, kw_only=True):
     loss: float | None = None
     """Value of the root, the scale taken out; None unless it is a single number."""
     models: str = ""
-    """Which models it reached, where several are in reach: 'critic'."""
+    """Which models it reached, where several are in scope: 'critic'."""
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True):

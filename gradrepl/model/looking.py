@@ -78,7 +78,7 @@ class Variable(msgspec.Struct, frozen=True):
 
 
 class Variables(Record, frozen=True, kw_only=True):
-    """Names in reach at a stop."""
+    """Names in scope at a stop."""
 
     rows: tuple[Variable, ...]
     total: int

@@ -87,7 +87,7 @@ class Stale(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Storages(Record, frozen=True, kw_only=True):
-    """Tensors in reach, grouped by the memory that they lie in; what shares comes first."""
+    """Tensors in scope, grouped by the memory that they lie in; what shares comes first."""
 
     storages: tuple[Storage, ...]
     total: int = 0

@@ -79,7 +79,7 @@ class Stray(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Modules(Record, frozen=True, kw_only=True):
-    """A window on the modules below one root, or below all roots in reach."""
+    """A window on the modules below one root, or below all roots in scope."""
 
     rows: tuple[ModuleRow, ...]
     first: int = 0
@@ -92,26 +92,15 @@ class Modules(Record, frozen=True, kw_only=True):
     tensors: int = 0
     """Parameters, tied ones once."""
     optimizers: tuple[str, ...] = ()
-    """Names of the optimizers in reach."""
+    """Names of the optimizers in scope."""
     missed: tuple[str, ...] = ()
-    """Parameters that require a gradient and that no optimizer in reach has, at most 64."""
+    """Parameters that require a gradient and that no optimizer in scope has, at most 64."""
     missed_total: int = 0
     unknown: int = 0
-    """Tensors that an optimizer in reach has and that nothing in reach has."""
+    """Tensors that an optimizer in scope has and that nothing in scope has."""
     strays: tuple[Stray, ...] = ()
     recorded: bool = False
     """Were ops recorded, so that ``ran`` is known?"""
-
-
-class FunctionNode(msgspec.Struct, frozen=True, kw_only=True):
-    """One autograd node, beside the module whose call made it."""
-
-    name: str
-    label: str = ""
-    op: str = ""
-    """The call that made it: '%4 linear'."""
-    place: str = ""
-    saved_nbytes: int = 0
 
 
 class FunctionInfo(Record, frozen=True, kw_only=True):
@@ -132,8 +121,9 @@ class FunctionInfo(Record, frozen=True, kw_only=True):
     module_class: str = ""
     parameters: tuple[ParameterRow, ...] = ()
     """What the module keeps."""
-    nodes: tuple[FunctionNode, ...] = ()
-    """Nodes that the same call of the module made, at most 64, in the order of the forward."""
+    nodes: tuple[NodeRow, ...] = ()
+    """Nodes that the same call of the module made, at most 64, in the order of the forward; their
+    ``id`` is 0, as nobody has asked for the order in which they run."""
     saved: tuple[Saved, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     """What a custom forward put on ``ctx``."""

@@ -11,7 +11,7 @@ from gradrepl.model.base import Record, Site
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures of one tensor. ``None`` where the dtype has no such figure (min of a complex)."""
+    """Statistics of one tensor. ``None`` where the dtype has no such figure (min of a complex)."""
 
     norm: float | None = None
     """L2 norm; nan or inf when any element is (an overflow of the sum is ruled out)."""
@@ -43,7 +43,7 @@ class TensorInfo(Record, frozen=True, kw_only=True):
     is_leaf: Annotated[bool, Meta(title="leaf")]
     grad_fn: Annotated[str | None, Meta(title="grad_fn")] = None
     grad: Stats | None = None
-    """Figures of ``.grad`` where it exists."""
+    """Statistics of ``.grad`` where it exists."""
     has_grad: bool = False
     version: Annotated[int | None, Meta(title="version")] = None
     """``Tensor._version``; None for inference tensors, which have no counter."""
@@ -117,7 +117,7 @@ class Tensor(TensorInfo, frozen=True, kw_only=True):
     """'contiguous', 'channels_last', 'not contiguous'; empty where it has no strides."""
     histogram: Histogram | None = None
     leaf_why: str = ""
-    """Why it is a leaf or is none, in one sentence."""
+    """Why it is a leaf or a non-leaf, in one sentence."""
     grad_state: str = ""
     """'ok', 'zero', 'nan', 'inf', or 'none'."""
     grad_why: str = ""

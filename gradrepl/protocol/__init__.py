@@ -103,7 +103,7 @@ class Prompt(Message, frozen=True, kw_only=True):
 
 
 class Resumed(Message, frozen=True, kw_only=True):
-    """The user's code runs on; said to the faces that did not ask for it themselves."""
+    """The user's code continues; said to the faces that did not ask for it themselves."""
 
 
 class Input(Message, frozen=True, kw_only=True):

@@ -73,7 +73,7 @@ class NodeDetail(Request, frozen=True, kw_only=True):
 
 
 class Names(Request, frozen=True, kw_only=True):
-    """Variables in reach."""
+    """Variables in scope."""
 
     limit: int = 50
 
@@ -113,7 +113,7 @@ class Status(Request, frozen=True, kw_only=True):
 
 
 class AskStorages(Request, frozen=True, kw_only=True):
-    """Tensors in reach by storage; with ``expressions``, only the storages of these."""
+    """Tensors in scope by storage; with ``expressions``, only the storages of these."""
 
     expressions: tuple[str, ...] = ()
     limit: int = 500
@@ -178,7 +178,7 @@ class FunctionOf(Request, frozen=True, kw_only=True):
 
 
 class ModuleRows(Request, frozen=True, kw_only=True):
-    """``:mods``: a window on the modules below ``expression``, or below all roots in reach."""
+    """``:mods``: a window on the modules below ``expression``, or below all roots in scope."""
 
     expression: str = ""
     first: int = 0

@@ -63,7 +63,7 @@ class Interrupt(Request, frozen=True, kw_only=True):
 
 
 class Detach(Request, frozen=True, kw_only=True):
-    """This face goes; the program runs on without a stop."""
+    """This face goes; the program continues without a stop."""
 
 
 class Quit(Request, frozen=True, kw_only=True):

@@ -55,13 +55,13 @@ class SetHealth(Request, frozen=True, kw_only=True):
 class AskLoader(Request, frozen=True, kw_only=True):
     """``:loader EXPR``: a loader's settings; it is the one meant from now on.
 
-    Without ``expression`` the one meant before, or the only one in reach.
+    Without ``expression`` the one meant before, or the only one in scope.
     """
 
     expression: str = ""
     look: bool = False
     """A screen asks: the loader asked for by name before; else the one that the program iterates
-    now or iterated last; else the first in reach."""
+    now or iterated last; else the first in scope."""
 
 
 class WatchLoaders(Request, frozen=True, kw_only=True):
@@ -142,7 +142,7 @@ class Take(Request, frozen=True, kw_only=True):
 
 
 class TakeRows(Request, frozen=True, kw_only=True):
-    """Rows of what was taken; answered with TakenNodes or TakenOps."""
+    """Rows of what was taken; answered with Nodes or Ops."""
 
     serial: int
     first: int

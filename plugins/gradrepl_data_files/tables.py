@@ -16,7 +16,7 @@ from gradrepl.export import GRAPH, OPS, PASS, exporter
 from gradrepl.export.files import Graph
 from gradrepl.export.files import Ops as OpsRecord
 from gradrepl.model import NodeRow, OpRow, Site
-from gradrepl_drawings.words import number
+from gradrepl_drawings.words import finite
 
 FORMAT = 1
 """Raised when a field changes its meaning; new fields do not raise it."""
@@ -53,7 +53,7 @@ def node_fields(node: NodeRow) -> dict[str, Any]:
         "shape": node.shape,
         "state": node.state,
         "order": node.order or None,
-        "norm": number(node.norm),
+        "norm": finite(node.norm),
         "begin": node.begin,
         "seconds": node.seconds,
         "thread": node.thread or None,

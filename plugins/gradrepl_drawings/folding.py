@@ -60,15 +60,20 @@ def drawn(graph: Graph, most: int, name: str) -> tuple[Group, str]:
         home = array("l", range(-1, total))
         _connect(shapes, home, ((s, to) for s, shape in enumerate(shapes) for to in shape.node.to))
         return _whole(shapes, own, kinds if recorded else None), ""
-    counts = _counts(graph.nodes, own) if recorded else []
-    fitting = [depth for depth, count in enumerate(counts) if count <= most]
-    if not fitting and counts and counts[1] <= min(RANGES * most, total // 2):
-        fitting = [1]
-    if not fitting:
+    depth = _depth(_counts(graph.nodes, own), most, total) if recorded else None
+    if depth is None:
         raise too_many(total, name, recorded)
-    shapes = _folded(graph.nodes, own, kinds, fitting[-1], most)
+    shapes = _folded(graph.nodes, own, kinds, depth, most)
     note = f"folded by module: {total:,} nodes in {len(shapes)} boxes"
     return _whole(shapes, own, kinds), note
+
+
+def _depth(counts: list[int], most: int, total: int) -> int | None:
+    """Return the depth to fold modules at, the deepest that fits; None where there is none."""
+    fitting = [depth for depth, count in enumerate(counts) if count <= most]
+    if fitting:
+        return fitting[-1]
+    return 1 if counts[1] <= min(RANGES * most, total // 2) else None
 
 
 def _parts(path: str, own: set[str]) -> tuple[str, ...]:
@@ -105,30 +110,47 @@ def _folded(
     edges = array("l")
     last: tuple[str, ...] = ()
     for node in nodes:
-        parts = _parts(node.module, own)
-        key = parts[:depth] if len(parts) >= depth else ()
+        key = _folded_at(node, own, depth)
         if shapes and key and key == last:
-            shape = shapes[-1]
-            shape.count += 1
-            if node.problem and not shape.node.problem:
-                shape.node = replace(shape.node, problem=node.problem)
+            _add(shapes[-1], node)
         else:
             shapes.append(Shape(node))
         last = key
         home.append(len(shapes) - 1)
-        for to in node.to:
-            edges.extend((len(shapes) - 1, to))
-    for shape in shapes:
-        if shape.count > 1:
-            path = ".".join(_parts(shape.node.module, own)[:depth])
-            shape.node = _stands_for(shape, path, kinds.get(path, ""))
-    if len(shapes) > most:
-        by = -(-len(shapes) // most)
+        _edges(edges, len(shapes) - 1, node.to)
+    _name_folded(shapes, own, kinds, depth)
+    by = -(-len(shapes) // most)
+    if by > 1:
         shapes = [_range(shapes[at : at + by]) for at in range(0, len(shapes), by)]
         home = array("l", (-1 if place < 0 else place // by for place in home))
         edges[::2] = array("l", (source // by for source in edges[::2]))
     _connect(shapes, home, zip(edges[::2], edges[1::2], strict=True))
     return shapes
+
+
+def _name_folded(shapes: list[Shape], own: set[str], kinds: dict[str, str], depth: int) -> None:
+    """Let each shape that stands for several nodes be called by their module."""
+    for shape in shapes:
+        if shape.count > 1:
+            path = ".".join(_parts(shape.node.module, own)[:depth])
+            shape.node = _stands_for(shape, path, kinds.get(path, ""))
+
+
+def _folded_at(node: NodeRow, own: set[str], depth: int) -> tuple[str, ...]:
+    """Return the module at ``depth`` that the node is in; () for none."""
+    parts = _parts(node.module, own)
+    return parts[:depth] if len(parts) >= depth else ()
+
+
+def _edges(edges: array[int], source: int, to: Iterable[int]) -> None:
+    for target in to:
+        edges.extend((source, target))
+
+
+def _add(shape: Shape, node: NodeRow) -> None:
+    shape.count += 1
+    if node.problem and not shape.node.problem:
+        shape.node = replace(shape.node, problem=node.problem)
 
 
 def _stands_for(shape: Shape, path: str, kind: str) -> NodeRow:

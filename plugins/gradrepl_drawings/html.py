@@ -10,12 +10,13 @@ import io
 from collections.abc import Iterator
 from typing import TextIO
 
+from gradrepl.draw.numbers import number
 from gradrepl.export import exporter
 from gradrepl.export.files import Graph
 from gradrepl_drawings.folding import Group, Shape, drawn
 from gradrepl_drawings.layout import title
 from gradrepl_drawings.svg import escape, heading, picture
-from gradrepl_drawings.words import brief, facts, figure, place, problem
+from gradrepl_drawings.words import brief, facts, place, problem
 
 MOST = 20_000
 """Nodes on one page."""
@@ -161,7 +162,7 @@ def _row(shape: Shape) -> Iterator[str]:
     kinds = ["n", "leaf" * node.leaf, "here" * (node.state == "here"), "wrong" * bool(node.problem)]
     yield f'<details class="{" ".join(filter(None, kinds))}" id="row{node.id}"><summary>'
     yield escape(_first(shape))
-    about = [place(node.site), "" if node.norm is None else f"|g| {figure(node.norm)}", node.state]
+    about = [place(node.site), "" if node.norm is None else f"|g| {number(node.norm)}", node.state]
     if node.problem:
         about.append(f"! {problem(node)}")
     yield f' <span class="dim">{escape("  ".join(filter(None, about)))}</span></summary><dl>'

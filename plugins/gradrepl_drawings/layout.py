@@ -139,14 +139,9 @@ class _Layout:
     def _layers(self) -> None:
         """Give each child its layer, and each line a place in the layers that it passes."""
         rank = dict.fromkeys(map(id, self.plan.boxes), 1)
-        goals: dict[int, list[tuple[int, Box]]] = {}
-        for target, sources in self.sources.items():
-            goal = self.inside.get(target)
-            for source in sources.values():
-                if goal is not None and goal is not source:
-                    goals.setdefault(id(source), []).append((target, goal))
+        goals = self._goals()
         for box in self.plan.boxes:  # a source stands before its targets
-            for _, goal in goals.get(id(box), ()):
+            for goal in goals.get(id(box), ()):
                 rank[id(goal)] = max(rank[id(goal)], rank[id(box)] + 1)
         self.last = max(rank.values(), default=0) + 1
         self.layers: list[list[Box]] = [[] for _ in range(self.last + 1)]
@@ -159,6 +154,16 @@ class _Layout:
         self.exits = [t for t in self.sources if t not in self.inside]
         self.exit = {target: self._lane(target, self.last) for target in self.exits}
         self._ways()
+
+    def _goals(self) -> dict[int, list[Box]]:
+        """Return for each box those that its lines lead to."""
+        goals: dict[int, list[Box]] = {}
+        for target, sources in self.sources.items():
+            goal = self.inside.get(target)
+            for source in sources.values():
+                if goal is not None and goal is not source:
+                    goals.setdefault(id(source), []).append(goal)
+        return goals
 
     def _lane(self, target: int, layer: int) -> Box:
         box = Box(LANE, 0.0, target=target)
@@ -185,11 +190,7 @@ class _Layout:
                 room -= len(lanes)
             pieces = [(s, lanes.get(self.rank[id(s)] + 1, goal)) for s in sources]
             pieces += [(box, lanes.get(layer + 1, goal)) for layer, box in lanes.items()]
-            for upper, lower in pieces:
-                out = upper.leaves(target)
-                into = lower.enters(target)
-                upper.down.append((lower, into, out))
-                lower.up.append((upper, out, into))
+            _join(target, pieces)
             self.ways.append((target, pieces))
 
     # -- order and places ----------------------------------------------------------------------
@@ -229,14 +230,15 @@ class _Layout:
     def _heights(self) -> None:
         """Give each layer its height, then measure everything from the upper left corner."""
         plan = self.plan
-        padding = 0.0 if self.whole else PADDING
-        left = min((b.x - b.width / 2 for layer in self.layers for b in layer), default=0.0)
-        right = max((b.x + b.width / 2 for layer in self.layers for b in layer), default=0.0)
+        padding, y, wide = 0.0, 0.0, 0.0
+        if not self.whole:
+            padding, y, wide = PADDING, TITLE, title_width(plan.group) + 2 * PADDING
+        boxes = [box for layer in self.layers for box in layer]
+        left = min((box.x - box.width / 2 for box in boxes), default=0.0)
+        right = max((box.x + box.width / 2 for box in boxes), default=0.0)
         plan.width = right - left + 2 * padding
-        wide = 0.0 if self.whole else title_width(plan.group) + 2 * PADDING
         shift = padding - left + max(0.0, wide - plan.width) / 2
         plan.width = max(plan.width, wide)
-        y = 0.0 if self.whole else TITLE
         self.tops: list[tuple[float, float]] = []
         for number, layer in enumerate(self.layers):
             height = max((box.height for box in layer), default=0.0)
@@ -245,8 +247,8 @@ class _Layout:
                 box.y = y
             self.tops.append((y, y + height))
             edge = number == 0 or number >= self.last - 1
-            y += height + (GAP_Y if not edge else PADDING if not self.whole else 0.0)
-        plan.height = y if self.whole else y - PADDING
+            y += height + (padding if edge else GAP_Y)
+        plan.height = y - padding
 
     # -- lines ---------------------------------------------------------------------------------
 
@@ -317,3 +319,11 @@ def _apart(layer: list[Box], wanted: Iterable[float], weights: list[float]) -> l
         for _ in range(count):
             found.append(total / weight + offsets[len(found)])
     return found
+
+
+def _join(target: int, pieces: list[tuple[Box, Box]]) -> None:
+    """Tell the boxes at both ends of each piece of a line of one another."""
+    for upper, lower in pieces:
+        out, into = upper.leaves(target), lower.enters(target)
+        upper.down.append((lower, into, out))
+        lower.up.append((upper, out, into))

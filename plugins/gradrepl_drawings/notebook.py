@@ -49,7 +49,7 @@ STYLE = """\
 
 def health(record: model.Health) -> str:
     """Return the table of a watched model's parameters."""
-    heads = ("parameter", "shape", "|g|", "|g|/|w|", "upd/w", "zero", "looks", "verdict")
+    heads = ("parameter", "shape", "|g|", "|g|/|w|", "update/weight", "zero", "steps", "verdict")
     rows = [_health_row(row) for row in record.rows[:ROWS]]
     more = _more(len(record.rows), "parameters")
     below = "<br>".join(_text(ink.plain(line)) for line in foot(record))

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO
 
+from gradrepl.draw.numbers import number
 from gradrepl.export import exporter
 from gradrepl.export.files import Graph
 from gradrepl_drawings.folding import Group, Shape, drawn
 from gradrepl_drawings.layout import Box, Line, Plan, plan, title
 from gradrepl_drawings.screen import FONT
-from gradrepl_drawings.words import brief, facts, figure, place, problem
+from gradrepl_drawings.words import brief, facts, place, problem
 
 MOST = 4_000
 """Boxes in one picture."""
@@ -199,10 +200,10 @@ def _box(shape: Shape, box: Box, left: float, top: float) -> Iterator[str]:
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" '
         f'rx="{round_:g}"/>'
     )
-    for number, text in enumerate(lines_of(shape)):
-        dim = ' class="dim"' if number else ""
+    for at, text in enumerate(lines_of(shape)):
+        dim = ' class="dim"' if at else ""
         yield (
-            f'<text{dim} x="{left + SIDE:.1f}" y="{top + 15 + LINE_HEIGHT * number:.1f}">'
+            f'<text{dim} x="{left + SIDE:.1f}" y="{top + 15 + LINE_HEIGHT * at:.1f}">'
             f"{escape(text)}</text>"
         )
     yield "</g>\n"
@@ -236,7 +237,7 @@ def lines_of(shape: Shape) -> list[str]:
 
 def _norm(shape: Shape) -> str:
     norm = shape.node.norm
-    return "" if norm is None else f"|g| {figure(norm)}"
+    return "" if norm is None else f"|g| {number(norm)}"
 
 
 def _wrong(shape: Shape) -> list[str]:

@@ -8,12 +8,13 @@ op's slice and ends in the node's.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from gradrepl.export import exporter
 from gradrepl.export.files import Time
 from gradrepl.model import NodeRow, OpRow
-from gradrepl_drawings.words import number, place
+from gradrepl_drawings.words import finite, place
 
 PROCESS, FORWARD = 1, 1
 MICRO = 1e6
@@ -27,9 +28,7 @@ MICRO = 1e6
 )
 def trace(record: Time, file: TextIO) -> str | None:
     """Write ops and nodes with their times."""
-    starts = [op.begin for op in record.ops if op.begin]
-    starts += [node.begin for node in record.nodes if node.begin is not None]
-    zero = min(starts, default=0.0)
+    zero = min(_starts(record), default=0.0)
     spans = {op.id: op for op in record.ops}
     threads: dict[int, int] = {}
     flows = 0
@@ -53,6 +52,11 @@ def trace(record: Time, file: TextIO) -> str | None:
     if not len(record.nodes):
         return "it has no node: ':record on' records the backwards that come after it."
     return None
+
+
+def _starts(record: Time) -> Iterator[float]:
+    yield from (op.begin for op in record.ops if op.begin)
+    yield from (node.begin for node in record.nodes if node.begin is not None)
 
 
 def _put(file: TextIO, event: dict[str, Any], first: bool = False) -> None:
@@ -99,7 +103,7 @@ def _node(node: NodeRow, zero: float, track: int) -> dict[str, Any]:
         "module": node.module,
         "op": f"%{node.op} {node.op_name}" if node.op else "",
         "line": place(node.site),
-        "norm": number(node.norm),
+        "norm": finite(node.norm),
         "shape": shape,
     }
     return {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from gradrepl.draw.numbers import broken, number, seconds, shape
 from gradrepl.model import NodeRow, Site
 
 LONG = 60
@@ -25,14 +25,9 @@ def place(site: Site | None) -> str:
     return site.place if site else ""
 
 
-def number(value: float | None) -> Any:
+def finite(value: float | None) -> Any:
     """Return a float as JSON can have it: 'nan', 'inf' and '-inf' are words."""
-    return str(value) if value is not None and not math.isfinite(value) else value
-
-
-def figure(value: float) -> str:
-    """Return a norm in short."""
-    return f"{value:.3g}"
+    return str(value) if broken(value) else value
 
 
 def problem(node: NodeRow) -> str:
@@ -50,21 +45,19 @@ def problem(node: NodeRow) -> str:
 def facts(node: NodeRow) -> list[tuple[str, str]]:
     """Return all that is known of a node as (name, text); what is not known is left out."""
     where = place(node.site)
-    shape = "" if node.shape is None else str(tuple(node.shape))
-    took = "" if node.seconds is None else f"{node.seconds * 1e6:.1f} µs"
     edges = zip(node.to, node.inputs, strict=True)
-    arrows = [f"#{to} input {number}" if to else "none" for to, number in edges]
+    arrows = [f"#{to} input {place}" if to else "none" for to, place in edges]
     pairs = [
         ("problem", problem(node)),
         ("label", node.label),
         ("module", node.module),
         ("op", f"%{node.op} {node.op_name}" if node.op else ""),
         ("line", f"{where}  {node.site.text.strip()[:200]}" if node.site else ""),
-        ("gradient", shape),
-        ("norm", "" if node.norm is None else figure(node.norm)),
+        ("gradient", shape(node.shape)),
+        ("norm", "" if node.norm is None else number(node.norm)),
         ("state", node.state),
         ("ran as", f"number {node.order}" if node.order else ""),
-        ("took", took),
+        ("took", seconds(node.seconds)),
         ("saved", ", ".join(node.saved)),
         ("goes to", ", ".join(arrows)),
         ("sequence", "" if node.sequence is None else str(node.sequence)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -76,18 +76,19 @@ def ask(loader: Any, index: Any) -> Answer:
     zero, one = ([each for each in first if each.worker == n] for n in (0, 1))
     drew = zero[0].sample != zero[1].sample
     pairs = list(zip(zero, one, strict=True))
-    blame = [
-        name
-        for name in ("numpy", "python", "torch")
-        if getattr(zero[0], name) != getattr(zero[1], name)
-        and all(getattr(a, name) == getattr(b, name) for a, b in pairs)
-    ]
+    shared = (name for name in ("numpy", "python", "torch") if _shared(name, pairs))
     return Answer(
         random=drew,
         alike=drew and all(a.sample == b.sample for a, b in pairs),
         again=drew and [each.sample for each in first] == [each.sample for each in second],
-        blame=tuple(blame),
+        blame=tuple(shared),
     )
+
+
+def _shared(name: str, pairs: list[tuple[Drawn, Drawn]]) -> bool:
+    """Was a generator drawn from, and always in one state in both workers?"""
+    drawn_from = getattr(pairs[0][0], name) != getattr(pairs[1][0], name)
+    return drawn_from and all(getattr(a, name) == getattr(b, name) for a, b in pairs)
 
 
 def _epoch(loader: Any, index: Any, seed: int) -> list[Drawn]:
@@ -122,30 +123,28 @@ def check(loader: Any, site: Site | None, say: Callable[[str], None]) -> tuple[l
     blame += [each.name for each in fetching.held_by(("dataset", loader.dataset))]
     whose = f" ({', '.join(blame)})" if blame else ""
     where = loaders.function_site(loader.worker_init_fn) or site
-    findings = []
+    return list(_findings(loader, answer, whose, where)), told
+
+
+def _findings(loader: Any, answer: Answer, whose: str, site: Site | None) -> Iterator[Finding]:
     if answer.alike and loader.num_workers > 1:
-        findings.append(
-            Finding(
-                severity="error",
-                site=where,
-                what=f"the workers draw the same random numbers{whose}: augmentation repeats "
-                f"itself {loader.num_workers} times.",
-                why="dataset[0] came out the same in workers 0 and 1, and another when it was "
-                "fetched a second time.",
-                do="Seed each worker by itself: worker_init_fn=lambda _: "
-                "numpy.random.seed(torch.initial_seed() % 2**32), and make a generator that the "
-                "dataset holds there, too.",
-            )
+        yield Finding(
+            severity="error",
+            site=site,
+            what=f"the workers draw the same random numbers{whose}: augmentation repeats "
+            f"itself {loader.num_workers} times.",
+            why="dataset[0] came out the same in workers 0 and 1, and another when it was "
+            "fetched a second time.",
+            do="Seed each worker by itself: worker_init_fn=lambda _: "
+            "numpy.random.seed(torch.initial_seed() % 2**32), and make a generator that the "
+            "dataset holds there, too.",
         )
     if answer.again and not loader.persistent_workers:
-        findings.append(
-            Finding(
-                severity="error",
-                site=where,
-                what=f"each epoch draws the same random numbers again{whose}.",
-                why="two epochs that began with different seeds made the same samples.",
-                do="Workers restart in each epoch with a copy of the dataset: seed from "
-                "torch.initial_seed(), which differs, and not with a constant.",
-            )
+        yield Finding(
+            severity="error",
+            site=site,
+            what=f"each epoch draws the same random numbers again{whose}.",
+            why="two epochs that began with different seeds made the same samples.",
+            do="Workers restart in each epoch with a copy of the dataset: seed from "
+            "torch.initial_seed(), which differs, and not with a constant.",
         )
-    return findings, told

@@ -36,23 +36,12 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
             "would use it up for the program.",
             "With num_workers=1 the pass is in a process of its own.",
         )
-    watch = watch_of(here.session)
-    seen = watch.of(loader) if watch is not None else None
-    if seen is not None and not seen.ended and not seen.left_off():
-        begun, which = seen.begun, f"epoch {seen.epoch}, which the program is in"
-    else:
-        begun, which = Epoch(loader), "the epoch that would begin now"
+    begun, which = _begun(loader, here)
     whole = epochs.whole_of(loader, begun)
     total = len(whole) if whole is not None else batches.total_of(loader)
     taken = _Taken(loader)
     with begun.before(loader), here.progress(f"epoch of {name}", total) as telling:
         taken.take(_copy(loader, begun, whole), telling)
-    failed, indices, hint, error = None, [], "", ""
-    if taken.raised is not None:
-        failed = taken.batches
-        indices = whole[failed] if whole and failed < len(whole) else []
-        hint = _hint(taken.raised, whole, here)
-        error = batches.error_text(taken.raised)
     held = ", ".join(each.name for each in fetching.of_loader(loader))
     return EpochRun(
         loader=name,
@@ -65,12 +54,32 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
         slowest=tuple((number, waited) for waited, number in taken.waits),
         labels=tuple(taken.labels.most_common(LABELS)),
         stopped=telling.interrupted,
-        failed=failed,
-        indices=tuple(repr(index)[:60] for index in indices[:INDICES]),
-        error=error,
-        hint=hint,
+        **_failure(taken, whole, here),
         notes=(which, f"no generator of the program was touched: {held} are as they were"),
     )
+
+
+def _begun(loader: Any, here: Here) -> tuple[Any, str]:
+    """Return the epoch that is iterated, and which one it is, in words."""
+    watch = watch_of(here.session)
+    seen = watch.of(loader) if watch is not None else None
+    if seen is not None and not seen.ended and not seen.left_off():
+        return seen.begun, f"epoch {seen.epoch}, which the program is in"
+    return Epoch(loader), "the epoch that would begin now"
+
+
+def _failure(taken: _Taken, whole: Any, here: Here) -> dict[str, Any]:
+    """Return what there is to say of the batch that raised, if one did."""
+    if taken.raised is None:
+        return {}
+    failed = taken.batches
+    indices = whole[failed] if whole and failed < len(whole) else []
+    return {
+        "failed": failed,
+        "indices": tuple(repr(index)[:60] for index in indices[:INDICES]),
+        "hint": _hint(taken.raised, whole, here),
+        "error": batches.error_text(taken.raised),
+    }
 
 
 def _hint(raised: Exception, whole: list[list[Any]] | None, here: Here) -> str:

@@ -111,9 +111,12 @@ class Tour:
             self.over = True
             talk.tell(TourStep(number=0, total=len(STEPS), text=FAREWELL))
         elif self.index > at:
-            passed = any(step.why for step in STEPS[at : self.index - 1])
-            again = f"You went past a question; ':load {EXAMPLE}' begins again." if passed else ""
-            await self._say(talk, again)
+            await self._say(talk, self._passed(at))
+
+    def _passed(self, first: int) -> str:
+        """Return that a question was passed since the step with this number, if one was."""
+        passed = any(step.why for step in STEPS[first : self.index - 1])
+        return f"You went past a question; ':load {EXAMPLE}' begins again." if passed else ""
 
     def begin_at_level(self) -> None:
         """Go to the first step that is still to be done."""
@@ -152,14 +155,17 @@ def level(talk: Any, before: int) -> int:
     here = os.path.basename(talk.options.target) == f"{EXAMPLE}.py"
     if not here or talk.gone is not None:
         return 0
-    stop = talk.stop
     if talk.state == IDLE:
         return ENDED if before else 0
-    if stop is None or not talk.stopped:
+    if talk.stop is None or not talk.stopped:
         return before
+    return _level_at(talk.stop, before, starts=talk.state == FORWARD)
+
+
+def _level_at(stop: model.Stop, before: int, starts: bool) -> int:
     if stop.node is not None:
         return max(before, BACKWARD + stop.position) if stop.position <= 4 else before
-    if talk.state == FORWARD and stop.reason == "start":
+    if starts and stop.reason == "start":
         return STARTED
     made = stop.site is not None and stop.site.text.startswith("L =") and stop.when == "after"
     return max(before, MADE if made else STARTED)

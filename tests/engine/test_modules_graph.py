@@ -259,7 +259,7 @@ def test_functions_beside_their_module(d: Debuggee) -> None:
     assert [(each.path, each.shape) for each in found.parameters] == [
         ("3.weight", (2, 4)), ("3.bias", (2,)),
     ]  # fmt: skip
-    assert [(each.name, each.op.split()[1]) for each in found.nodes] == [
+    assert [(each.name, each.op_name) for each in found.nodes] == [
         ("TBackward0", "linear"), ("AddmmBackward0", "linear"),
     ]  # fmt: skip
     assert not found.custom

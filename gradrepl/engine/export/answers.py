@@ -47,7 +47,7 @@ class Journal(Observer):
 
     @property
     def records(self) -> bool:  # type: ignore[override]
-        """Ops are to be recorded, as long as there is a face that may ask for them."""
+        """Ops are to be recorded, as long as there is a client that may ask for them."""
         return not self.stepper.gate.detached
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Journal(Observer):
     def place(self, on: bool) -> bool:
         """Look at every backward from now on, or no more; return whether we did before.
 
-        Whoever begins anew has what was kept before forgotten.
+        Whoever begins again has what was kept before forgotten.
         """
         observers = self.stepper.observers
         was = self in observers
@@ -206,8 +206,9 @@ def _(request: p.TakeRows, session: Session, place: Place) -> Answer:
     rows: Any = tuple(taken.rows(first, count))
     if first + len(rows) >= len(taken):
         del _held[request.serial]
-    ops = rows and isinstance(rows[0], model.OpRow)
-    return model.TakenOps(rows=rows) if ops else model.TakenNodes(rows=rows)
+    if rows and isinstance(rows[0], model.OpRow):
+        return model.Ops(rows=rows, first=first, total=len(taken))
+    return model.Nodes(rows=rows, first=first, total=len(taken), run=0)
 
 
 @on(p.RecordPasses)

@@ -8,6 +8,7 @@ the rows, so that no answer takes long.
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -26,6 +27,9 @@ SHAPES = 200_000
 """Nodes up to which the shapes of gradients are noted."""
 LISTED = 8
 KINDS = 4_096
+Saved = tuple[tuple[str, ...], str]
+"""What a node has saved, and what is wrong with it."""
+NOTHING: Saved = ((), "")
 
 
 class Snapshot:
@@ -37,23 +41,17 @@ class Snapshot:
         self._op_of = source.op_of
         self.targets: array[int] = graph.targets
         self.offsets: array[int] = graph.offsets
-        self.roots = [graph.index[root] for root in graph.roots]
-        self.index = {root: root for root in self.roots}
+        self.roots = list(map(graph.index.__getitem__, graph.roots))
+        self.index = dict(zip(self.roots, self.roots, strict=True))
         self.needed = source.needed
         self._sequence: array[int] = array("Q", [node._sequence_nr() for node in graph.nodes])
         self._number = array("L", (n for node in graph.nodes for _, n in node.next_functions))
-        self._words: list[str] = []
-        self._name = array("L", self._named(graph.nodes))
-        self._shapes: list[Any] = []
-        if len(graph) <= SHAPES:
-            self._shapes = [nodes.shape(node) for node in graph.nodes]
+        self._names = list(map(sys.intern, map(nodes.name, graph.nodes)))
+        self._shapes = list(map(nodes.shape, graph.nodes)) if len(graph) <= SHAPES else []
         self._leaves = bytearray(map(source.is_leaf, range(len(graph))))
-        leaves = {node: source.leaf(node) for node in range(len(graph)) if self._leaves[node]}
-        self._labels = source.variables | leaves
-        self._saved: dict[int, tuple[tuple[str, ...], str]] = {}
-        if saved and len(graph) <= SAVED:
-            texts = (nodes.saved_texts([node], LISTED) for node in graph.nodes)
-            self._saved = {node: each for node, each in enumerate(texts) if any(each)}
+        leaves = (node for node, leaf in enumerate(self._leaves) if leaf)
+        self._labels = source.variables | {node: source.leaf(node) for node in leaves}
+        self._saved = dict(_saved(graph.nodes)) if saved and len(graph) <= SAVED else {}
         self._states: dict[int, str] = {}
         self._times: dict[int, tuple[float, float, int]] = {}
         """Of a recorded backward: when a node began, how long it took, and in which thread."""
@@ -64,16 +62,6 @@ class Snapshot:
         """Of a recorded backward: 'finished', 'raised RuntimeError'."""
         self._order: Order | None = None
         self._rest: dict[int, int] = {}
-
-    def _named(self, live: Sequence[Any]) -> Iterator[int]:
-        known: dict[str, int] = {}
-        for node in live:
-            name = nodes.name(node)
-            place = known.get(name)
-            if place is None:
-                place = known[name] = len(self._words)
-                self._words.append(name)
-            yield place
 
     # -- a backward ----------------------------------------------------------------------------
 
@@ -187,19 +175,11 @@ class Snapshot:
         label = self._labels.get(node, "")
         leaf = bool(self._leaves[node])
         first, last = self.offsets[node], self.offsets[node + 1]
-        saved, problem = self._saved.get(node, ((), ""))
-        norm = self._norms.get(node)
-        if norm is not None and not math.isfinite(norm):
-            problem = "nan" if math.isnan(norm) else "inf"
-        state = self._states.get(node, "")
-        if problem == "freed" and state == "done":
-            problem = ""
-        if self.needed is not None and node not in self.needed:
-            state = "not asked for"
+        state, problem = self._condition(node)
         begin, seconds, thread = self._times.get(node, (None, None, 0))
         return NodeRow(
             id=self.id(node),
-            name=self._words[self._name[node]],
+            name=self._names[node],
             label=label,
             module=op.module if op else label.rpartition(".")[0] if leaf else "",
             op=op.id if op else None,
@@ -212,14 +192,33 @@ class Snapshot:
             inputs=tuple(self._number[first:last]),
             state=state,
             order=self._ran.get(node, 0),
-            norm=norm,
+            norm=self._norms.get(node),
             begin=begin,
             seconds=seconds,
             thread=thread,
             run=self.run,
-            saved=saved,
+            saved=self._saved.get(node, NOTHING)[0],
             problem=problem,
         )
+
+    def _condition(self, node: int) -> tuple[str, str]:
+        """Return the state of a node, and what is wrong with it."""
+        state, problem = self._states.get(node, ""), self._saved.get(node, NOTHING)[1]
+        norm = self._norms.get(node)
+        if norm is not None and not math.isfinite(norm):
+            problem = "nan" if math.isnan(norm) else "inf"
+        elif problem == "freed" and state == "done":
+            problem = ""
+        if self.needed is not None and node not in self.needed:
+            state = "not asked for"
+        return state, problem
+
+
+def _saved(live: Sequence[Any]) -> Iterator[tuple[int, Saved]]:
+    for place, node in enumerate(live):
+        saved = nodes.saved_texts([node], LISTED)
+        if saved != NOTHING:
+            yield place, saved
 
 
 class Listed:

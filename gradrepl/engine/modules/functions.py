@@ -26,7 +26,7 @@ from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.engine.tensor import names as engine_names
 from gradrepl.engine.tensor.names import Names
 from gradrepl.errors import AutogradError, UsageError
-from gradrepl.model import FunctionInfo, FunctionNode, ParameterRow, Site
+from gradrepl.model import FunctionInfo, NodeRow, ParameterRow, Site
 
 SOURCE = 4_000
 """Characters of a source that are shown."""
@@ -93,7 +93,7 @@ def function(node: Any, of: str, source: Labelled, session: Session, place: Plac
     op = source.op(at)
     path = source.module(at)
     module = next((module for module, known in names.each_module() if known == path), None)
-    made: tuple[FunctionNode, ...] = ()
+    made: tuple[NodeRow, ...] = ()
     if op is not None and op.module:
         made = tuple(_nodes(source, _call_of(op, recorder.ops)))
     custom = nodes.is_custom(node)
@@ -144,21 +144,14 @@ def _inside(path: str, module: str) -> bool:
     return path == module or path.startswith(f"{module}.")
 
 
-def _nodes(source: Labelled, numbers: range) -> Iterator[FunctionNode]:
+def _nodes(source: Labelled, numbers: range) -> Iterator[NodeRow]:
     """Yield the nodes of a graph that have these sequence numbers, in the order of the forward."""
     graph = source.graph
     made = [at for at in range(min(len(graph), MADE)) if graph.sequence(at) in numbers]
     for at in sorted(made, key=graph.sequence)[:LISTED]:
-        op = source.op(at)
-        site = op.site if op is not None else None
-        label = source.label(at)
-        yield FunctionNode(
-            name=source.name(at),
-            label="" if op is not None and label == op.module else label,
-            op=f"%{op.id} {op.name}" if op is not None else "",
-            place=site.place if site else "",
-            saved_nbytes=_bytes(graph.nodes[at]),
-        )
+        op, label = source.op(at), source.label(at)
+        own = "" if op is not None and label == op.module else label
+        yield source.row(at, 0, label=own, saved_nbytes=_bytes(graph.nodes[at]))
 
 
 def _bytes(node: Any) -> int:
