@@ -234,13 +234,13 @@ class Trace(_Shown):
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        from gradrepl.engine.graph.tracing import said
+        from gradrepl.engine.code.evaluate import summary
         from gradrepl.guest import api
 
         assert self._engine is not None
         assert self._session is not None
         if error is not None:
-            self.exception = said(error)
+            self.exception = summary(error)
         api.end(self._engine, self._session)
 
     # -- what ran ------------------------------------------------------------------------------

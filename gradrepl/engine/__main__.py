@@ -10,8 +10,7 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.engine import debuggee
-from gradrepl.engine.code import patches, script
-from gradrepl.engine.forward import compiled
+from gradrepl.engine.code import patches, script, torch_import
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.engine.stopping.interrupts import Interrupts
@@ -43,7 +42,7 @@ def main() -> int:
     patches.hide_fork_warning()
     reader.start()
     if setup.get("eager"):
-        compiled.force_eager()
+        torch_import.force_eager()
     if setup.get("warm"):
         session.warm_up()
     try:

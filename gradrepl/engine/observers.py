@@ -1,19 +1,52 @@
 """Who looks on while the program runs: gradients, loaders, plugins, ``gradrepl.watch``, traces.
 
 The stepper asks each of its observers, and knows none of them. What an observer does not say here,
-it does not do.
+it does not do. Nothing here needs torch: a trace may begin before it is imported.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from functools import cached_property
+from types import FrameType
+from typing import Any
 
+from gradrepl.engine.code import frames
 from gradrepl.model import Watch
 
-if TYPE_CHECKING:
-    from gradrepl.engine.graph.looks import Look
-    from gradrepl.engine.graph.recorder import BackwardCall
+
+class BackwardCall:
+    """One call of torch's way into the engine: what is asked for, and by whom."""
+
+    def __init__(self, roots: Sequence[Any], args: Any, kwargs: Any) -> None:
+        # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
+        self.roots = roots
+        self.grads: tuple[Any, ...] = tuple(args[0] if args else kwargs.get("grad_tensors", ()))
+        """The gradient that each root begins with."""
+        self.keeps = bool(args[1] if len(args) > 1 else kwargs.get("keep_graph", True))
+        """May the graph be run again?"""
+        self.grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
+        inputs = args[3] if len(args) > 3 else kwargs.get("inputs")
+        self.inputs: tuple[Any, ...] = tuple(inputs or ())
+        """What gradients are asked for; () for those of all leaves."""
+        self.accumulates = bool(kwargs.get("accumulate_grad", False))
+
+    @cached_property
+    def starts(self) -> list[Any]:
+        """The nodes that it starts at: fewer than roots where the engine will refuse one."""
+        from gradrepl.engine import torch_private
+        from gradrepl.engine.tensor import facts
+
+        with torch_private.DisableTorchFunction():
+            nodes = map(facts.start_of, self.roots)
+            return [node for node in nodes if node is not None]
+
+    @cached_property
+    def caller(self) -> FrameType | None:
+        """The frame of the user's that called; to be asked before the engine runs."""
+        return frames.Walk(sys._getframe(1)).frame
 
 
 class Observer:
@@ -81,3 +114,28 @@ class Observer:
     def stops_at(self, word: str, text: str, event: Any) -> bool:
         """Is this an event to stop at, by a kind of breakpoint of the observer's own?"""
         return False
+
+
+class Depth(IntEnum):
+    """How deep somebody looks at each node that runs; each level has what is above it."""
+
+    ORDER = 0
+    """Which node ran, in the engine's true order."""
+    NORM = 1
+    """The L2 norm of the first gradient that arrived."""
+    STATISTICS = 2
+    """Its minimum and maximum."""
+
+
+class Look:
+    """One observer at one backward: made before the engine runs, told when it is over."""
+
+    depth: Depth | None = None
+    """How deep it looks at the nodes; None: at none of them."""
+    times = False
+    """Does it want to know when each node began and ended?"""
+    most: int | None = None
+    """Nodes that it looks at, at the most; None: all."""
+
+    def ended(self, seen: Any, error: BaseException | None, seconds: float) -> None:
+        """The engine is done, in so many seconds: ``seen`` is the recorder, if nodes were seen."""

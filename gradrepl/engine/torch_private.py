@@ -118,7 +118,6 @@ engine_itself: Any = _part(
     f"torch.autograd.graph.{_ENGINE}", None, "No backward is seen: nothing stops in one."
 )
 """The one function that both ``backward`` and ``grad`` call, as torch made it."""
-engine_code = getattr(engine_itself, "__code__", None)
 
 
 def engine() -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gradrepl.engine.code import script
-from gradrepl.engine.forward import compiled
+from gradrepl.engine.code import script, torch_import
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.errors import GradreplError, LinkError
 from gradrepl.guest.clients import own_name
@@ -14,7 +13,7 @@ def main() -> int:
     """Run the script; return its exit code."""
     setup = script.begin("GRADREPL_LISTEN")
     if setup["eager"]:
-        compiled.force_eager()
+        torch_import.force_eager()
     host = Host.get()
     waits = setup["wait"]
     try:

@@ -181,6 +181,6 @@ def end(observer: Observer, joined: Session) -> None:
     else:
         call_in_main_thread(stepper.place_recorder)
     if stepper.torch_here and not stepper.records:
-        stepper.recorder.forget_paths()  # it holds the modules, whose paths it knows
+        stepper.recorder.paths.forget()  # it holds the modules, whose paths it knows
     if Session.current is None and joined is Host.get().session:
         Host.get().looked_on()

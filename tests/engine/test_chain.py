@@ -159,7 +159,7 @@ def test_bad_input_is_a_sentence(d):
     assert "no node is at hand" in error(d, p.RuleOf())
     d.type("y.backward()", stepped=True)
     assert "there is no node #99" in error(d, p.PathsTo(leaf="#99"))
-    assert "is no node" in error(d, p.PathsTo(leaf="#x"))
+    assert "is not a node" in error(d, p.PathsTo(leaf="#x"))
 
 
 def test_user_code_that_ran_is_told(d):
@@ -303,7 +303,7 @@ def test_rules_by_name(d):
     assert d.look(p.RuleOf(what="relu")).node == "ReluBackward0"
     assert d.look(p.RuleOf(what="F.gelu")).node == "GeluBackward0"
     assert "MulBackward1" in d.look(p.RuleOf(what="mul")).notes[0]
-    assert "no tensor, node" in error(d, p.RuleOf(what="3"))
+    assert "not a tensor, a node" in error(d, p.RuleOf(what="3"))
 
 
 def test_the_rule_of_a_custom_function_is_its_backward(d, script):
@@ -376,7 +376,7 @@ def test_verify_a_module_and_its_parameters(d):
     assert d.value("m[1].num_batches_tracked.item()") == "0"
     assert d.value("m[0].weight.grad") == "None"
     assert "random" in error(d, p.Verify(what="nn.Dropout(0.5)(x)"))
-    assert "is no call" in error(d, p.Verify(what="x"))
+    assert "is not a call" in error(d, p.Verify(what="x"))
     assert "floating point" in error(d, p.Verify(what="torch.arange(3).sum()"))
 
 

@@ -23,9 +23,9 @@ with warnings.catch_warnings():
     from torch.autograd.functional import jacobian
 
     from gradrepl.engine.chain import gradients, paths, search, table, unseen
-    from gradrepl.engine.chain.differences import Copies, Function, compare
-    from gradrepl.engine.chain.path_graph import PathGraph, Start, written
-    from gradrepl.engine.chain.vjp import Runner
+    from gradrepl.engine.chain.gradients import PathGraph, Start, written
+    from gradrepl.engine.chain.unseen import Runner
+    from gradrepl.engine.chain.verify import Copies, Function, compare
     from gradrepl.errors import AutogradError, StateError
 
 STEPS = st.lists(

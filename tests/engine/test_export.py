@@ -38,8 +38,8 @@ with warnings.catch_warnings():
     from gradrepl.engine.export.answers import Journal
     from gradrepl.engine.export.snapshot import Snapshot
     from gradrepl.engine.graph.graph import Graph
-    from gradrepl.engine.graph.labels import Labelled
-    from gradrepl.engine.graph.recorder import BackwardCall
+    from gradrepl.engine.graph.nodes import Labelled
+    from gradrepl.engine.observers import BackwardCall
     from gradrepl.engine.tensor.names import Names
 
 plugins.here().load()

@@ -10,10 +10,10 @@ from torch.overrides import TorchFunctionMode
 
 from gradrepl.engine.graph import arrivals
 from gradrepl.engine.graph.graph import Graph
-from gradrepl.engine.graph.looks import Depth
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.health import clock, measure, nodes
 from gradrepl.engine.health.verdicts import Facts, fine, growth, judge, judge_node
+from gradrepl.engine.observers import Depth
 from gradrepl.model.health import HealthLimits
 
 LIMITS = HealthLimits()

@@ -196,7 +196,7 @@ def test_what_has_no_graph(d: Debuggee) -> None:
     assert "3' is a int" in d.look(protocol.GraphRows(expression="3")).message
     bad = d.look(protocol.FunctionOf(target="y"))
     assert bad.message.startswith("'y' has no grad_fn: it is a leaf: detach")
-    assert "neither a tensor" in d.look(protocol.FunctionOf(target="'y'")).message
+    assert "not a tensor" in d.look(protocol.FunctionOf(target="'y'")).message
 
 
 def test_a_forward_that_nobody_saw(d: Debuggee) -> None:

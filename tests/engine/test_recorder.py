@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from gradrepl.engine.graph.graph import Graph
-from gradrepl.engine.graph.looks import Depth
 from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.observers import Depth
 
 
 def loss_of(wide: int = 4) -> torch.Tensor:

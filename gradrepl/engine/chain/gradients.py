@@ -1,24 +1,109 @@
-"""Gradients that are added up node by node as the engine would, and how they are compared."""
+"""The paths between a root and a target, and gradients added up along them as the engine would.
+
+A path is a sequence of edges; ``x * x`` has two of them to ``x``. They are counted without being
+enumerated: each node has as many as the nodes that its edges lead to have together.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch.autograd.graph import GradientEdge
 
 from gradrepl.engine.chain import unseen
-from gradrepl.engine.chain.path_graph import Hop, PathGraph
-from gradrepl.engine.chain.vjp import Grads, Runner, outputs_of
-from gradrepl.engine.graph.graph import Graph
+from gradrepl.engine.chain.unseen import Grads, Runner, outputs_of
+from gradrepl.engine.graph.graph import Graph, Order
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Amount
 
+DIGITS = 4_000
+"""Numbers of paths with more digits are not written out."""
+MOST: int = 10**DIGITS
 Port = tuple[int, int]
-Seen = Callable[[int, Hop, Grads, Any], None]
+"""(index of a node, which of its outputs)"""
+Seen = Callable[[int, "Hop", Grads, Any], None]
 """Called with a node, one of its edges, what arrived, and what leaves on that edge."""
+
+
+class Start(NamedTuple):
+    """Where paths begin, or a term of a loss: a node (or its index), an output, the gradient."""
+
+    node: Any
+    number: int
+    seed: Any
+
+
+class Hop(NamedTuple):
+    """An edge that lies on a path: of which input of the node, to which port."""
+
+    edge: int
+    node: int
+    number: int
+
+
+class PathGraph:
+    """All paths from ``starts`` to output ``number`` of ``target``; nodes are graph indices."""
+
+    def __init__(self, starts: Sequence[Start], target: Any, number: int) -> None:
+        self.graph = Graph(list(dict.fromkeys(start.node for start in starts)))
+        self.starts = [s._replace(node=self.graph.index[s.node]) for s in starts]
+        self.target = self.graph.index.get(target, -1)
+        self.number = number
+        self.order: list[int] = []
+        """Nodes on some path, but the target, in the order in which the engine runs them."""
+        self._count: dict[int, int] = {}
+        self._hops: dict[int, tuple[Hop, ...]] = {}
+        if self.target >= 0:
+            self._find()
+
+    def _find(self) -> None:
+        graph = self.graph
+        needed = graph.needed([self.target], accumulate=False) or set()
+        order = Order(graph, needed)
+        places = (order.at(place) for place in range(1, len(needed) + 1))
+        ordered = [node for node in places if node is not None]
+        for node in reversed(ordered):
+            hops = tuple(self._hops_of(node))
+            if hops:
+                self._hops[node] = hops
+                self._count[node] = min(MOST, sum(self._beyond(hop) for hop in hops))
+        self.order = [node for node in ordered if node in self._count]
+
+    def _hops_of(self, node: int) -> Iterator[Hop]:
+        for edge, (place, (_, number)) in enumerate(
+            zip(self.graph.next(node), self.graph.nodes[node].next_functions, strict=True)
+        ):
+            if self.ends((place, number)) or place in self._count:
+                yield Hop(edge, place, int(number))
+
+    def ends(self, port: tuple[int, int]) -> bool:
+        """Is this (node, output) the target?"""
+        return port == (self.target, self.number)
+
+    def hops(self, node: int) -> tuple[Hop, ...]:
+        """Return the edges of ``node`` that lie on a path."""
+        return self._hops.get(node, ())
+
+    def _beyond(self, hop: Hop) -> int:
+        return self._count.get(hop.node, 0) + self.ends((hop.node, hop.number))
+
+    def paths_from(self, node: int, number: int) -> int:
+        """Return the number of paths from output ``number`` of ``node``; capped at 10**4000."""
+        return self._beyond(Hop(0, node, number))
+
+    @property
+    def count(self) -> int:
+        """The number of paths; 10**4000 stands for that and more."""
+        return min(MOST, sum(self.paths_from(node, number) for node, number, _ in self.starts))
+
+
+def written(count: int) -> int | str:
+    """Return a number of paths as it travels: beyond 64 bits its digits, or '>1e4000'."""
+    if count < 2**63:
+        return count
+    return f">1e{DIGITS}" if count >= MOST else str(count)
 
 
 class Arrivals:
@@ -35,6 +120,13 @@ class Arrivals:
         """Have one more arrive at output ``number`` of a node."""
         grads = self._grads.setdefault(node, self._none(node))
         grads[number] = add(grads[number], grad)
+
+    def send(self, node: int, leaving: Grads) -> None:
+        """Have what leaves a node arrive where its edges lead."""
+        edges = self._graph.nodes[node].next_functions
+        for (target, number), grad in zip(edges, leaving, strict=False):
+            if target is not None and grad is not None:
+                self.add(self._graph.index[target], int(number), grad)
 
     def take(self, node: int) -> Grads:
         """Return what has arrived at a node, one gradient an output, and forget it."""
@@ -91,11 +183,10 @@ def subtract(left: Any, right: Any) -> Any:
 
 def true_gradient(between: PathGraph, user_code: bool = True) -> tuple[Any, list[str]]:
     """Return ``torch.autograd.grad`` of the same, and what is to be said of it."""
-    outputs = [GradientEdge(between.graph.nodes[n], number) for n, number, _ in between.starts]
-    seeds = [seed for _, _, seed in between.starts]
-    target = between.graph.nodes[between.target]
+    nodes = between.graph.nodes
+    starts = [start._replace(node=nodes[start.node]) for start in between.starts]
     with unseen.unseen(user_code) as muted:
-        (grad,) = unseen.gradients(outputs, seeds, [(target, between.number)])
+        (grad,) = unseen.gradients(starts, [(nodes[between.target], between.number)])
     return grad, muted.notes()
 
 
@@ -127,6 +218,11 @@ def biggest(tensor: Any) -> float:
         plain = dense(tensor)
         most = float(plain.abs().max()) if plain.numel() else 0.0
     return math.inf if math.isnan(most) else most
+
+
+def biggest_of(grads: Iterable[Any]) -> float:
+    """Return the largest magnitude in several gradients, of which some may be None."""
+    return max((biggest(grad) for grad in grads if grad is not None), default=0.0)
 
 
 def tolerance(dtype: torch.dtype) -> float:

@@ -5,18 +5,17 @@ A root and a leaf are expressions, '#N', or the root of the backward that is pau
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NamedTuple
 
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.chain.path_graph import Start
-from gradrepl.engine.chain.vjp import outputs_of, seed
+from gradrepl.engine.chain.gradients import Start
+from gradrepl.engine.chain.unseen import outputs_of, seed
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
-from gradrepl.engine.tensor import facts, figures
+from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError, UsageError
 
 
@@ -71,24 +70,13 @@ def _own_root(session: Session, place: Place) -> Root:
         raise StateError(
             "no backward is paused here: say where to start, too.", "Write ':paths LOSS LEAF'."
         )
-    roots, grads = _call(backward)
+    if not backward.starts:
+        raise StateError("this backward is over.", "Write ':paths LOSS LEAF'.")
     starts = []
-    for each, grad in zip(roots, grads, strict=True):
-        edge = each if not isinstance(each, torch.Tensor) else gradient_edge(each)
+    for root, grad in backward.starts:
+        edge = gradient_edge(root) if isinstance(root, torch.Tensor) else root
         starts.append(Start(edge.node, edge.output_nr, grad))
     return Root(backward.root or "the root", starts)
-
-
-def _call(backward: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return roots and gradients of a running backward, from the call that started it."""
-    frame = sys._current_frames().get(backward.thread.ident)
-    while frame is not None:
-        if frame.f_code is torch_private.engine_code:
-            roots, args = frame.f_locals["t_outputs"], frame.f_locals["args"]
-            if roots and roots[0] is backward._root:
-                return tuple(roots), tuple(args[0])
-        frame = frame.f_back
-    raise StateError("this backward is over.", "Write ':paths LOSS LEAF'.")
 
 
 def _node_root(text: str, session: Session, place: Place) -> Root:
@@ -127,7 +115,7 @@ def node_index(text: str, session: Session, place: Place) -> int:
     try:
         index = backward.order.at(int(text[1:]))
     except ValueError:
-        raise UsageError(f"'{text}' is no node.", "Write it as '#7'.") from None
+        raise UsageError(f"'{text}' is not a node.", "Write it as '#7'.") from None
     if index is None:
         raise UsageError(
             f"there is no node {text}: this backward has {backward.order.total}.",
@@ -151,7 +139,7 @@ def target(text: str, session: Session, place: Place) -> Target:
 
 def _edge(tensor: Any, text: str, session: Session) -> Any:
     if not tensor.requires_grad:
-        how = session.recorder.cuts.of(tensor) if session.stepper.torch_here else ""
+        how = session.recorder.cuts.of(tensor)
         raise AutogradError(
             f"'{text}' does not require a gradient" + (f": {how} cut it off." if how else "."),
             "':t NAME' tells about a tensor.",
@@ -165,26 +153,18 @@ def gradient_edge(tensor: Any) -> Any:
         return torch.autograd.graph.get_gradient_edge(tensor)
 
 
-def unreached(root: Root, target: Target) -> AutogradError:
-    """Return the sentence that no path leads from ``root`` to ``target``."""
-    return AutogradError(
-        f"no path leads from '{root.name}' to '{target.name}': its gradient from there is None.",
-        "':t NAME' tells how a tensor was made and where it was cut off.",
-    )
-
-
 class Labels:
     """Names of one moment: ids of the backward that is paused, the user's variables, lines."""
 
     def __init__(self, session: Session, place: Place) -> None:
-        self._session = session
+        self._op_of = session.recorder.op_of
         self._backward = paused(session, place)
         self._names = session.names(place.frame)
-        self._made: dict[tuple[Any, int], str] = {}
+        self._made: dict[tuple[Any, int], tuple[str, torch.Tensor]] = {}
         with torch_private.DisableTorchFunction():
             for name, tensor in self._names.variables():
                 if tensor.requires_grad and not tensor.is_leaf:
-                    self._made.setdefault((tensor.grad_fn, tensor.output_nr), name)
+                    self._made.setdefault((tensor.grad_fn, tensor.output_nr), (name, tensor))
 
     def node(self, node: Any) -> str:
         """Return '#7 MulBackward0', 'MulBackward0', or for a leaf '#9 weight'."""
@@ -198,33 +178,22 @@ class Labels:
         variable = getattr(node, "variable", None)
         if not isinstance(variable, torch.Tensor):
             return ""
-        known = self._names.tensor(variable)
-        return known or "leaf " + "x".join(map(str, facts.sizes(variable.shape)))
+        return self._names.tensor(variable) or nodes.unnamed(variable)
 
     def made(self, node: Any, number: int) -> str:
         """Return what an output of the node is called: a variable, a leaf, else its op."""
-        known = self._made.get((node, number)) or self.leaf(node)
-        return known or self._op_name(node)
+        held = self.variable(node, number)
+        return held[0] if held is not None else self.leaf(node) or self._op_name(node)
 
-    def variable(self, node: Any, number: int) -> Any:
+    def variable(self, node: Any, number: int) -> tuple[str, torch.Tensor] | None:
         """Return (name, tensor) of the variable that holds this output, or None."""
-        name = self._made.get((node, number))
-        pairs = (pair for pair in self._names.variables() if pair[0] == name)
-        return next(pairs, None) if name else None
-
-    def _op(self, node: Any) -> Any:
-        number = int(node._sequence_nr())
-        if number >= nodes.NO_SEQUENCE or not self._session.stepper.torch_here:
-            return None
-        return self._session.recorder.op_of(number)
+        return self._made.get((node, number))
 
     def _op_name(self, node: Any) -> str:
-        op = self._op(node)
-        if op is not None:
-            return str(op.name)
-        return nodes.name(node).rstrip("0123456789").removesuffix("Backward").lower()
+        op = self._op_of(node._sequence_nr())
+        return op.name if op is not None else nodes.kind(nodes.name(node)).lower()
 
     def line(self, node: Any) -> str:
         """Return 'train.py:12', where the node was made, or ''."""
-        op = self._op(node)
+        op = self._op_of(node._sequence_nr())
         return op.site.place if op and op.site else ""

@@ -17,12 +17,20 @@ from msgspec.structs import replace
 from gradrepl import protocol as p
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import gradients, naming, search
-from gradrepl.engine.chain.gradients import amount, projection, size
+from gradrepl.engine.chain.gradients import (
+    MOST,
+    Hop,
+    PathGraph,
+    amount,
+    projection,
+    size,
+    written,
+)
 from gradrepl.engine.chain.naming import Labels
-from gradrepl.engine.chain.path_graph import MOST, Hop, PathGraph, written
 from gradrepl.engine.chain.search import ENDS, LISTED, Route, Step
-from gradrepl.engine.chain.unseen import contained
-from gradrepl.engine.chain.vjp import Runner, elements, is_custom, is_real_number, seed
+from gradrepl.engine.chain.unseen import Runner, contained, elements, is_real_number, seed
+from gradrepl.engine.code.evaluate import first_line
+from gradrepl.engine.graph.nodes import is_custom
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
@@ -74,7 +82,11 @@ def graph_between(root: naming.Root, target: naming.Target) -> PathGraph:
     """
     between = PathGraph(root.starts, target.node, target.number)
     if not between.count:
-        raise naming.unreached(root, target)
+        raise AutogradError(
+            f"no path leads from '{root.name}' to '{target.name}': its gradient from there is"
+            " None.",
+            "':t NAME' tells how a tensor was made and where it was cut off.",
+        )
     return between
 
 
@@ -136,14 +148,13 @@ def addends(request: p.AddendsOf, session: Session, place: Place) -> Addends:
     target = naming.target(request.target, session, place)
     between = graph_between(root, target)
     runner = Runner(between.graph)
-    met: list[tuple[Any, int, Any]] = []
-    for node, number, grad in between.starts:
-        if between.ends((node, number)):
-            met.append((None, 0, grad))
+    parts: list[tuple[Any, int, Any]] = [
+        (None, 0, grad) for node, number, grad in between.starts if between.ends((node, number))
+    ]
 
     def note(node: int, hop: Hop, arrived: list[Any], leaving: Any) -> None:
         if between.ends((hop.node, hop.number)):
-            met.append((between.graph.nodes[node], hop.edge, leaving))
+            parts.append((between.graph.nodes[node], hop.edge, leaving))
 
     with careful(runner, between) as notes:
         total = gradients.accumulate(between, runner, note)
@@ -153,7 +164,7 @@ def addends(request: p.AddendsOf, session: Session, place: Place) -> Addends:
     return Addends(
         root=root.name,
         target=target.name,
-        count=len(met),
+        count=len(parts),
         addends=tuple(
             Addend(
                 sender=labels.node(node) if node is not None else "the caller",
@@ -165,7 +176,7 @@ def addends(request: p.AddendsOf, session: Session, place: Place) -> Addends:
                 norm=size(grad),
                 share=projection(grad, whole, norm),
             )
-            for node, edge, grad in met[:ADDENDS]
+            for node, edge, grad in parts[:ADDENDS]
         ),
         notes=(*notes, *runner.notes(), *truth.notes),
         **truth.compared(total),
@@ -210,7 +221,7 @@ def walk(between: PathGraph, runner: Runner) -> tuple[str, list[Listed], Any]:
 
 
 def _largest(between: PathGraph, runner: Runner) -> list[Listed]:
-    largest = search.Largest(between, search.Derivatives(between, runner))
+    largest = search.Largest(between, runner)
     target = between.graph.nodes[between.target]
     return [
         Listed(start, route, seed(target, between.number, route.product))
@@ -223,16 +234,15 @@ def ask_torch(between: PathGraph, runner: Runner, session: Session) -> Truth:
     try:
         session.stepper.check_nested_backward()
     except StateError:
-        said = "not compared with torch.autograd.grad: this stop holds the engine's own thread."
-        return Truth(None, False, [said])
+        why = "not compared with torch.autograd.grad: this stop holds the engine's own thread."
+        return Truth(None, False, [why])
     for node in between.order:
         if is_custom(between.graph.nodes[node]):
             runner.count(between.graph.nodes[node])
     try:
         grad, notes = gradients.true_gradient(between, user_code=False)  # we are contained
     except RuntimeError as error:
-        text = str(error).partition("\n")[0]
-        return Truth(None, False, [f"torch.autograd.grad raised: {text}"])
+        return Truth(None, False, [f"torch.autograd.grad raised: {first_line(error)}"])
     return Truth(grad, True, notes)
 
 
@@ -263,15 +273,9 @@ def _linear(between: PathGraph, listed: Sequence[Listed], whole: Any) -> list[st
     """Say so where all paths are listed and do not add up: some backward is not linear."""
     if between.count != len(listed) or whole is None:
         return []
-    left = remainder(listed, whole)
-    most = max(
-        (gradients.biggest(each.grad) for each in listed if each.grad is not None), default=0.0
-    )
-    scale = max(most, gradients.biggest(whole))
-    close = gradients.biggest(left) <= gradients.tolerance(whole.dtype) * scale * max(
-        1, len(listed)
-    )
-    if close or scale == math.inf:
+    scale = gradients.biggest_of([whole, *(each.grad for each in listed)])
+    slack = gradients.tolerance(whole.dtype) * scale * max(1, len(listed))
+    if gradients.biggest(remainder(listed, whole)) <= slack or scale == math.inf:
         return []
     return ["the paths do not add up: a backward on the way is not linear in its gradient."]
 
@@ -312,7 +316,8 @@ class _Records:
     def _step(self, step: Step, first: bool, arrived: float | None, full: bool) -> PathStep:
         nodes = self._between.graph.nodes
         node, hop = nodes[step.node], step.hop
-        matrix = self._matrix(step) if full or self._is_number(step) else None
+        is_number = all(is_real_number(*end) for end in self._ends(step))
+        matrix = self._matrix(step) if full or is_number else None
         value = matrix[0][0] if matrix and len(matrix) == len(matrix[0]) == 1 else None
         whole_root = first and len(self._between.starts) == 1
         ends = self._between.ends((hop.node, hop.number))
@@ -326,9 +331,6 @@ class _Records:
             gain=step.size / arrived if arrived and step.size is not None else None,
             jacobian=None if value is not None else matrix,
         )
-
-    def _is_number(self, step: Step) -> bool:
-        return all(is_real_number(*end) for end in self._ends(step))
 
     def _ends(self, step: Step) -> tuple[tuple[Any, int], tuple[Any, int]]:
         """Return the node that a step enters and the one that it leads to, with the outputs."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +13,11 @@ from gradrepl.engine.chain import naming, table
 from gradrepl.engine.chain.gradients import size
 from gradrepl.engine.chain.naming import Labels
 from gradrepl.engine.chain.paths import SMALL
-from gradrepl.engine.chain.unseen import contained
-from gradrepl.engine.chain.vjp import Grads, Runner, is_custom, is_real_number, outputs_of, seed
+from gradrepl.engine.chain.unseen import Grads, Runner, contained, is_real_number, outputs_of, seed
 from gradrepl.engine.code.evaluate import text_of
 from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.nodes import is_custom
+from gradrepl.engine.modules.functions import source
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
@@ -41,7 +40,7 @@ def rule(request: p.RuleOf, session: Session, place: Place) -> Rule:
         return _of_name(node)
     labels = Labels(session, place)
     forward, formulas, source, code = _written(node)
-    grads, said = _arriving(node, place)
+    grads, arriving = _arriving(node, place)
     notes: list[str] = []
     gains = () if grads is None else _gains(node, grads, labels, place, notes)
     return Rule(
@@ -51,7 +50,7 @@ def rule(request: p.RuleOf, session: Session, place: Place) -> Rule:
         source=source,
         code=code,
         saved=tuple(_saved(node)),
-        arriving=said,
+        arriving=arriving,
         gains=gains,
         notes=tuple(notes),
     )
@@ -89,7 +88,8 @@ def find(what: str, session: Session, place: Place) -> Any:
     if known or (known := table.named(getattr(value, "__name__", ""))):
         return what if what in known else known[0]
     raise UsageError(
-        f"'{what}' is no tensor, node or backward function.", "':rule mul', ':rule h', ':rule #7'."
+        f"'{what}' is not a tensor, a node or a backward function.",
+        "':rule mul', ':rule h', ':rule #7'.",
     )
 
 
@@ -144,16 +144,12 @@ def _written(node: Any) -> tuple[str, tuple[Formula, ...], str, str]:
 
 def _of_custom(function: Any) -> tuple[str, tuple[Formula, ...], str, str]:
     name = f"{function.__name__}.forward, in Python"
-    backward = function.backward
-    if backward is torch.autograd.Function.backward:
-        backward = function.vjp
-    backward = inspect.unwrap(backward)
-    try:
-        lines, first = inspect.getsourcelines(backward)
-        file = Path(inspect.getsourcefile(backward) or "").name
-    except (OSError, TypeError):
+    code, site = source(function, "backward")
+    if site is None:
+        code, site = source(function, "vjp")
+    if site is None or not code:
         return name, (), f"{function.__name__}.backward, whose source is not to be had", ""
-    return name, (), f"{file}:{first}", inspect.cleandoc("\n" + "".join(lines[:CODE]))
+    return name, (), site.place, "\n".join(code.splitlines()[:CODE])
 
 
 def _arriving(node: Any, place: Place) -> tuple[Grads | None, str]:
@@ -178,8 +174,6 @@ def _saved(node: Any) -> list[tuple[str, str]]:
     texts = []
     with torch_private.DisableTorchFunction():
         for name, value, state in nodes.saved(node):
-            if isinstance(value, int) and value >= 2**63:
-                value -= 2**64  # torch hands out -1 unsigned
             text = _text(value) if state == "ok" else state
             if text:
                 texts.append((name, text))
@@ -196,7 +190,7 @@ def _gains(
     else:
         runner = Runner()
         with contained():
-            leaving = runner.run_node(node, grads)
+            leaving = runner.run(node, grads)
         notes += runner.notes()
     before = sum((size(grad) or 0.0) ** 2 for grad in grads) ** 0.5
     edges = zip(node.next_functions, leaving, _inputs(node), strict=False)

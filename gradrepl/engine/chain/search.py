@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
-from gradrepl.engine.chain.gradients import Port
-from gradrepl.engine.chain.path_graph import Hop, PathGraph
-from gradrepl.engine.chain.vjp import Runner, seed
+from gradrepl.engine.chain.gradients import Hop, PathGraph, Port
+from gradrepl.engine.chain.unseen import Runner, seed
 from gradrepl.engine.tensor import figures
 
 LISTED = 50
@@ -76,28 +74,6 @@ def log(value: float) -> float:
     return math.log(size) if size else ZERO
 
 
-class Derivatives:
-    """Local derivatives of scalar nodes, each node run once an output."""
-
-    def __init__(self, between: PathGraph, runner: Runner) -> None:
-        self._between, self._runner = between, runner
-        self._known: dict[Port, dict[int, float]] = {}
-
-    def at(self, port: Port) -> dict[int, float]:
-        """Return, by edge, the derivative of this output by the node's inputs."""
-        derivatives = self._known.get(port)
-        if derivatives is None:
-            node, number = port
-            unit = seed(self._between.graph.nodes[node], number)
-            leaving = self._runner.single(node, number, unit)
-            derivatives = {
-                hop.edge: 0.0 if leaving[hop.edge] is None else float(leaving[hop.edge].item())
-                for hop in self._between.hops(node)
-            }
-            self._known[port] = derivatives
-        return derivatives
-
-
 Candidate = tuple[float, int, int]
 """(minus the logarithm of the product, which of the hops, which path from there on)"""
 
@@ -118,8 +94,9 @@ class _Stream:
 class Largest:
     """The paths with the largest products of derivatives, found one by one."""
 
-    def __init__(self, between: PathGraph, derivatives: Derivatives) -> None:
-        self._between, self._derivatives = between, derivatives
+    def __init__(self, between: PathGraph, runner: Runner) -> None:
+        self._between, self._runner = between, runner
+        self._known: dict[Port, dict[int, float]] = {}
         self._streams: dict[Port, _Stream] = {}
         entered: dict[int, set[int]] = {}
         for node, number, _ in between.starts:
@@ -130,6 +107,17 @@ class Largest:
         for node in reversed(between.order):
             for number in sorted(entered[node]):
                 self._begin((node, number))
+
+    def _derivatives(self, port: Port) -> dict[int, float]:
+        """Return, by edge, the derivative of this output by the node's inputs: numbers."""
+        if port not in self._known:
+            unit = seed(self._between.graph.nodes[port[0]], port[1])
+            leaving = self._runner.single(*port, unit)
+            self._known[port] = {
+                hop.edge: 0.0 if leaving[hop.edge] is None else float(leaving[hop.edge].item())
+                for hop in self._between.hops(port[0])
+            }
+        return self._known[port]
 
     def _begin(self, port: Port) -> None:
         """Find the largest path of a port; the ports ahead have theirs."""
@@ -142,7 +130,7 @@ class Largest:
         """Have path ``rank`` of the port that an edge leads to wait for its turn."""
         hop = self._between.hops(port[0])[which]
         ahead = (hop.node, hop.number)
-        size = -log(self._derivatives.at(port)[hop.edge])
+        size = -log(self._derivatives(port)[hop.edge])
         if self._between.ends(ahead):
             if rank == 0:
                 heapq.heappush(stream.waiting, (size, which, rank))
@@ -200,17 +188,14 @@ class Largest:
         return (size - log(factor), start, rank)
 
     def _route(self, port: Port, rank: int, product: float) -> Route:
-        head: list[Step] = []
-        tail: deque[Step] = deque(maxlen=ENDS)
-        length = 0
+        steps: list[Step] = []
         while not self._between.ends(port):
             _, which, rank = self._streams[port].ranked[rank]
             hop = self._between.hops(port[0])[which]
-            product *= self._derivatives.at(port)[hop.edge]
-            (head if length < ENDS else tail).append(Step(*port, hop, abs(product)))
+            product *= self._derivatives(port)[hop.edge]
+            steps.append(Step(*port, hop, abs(product)))
             port = (hop.node, hop.number)
-            length += 1
-        return Route(tuple(head), tuple(tail), length, product)
+        return route(steps, product)
 
 
 class Gains:
@@ -219,7 +204,7 @@ class Gains:
     def __init__(self, between: PathGraph) -> None:
         self._between = between
         self._gain: dict[tuple[int, int], float] = {}
-        self._ahead: dict[Port, float] = {}
+        self._ahead: dict[int, float] = {}
 
     def see(self, node: int, hop: Hop, arrived: list[Any], leaving: Any) -> None:
         """Note one edge, on the way."""
@@ -230,18 +215,15 @@ class Gains:
     def look_ahead(self) -> None:
         """Work out the largest gain from each port to the target."""
         for node in reversed(self._between.order):
-            self._ahead_of(node)
-
-    def _ahead_of(self, node: int) -> None:
-        best = ZERO
-        for hop in self._between.hops(node):
-            beyond = self.ahead((hop.node, hop.number))
-            best = max(best, self._gain.get((node, hop.edge), 0.0) + beyond)
-        self._ahead[node, -1] = best
+            gains = (
+                self._gain.get((node, hop.edge), 0.0) + self.ahead((hop.node, hop.number))
+                for hop in self._between.hops(node)
+            )
+            self._ahead[node] = max([ZERO, *gains])
 
     def ahead(self, port: Port) -> float:
         """Return the logarithm of that gain."""
-        return 0.0 if self._between.ends(port) else self._ahead.get((port[0], -1), ZERO)
+        return 0.0 if self._between.ends(port) else self._ahead.get(port[0], ZERO)
 
 
 class Walked(NamedTuple):

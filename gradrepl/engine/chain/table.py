@@ -41,11 +41,11 @@ class _Raw(NamedTuple):
 
 
 def _entries(lines: list[str]) -> Iterator[_Raw]:
-    told = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    starts = [place for place, line in enumerate(told) if line.startswith("- name:")]
-    for first, last in pairwise([*starts, len(told)]):
-        signature = told[first].removeprefix("- name:").strip()
-        yield _Raw(signature, _sections(told[first + 1 : last]))
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    starts = [place for place, line in enumerate(lines) if line.startswith("- name:")]
+    for first, last in pairwise([*starts, len(lines)]):
+        signature = lines[first].removeprefix("- name:").strip()
+        yield _Raw(signature, _sections(lines[first + 1 : last]))
 
 
 def _sections(lines: list[str]) -> dict[str, dict[str, list[str]]]:

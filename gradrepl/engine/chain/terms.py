@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-from torch.autograd.graph import GradientEdge
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from gradrepl import protocol as p
 from gradrepl.engine.answers import on
 from gradrepl.engine.chain import gradients, naming, unseen
-from gradrepl.engine.chain.gradients import amount, projection, size
+from gradrepl.engine.chain.gradients import Start, amount, projection, size
 from gradrepl.engine.chain.naming import Labels
-from gradrepl.engine.chain.vjp import Runner, is_custom, sentence
+from gradrepl.engine.chain.unseen import Runner, sentence
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph, Order
+from gradrepl.engine.graph.nodes import is_custom
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
@@ -33,17 +33,9 @@ REDUCES = frozenset(["Sum", "Mean"])
 PASSES = frozenset(["View", "Squeeze", "Unsqueeze", "Reshape", "ToCopy", "Alias", "Clone"])
 
 
-class Split(NamedTuple):
-    """One term: an output of a node, and the gradient that arrives there."""
-
-    node: Any
-    number: int
-    seed: Any
-
-
 def kind(node: Any) -> str:
     """Return 'Add' for AddBackward0."""
-    return nodes.name(node).rstrip("0123456789").removesuffix("Backward")
+    return nodes.kind(nodes.name(node))
 
 
 def adds_up(node: Any, scalar: bool) -> bool:
@@ -59,11 +51,7 @@ def adds_up(node: Any, scalar: bool) -> bool:
     return name in ADDS or name in PASSES or (name in WEIGHTS and len(inputs) == 1)
 
 
-def _has_name(node: Any, labels: Labels) -> bool:
-    return kind(node) in ADDS | WEIGHTS and labels.variable(node, 0) is not None
-
-
-def split(root: naming.Root, graph: Graph, runner: Runner, labels: Labels) -> list[Split]:
+def split(root: naming.Root, graph: Graph, runner: Runner, labels: Labels) -> list[Start]:
     """Return the terms of ``root`` in the order in which they are met.
 
     What has a name is taken as it is: of ``reg = 0.1 * penalty`` the term is ``reg``, of
@@ -74,21 +62,21 @@ def split(root: naming.Root, graph: Graph, runner: Runner, labels: Labels) -> li
         arrivals.add(graph.index[start.node], start.number, start.seed)
     begin = {start.node for start in root.starts}
     order, at = Order(graph, None), 0
-    terms: list[Split] = []
+    terms: list[Start] = []
     while arrivals and (place := order.at(at := at + 1)) is not None:
         node, grads = graph.nodes[place], arrivals.take(place)
-        arrived = [Split(node, n, grad) for n, grad in enumerate(grads) if grad is not None]
-        if not arrived:
-            continue
-        scalar = all(each.seed.numel() == 1 for each in arrived)
-        if not adds_up(node, scalar) or (node not in begin and _has_name(node, labels)):
+        arrived = [Start(node, n, grad) for n, grad in enumerate(grads) if grad is not None]
+        if arrived and _is_split(node, arrived, node in begin, labels):
+            arrivals.send(place, runner.run(node, grads))
+        else:
             terms += arrived
-            continue
-        leaving = runner.run(place, grads)
-        for (target, number), grad in zip(node.next_functions, leaving, strict=False):
-            if target is not None and grad is not None:
-                arrivals.add(graph.index[target], int(number), grad)
     return terms
+
+
+def _is_split(node: Any, arrived: Sequence[Start], is_root: bool, labels: Labels) -> bool:
+    scalar = all(each.seed.numel() == 1 for each in arrived)
+    named = kind(node) in ADDS | WEIGHTS and labels.variable(node, 0) is not None
+    return adds_up(node, scalar) and (is_root or not named)
 
 
 @on(p.TermsOf)
@@ -109,68 +97,60 @@ def terms(request: p.TermsOf, session: Session, place: Place) -> Terms:
     if not leaves:
         raise AutogradError(f"'{root.name}' reaches no parameter.", "':t NAME' tells why.")
     custom = list(filter(is_custom, graph.nodes))
-    whole, listed, left, said = _ask(root, parts, leaves, bool(custom or notes))
+    whole, listed, left, muted = _ask(root, parts, leaves, bool(custom or notes))
     for node in custom:
-        name = type(node).__name__.removesuffix("Backward")
+        name = nodes.kind(nodes.name(node))
         notes.append(f"the backward of {name} was run again for the loss and for its terms.")
     if len(parts) < 2:
-        notes.append("this loss is no sum: it has one term.")
-    table = _Table(labels, leaves, [size(grad) for grad in whole])
+        notes.append("this loss is not a sum: it has one term.")
+    norms = list(map(size, whole))
+    largest = sorted(range(len(leaves)), key=lambda n: -(norms[n] or 0.0))[:ROWS]
+    rows = {n: labels.leaf(leaves[n]) for n in largest}
     agrees, apart = _agree(whole, left)
     return Terms(
         root=root.name,
-        terms=tuple(table.term(*each) for each in listed),
-        parameters=tuple(table.names[n] for n in table.order),
-        norms=tuple(table.norms[n] for n in table.order),
+        terms=tuple(_term(part, measured, labels, norms, rows) for part, measured in listed),
+        parameters=tuple(rows.values()),
+        norms=tuple(norms[n] for n in largest),
         count=len(leaves),
         unlisted=len(parts) - len(listed),
-        norm=_norm(table.norms),
+        norm=_norm(norms),
         agrees=agrees,
         max_difference=apart,
-        notes=tuple(dict.fromkeys([*notes, *said])),
+        notes=tuple(dict.fromkeys([*notes, *muted])),
     )
 
 
-Asked = tuple[list[Any], list[tuple["Split", "Measured"]], list[Any], list[str]]
+Measured = list[tuple[float | None, float | None]]
+"""For each leaf, the norm of the term's gradient, and its inner product with the whole one divided
+by that one's norm."""
+Asked = tuple[list[Any], list[tuple[Start, Measured]], list[Any], list[str]]
 """The loss's gradients, each term's figures, what the terms leave of the gradients, notes."""
 
 
 def _ask(
-    root: naming.Root, parts: Sequence[Split], leaves: Sequence[Any], user_code: bool
+    root: naming.Root, parts: Sequence[Start], leaves: Sequence[Any], user_code: bool
 ) -> Asked:
     """Ask torch for the gradients of the loss and of each term; one at a time is held."""
-    listed: list[tuple[Split, Measured]] = []
+    listed: list[tuple[Start, Measured]] = []
+    inputs = [(leaf, 0) for leaf in leaves]
     with unseen.unseen(user_code) as muted:
-        asked = _Gradients(leaves)
-        whole = left = asked.of(root.starts)
+        whole = left = _gradients(root.starts, inputs)
         for part in parts:
-            grads = asked.of([part])
+            grads = _gradients([part], inputs)
             left = [gradients.subtract(a, b) for a, b in zip(left, grads, strict=True)]
             if len(listed) < LISTED:
                 listed.append((part, _measured(grads, whole)))
     return whole, listed, left, muted.notes()
 
 
-class _Gradients:
-    """Asks torch for the gradients of all leaves."""
-
-    def __init__(self, leaves: Sequence[Any]) -> None:
-        self._inputs = [(leaf, 0) for leaf in leaves]
-
-    def of(self, starts: Sequence[Any]) -> list[Any]:
-        outputs = [GradientEdge(start.node, start.number) for start in starts]
-        seeds = [start.seed for start in starts]
-        try:
-            return list(unseen.gradients(outputs, seeds, self._inputs))
-        except StateError:
-            raise
-        except Exception as error:  # a custom backward is user code
-            raise sentence("the backward", error) from error
-
-
-Measured = list[tuple[float | None, float | None]]
-"""For each leaf, the norm of the term's gradient, and its inner product with the whole one divided
-by that one's norm."""
+def _gradients(starts: Sequence[Start], inputs: Sequence[tuple[Any, int]]) -> list[Any]:
+    try:
+        return list(unseen.gradients(starts, inputs))
+    except StateError:
+        raise
+    except Exception as error:  # a custom backward is user code
+        raise sentence("the backward", error) from error
 
 
 def _measured(grads: Sequence[Any], whole: Sequence[Any]) -> Measured:
@@ -183,43 +163,39 @@ def _measured(grads: Sequence[Any], whole: Sequence[Any]) -> Measured:
     return measured
 
 
-def _norm(norms: Any) -> float | None:
+def _norm(norms: Iterable[float | None]) -> float | None:
     known = [norm for norm in norms if norm is not None]
-    return float(sum(norm * norm for norm in known)) ** 0.5 if known else None
+    return math.hypot(*known) if known else None
 
 
-class _Table:
-    """Terms by parameters, the parameters with the largest gradients first."""
-
-    def __init__(self, labels: Labels, leaves: Sequence[Any], norms: list[float | None]) -> None:
-        self._labels, self.norms = labels, norms
-        self.names = [labels.leaf(node) for node in leaves]
-        self.order = sorted(range(len(leaves)), key=lambda n: -(norms[n] or 0.0))[:ROWS]
-
-    def term(self, part: Split, measured: Measured) -> Term:
-        """Return the record of one term."""
-        labels = self._labels
-        held = labels.variable(part.node, part.number)
-        with figures.quiet():
-            value = amount(held[1].detach()) if held is not None else None
-        weight = amount(part.seed)
-        rows = tuple(
-            TermRow(parameter=self.names[n], norm=measured[n][0], cosine=_cosine(*measured[n]))
-            for n in self.order
-        )
-        norm, whole = _norm(norm for norm, _ in measured), _norm(self.norms)
-        pairs = zip(measured, self.norms, strict=True)
-        inner = sum(inner * norm for (_, inner), norm in pairs if inner is not None and norm)
-        return Term(
-            name=labels.made(part.node, part.number),
-            node=labels.node(part.node),
-            line=labels.line(part.node),
-            weight=weight if isinstance(weight, float) else None,
-            value=value if isinstance(value, float) else None,
-            norm=norm,
-            cosine=_cosine(norm, inner / whole if whole else None),
-            rows=rows,
-        )
+def _term(
+    part: Start,
+    measured: Measured,
+    labels: Labels,
+    norms: Sequence[float | None],
+    rows: Mapping[int, str],
+) -> Term:
+    """Return the record of one term, with a row for each of these leaves: their names by index."""
+    held = labels.variable(part.node, part.number)
+    with figures.quiet():
+        value = amount(held[1].detach()) if held is not None else None
+    weight = amount(part.seed)
+    norm, whole = _norm(norm for norm, _ in measured), _norm(norms)
+    pairs = zip(measured, norms, strict=True)
+    inner = sum(inner * norm for (_, inner), norm in pairs if inner is not None and norm)
+    return Term(
+        name=labels.made(part.node, part.number),
+        node=labels.node(part.node),
+        line=labels.line(part.node),
+        weight=weight if isinstance(weight, float) else None,
+        value=value if isinstance(value, float) else None,
+        norm=norm,
+        cosine=_cosine(norm, inner / whole if whole else None),
+        rows=tuple(
+            TermRow(parameter=name, norm=measured[n][0], cosine=_cosine(*measured[n]))
+            for n, name in rows.items()
+        ),
+    )
 
 
 def _cosine(norm: float | None, inner: float | None) -> float | None:
@@ -228,8 +204,7 @@ def _cosine(norm: float | None, inner: float | None) -> float | None:
 
 def _agree(whole: Sequence[Any], left: Sequence[Any]) -> tuple[bool, float]:
     """Do the terms leave nothing of the whole but rounding?"""
-    apart = max((gradients.biggest(rest) for rest in left if rest is not None), default=0.0)
-    scale = max((gradients.biggest(grad) for grad in whole if grad is not None), default=0.0)
+    apart = gradients.biggest_of(left)
     dtypes = [grad.dtype for grad in whole if grad is not None]
-    slack = max((gradients.tolerance(dtype) for dtype in dtypes), default=0.0)
-    return apart <= slack * scale * 16, apart
+    slack = max(map(gradients.tolerance, dtypes), default=0.0)
+    return apart <= slack * gradients.biggest_of(whole) * 16, apart

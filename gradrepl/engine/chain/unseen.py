@@ -1,4 +1,10 @@
-"""Ask torch's engine for a gradient so that nothing of it stays in the user's program.
+"""Run torch's backward, one node by hand or the engine, so that nothing of it stays in the program.
+
+torch's own nodes can be called: that runs the formula alone, no hook of anybody's, frees nothing
+that was saved and writes no ``.grad`` (AccumulateGrad, which would, is never called). A custom
+Function's node has ``apply``, which is its author's ``backward``: that is user code, and each run
+is counted and told. What the engine does around both is done here: missing gradients of a custom
+Function are zeros, and a gradient is brought to shape and dtype of what it is the gradient of.
 
 A plain ``torch.autograd.grad`` runs the user's hooks, writes ``.grad`` of tensors that retain it,
 and may use random numbers where a backward is user code. Here hooks are muted while our own
@@ -12,9 +18,10 @@ import gc
 import random
 import sys
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +29,169 @@ import torch
 from torch.autograd.graph import GradientEdge
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.code.evaluate import first_line, summary
 from gradrepl.engine.graph import nodes
-from gradrepl.errors import StateError
+from gradrepl.engine.graph.graph import Graph
+from gradrepl.engine.graph.nodes import is_custom
+from gradrepl.engine.tensor import figures
+from gradrepl.errors import AutogradError, GradreplError, StateError
 
+Grads = list[Any]
+CHECKPOINT = "torch.utils.checkpoint"
 SHOWN = 8
 SOME = 256
 """Dictionaries of hooks up to which the collector is asked who holds them."""
+
+
+def outputs_of(node: Any) -> int:
+    """Return how many gradients arrive at a node: one for each output of its forward."""
+    return len(node._input_metadata)
+
+
+class Runner:
+    """Runs the nodes of one graph one by one, and counts what user code that ran."""
+
+    def __init__(self, graph: Graph | None = None) -> None:
+        self._nodes = graph.nodes if graph is not None else []
+        self.reruns: Counter[str] = Counter()
+        """Runs of custom backwards, by name."""
+
+    def check(self, places: Sequence[int]) -> list[str]:
+        """Return what is to be said before these nodes run.
+
+        Raises:
+            StateError: a checkpoint is among them: its forward would run again and again; or
+                this torch does not tell whether one is.
+        """
+        if not torch_private.tells_packed:
+            raise StateError(
+                f"torch {torch.__version__} does not tell which saved values hooks of the program"
+                " have packed: a look at this graph could run them.",
+                "A newer torch does: 'gradrepl doctor' names what this one lacks.",
+            )
+        packed = 0
+        for place in places:
+            node = self._nodes[place]
+            for hook in nodes.unpack_hooks(node):
+                if getattr(hook, "__module__", "") == CHECKPOINT:
+                    raise _checkpointed()
+                packed += 1
+            if is_custom(node) and type(node)._forward_cls.__module__ == CHECKPOINT:
+                raise _checkpointed()
+        if not packed:
+            return []
+        return [f"{packed} saved values were unpacked by your saved_tensors_hooks."]
+
+    def run(self, node: Any, grads: Grads) -> Grads:
+        """Return one gradient an edge for the gradients that arrive at a node; None is none.
+
+        Raises:
+            AutogradError: the graph was freed, or what it saved was changed.
+        """
+        node = self._nodes[node] if isinstance(node, int) else node
+        try:
+            if is_custom(node):
+                leaving = self._custom(node, grads)
+            else:
+                with figures.quiet():
+                    leaving = node(*grads)
+        except GradreplError:
+            raise
+        except Exception as error:  # a custom backward is user code
+            raise sentence(nodes.name(node), error) from error
+        leaving = leaving if isinstance(leaving, tuple | list) else (leaving,)
+        with figures.quiet():
+            return [
+                None if grad is None or target is None else conform(grad, target, number)
+                for grad, (target, number) in zip(leaving, node.next_functions, strict=False)
+            ]
+
+    def _custom(self, node: Any, grads: Grads) -> Sequence[Any]:
+        self.count(node)
+        filled = [seed(node, n, 0.0) if grad is None else grad for n, grad in enumerate(grads)]
+        with torch.no_grad():
+            made = node.apply(*filled)
+        made = made if isinstance(made, tuple) else (made,)
+        placed: Grads = [None] * len(node.next_functions)
+        wanted = [e for e, (target, _) in enumerate(node.next_functions) if target is not None]
+        given = [g for g, need in zip(made, node.needs_input_grad, strict=False) if need]
+        for edge, grad in zip(wanted, given, strict=False):
+            placed[edge] = grad
+        return placed
+
+    def count(self, node: Any) -> None:
+        """One more run of a custom backward."""
+        self.reruns[nodes.kind(nodes.name(node))] += 1
+
+    def single(self, place: int, number: int, grad: Any) -> Grads:
+        """Return what the node makes of ``grad`` arriving at output ``number`` alone."""
+        grads: Grads = [None] * outputs_of(self._nodes[place])
+        grads[number] = grad
+        return self.run(place, grads)
+
+    def notes(self) -> list[str]:
+        """Say what user code was run."""
+        return [
+            f"the backward of {name} was run {count} more time{'s' if count > 1 else ''} "
+            "for this answer."
+            for name, count in sorted(self.reruns.items())
+        ]
+
+
+def seed(node: Any, number: int, value: float = 1.0) -> torch.Tensor:
+    """Return a gradient for output ``number`` of the node, full of ``value``."""
+    about = node._input_metadata[number]
+    with figures.quiet():
+        return torch.full(tuple(about.shape), value, dtype=about.dtype, device=about.device)
+
+
+def elements(node: Any, number: int) -> int:
+    """Return how many elements that output has."""
+    return prod(int(size) for size in node._input_metadata[number].shape)
+
+
+def is_real_number(node: Any, number: int) -> bool:
+    """Is that output one real number?"""
+    return elements(node, number) == 1 and not node._input_metadata[number].dtype.is_complex
+
+
+def conform(grad: torch.Tensor, target: Any, number: int) -> torch.Tensor:
+    """Bring a gradient to what the engine would hand on: summed over what was broadcast."""
+    about = target._input_metadata[number]
+    shape = tuple(about.shape)
+    if grad.layout is torch.strided and tuple(grad.shape) != shape:
+        grad = grad.sum_to_size(shape)
+    if grad.dtype != about.dtype:
+        if grad.is_complex() and not about.dtype.is_complex:
+            grad = torch.real(grad)
+        grad = grad.to(about.dtype)
+    return grad
+
+
+def _checkpointed() -> StateError:
+    return StateError(
+        "a part of this graph is checkpointed: each look at it would run your forward again.",
+        "Take a root or a leaf on this side of the checkpoint, or switch checkpointing off.",
+    )
+
+
+def sentence(name: str, error: Exception) -> AutogradError:
+    """Return what ``error``, met while node ``name`` or the whole engine ran, means."""
+    text = first_line(error)
+    if nodes.FREED in text:
+        return AutogradError(
+            f"{name} has lost what it saved: a backward has freed that part of the graph.",
+            "Run the forward again, call backward(retain_graph=True), or ask at the first node.",
+        )
+    if nodes.STALE in text:
+        return AutogradError(
+            f"what {name} saved has been changed in place since: {text}",
+            "The backward itself would raise the same; write out of place, or clone first.",
+        )
+    return AutogradError(f"{name} could not be run for a look: {summary(error)}")
+
+
+# -- the engine -----------------------------------------------------------------------------------
 
 
 class Muted:
@@ -37,7 +201,7 @@ class Muted:
         self.thread = threading.get_ident()
         self.hooks: dict[tuple[int, str], tuple[Any, str]] = {}
 
-    def met(self, hook: Any) -> None:
+    def note(self, hook: Any) -> None:
         """A hook of the user's would run now."""
         node = torch_private.running_node()
         name = nodes.name(node) if node is not None else "a leaf"
@@ -55,18 +219,17 @@ class Muted:
         ]
 
 
-class _Mute:
-    """Stands in for one hook: silent in our own thread."""
+def _muted(hook: Any, muted: Muted) -> Callable[..., Any]:
+    """Return what stands in for one hook: silent in our own thread."""
 
-    def __init__(self, hook: Any, muted: Muted) -> None:
-        self.hook, self.muted = hook, muted
-
-    def __call__(self, *grads: Any) -> Any:
-        if threading.get_ident() != self.muted.thread:
-            return self.hook(*grads)
-        if not _ours(self.hook):
-            self.muted.met(self.hook)
+    def mute(*grads: Any) -> Any:
+        if threading.get_ident() != muted.thread:
+            return hook(*grads)
+        if not _ours(hook):
+            muted.note(hook)
         return None
+
+    return mute
 
 
 def _ours(hook: Any) -> bool:
@@ -129,11 +292,11 @@ def unseen(user_code: bool) -> Iterator[Muted]:
     with torch_private.DisableTorchFunction():
         retaining, tables = _heap()
         before = [(tensor, tensor.grad) for tensor in retaining]
-    stood: list[tuple[OrderedDict[int, Any], int, Any, _Mute]] = []
+    stood: list[tuple[OrderedDict[int, Any], int, Any, Any]] = []
     try:
         for table in tables:
             for key, hook in list(table.items()):
-                mute = _Mute(hook, muted)
+                mute = _muted(hook, muted)
                 stood.append((table, key, hook, mute))
                 table[key] = mute
         with contained(user_code):
@@ -195,15 +358,16 @@ def _guarded(engine: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def gradients(
-    outputs: Sequence[Any], seeds: Sequence[Any], inputs: Sequence[tuple[Any, int]]
-) -> tuple[Any, ...]:
-    """Return ``torch.autograd.grad`` of the outputs by (node, number) pairs; inside ``unseen``.
+def gradients(starts: Sequence[Any], inputs: Sequence[tuple[Any, int]]) -> tuple[Any, ...]:
+    """Return ``torch.autograd.grad`` of (node, number, seed) by (node, number); inside ``unseen``.
 
     What it raises where the graph was freed or changed in place is left to the caller.
     """
-    edges = [GradientEdge(node, number) for node, number in inputs]
     grads: tuple[Any, ...] = torch.autograd.grad(
-        tuple(outputs), edges, grad_outputs=list(seeds), retain_graph=True, allow_unused=True
+        [GradientEdge(node, number) for node, number, _ in starts],
+        [GradientEdge(node, number) for node, number in inputs],
+        grad_outputs=[seed for _, _, seed in starts],
+        retain_graph=True,
+        allow_unused=True,
     )  # type: ignore[arg-type]
     return grads

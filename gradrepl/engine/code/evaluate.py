@@ -227,6 +227,17 @@ def error(exception: BaseException) -> Error:
     return Error(message=message, kind=kind, traceback=shown)
 
 
+def first_line(exception: BaseException) -> str:
+    """Return the first line of an exception's message."""
+    return str(exception).strip().partition("\n")[0]
+
+
+def summary(exception: BaseException) -> str:
+    """Return an exception as the first line of what Python prints."""
+    line, kind = first_line(exception), type(exception).__name__
+    return f"{kind}: {line}" if line else kind
+
+
 ORIGINS = 20
 """How many exceptions back an error is followed."""
 CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"

@@ -79,3 +79,23 @@ class Watch:
         """Be asked no more."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)  # type: ignore[arg-type]
+
+
+EAGER = "force_eager"
+"""Torch's own word for 'compile nothing'. Its two environment variables are no such switch: with
+``TORCH_COMPILE_DISABLE`` ``fullgraph=True`` raises, with ``TORCHDYNAMO_DISABLE`` no
+``OptimizedModule`` is made, and the names in a ``state_dict`` are others."""
+DYNAMO = "torch._dynamo.eval_frame"
+
+
+def force_eager() -> None:
+    """Have whatever torch.compile compiles run op by op: now, or as soon as dynamo is imported."""
+    if DYNAMO in sys.modules:
+        _set_stance()
+    else:
+        Watch(_set_stance, DYNAMO).install()
+
+
+def _set_stance() -> None:
+    dynamo: Any = sys.modules[DYNAMO]
+    dynamo._set_stance(dynamo.DynamoStance(EAGER))  # what torch.compiler.set_stance() does

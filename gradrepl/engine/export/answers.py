@@ -18,11 +18,10 @@ from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.export.snapshot import Listed, Snapshot
 from gradrepl.engine.forward.calls import Call
-from gradrepl.engine.graph.labels import Labelled
-from gradrepl.engine.graph.looks import Depth, Look
-from gradrepl.engine.graph.recorder import BackwardCall, Recorder
+from gradrepl.engine.graph.nodes import Labelled
+from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.modules.graphs import source_of
-from gradrepl.engine.observers import Observer
+from gradrepl.engine.observers import BackwardCall, Depth, Look, Observer
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
@@ -94,7 +93,7 @@ class _Kept(Look):
 
     def __init__(self, journal: Journal, call: BackwardCall, number: int) -> None:
         self._journal, self._number = journal, number
-        self._names = partial(journal.session.names, call.caller())
+        self._names = partial(journal.session.names, call.caller)
 
     def ended(self, seen: Recorder | None, error: BaseException | None, seconds: float) -> None:
         """Make plain rows of it."""

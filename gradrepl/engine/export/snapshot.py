@@ -16,7 +16,7 @@ from typing import Any
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Order
-from gradrepl.engine.graph.labels import Labelled
+from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.tensor.names import Names
 from gradrepl.model import NodeRow, Taken

@@ -1,20 +1,31 @@
-"""What one call of torch's Python API is: an op or a mere question, its name, what it changes."""
+"""What one call of torch's Python API is, an op or a mere question, and which function runs for it.
+
+Torch asks a mode with what stands under the public name *now*. Where the user's program has
+monkeypatched it, that is the user's wrapper, though it is the original that runs already, called by
+that wrapper: to call it again would wrap twice. A function that is opened runs as a copy that does
+not ask who overrides it, and each is called by a trampoline with the caller's file and line.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import FrameType, FunctionType
+from dataclasses import dataclass
+from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any
 
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.forward import monkeypatched
+from gradrepl.engine.code import frames
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Op, OpRow, Site
 
-NODES = 64
+NODES = 512
 """Nodes searched for those that an op created."""
+LISTED = 16
+"""Inputs and outputs that a record describes."""
 QUESTIONS = frozenset(
     """
     size dim ndimension numel nelement stride storage_offset is_contiguous is_floating_point
@@ -52,6 +63,11 @@ CHANGING = frozenset(
 )
 
 
+DISPATCH = torch.overrides.handle_torch_function.__code__
+_rebuilt: dict[CodeType, Callable[..., Any]] = {}
+_trampolines: dict[tuple[int, int], tuple[Callable[..., Any], CodeType]] = {}
+
+
 class Kind:
     """What is known of a function of torch's once and for all."""
 
@@ -63,7 +79,7 @@ class Kind:
         """Reads ``.grad``, which warns only where the tensor is not a leaf."""
         self.python = isinstance(function, FunctionType)
         """Written in Python: it may make calls of torch's API that ``into`` can show."""
-        self.foreign = monkeypatched.foreign(function)
+        self.foreign = foreign(function)
         if name in ("__get__", "__set__", "__delete__"):
             attribute = getattr(getattr(function, "__self__", None), "__name__", "")
             self.is_op = attribute in VIEWS_BY_ATTRIBUTE and name != "__delete__"
@@ -93,12 +109,12 @@ _kinds: dict[Any, Kind] = {}
 def kind(function: Any) -> Kind:
     """Return what ``function`` is, from a cache."""
     try:
-        found = _kinds.get(function)
+        known = _kinds.get(function)
     except TypeError:  # not hashable
         return Kind(function)
-    if found is None:
-        found = _kinds[function] = Kind(function)
-    return found
+    if known is None:
+        known = _kinds[function] = Kind(function)
+    return known
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
@@ -113,61 +129,43 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
             yield from tensors_in(item)
 
 
+@dataclass(init=False, slots=True, eq=False, repr=False)
 class Call:
     """One op while it runs, and, once ``settle`` was called, the little that is kept of it."""
-
-    __slots__ = (
-        "args",
-        "bumped",
-        "depth",
-        "dtype",
-        "duration",
-        "frame",
-        "function",
-        "id",
-        "kwargs",
-        "mode",
-        "module",
-        "module_class",
-        "module_frames",
-        "name",
-        "result",
-        "seq",
-        "seq_end",
-        "shape",
-        "site",
-        "started",
-        "versions",
-    )
 
     id: int
     name: str
     function: Callable[..., Any] | None
     args: Any
     kwargs: Any
-    result: Any
     frame: FrameType | None
     site: Site | None
     module_frames: list[FrameType]
     module: str
     module_class: str
+    depth: int
+    mode: str
     seq: int
     seq_end: int
+    """The numbers of the nodes that it made: from the first up to, not including, the second."""
+    result: Any
     shape: tuple[int, ...] | None
     dtype: str
-    mode: str
-    depth: int
+    """Of its first output."""
     duration: float
     started: float
     versions: list[tuple[torch.Tensor, int]] | None
+    """Of its inputs, before it ran."""
     bumped: tuple[str, ...]
+
+    def inputs(self) -> list[torch.Tensor]:
+        """Return the tensors that it takes; while it is held."""
+        return list(tensors_in((self.args, self.kwargs)))
 
     def note_versions(self) -> None:
         """Remember the versions of the inputs, before the op runs."""
         self.versions = [
-            (tensor, tensor._version)
-            for tensor in tensors_in((self.args, self.kwargs))
-            if not tensor.is_inference()
+            (tensor, tensor._version) for tensor in self.inputs() if not tensor.is_inference()
         ]
 
     def note_bumps(self) -> None:
@@ -194,71 +192,139 @@ class Call:
         self.frame = None
         self.module_frames = []
 
-    def _node_names(self) -> list[str]:
+    def _node_names(self) -> tuple[str, ...]:
         """Return the names of the nodes that the op created, outputs first; while it is held."""
-        found = tensors_in(self.result)
-        outputs = (facts.node_of(each) for each in found if each.requires_grad)
-        todo = list(dict.fromkeys(outputs))
-        names = []
-        for node in todo:
-            if node is None or not self.seq <= node._sequence_nr() < self.seq_end:
-                continue
-            names.append(str(node.name()).rpartition("::")[2])
-            more = [target for target, _ in node.next_functions if target not in todo]
-            todo += more[: NODES - len(todo)]
-        return names
-
-    def record(self, name_of: Callable[[torch.Tensor], str], when: str, figures: bool = True) -> Op:
-        """Return the full record: only while the op is held."""
-        inputs = list(tensors_in((self.args, self.kwargs)))
-        outputs = list(tensors_in(self.result)) if when == "after" else []
+        outputs = (facts.node_of(each) for each in tensors_in(self.result) if each.requires_grad)
         with torch_private.DisableTorchFunction():
-            nodes = tuple(self._node_names())
+            made = Graph([node for node in outputs if node is not None], NODES).nodes
+            mine = (node for node in made if self.seq <= node._sequence_nr() < self.seq_end)
+            return tuple(map(nodes.name, mine))
+
+    def _about(self) -> dict[str, Any]:
+        """Return what every record has of it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "site": self.site,
+            "module": self.module,
+            "module_class": self.module_class,
+            "mode": self.mode,
+            "depth": self.depth,
+        }
+
+    def record(self, name_of: Callable[[torch.Tensor], str], when: str) -> Op:
+        """Return the full record: only while the op is held."""
+        inputs = self.inputs()[:LISTED]
+        outputs = list(tensors_in(self.result))[:LISTED] if when == "after" else []
         return Op(
-            id=self.id,
-            name=self.name,
-            site=self.site,
-            module=self.module,
-            module_class=self.module_class,
-            inputs=tuple(facts.describe(t, name_of(t), figures=figures) for t in inputs[:16]),
-            outputs=tuple(facts.describe(t, name_of(t), figures=figures) for t in outputs[:16]),
+            **self._about(),
+            inputs=tuple(facts.describe(each, name_of(each)) for each in inputs),
+            outputs=tuple(facts.describe(each, name_of(each)) for each in outputs),
             bumped=self.bumped,
-            nodes=nodes if when == "after" else (),
-            mode=self.mode,
-            depth=self.depth,
+            nodes=self._node_names() if when == "after" else (),
             duration=self.duration,
         )
 
     def brief(self) -> Op:
         """Return the record of an op that is over: what was kept of it."""
-        outputs: tuple[Any, ...] = ()
-        return Op(
-            id=self.id,
-            name=self.name,
-            site=self.site,
-            module=self.module,
-            module_class=self.module_class,
-            outputs=outputs,
-            bumped=self.bumped,
-            mode=self.mode,
-            depth=self.depth,
-            duration=self.duration,
-        )
+        return Op(**self._about(), bumped=self.bumped, duration=self.duration)
 
     def row(self) -> OpRow:
         """Return what lists and files have of it."""
         return OpRow(
-            id=self.id,
-            name=self.name,
-            site=self.site,
-            module=self.module,
-            module_class=self.module_class,
+            **self._about(),
             outputs=() if self.shape is None else (self.shape,),
             dtype=self.dtype,
-            mode=self.mode,
             changed=self.bumped,
-            depth=self.depth,
             begin=self.started,
             seconds=self.duration,
             sequence=(self.seq, self.seq_end),
         )
+
+
+# -- the function that runs -----------------------------------------------------------------------
+
+
+def foreign(function: Any) -> bool:
+    """Is this no function of torch's?"""
+    if isinstance(function, FunctionType):
+        return frames.kind(function.__code__) in (frames.USER, frames.LIBRARY)
+    return type(function).__module__.partition(".")[0] not in ("builtins", "torch")
+
+
+def original(function: Any, caller: FrameType) -> Any:
+    """Return what runs under the name of a foreign ``function``, asked for by ``caller``."""
+    if frames.kind(caller.f_code) != frames.DISPATCH:
+        return _in_c(function) or function
+    asks = caller.f_back
+    if asks is None or frames.kind(asks.f_code) != frames.TORCH:
+        return function  # a function of the user's own that takes part in torch's protocol
+    return _in_python(asks)
+
+
+def _in_c(function: Any) -> Any:
+    for public, behind, name in torch_private.in_c:
+        for key, value in vars(public).items():
+            if value is function:
+                return getattr(behind, name.format(key), None)
+    return None
+
+
+def _in_python(frame: FrameType) -> Callable[..., Any]:
+    """Return the function that a frame of torch's runs."""
+    code = frame.f_code
+    function = _rebuilt.get(code)
+    if function is None:
+        cells = tuple(CellType(frame.f_locals[name]) for name in code.co_freevars)
+        function = FunctionType(code, frame.f_globals, code.co_name, None, cells)
+        _rebuilt[code] = function
+    return function
+
+
+def past_the_door(function: Any) -> Any:
+    """Return a Python function of torch's without its first question: does anybody override me?
+
+    Asked with our mode in place, it would hand the call back to us for ever.
+    """
+    space = function.__globals__
+    space.setdefault("__warningregistry__", {})  # shared: a warning is given as often as before
+    doors = {name: _no for name in space if name.startswith("has_torch_function")}
+    copy = FunctionType(
+        function.__code__,
+        {**space, **doors},
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+def _no(*arguments: Any) -> bool:
+    return False
+
+
+def _call(function: Any, args: Any, kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
+def trampoline(caller: FrameType) -> Callable[..., Any]:
+    """Return a function that calls another, and looks to C's warnings like ``caller`` does."""
+    code = caller.f_code
+    key = (id(code), caller.f_lasti)
+    known = _trampolines.get(key)
+    if known is None or known[0].__globals__ is not caller.f_globals:
+        line = caller.f_lineno or code.co_firstlineno
+        looks = _call.__code__.replace(
+            co_filename=code.co_filename,
+            co_name=code.co_name,
+            co_firstlineno=max(1, line - 1),  # the call stands one line below the def
+        )
+        frames.mark_ours(looks)
+        known = _trampolines[key] = (FunctionType(looks, caller.f_globals), code)
+    return known[0]
+
+
+def behind(dispatch: FrameType) -> FrameType:
+    """Return who called the function of torch's, written in Python, that asks a mode."""
+    return dispatch.f_back.f_back or dispatch  # type: ignore[union-attr]

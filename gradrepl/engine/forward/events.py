@@ -38,8 +38,8 @@ class TensorEvent(Event):
         return [facts.shape(tensor) for tensor in self.made()]
 
     def norms(self) -> Sequence[float]:
-        found = (figures.norm(tensor) for tensor in self.made())
-        return [norm for norm in found if norm is not None]
+        norms = map(figures.norm, self.made())
+        return [norm for norm in norms if norm is not None]
 
     def born(self, what: str) -> bool:
         test = math.isnan if what == "nan" else math.isinf
@@ -51,8 +51,8 @@ class TensorEvent(Event):
             return self.extra()
 
 
-def _shows(found: list[Any], what: str, test: Any) -> bool:
-    for tensor in found:
+def _shows(tensors: list[Any], what: str, test: Any) -> bool:
+    for tensor in tensors:
         norm = figures.norm(tensor)
         if norm is None or math.isfinite(norm):
             continue
@@ -79,9 +79,9 @@ class OpEvent(TensorEvent):
         self.frame = call.frame
 
     def at(self, file: str, line: int) -> bool:
-        found = frames.user_frames(self.frame)
         return any(
-            each.f_lineno == line and same_file(each.f_code.co_filename, file) for each in found
+            each.f_lineno == line and same_file(each.f_code.co_filename, file)
+            for each in frames.user_frames(self.frame)
         )
 
     def inside(self, function: str) -> bool:
@@ -91,10 +91,8 @@ class OpEvent(TensorEvent):
         return self.stepper.recorder.paths.spellings(self.module)
 
     def labels(self) -> Sequence[str]:
-        names = self._names()
-        found = [names.tensor(t) for t in tensors_in((self.call.args, self.call.kwargs))]
-        found += [names.tensor(t) for t in self.made()]
-        return [name for name in found if name]
+        names = map(self._names().tensor, [*self.call.inputs(), *self.made()])
+        return [name for name in names if name]
 
     def made(self) -> list[Any]:
         return list(tensors_in(self.call.result))
@@ -105,9 +103,8 @@ class OpEvent(TensorEvent):
         return super().born(what)
 
     def made_of(self) -> list[Any]:
-        if self.call.bumped:  # an input that was written to shows the result
-            return []
-        return list(tensors_in((self.call.args, self.call.kwargs)))
+        # An input that was written to shows the result.
+        return [] if self.call.bumped else self.call.inputs()
 
     def deeper(self) -> bool:
         stood = self.anchor.module_frames
@@ -149,7 +146,7 @@ class OpEvent(TensorEvent):
     def extra(self) -> dict[str, Any]:
         outputs = self.made() if self.when == "after" else []
         return {
-            "inputs": list(tensors_in((self.call.args, self.call.kwargs))),
+            "inputs": self.call.inputs(),
             "outputs": outputs,
             "out": outputs[0] if outputs else None,
         }

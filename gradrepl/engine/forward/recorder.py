@@ -14,8 +14,8 @@ import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import CodeType, FrameType, FunctionType, TracebackType
+from copy import copy
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,47 +24,26 @@ from torch.overrides import TorchFunctionMode
 from gradrepl.engine import torch_private
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import Patch
-from gradrepl.engine.forward import calls, monkeypatched
-from gradrepl.engine.forward.calls import Call
-from gradrepl.engine.forward.compiled import Opaque
+from gradrepl.engine.explain.no_gradient import describe_op
+from gradrepl.engine.forward import calls
+from gradrepl.engine.forward.calls import DISPATCH, Call, behind, past_the_door, trampoline
 from gradrepl.engine.forward.events import OpEvent
-from gradrepl.engine.forward.flow import Cuts, Flow
-from gradrepl.engine.forward.inside import AtenRecorder, past_the_door
-from gradrepl.engine.forward.module_paths import ModulePaths
-from gradrepl.engine.forward.regions import Regions, passed_by
-from gradrepl.engine.memory.writes import Writes
+from gradrepl.engine.forward.flow import Cuts, Flow, ModulePaths
+from gradrepl.engine.forward.regions import Regions
+from gradrepl.engine.memory.remembered import Writes
 from gradrepl.engine.tensor import facts
-from gradrepl.engine.torch_private import DeviceContext, running_backward, sequence_number
+from gradrepl.engine.torch_private import (
+    DeviceContext,
+    TorchDispatchMode,
+    running_backward,
+    sequence_number,
+)
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
 
 KEPT = 50_000
 """Ops kept for the list and for naming the nodes of a backward; the older half goes at twice."""
-
-
-def _call(function: Any, args: Any, kwargs: Any) -> Any:
-    return function(*args, **kwargs)
-
-
-_trampolines: dict[tuple[int, int], tuple[Callable[..., Any], CodeType]] = {}
-
-
-def trampoline(caller: FrameType) -> Callable[..., Any]:
-    """Return a function that calls another, and looks to C's warnings like ``caller`` does."""
-    code = caller.f_code
-    key = (id(code), caller.f_lasti)
-    found = _trampolines.get(key)
-    if found is None or found[0].__globals__ is not caller.f_globals:
-        line = caller.f_lineno or code.co_firstlineno
-        looks = _call.__code__.replace(
-            co_filename=code.co_filename,
-            co_name=code.co_name,
-            co_firstlineno=max(1, line - 1),  # the call stands one line below the def
-        )
-        frames.mark_ours(looks)
-        found = _trampolines[key] = (FunctionType(looks, caller.f_globals), code)
-    return found[0]
 
 
 class Recorder(TorchFunctionMode):
@@ -77,7 +56,7 @@ class Recorder(TorchFunctionMode):
         self.last_id = 0
         self.opening = False
         """Open the next op: show the calls inside it."""
-        self._opaque = Opaque(stepper, self.step_aside, self.step_back)
+        self._regions = Regions(stepper, self._step_aside, self._step_back)
         self._asked = Patch(torch.overrides, "has_torch_function", self._has_torch_function)
         self._walked = Patch(traceback, "_walk_tb_with_full_positions", self._walk_without_us)
 
@@ -104,7 +83,6 @@ class Recorder(TorchFunctionMode):
         """How many ops that were opened we are inside of."""
         self._inside = 0
         """Calls that we are in the middle of: torch holds the mode back meanwhile."""
-        self._regions = Regions(stepper.session)
         self.paths = ModulePaths(stepper.session.names)
         """Which modules run the ops."""
         self.current: list[Call] = []
@@ -139,8 +117,8 @@ class Recorder(TorchFunctionMode):
         for patch in self._patches():
             patch.install()
 
-    def _patches(self) -> tuple[Opaque | Patch, ...]:
-        return self._opaque, self._asked, self._walked, self._applied, self._swapped
+    def _patches(self) -> tuple[Regions | Patch, ...]:
+        return self._regions, self._asked, self._walked, self._applied, self._swapped
 
     def remove(self) -> None:
         """Leave the stack; inside of an op of ours, as soon as that is possible."""
@@ -173,7 +151,7 @@ class Recorder(TorchFunctionMode):
         self._waiting = when_back
         sys.setprofile(when_back)
 
-    def step_aside(self) -> bool:
+    def _step_aside(self) -> bool:
         """Leave the stack for a while: compiled code runs, which must not see us. Were we there?"""
         there = self.on_stack()
         if there:
@@ -183,13 +161,13 @@ class Recorder(TorchFunctionMode):
 
     def unseen_here(self) -> str:
         """Return what cannot be stepped from where this thread is, or ''."""
-        return passed_by(self.stepper)
+        return self._regions.unseen_here()
 
     def unseen_regions(self) -> int:
         """Return how many compiled regions have run past us."""
-        return self._opaque.passed
+        return self._regions.passed
 
-    def step_back(self) -> None:
+    def _step_back(self) -> None:
         """Come back to the stack after compiled code."""
         aside, self._aside = self._aside, False
         if aside and self.stepper.records and not self.on_stack():
@@ -248,26 +226,22 @@ class Recorder(TorchFunctionMode):
         """Run one call of torch's API, recorded."""
         what = calls.kind(func)
         if what.foreign:
-            func = monkeypatched.original(func, sys._getframe(1))
+            func = calls.original(func, sys._getframe(1))
             what = calls.kind(func)
         self._inside += 1
         try:
-            if what.silent or (what.of_leaf and type(args[0]) in _PLAIN and facts.is_leaf(args[0])):
+            if what.silent or (what.of_leaf and _plain_leaf(args[0])):
                 return func(*args, **kwargs) if kwargs else func(*args)
             kwargs = kwargs or {}
             caller = sys._getframe(1)
-            if caller.f_code is _DISPATCH:  # the function is Python's: its caller's caller called
-                caller = caller.f_back.f_back or caller  # type: ignore[union-attr]
+            if caller.f_code is DISPATCH:
+                caller = behind(caller)
             call_it = trampoline(caller)
             if frames.kind(caller.f_code) == frames.OPTIMIZER and not what.python:
                 return call_it(func, args, kwargs)
             if not what.is_op or not self.stepper.records_here():
                 return call_it(func, args, kwargs)
-            walk = frames.Walk(caller)
-            if walk.optimizer or walk.frame is None:
-                return call_it(func, args, kwargs)
-            call = self._begin(what, func, args, kwargs, walk)
-            result = self.run(call, call_it, what)
+            result = self._recorded(what, func, args, kwargs, caller, call_it)
         except BaseException:
             evaluate.leave_no_entry()
             raise
@@ -275,6 +249,14 @@ class Recorder(TorchFunctionMode):
             self._inside -= 1
         self.stepper.deliver_interrupt()
         return result
+
+    def _recorded(
+        self, what: calls.Kind, func: Any, args: Any, kwargs: Any, caller: FrameType, call_it: Any
+    ) -> Any:
+        walk = frames.Walk(caller)
+        if walk.optimizer or walk.frame is None:
+            return call_it(func, args, kwargs)
+        return self.run(self._begin(what, func, args, kwargs, walk), call_it, what)
 
     def _begin(self, what: calls.Kind, func: Any, args: Any, kwargs: Any, walk: Any) -> Call:
         call = Call()
@@ -361,10 +343,6 @@ class Recorder(TorchFunctionMode):
             words.append("recomputation")
         return ", ".join(words)
 
-    def forget_paths(self) -> None:
-        """Module paths may have changed: the user typed something."""
-        self.paths.forget()
-
     # -- what was recorded -------------------------------------------------------------------
 
     def _keep(self, call: Call) -> None:
@@ -373,10 +351,7 @@ class Recorder(TorchFunctionMode):
         if call.bumped:
             self.writes.note(call, self.cuts)
         if output is not None and not output.requires_grad:
-            mode = f" under {call.mode}" if call.mode else ""
-            place = f" ({Path(call.site.file).name}:{call.site.line})" if call.site else ""
-            inputs = calls.tensors_in((call.args, call.kwargs))
-            self.cuts.note(output, inputs, call.name + mode + place)
+            self.cuts.note(output, call.inputs(), describe_op(call))
         self.ops.append(call)
         if len(self.ops) > 2 * KEPT:
             del self.ops[:KEPT]
@@ -388,11 +363,34 @@ class Recorder(TorchFunctionMode):
         innermost is found.
         """
         place = bisect_right(self.ops, seq, key=lambda call: call.seq_end)
-        for call in self.ops[place : place + 4]:
-            if call.seq <= seq < call.seq_end:
-                return call
-        return None
+        near = self.ops[place : place + 4]
+        return next((call for call in near if call.seq <= seq < call.seq_end), None)
+
+
+class AtenRecorder(TorchDispatchMode):  # type: ignore[misc]
+    """Shows the aten ops that one builtin op is made of."""
+
+    def __init__(self, recorder: Recorder, outer: Call) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.recorder, self.outer = recorder, outer
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one aten op, recorded."""
+        recorder, kwargs = self.recorder, kwargs or {}
+        if not recorder.stepper.sees():
+            return func(*args, **kwargs)
+        call = copy(self.outer)
+        call.id = recorder.last_id = recorder.last_id + 1
+        call.name = str(func)
+        call.function, call.args, call.kwargs = func, args, kwargs
+        call.depth = recorder.depth
+        call.started, call.versions = 0.0, None
+        call.seq = call.seq_end = sequence_number()
+        return recorder.run(call, lambda function, args, kwargs: function(*args, **kwargs), None)
 
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
-_DISPATCH = torch.overrides.handle_torch_function.__code__
+
+
+def _plain_leaf(tensor: Any) -> bool:
+    return type(tensor) in _PLAIN and facts.is_leaf(tensor)

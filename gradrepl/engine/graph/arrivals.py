@@ -62,27 +62,27 @@ class Arrivals:
         large = grad.numel() >= LARGE
         if large and (known := self._seen(grad)) is not None:
             return known
-        low: Any = None
-        high: Any = None
         try:
-            # In the type of the gradient a norm of half precision would be coarse and overflow.
-            wide = torch.float32 if grad.dtype in _HALF else None
-            value: Any = vector_norm(grad, dtype=wide)
-            self.far = self.far or not grad.is_cpu
-            if grad.is_cpu:
-                value = value.item()
-                if not math.isfinite(value):
-                    value = self._not_finite(grad)
-            if self.extremes and grad.numel() and not grad.is_complex():
-                low, high = torch.aminmax(grad)
-                if grad.is_cpu:
-                    low, high = low.item(), high.item()
+            value, low, high = self._computed(grad)
         except figures.UNREADABLE:
-            value = figures.norm(grad)
-        read = (value, low, high)
+            value, low, high = figures.norm(grad), None, None
         if large and math.isfinite(value if isinstance(value, float) else 0.0):
-            self._remember(grad, read)
-        return read
+            self._remember(grad, (value, low, high))
+        return value, low, high
+
+    def _computed(self, grad: torch.Tensor) -> Figures:
+        # In the type of the gradient a norm of half precision would be coarse and overflow.
+        value: Any = vector_norm(grad, dtype=torch.float32 if grad.dtype in _HALF else None)
+        near = grad.is_cpu
+        self.far = self.far or not near
+        if near:
+            value = value.item()
+            if not math.isfinite(value):
+                value = self._not_finite(grad)
+        if not self.extremes or not grad.numel() or grad.is_complex():
+            return value, None, None
+        low, high = torch.aminmax(grad)
+        return (value, low.item(), high.item()) if near else (value, low, high)
 
     def all_within(
         self, norms: tuple[float, float], grads: Sequence[Any], first: Any = None

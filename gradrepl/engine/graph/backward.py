@@ -13,14 +13,12 @@ import torch
 
 from gradrepl import conditions as c
 from gradrepl.engine import torch_private
-from gradrepl.engine.code import frames
+from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import unseen
-from gradrepl.engine.graph import nodes
-from gradrepl.engine.graph.events import NodeEvent, PassEvent
-from gradrepl.engine.graph.labels import Labelled
-from gradrepl.engine.graph.looks import Depth
-from gradrepl.engine.graph.recorder import SMALL, BackwardCall, Recorder
-from gradrepl.engine.graph.view import View
+from gradrepl.engine.graph.events import NodeEvent, PassEvent, View
+from gradrepl.engine.graph.nodes import Labelled
+from gradrepl.engine.graph.recorder import SMALL, Recorder
+from gradrepl.engine.observers import BackwardCall, Depth
 from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
@@ -38,12 +36,32 @@ NOBODY = Names(())
 """The names that a pass knows after its end."""
 
 
+class Asked:
+    """At which nodes of a pass it is asked, before or after they run, whether to stop."""
+
+    def __init__(self, when: str) -> None:
+        self.when = when
+        self.places: Collection[int] = ()
+        """Nodes at which something armed may stop."""
+        self.quiet = c.NEVER_QUIET
+        """Norms of gradients at which it will not."""
+        self.hooked: set[int] = set()
+
+    def fresh(self, total: int) -> list[int]:
+        """Return the nodes that have no hook yet, and take it that they have one now."""
+        if len(self.hooked) == total:
+            return []
+        fresh = [place for place in self.places if place not in self.hooked]
+        self.hooked.update(fresh)
+        return fresh
+
+
 class Pass(Labelled):
     """One backward while it runs."""
 
     def __init__(self, stepper: Stepper, call: BackwardCall, recorder: Recorder) -> None:
         self.stepper, self.recorder = stepper, recorder
-        self.frame = call.caller()
+        self.frame = call.caller
         look_up = partial(stepper.session.names, self.frame)
         super().__init__(recorder.graph, stepper.recorder.op_of, look_up)
         self.accumulate = call.accumulates
@@ -52,15 +70,11 @@ class Pass(Labelled):
         self.thread = threading.current_thread()
         self.started = time.perf_counter()
         self._root = call.roots[0]
+        self.starts = tuple(zip(call.roots, call.grads, strict=False))
+        """Its roots, each with the gradient that it begins with; none once it is over."""
         self.parked = False
         """Did anybody stop in it?"""
-        self._asked_before: Collection[int] = ()
-        self._asked_after: Collection[int] = ()
-        """Nodes at which something armed may stop."""
-        self._quiet_before = self._quiet_after = c.NEVER_QUIET
-        """Norms of gradients at which it will not."""
-        self._hooked_before: set[int] = set()
-        self._hooked_after: set[int] = set()
+        self._before, self._after = Asked("before"), Asked("after")
         self._small = len(self.graph) <= SMALL
         """Is the norm of every gradient noted on the way, where somebody stops?"""
         self._watched_to_end = True
@@ -71,16 +85,15 @@ class Pass(Labelled):
             id(getattr(node, "variable", None)): place
             for place, node in enumerate(self.graph.nodes)
         }
-        found = []
-        for each in inputs:
-            node = getattr(each, "node", None) or getattr(each, "grad_fn", None)
-            place = self.graph.index.get(node) if node is not None else leaves.get(id(each))
-            found.append(-1 if place is None else place)
-        return found
+        live = [getattr(x, "node", None) or getattr(x, "grad_fn", None) for x in inputs]
+        return [
+            leaves.get(id(each), -1) if node is None else self.graph.index.get(node, -1)
+            for each, node in zip(inputs, live, strict=True)
+        ]
 
     @cached_property
     def view(self) -> View:
-        """Rows and paths for a face."""
+        """Rows and paths for a client."""
         return View(self)
 
     @property
@@ -97,36 +110,45 @@ class Pass(Labelled):
         outcome = "finished"
         try:
             with torch_private.DisableTorchFunction():
-                self._arm()
-                everywhere = len(self._asked_before) == len(self.graph)
-                if self._small and (everywhere or self._sifts()):
-                    self.recorder.deepen(Depth.NORM)
-                if self.recorder.shared or not everywhere:
-                    self.recorder.attach()  # else every node is seen where it is asked
-                self._hook()
+                self._begin()
             result = engine()
         except BaseException as error:
             ended = isinstance(error, (Aborted, Quitting, KeyboardInterrupt))
-            outcome = "aborted" if ended else f"raised {_said(error)}"
+            outcome = "aborted" if ended else f"raised {evaluate.summary(error)}"
             raise
         finally:
-            self.recorder.remove()
-            self.stepper.passes.remove(self)
-            told = self.parked or outcome != "finished"
-            if told or self.stepper.wants("pass"):
-                with torch_private.DisableTorchFunction():
-                    record = self.record(outcome)
-                self.stepper.pass_ended(record, told)
-            elif self.stepper.pausing:  # a pause that found no more node here
-                self.stepper.place_recorder()
-            if outcome != "finished":
-                self._release()
+            self._end(outcome)
         try:
             if self.stepper.armed.wants(c.PASS):
                 self.stepper.event(PassEvent(self.stepper, self.stepper.armed.anchor, self))
         finally:
             self._release()
         return result
+
+    def _begin(self) -> None:
+        self._arm()
+        everywhere = len(self._before.places) == len(self.graph)
+        sifts = any(low <= high for low, high in (self._before.quiet, self._after.quiet))
+        if self._small and (everywhere or sifts):
+            self.recorder.deepen(Depth.NORM)
+        if self.recorder.shared or not everywhere:
+            self.recorder.attach()  # else every node is seen where it is asked
+        self._hook()
+
+    def _end(self, outcome: str) -> None:
+        stepper = self.stepper
+        self.starts = ()
+        self.recorder.remove()
+        stepper.passes.remove(self)
+        tells = self.parked or outcome != "finished"
+        if tells or stepper.wants("pass"):
+            with torch_private.DisableTorchFunction():
+                record = self.record(outcome)
+            stepper.pass_ended(record, tells)
+        elif stepper.pausing:  # a pause that found no more node here
+            stepper.place_recorder()
+        if outcome != "finished":
+            self._release()
 
     def _release(self) -> None:
         """Let go of everything of the user's now: we are part of a cycle, which lives longer."""
@@ -145,8 +167,8 @@ class Pass(Labelled):
                 self.recorder.deepen(Depth.NORM)
             self._hook()
             return
-        self._hooked_before.clear()
-        self._hooked_after.clear()
+        self._before.hooked.clear()
+        self._after.hooked.clear()
         self.recorder.stop_no_more()
         if not self.recorder.shared:
             self._watched_to_end = False  # the rest of the run is not seen
@@ -154,33 +176,17 @@ class Pass(Labelled):
 
     def _arm(self) -> None:
         """Know at which nodes something armed may stop, and at which norms it will not."""
-        self._asked_before, self._quiet_before = self._asked("before")
-        self._asked_after, self._quiet_after = self._asked("after")
-
-    def _asked(self, when: str) -> tuple[Collection[int], c.Norms]:
-        active = self.stepper.armed.asking(c.NODE, when)
-        if not active:
-            return (), c.NEVER_QUIET
-        lows, highs = zip(*(each.quiet() for each in active), strict=True)
-        return self._possible(active, when), (max(lows), min(highs))
-
-    def _sifts(self) -> bool:
-        """Are there norms at which nothing that is armed needs to be asked?"""
-        (a, b), (c, d) = self._quiet_before, self._quiet_after
-        return a <= b or c <= d
+        for asked in (self._before, self._after):
+            active = self.stepper.armed.asking(c.NODE, asked.when)
+            asked.places, asked.quiet = (), c.NEVER_QUIET
+            if active:
+                lows, highs = zip(*(each.quiet() for each in active), strict=True)
+                asked.quiet = max(lows), min(highs)
+                asked.places = self._possible(active, asked.when)
 
     def _hook(self) -> None:
-        fresh, recorder = self._fresh, self.recorder
-        recorder.stop_before(fresh(self._asked_before, self._hooked_before), self._before)
-        recorder.stop_after(fresh(self._asked_after, self._hooked_after), self._after)
-
-    def _fresh(self, asked: Collection[int], hooked: set[int]) -> list[int]:
-        """Return the nodes that have no such hook yet, and take it that they have one now."""
-        if len(hooked) == len(self.graph):
-            return []
-        fresh = [place for place in asked if place not in hooked]
-        hooked.update(fresh)
-        return fresh
+        self.recorder.stop_before(self._before.fresh(len(self.graph)), self._at_begin)
+        self.recorder.stop_after(self._after.fresh(len(self.graph)), self._at_end)
 
     def _possible(self, active: list[c.Base], when: str) -> Collection[int]:
         """Return the nodes at which something armed may stop."""
@@ -189,14 +195,16 @@ class Pass(Labelled):
         if not all(each.narrows() for each in active):
             return range(len(self.graph))
         event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, 0, when)
-        leaves = all(each.only_leaves() for each in active)
+        places: Iterable[int] = range(len(self.graph))
+        if all(each.only_leaves() for each in active):
+            places = filter(self.is_leaf, places)
         possible = set()
-        for event.node in self.leaves if leaves else range(len(self.graph)):
+        for event.node in places:
             if any(each.possible(event) for each in active):
                 possible.add(event.node)
         return possible
 
-    def _before(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _at_begin(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
         stepper, recorder = self.stepper, self.recorder
         if not recorder.mine():
@@ -205,11 +213,12 @@ class Pass(Labelled):
         if node not in recorder.ran:
             recorder.note(node, grads)
         place = self.graph.index[node]
-        if place not in self._asked_before:
+        if place not in self._before.places:
             return None
         if self._small and recorder.ran[node] is None:
-            recorder.ran[node] = _first_norm(grads)
-        if recorder.arrivals.all_within(self._quiet_before, grads, recorder.ran[node]):
+            first = next((grad for grad in grads if isinstance(grad, torch.Tensor)), None)
+            recorder.ran[node] = None if first is None else figures.norm(first)
+        if recorder.arrivals.all_within(self._before.quiet, grads, recorder.ran[node]):
             return None
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
@@ -219,23 +228,20 @@ class Pass(Labelled):
             return None
         return tuple(event.grad_in)
 
-    def _after(self, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
+    def _at_end(self, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
         """Hook: the node has run."""
         stepper, recorder = self.stepper, self.recorder
         if not recorder.mine():
             return
         place = self.graph.index[running_node()]
-        if place not in self._asked_after:
+        if place not in self._after.places:
             return
-        if recorder.arrivals.all_within(self._quiet_after, outputs):
+        if recorder.arrivals.all_within(self._after.quiet, outputs):
             return
         recorder.running.pop(threading.get_ident(), None)
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "after")
         event.grad_in, event.grad_out = list(grads), list(outputs)
         stepper.event(event)
-
-    def _to_run(self) -> Iterable[int]:
-        return range(len(self.graph)) if self.needed is None else self.needed
 
     @property
     def begun(self) -> int:
@@ -261,17 +267,12 @@ class Pass(Labelled):
 
     # -- what may be asked -------------------------------------------------------------------
 
-    @cached_property
-    def leaves(self) -> list[int]:
-        """The nodes that accumulate into a leaf."""
-        return list(filter(self.is_leaf, range(len(self.graph))))
-
     def names_of(self, variable: torch.Tensor) -> tuple[str, ...]:
         """Return the names of a leaf; they are kept from one backward to the next."""
         known = self.stepper.leaf_names
         caller = self.frame.f_code if self.frame is not None else None
         held, spelled, seen_from = known.get(id(variable), (None, (), None))
-        # What has no name in reach of one function may have one in reach of another.
+        # What has no name in scope of one function may have one in scope of another.
         if held is None or held() is not variable or not (spelled or seen_from is caller):
             spelled = super().names_of(variable)
             known[id(variable)] = (weakref.ref(variable), spelled, caller)
@@ -283,10 +284,6 @@ class Pass(Labelled):
         if op is not None:
             return self.stepper.recorder.paths.spellings(op.module)
         return tuple(leaf.rpartition(".")[0] for leaf in self.leaf_names(node)) or ("",)
-
-    def saved_values(self, node: Any) -> dict[str, Any]:
-        """Return the saved values by name, as far as they can be had without running hooks."""
-        return {name: value for name, value, _ in nodes.saved(node)}
 
     def accumulated(self) -> tuple[list[Accumulated], int]:
         """Return the leaves that have their gradient, at most ``LISTED`` of them, and how many."""
@@ -302,7 +299,7 @@ class Pass(Labelled):
         return listed, count
 
     def missing(self) -> list[str]:
-        """Return the parameters in reach that require a gradient and have none."""
+        """Return the parameters in scope that require a gradient and have none."""
         if not self.accumulate:
             return []
         return [
@@ -315,7 +312,8 @@ class Pass(Labelled):
         """Return the record of the end."""
         if outcome == "finished":
             if not self._watched_to_end:  # what ran unseen is what was to run
-                self.recorder.assume(self._to_run())
+                every = range(len(self.graph))
+                self.recorder.assume(every if self.needed is None else self.needed)
             self.recorder.running.clear()
         leaves, count = self.accumulated()
         run = self.begun - len(self.recorder.running)
@@ -328,15 +326,3 @@ class Pass(Labelled):
             accumulated_count=count,
             seconds=time.perf_counter() - self.started,
         )
-
-
-def _first_norm(grads: tuple[Any, ...]) -> float | None:
-    for grad in grads:
-        if isinstance(grad, torch.Tensor):
-            return figures.norm(grad)
-    return None
-
-
-def _said(error: BaseException) -> str:
-    line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -1,92 +1,42 @@
-"""Events of a backward: a node about to run or done, and the end."""
+"""Events of a backward, a node about to run or done and the end, and what a client sees of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+import torch
+
+from gradrepl.engine.chain import table
 from gradrepl.engine.code import frames
 from gradrepl.engine.explain import no_gradient, nonfinite
 from gradrepl.engine.forward.events import TensorEvent
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import LEAF, Lanes
+from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.stopping.breakpoints import Anchor
-from gradrepl.engine.tensor import figures
-from gradrepl.model import Site
+from gradrepl.engine.tensor import facts, figures
+from gradrepl.engine.tensor.names import hooks_of
+from gradrepl.model import Edge, Node, NodeRow, Site
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from gradrepl.engine.graph.graph import Graph, Order
-    from gradrepl.engine.graph.view import View
     from gradrepl.engine.stopping.stepper import Stepper
-    from gradrepl.engine.tensor.names import Names
-    from gradrepl.model import Accumulated
 
 MISSING = 8
 """Parameters without a gradient that are named."""
-VIEWS = frozenset(
+FAR = 20_000
+"""Rows beyond those drawn to which lanes are not followed."""
+PATH = 64
+"""Nodes in a path at the most."""
+LISTED = 16
+"""Gradients and edges of one node in a record."""
+TRIVIAL = frozenset(
     """
-    TBackward ViewBackward UnsafeViewBackward ExpandBackward TransposeBackward PermuteBackward
-    SqueezeBackward UnsqueezeBackward ReshapeAliasBackward AliasBackward CloneBackward
-    ToCopyBackward DetachBackward
+    AccumulateGrad T View UnsafeView Expand Transpose Permute Squeeze Unsqueeze ReshapeAlias Alias
+    Clone ToCopy Detach
     """.split()  # noqa: SIM905
 )
-
-
-class Backward(Protocol):
-    """A backward that runs (a ``Pass``), as its events see it."""
-
-    frame: FrameType | None
-    graph: Graph
-
-    @property
-    def order(self) -> Order:
-        """The order of its nodes."""
-
-    @property
-    def names(self) -> Names:
-        """The names in scope of its caller."""
-
-    @property
-    def view(self) -> View:
-        """Its records."""
-
-    @property
-    def begun(self) -> int:
-        """How many nodes have begun to run."""
-
-    @property
-    def root(self) -> str:
-        """Name of what it starts from, or ''."""
-
-    def is_root(self, node: int) -> bool:
-        """Does it begin there?"""
-
-    def name(self, node: int) -> str:
-        """Name of a node."""
-
-    def label(self, node: int) -> str:
-        """What the user knows it by."""
-
-    def leaf(self, node: int) -> str:
-        """Name of its leaf, or ''."""
-
-    def leaf_names(self, node: int) -> Sequence[str]:
-        """All names of its leaf."""
-
-    def module(self, node: int) -> str:
-        """Path of its module."""
-
-    def module_paths(self, node: int) -> Sequence[str]:
-        """All paths of its module."""
-
-    def saved_values(self, node: Any) -> dict[str, Any]:
-        """What it saved, by name."""
-
-    def accumulated(self) -> tuple[list[Accumulated], int]:
-        """The leaves that have their gradient, and how many."""
-
-    def missing(self) -> list[str]:
-        """Parameters without one."""
+"""Nodes that only move elements about."""
 
 
 class NodeEvent(TensorEvent):
@@ -96,7 +46,7 @@ class NodeEvent(TensorEvent):
     phase = "backward"
 
     def __init__(
-        self, stepper: Stepper, anchor: Anchor, backward: Backward, node: int, when: str
+        self, stepper: Stepper, anchor: Anchor, backward: Labelled, node: int, when: str
     ) -> None:
         super().__init__(stepper, anchor)
         self.backward = backward
@@ -132,8 +82,8 @@ class NodeEvent(TensorEvent):
         return self.backward.module_paths(self.node)
 
     def made(self) -> list[Any]:
-        found = self.grad_out if self.when == "after" else self.grad_in
-        return [grad for grad in found if grad is not None]
+        grads = self.grad_out if self.when == "after" else self.grad_in
+        return [grad for grad in grads if grad is not None]
 
     def made_of(self) -> list[Any]:
         if self.when == "after":
@@ -145,7 +95,7 @@ class NodeEvent(TensorEvent):
         return self.anchor.phase == "forward"  # from the forward, a backward is one step
 
     def trivial(self) -> bool:
-        return self.name == "AccumulateGrad" or self.name.rstrip("0123456789") in VIEWS
+        return nodes.kind(self.name) in TRIVIAL
 
     def left_module(self) -> bool:
         if self.anchor.phase == "forward":
@@ -158,27 +108,21 @@ class NodeEvent(TensorEvent):
 
     def extra(self) -> dict[str, Any]:
         node = self.backward.graph.nodes[self.node]
-        found = {
+        after = {"grad_out": self.grad_out} if self.when == "after" else {}
+        return {
             "node": node,
             "grad_in": self.grad_in,
-            "saved": self.backward.saved_values(node),
+            "saved": {name: value for name, value, _ in nodes.saved(node)},
             "leaf": getattr(node, "variable", None),
-        }
-        if self.when == "after":
-            found["grad_out"] = self.grad_out
-        return found
+        } | after
 
     def stop_fields(self, reason: str) -> dict[str, Any]:
-        record = self.backward.view.node(self.node, self)
-        notes = nonfinite.notes(self, reason, self._causes)
-        return _told(self, record.site) | {
-            "module": record.module,
-            "node": record,
-            "notes": notes,
-        }
-
-    def _causes(self, what: str) -> list[str]:
-        return nonfinite.of_node(self.name, self.extra()["saved"] or {})
+        record = node_record(self.backward, self.node, self)
+        notes = nonfinite.notes(
+            self, reason, lambda what: nonfinite.of_node(self.name, self.extra()["saved"])
+        )
+        about = {"module": record.module, "node": record, "notes": notes}
+        return _backward_fields(self, record.site) | about
 
     def anchor_fields(self) -> dict[str, Any]:
         return {"module": self.module}
@@ -190,7 +134,7 @@ class PassEvent(TensorEvent):
     kind = "pass"
     phase = "backward"
 
-    def __init__(self, stepper: Stepper, anchor: Anchor, backward: Backward) -> None:
+    def __init__(self, stepper: Stepper, anchor: Anchor, backward: Labelled) -> None:
         super().__init__(stepper, anchor)
         self.backward = backward
         self.frame = backward.frame
@@ -207,7 +151,7 @@ class PassEvent(TensorEvent):
         return True
 
     def stop_fields(self, reason: str) -> dict[str, Any]:
-        return _told(self, None) | {"notes": self._without_gradient()}
+        return _backward_fields(self, None) | {"notes": self._without_gradient()}
 
     def _without_gradient(self) -> tuple[str, ...]:
         """Say which parameters got no gradient, and why as far as the recorded ops tell."""
@@ -218,15 +162,13 @@ class PassEvent(TensorEvent):
                 parameter = self.backward.names.parameters[name]
                 flow = self.stepper.recorder.flow
                 why = no_gradient.explain_cut(parameter, flow).removesuffix(".")
-                names.setdefault(why, []).append(name)
-        said = [
-            f"no gradient for {', '.join(n)}" + (why and f": {why}") for why, n in names.items()
-        ]
+                names.setdefault(why and f": {why}", []).append(name)
+        notes = [f"no gradient for {', '.join(several)}{why}" for why, several in names.items()]
         more = len(missing) - MISSING
-        return (*said, f"and none for {more} more") if more > 0 else tuple(said)
+        return (*notes, f"and none for {more} more") if more > 0 else tuple(notes)
 
 
-def _told(event: NodeEvent | PassEvent, site: Site | None) -> dict[str, Any]:
+def _backward_fields(event: NodeEvent | PassEvent, site: Site | None) -> dict[str, Any]:
     """Return what a stop tells of the backward that it is in."""
     backward = event.backward
     if site is None and event.frame is not None:
@@ -238,3 +180,110 @@ def _told(event: NodeEvent | PassEvent, site: Site | None) -> dict[str, Any]:
         "root": backward.root,
         "accumulated": tuple(backward.accumulated()[0]),
     }
+
+
+class View:
+    """Rows and paths of one pass, drawn only as far as somebody asks."""
+
+    def __init__(self, backward: Labelled) -> None:
+        self.backward = backward
+        self._lanes = Lanes(backward.graph.next, backward.graph.index[backward.graph.roots[0]])
+        self._drawn: list[str] = []
+
+    def rows(self, first: int, count: int, event: Any) -> tuple[tuple[NodeRow, ...], int]:
+        """Return a window on the rows, in run order; a negative ``first`` puts us in its middle."""
+        here = getattr(event, "node", None)
+        backward = self.backward
+        if first < 0:
+            place = backward.begun if here is None else backward.order.place(here)
+            first = max(0, place - count // 2)
+        rows = []
+        for place in range(first + 1, first + count + 1):
+            node = backward.order.at(place)
+            if node is None:
+                break
+            begun = "done" if backward.has_begun(node) else "predicted"
+            state = "here" if node == here else begun
+            rows.append(backward.row(node, place, state=state, lanes=self._lanes_of(place)))
+        return tuple(rows), first
+
+    def _lanes_of(self, place: int) -> str:
+        """Return the lanes of a row; far beyond what was drawn before, they start again."""
+        if place - len(self._drawn) > FAR:
+            return "○"
+        while len(self._drawn) < place:
+            node = self.backward.order.at(len(self._drawn) + 1)
+            assert node is not None
+            self._drawn.append(self._lanes.row(node, self.backward.is_leaf(node)))
+        return self._drawn[place - 1]
+
+    def path_to(self, node: int) -> list[int]:
+        """Return a way from a root to ``node``: nodes whose gradients led here, in run order."""
+        graph, path = self.backward.graph, [node]
+        ran = {node: number for number, node in enumerate(self.backward.ran())}
+        while not self.backward.is_root(path[0]) and len(path) <= PATH:
+            users = [each for each in graph.callers.get(path[0], ()) if each in ran]
+            if not users:
+                break
+            path.insert(0, min(users, key=ran.__getitem__))
+        return path
+
+    def node(self, place: int, event: Any = None) -> Node:
+        """Return the record of the node at index ``place``; gradients only at its own event."""
+        return node_record(self.backward, place, event)
+
+
+def node_record(backward: Labelled, place: int, event: Any = None) -> Node:
+    """Return the record of the node at index ``place``; gradients only at its own event."""
+    node, op = backward.graph.nodes[place], backward.op(place)
+    ran = backward.has_begun(place) and not (event is not None and event.when == "before")
+    variable = getattr(node, "variable", None)
+    return Node(
+        id=backward.order.place(place),
+        name=nodes.name(node),
+        label=backward.label(place),
+        seq=nodes.sequence(node),
+        site=op.site if op else None,
+        module=backward.module(place),
+        op=op.id if op else None,
+        rule=_rule(node, op, ran),
+        grad_in=_describe(event.grad_in) if event else (),
+        grad_out=_describe(event.grad_out) if event else (),
+        edges=tuple(_edges(backward, node)),
+        saved=nodes.saved_records(node, backward.names),
+        hooks=0 if variable is None else len(hooks_of(variable)),
+    )
+
+
+def _edges(backward: Labelled, node: Any) -> Iterator[Edge]:
+    for target, number in node.next_functions[:LISTED]:
+        index = backward.graph.index.get(target) if target is not None else None
+        if index is None:
+            yield Edge(0, int(number), "none")
+            continue
+        where = backward.order.place(index)  # 0 where nobody asked for that gradient
+        label = backward.leaf(index) or nodes.name(target)
+        shown = f"#{where} {label}" if where else f"none ({label} is not asked for)"
+        yield Edge(where, int(number), shown)
+
+
+def _describe(grads: list[Any]) -> tuple[Any, ...]:
+    return tuple(
+        facts.describe(grad) if isinstance(grad, torch.Tensor) else None for grad in grads[:LISTED]
+    )
+
+
+def _rule(node: Any, op: Any, ran: bool) -> str:
+    """Return what the node does to a gradient: torch's own formula, where it has one."""
+    if type(node) is LEAF:
+        if ran:
+            return "went into the leaf's .grad"
+        fresh = node.variable.grad is None
+        return "becomes the leaf's .grad" if fresh else "is added to the leaf's .grad"
+    name = nodes.name(node)
+    if nodes.is_custom(node):
+        return f"{nodes.kind(name)}.backward, in Python"
+    entry = table.table().get(name)
+    if entry is not None:
+        return "; ".join(f"d/d {to} {formula}" for to, formula in entry.formulas.items())
+    return f"derivative of {op.name if op else nodes.kind(name).lower()}"

@@ -12,6 +12,7 @@ import sys
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from gradrepl.engine import torch_private
@@ -102,6 +103,16 @@ class Graph:
         """Return the sequence number; AccumulateGrad has 2**64 - 1."""
         return int(self.nodes[node]._sequence_nr())
 
+    @cached_property
+    def callers(self) -> dict[int, list[int]]:
+        """By node, those whose edges lead to it; one that has two such edges twice."""
+        callers: dict[int, list[int]] = {}
+        for node in range(len(self)):
+            for target in self.next(node):
+                if target >= 0:
+                    callers.setdefault(target, []).append(node)
+        return callers
+
     def needed(self, inputs: Iterable[int], accumulate: bool) -> set[int] | None:
         """Return the nodes that run when only ``inputs`` are asked for; None for all.
 
@@ -111,20 +122,16 @@ class Graph:
         wanted = set(inputs)
         if not wanted:
             return None
-        before: dict[int, list[int]] = {}
-        for node in range(len(self)):
-            for target in self.next(node):
-                if target >= 0:
-                    before.setdefault(target, []).append(node)
-        found = set(wanted) if accumulate else set()
+        before = self.callers
+        needed = set(wanted) if accumulate else set()
         seen, todo = set(wanted), list(wanted)
         for node in todo:
             for caller in before.get(node, ()):
-                found.add(caller)
+                needed.add(caller)
                 if caller not in seen:
                     seen.add(caller)
                     todo.append(caller)
-        return found
+        return needed
 
 
 class Order:
@@ -255,21 +262,25 @@ class Lanes:
             _place(lanes, node)
         here = lanes.index(node)
         joined = [i for i, target in enumerate(lanes) if target == node and i != here]
-        for lane in joined:
+        for lane in (here, *joined):
             lanes[lane] = None
-        lanes[here] = None
-        opened = []
-        for target in dict.fromkeys(t for t in self._next_of(node) if t >= 0):
-            if target in lanes:
-                opened.append(lanes.index(target))
-            elif lanes[here] is None:
-                lanes[here] = target
-            else:
-                opened.append(_place(lanes, target))
+        targets = dict.fromkeys(target for target in self._next_of(node) if target >= 0)
+        opened = list(_lead_on(lanes, here, targets))
         text = _draw(lanes, here, joined, opened, leaf)
         while lanes and lanes[-1] is None:
             lanes.pop()
         return text if len(text) <= 2 * self.WIDTH else text[: 2 * self.WIDTH - 1] + "…"
+
+
+def _lead_on(lanes: list[int | None], here: int, targets: Iterable[int]) -> Iterator[int]:
+    """Lead lanes to ``targets``, the first of them straight on; yield the others."""
+    for target in targets:
+        if target in lanes:
+            yield lanes.index(target)
+        elif lanes[here] is None:
+            lanes[here] = target
+        else:
+            yield _place(lanes, target)
 
 
 def _place(lanes: list[int | None], target: int) -> int:
@@ -282,29 +293,24 @@ def _place(lanes: list[int | None], target: int) -> int:
     return lane
 
 
+ENDS = {(True, False): "╰┴╯", (False, True): "╭┬╮", (True, True): "│┴│"}
+"""Where a lane (ends, begins): at the left end of a row's line, on it, at its right end."""
+
+
 def _draw(
     lanes: list[int | None], here: int, joined: list[int], opened: list[int], leaf: bool
 ) -> str:
-    marks = ["│" if target is not None else " " for target in lanes]
-    ends = sorted({*joined, *opened})
-    for lane in ends:
-        right = lane > here
-        if lane in joined and lane not in opened:
-            marks[lane] = "╯" if right else "╰"
-        elif lane in opened and lane not in joined:
-            merges = lanes[lane] is not None and lane in opened
-            marks[lane] = ("╮" if right else "╭") if merges else marks[lane]
-    marks[here] = "◇" if leaf else "○"
+    ends = {*joined, *opened}
     low, high = min([here, *ends]), max([here, *ends])
-    out = []
-    for lane, mark in enumerate(marks):
-        inside = low <= lane < high
-        if low < lane < high and lane != here:
-            if lane in ends:
-                mark = "┴" if lane in joined else "┬"
-            elif mark == "│":
-                mark = "┼"
-            elif mark == " ":
-                mark = "─"
-        out.append(mark + ("─" if inside else " "))
-    return "".join(out).rstrip()
+    text = ""
+    for lane, target in enumerate(lanes):
+        within = low < lane < high
+        mark = " " if target is None else "│"
+        if lane == here:
+            mark = "◇" if leaf else "○"
+        elif lane in ends:
+            mark = ENDS[lane in joined, lane in opened][1 if within else 2 * (lane > here)]
+        elif within:
+            mark = "─" if target is None else "┼"
+        text += mark + ("─" if low <= lane < high else " ")
+    return text.rstrip()

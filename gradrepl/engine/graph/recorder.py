@@ -14,24 +14,19 @@ at output 0 only; there, and where torch does not have it, single hooks do its w
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, cached_property
-from types import FrameType
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
 
-from gradrepl.engine import torch_private
-from gradrepl.engine.code import frames
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.arrivals import LARGE, Arrivals, fetch, vector_norm
 from gradrepl.engine.graph.graph import LEAF, Graph, without_gc
-from gradrepl.engine.graph.looks import Depth
-from gradrepl.engine.tensor import facts
+from gradrepl.engine.observers import Depth
 from gradrepl.engine.tensor.figures import UNREADABLE
 from gradrepl.engine.torch_private import modes, running_backward, running_node
 
@@ -44,36 +39,6 @@ Grads = tuple[torch.Tensor | None, ...]
 Arrived = Callable[[torch.Tensor | None], None]
 Before = Callable[[Grads], Grads | None]
 After = Callable[[Grads, Grads], None]
-
-
-class BackwardCall:
-    """One call of torch's way into the engine: what is asked for, and by whom."""
-
-    def __init__(self, roots: Sequence[Any], args: Any, kwargs: Any) -> None:
-        # (grad_tensors, retain_graph, create_graph, inputs, ...): as torch.autograd calls it
-        self.roots = roots
-        self.keeps = bool(args[1] if len(args) > 1 else kwargs.get("keep_graph", True))
-        """May the graph be run again?"""
-        self.grows = bool(args[2] if len(args) > 2 else kwargs.get("create_graph"))
-        inputs = args[3] if len(args) > 3 else kwargs.get("inputs")
-        self.inputs: tuple[Any, ...] = tuple(inputs or ())
-        """What gradients are asked for; () for those of all leaves."""
-        self.accumulates = bool(kwargs.get("accumulate_grad", False))
-        self._caller: FrameType | None = None
-        self._walked = False
-
-    @cached_property
-    def starts(self) -> list[Any]:
-        """The nodes that it starts at: fewer than roots where the engine will refuse one."""
-        with torch_private.DisableTorchFunction():
-            nodes = map(facts.start_of, self.roots)
-            return [node for node in nodes if node is not None]
-
-    def caller(self) -> FrameType | None:
-        """Return the frame of the user's that called; to be asked before the engine runs."""
-        if not self._walked:
-            self._walked, self._caller = True, frames.Walk(sys._getframe(1)).frame
-        return self._caller
 
 
 class Recorder:

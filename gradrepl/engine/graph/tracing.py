@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from gradrepl.engine.code import frames
-from gradrepl.engine.graph.looks import Depth, Look
-from gradrepl.engine.observers import Observer
+from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.observers import BackwardCall, Depth, Look, Observer
 from gradrepl.model import GraphView, NodeRow, OpRow
 from gradrepl.model.running import Shape, TracedPass
 
 if TYPE_CHECKING:
-    from gradrepl.engine.graph.recorder import BackwardCall, Recorder
+    from gradrepl.engine.graph.recorder import Recorder
     from gradrepl.engine.stopping.stepper import Stepper
 
 OPS, PASSES, NODES = 20_000, 200, 5_000
@@ -61,7 +61,7 @@ class Tracing(Observer):
             replace(
                 call.row(),
                 id=len(self.ops) + 1,
-                inputs=_shapes(tensors_in((call.args, call.kwargs))),
+                inputs=_shapes(call.inputs()),
                 outputs=_shapes(tensors_in(call.result)),
             )
         )
@@ -81,10 +81,10 @@ class Tracing(Observer):
         self._running.append(visit.number)
         return visit
 
-    def keep(self, found: TracedPass) -> None:
+    def keep(self, traced: TracedPass) -> None:
         """Keep a backward that is over."""
-        self._running.remove(found.number)
-        self.passes[found.number] = found
+        self._running.remove(traced.number)
+        self.passes[traced.number] = traced
 
     def close(self) -> None:
         """Nothing stays in place after a backward."""
@@ -98,7 +98,7 @@ class Tracing(Observer):
     def made(self, seq: int) -> OpRow | None:
         """Return the op of this trace that made a node, or None.
 
-        Sequence numbers count in each thread anew. Ops are kept in the order in which they ended,
+        Each thread counts its own sequence numbers. Ops are kept in the order in which they ended,
         so that of several nested ones the innermost is found.
         """
         if threading.get_ident() != self.thread:
@@ -119,7 +119,7 @@ class _Visit(Look):
         self.number, self._tracing = number, tracing
         self._how = "backward" if call.accumulates else "grad"
         self._inside = tracing.inside()
-        frame = call.caller()
+        frame = call.caller
         self._site = None if frame is None else frames.site(frame)
         with figures.quiet():
             self._names = tracing.stepper.session.names(frame)
@@ -138,7 +138,7 @@ class _Visit(Look):
                 how=self._how,
                 root=self._root,
                 site=self._site,
-                outcome="finished" if error is None else f"raised {said(error)}",
+                outcome="finished" if error is None else f"raised {evaluate.summary(error)}",
                 inside=self._inside,
                 seconds=seconds,
                 nodes=nodes,
@@ -148,7 +148,7 @@ class _Visit(Look):
 
     def _rows(self, seen: Recorder) -> Iterator[NodeRow]:
         """Yield the nodes in the order in which they ran, and those that did not behind them."""
-        from gradrepl.engine.graph.labels import Labelled
+        from gradrepl.engine.graph.nodes import Labelled
 
         graph = seen.graph
         labelled = Labelled(graph, self._tracing.made, lambda: self._names)
@@ -170,24 +170,18 @@ class _Visit(Look):
             )
 
 
-def said(error: BaseException) -> str:
-    """Return an exception as the first line of what Python prints."""
-    line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
-
-
-def _shapes(found: Any) -> tuple[Shape, ...]:
+def _shapes(tensors: Iterable[Any]) -> tuple[Shape, ...]:
     from gradrepl.engine.tensor import facts
 
-    return tuple(facts.shape(each) for each, _ in zip(found, range(SHAPES), strict=False))
+    return tuple(map(facts.shape, islice(tensors, SHAPES)))
 
 
-def drawn(found: TracedPass) -> GraphView:
+def drawn(traced: TracedPass) -> GraphView:
     """Return the graph of a pass with its lanes, in the order in which the nodes ran."""
     from gradrepl.engine.graph.graph import Lanes
 
-    targets = {node.id: node.to for node in found.nodes}
-    lanes = Lanes(lambda node: targets[node], found.nodes[0].id if found.nodes else 1)
+    targets = {node.id: node.to for node in traced.nodes}
+    lanes = Lanes(lambda node: targets[node], traced.nodes[0].id if traced.nodes else 1)
     rows = [
         replace(
             node,
@@ -196,14 +190,14 @@ def drawn(found: TracedPass) -> GraphView:
             to=node.to[:16],
             state="" if node.ran else "did not run",
         )
-        for node in found.nodes
+        for node in traced.nodes
     ]
     return GraphView(
-        root=found.root,
+        root=traced.root,
         rows=tuple(rows),
         total=len(rows),
         nodes=len(rows),
         edges=sum(map(len, targets.values())),
-        leaves=sum(node.leaf for node in found.nodes),
-        recorded=any(node.op is not None for node in found.nodes),
+        leaves=sum(node.leaf for node in traced.nodes),
+        recorded=any(node.op is not None for node in traced.nodes),
     )

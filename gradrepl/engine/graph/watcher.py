@@ -1,4 +1,4 @@
-"""Where every backward is met: the one function that ``backward`` and ``grad`` both call.
+"""Where every backward is met: at the one function that ``backward`` and ``grad`` both call.
 
 It is replaced only while something is armed. Each observer says what it wants to know of a
 backward; its nodes are hooked once, for all of them.
@@ -18,8 +18,8 @@ from gradrepl.engine.code import evaluate
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.backward import Pass
 from gradrepl.engine.graph.graph import Graph
-from gradrepl.engine.graph.looks import Depth, Look
-from gradrepl.engine.graph.recorder import BackwardCall, Recorder
+from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.observers import BackwardCall, Depth, Look
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
@@ -88,7 +88,7 @@ class Watcher:
                 backward = Pass(self.stepper, call, recorder) if steps and recorder else None
                 if backward is None and recorder is not None:
                     recorder.attach()
-            run = partial(_told, engine, looks, recorder)
+            run = partial(_run_and_report, engine, looks, recorder)
             return run() if backward is None else backward.run(run)
         finally:
             if recorder is not None:
@@ -117,7 +117,7 @@ def _recorder(call: BackwardCall, looks: Sequence[Look], steps: bool) -> Recorde
 
 
 @unseen
-def _told(engine: Engine, looks: Sequence[Look], recorder: Recorder | None) -> Any:
+def _run_and_report(engine: Engine, looks: Sequence[Look], recorder: Recorder | None) -> Any:
     """Run the engine, take the hooks away, and tell how it went."""
     problem: BaseException | None = None
     started = time.perf_counter()

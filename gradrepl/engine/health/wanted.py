@@ -11,15 +11,13 @@ from msgspec.structs import replace
 from gradrepl import conditions as c
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.observers import Observer
+from gradrepl.engine.observers import BackwardCall, Look, Observer
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import UsageError
 from gradrepl.model.health import HealthLimits, Watching
 
 if TYPE_CHECKING:
-    from gradrepl.engine.graph.looks import Look
-    from gradrepl.engine.graph.recorder import BackwardCall
     from gradrepl.engine.health.watch import HealthWatch
 
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.graph.looks import Depth, Look
-from gradrepl.engine.graph.recorder import BackwardCall, Recorder
+from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.health import measure, nodes
 from gradrepl.engine.health.clock import Clock
 from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Clips, Scaling
 from gradrepl.engine.health.tracked import KEPT, LOST, Change, Telling, Tracked
+from gradrepl.engine.observers import BackwardCall, Depth, Look
 from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
 
@@ -157,7 +157,7 @@ class HealthWatch:
         """Be ready for a backward that is looked at; return what it may change."""
         parameters = self.parameters
         if parameters.due():
-            parameters.search(call.caller())
+            parameters.search(call.caller)
             parameters.start_order()
         return self._live()
 

@@ -23,6 +23,15 @@ Range = tuple[int, int]
 """[first, last) in bytes"""
 
 
+Placed = tuple[int | torch.SymInt, Sequence[int], Sequence[int], int]
+"""Offset, shape and strides of a tensor in elements, and the bytes of one."""
+
+
+def placed(tensor: torch.Tensor) -> Placed:
+    """Return where the elements of a strided tensor lie, as torch has it."""
+    return tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.element_size()
+
+
 class Layout(NamedTuple):
     """Where the elements of a tensor (or array) lie, in bytes."""
 
@@ -32,6 +41,13 @@ class Layout(NamedTuple):
     strides: tuple[int, ...]
     """In bytes; an array's may be negative."""
     itemsize: int
+
+    @classmethod
+    def of(cls, where: Placed, begin: int = 0) -> Layout:
+        """Return which bytes a strided tensor uses whose storage begins at byte ``begin``."""
+        offset, shape, strides, item = where
+        in_bytes = tuple(step * item for step in facts.sizes(strides))
+        return cls(begin + int(offset) * item, facts.sizes(shape), in_bytes, item)
 
     def span(self) -> Range:
         """Return the range from its first byte to its last; empty for no elements."""
@@ -162,10 +178,7 @@ class Piece(NamedTuple):
         value = self.value
         if self.storage is None:
             return Layout(self.address - begin, value.shape, value.strides, value.itemsize)
-        item = value.element_size()
-        offset = self.address - begin + value.storage_offset() * item
-        strides = tuple(stride * item for stride in value.stride())
-        return Layout(offset, facts.sizes(value.shape), strides, item)
+        return Layout.of(placed(value), self.address - begin)
 
     def begin(self) -> int:
         """Return the address of its first byte: of the storage, or of an array."""
@@ -183,15 +196,17 @@ def pieces(owned: Owned, saving: Saving | None = None) -> Iterator[Piece]:
     """
     name, owner, value = owned
     if not isinstance(value, torch.Tensor):
-        yield _array(owned)
+        address = value.__array_interface__["data"][0]
+        low, high = Layout(address, value.shape, value.strides, value.itemsize).span()
+        yield Piece(name, owner, value, None, 0, address, high - low, "cpu")
         return
     if torch_private.in_functorch(value) or is_lazy(value):
         return
     if value.layout is torch.strided and not value.is_nested:
         yield from _piece(name, owner, value, saving)
         return
-    for path, part in _parts(value):
-        yield from _piece(name + path, owner, part, saving)
+    for part in _parts(value):
+        yield from _piece(f"{name}.{part}()", owner, getattr(value, part)(), saving)
 
 
 def _piece(name: str, owner: str, value: torch.Tensor, saving: Saving | None) -> Iterator[Piece]:
@@ -208,17 +223,6 @@ def _piece(name: str, owner: str, value: torch.Tensor, saving: Saving | None) ->
 _device = cache(str)
 
 
-def _parts(tensor: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
-    if tensor.is_sparse:
-        yield "._indices()", tensor._indices()
-        yield "._values()", tensor._values()
-    elif tensor.layout in _COMPRESSED:
-        for part in _COMPRESSED[tensor.layout]:
-            yield f".{part}()", getattr(tensor, part)()
-
-
-def _array(owned: Owned) -> Piece:
-    array = owned.value
-    address = array.__array_interface__["data"][0]
-    low, high = Layout(address, array.shape, array.strides, array.itemsize).span()
-    return Piece(owned.name, owned.owner, array, None, 0, address, high - low, "cpu")
+def _parts(tensor: torch.Tensor) -> tuple[str, ...]:
+    """Return the methods that give the plain tensors that a sparse one is made of."""
+    return ("_indices", "_values") if tensor.is_sparse else _COMPRESSED.get(tensor.layout, ())

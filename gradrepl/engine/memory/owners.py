@@ -17,6 +17,7 @@ import torch
 
 from gradrepl.engine.code import frames
 from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import opens
 from gradrepl.engine.torch_private import unpacked_alone
@@ -125,9 +126,9 @@ class Owners:
         elif is_array(each.value):
             self.arrays.append(each)
 
-    def _cut(self, said: str) -> None:
-        if said not in self.cut:
-            self.cut.append(said)
+    def _cut(self, sentence: str) -> None:
+        if sentence not in self.cut:
+            self.cut.append(sentence)
 
     def _add_module(self, prefix: str, root: torch.nn.Module) -> None:
         for path, parameter in root.named_parameters(remove_duplicate=False):
@@ -179,17 +180,10 @@ class Owners:
         starts = [facts.node_of(tensor) for tensor in held]
         if self._pass is not None:
             starts += self._pass.graph.nodes[:NODES]
-        reached = list(dict.fromkeys(node for node in starts if node is not None))
-        seen = set(reached)
-        for node in reached:  # grows while we go
-            if len(reached) >= NODES:
-                self._cut(f"only {NODES} nodes of the graph were looked at for what they saved")
-                break
-            for target, _ in node.next_functions:
-                if target is not None and target not in seen:
-                    seen.add(target)
-                    reached.append(target)
-        return reached
+        graph = Graph([node for node in starts if node is not None], NODES)
+        if graph.cut:
+            self._cut(f"only {NODES} nodes of the graph were looked at for what they saved")
+        return graph.nodes
 
 
 def _saved(node: Any) -> Iterator[Saving]:
@@ -202,24 +196,24 @@ def _saved(node: Any) -> Iterator[Saving]:
 
 def _stale(node: Any, attribute: str) -> Iterator[Saving]:
     """Yield what was saved and changed since then: reading it raises, its data can be had."""
-    function = isinstance(node, torch.autograd.function.BackwardCFunction)
+    function = nodes.is_custom(node)
     whole = attribute if function else f"_saved_{attribute}"
-    said = _refusal(lambda: getattr(node, whole))
+    refusal = _refusal(lambda: getattr(node, whole))
     raw = getattr(node, f"_raw_{attribute}" if function else f"_raw{whole}", None)
     if not isinstance(raw, (list, tuple)):
         value = getattr(raw, "data", None)
         if isinstance(value, torch.Tensor):
-            yield Saving(node, attribute, value, _expected(said, value), said)
+            yield Saving(node, attribute, value, _expected(refusal, value), refusal)
         return
     for place, each in enumerate(raw):
         name, value = f"{attribute}[{place}]", getattr(each, "data", None)
         if not isinstance(value, torch.Tensor):
             continue
-        alone = _alone(each, value, said)
+        alone = _alone(each, value, refusal)
         # An output of the node cannot be unpacked alone: it is meant if none before it was.
-        stale = alone if nodes.STALE in alone else said if alone else ""
+        stale = alone if nodes.STALE in alone else refusal if alone else ""
         yield Saving(node, name, value, _expected(stale, value), stale)
-        said = "" if stale else said
+        refusal = "" if stale else refusal
 
 
 def _alone(saved: Any, value: torch.Tensor, said: str) -> str:
@@ -241,9 +235,9 @@ def _refusal(read: Callable[[], Any]) -> str:
     return ""
 
 
-def _expected(said: str, value: torch.Tensor) -> int | None:
+def _expected(refusal: str, value: torch.Tensor) -> int | None:
     """Return the version that torch's message says it expected; without one that it has."""
-    number = said.partition("expected version ")[2].partition(" ")[0]
+    number = refusal.partition("expected version ")[2].partition(" ")[0]
     return int(number) if number.isdecimal() else facts.version(value)
 
 
@@ -280,25 +274,27 @@ def _variables(session: Scope, place: Place) -> Iterator[Owned]:
 
 def _inside(name: str, value: Any, cut: list[str]) -> Iterator[tuple[str, Any]]:
     """Yield what is one level down in a list, tuple, dict or plain object."""
-    if isinstance(value, (list, tuple)):  # asked as a list, whatever a subclass makes of it
-        size, first = len(value), islice(_base(value).__iter__(value), INSIDE)
-        members = [(f"{name}[{place}]", inner) for place, inner in enumerate(first)]
-    elif isinstance(value, dict):
+    if isinstance(value, (list, tuple, dict)):
         size = len(value)
-        items = islice(dict.items(value), INSIDE)
-        members = [(f"{name}[{_key(key)}]", inner) for key, inner in items]
+        yield from elements(name, value)
     elif opens(value):
         size = len(vars(value))
-        members = [(f"{name}.{key}", inner) for key, inner in islice(vars(value).items(), INSIDE)]
+        yield from [(f"{name}.{k}", each) for k, each in islice(vars(value).items(), INSIDE)]
     else:
         return
     if size > INSIDE:
         cut.append(f"only the first {INSIDE} of {size} things in '{name}' were looked at")
-    yield from members
 
 
-def _base(value: Any) -> Any:
-    return list if isinstance(value, list) else tuple
+def elements(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is in a list, tuple or dict; asked as such, whatever a subclass makes of it."""
+    if isinstance(value, (list, tuple)):
+        plain: Any = list if isinstance(value, list) else tuple
+        for place, each in enumerate(islice(plain.__iter__(value), INSIDE)):
+            yield f"{name}[{place}]", each
+    elif isinstance(value, dict):
+        for key, each in list(islice(dict.items(value), INSIDE)):
+            yield f"{name}[{_key(key)}]", each
 
 
 def _key(key: Any) -> str:

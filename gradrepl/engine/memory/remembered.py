@@ -1,4 +1,4 @@
-"""What a session remembers of storages: their small numbers, and the content it watches.
+"""What is remembered of memory: which recorded op wrote where, storages' numbers, their content.
 
 ``@3`` is one storage for as long as it lives, and never another. Storages are held weakly, as
 torch itself holds those that processes share: that keeps neither the bytes nor a tensor, and an
@@ -13,19 +13,23 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from collections import deque
 from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+from weakref import ref
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.tensor import facts
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.forward.flow import Cuts
+from gradrepl.engine.memory.layout import Layout, placed
+from gradrepl.engine.tensor import facts, figures
 
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
-
+WRITES = 10_000
+"""Writes of which it is known where they went."""
 WHOLE = 1 << 20
 """Bytes up to which every one is read."""
 KEPT = 100
@@ -104,7 +108,7 @@ class WatchedStorage:
         self.version: int | None = facts.version(tensor)
         self.moment = moment
         """The last op recorded, and the number of the next node, at the last look."""
-        self.told: frozenset[str] = frozenset()
+        self.reported: frozenset[str] = frozenset()
         """What was told at stops."""
         self.changes: list[Change] = []
 
@@ -162,7 +166,7 @@ class Ids:
 class Known:
     """What one session remembers of memory between answers."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: object) -> None:
         self.ids = Ids()
         self.watched: dict[int, WatchedStorage] = {}
         """By storage: what ``:versions`` compares at every stop."""
@@ -172,6 +176,62 @@ class Known:
         self.watched = {key: each for key, each in self.watched.items() if not each.expired()}
 
 
-def known(session: Session) -> Known:
-    """Return what is remembered for ``session``."""
-    return session.state(Known)
+# -- recorded writes -------------------------------------------------------------------------------
+
+
+class Write:
+    """One tensor that one recorded op wrote to."""
+
+    __slots__ = ("after", "before", "call", "cut", "name", "placed", "storage", "tensor", "view")
+
+    def __init__(self, call: Call, tensor: torch.Tensor, before: int, cut: str) -> None:
+        self.call = call
+        self.storage = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+        self.tensor: ref[torch.Tensor] | None = ref(tensor)
+        self.placed = placed(tensor)
+        self.view = tensor._is_view()
+        self.before = before
+        self.after = int(tensor._version)
+        self.cut = cut
+        """How the tensor had left the graph: 'detach (train.py:3)', or ''."""
+        self.name = ""
+        """The name of what was written through, once somebody has asked for it."""
+
+    @property
+    def layout(self) -> Layout:
+        """Which bytes were written to, at the most."""
+        return Layout.of(self.placed)
+
+    def alive(self) -> torch.Tensor | None:
+        """Return the tensor that was written through, if it is still there."""
+        return self.tensor() if self.tensor is not None else None
+
+
+class Writes:
+    """The last writes, oldest first."""
+
+    def __init__(self) -> None:
+        self._writes: deque[Write] = deque(maxlen=WRITES)
+
+    def note(self, call: Call, cuts: Cuts) -> None:
+        """Remember what an op wrote to that has run and bumped versions; while it is held."""
+        inputs = call.inputs()
+        for bump in call.bumped:  # 'input 0: v0 -> v1'
+            place, _, versions = bump[6:].partition(": v")
+            tensor = inputs[int(place)]
+            before, _, _ = versions.partition(" ")
+            try:
+                self._writes.append(Write(call, tensor, int(before), cuts.of(tensor)))
+            except figures.UNREADABLE:  # sparse, or the user's own kind: it has no one storage
+                continue
+
+    def let_go(self) -> None:
+        """Refer to no tensor any more, not even weakly."""
+        for write in self._writes:
+            write.tensor = None
+
+    def to(self, keys: set[int]) -> Iterator[Write]:
+        """Yield the writes into these storages, in order."""
+        for write in self._writes:
+            if write.storage.cdata in keys:
+                yield write

@@ -6,17 +6,38 @@ from typing import Any
 
 import torch
 
+from gradrepl import protocol as p
 from gradrepl.draw.numbers import size
+from gradrepl.engine.answers import on
+from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.graph import without_gc
 from gradrepl.engine.memory import layout, relations, storages
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import GRADIENT, PARAMETER
-from gradrepl.engine.memory.survey import Survey, in_brackets
+from gradrepl.engine.memory.survey import Survey, in_brackets, pieces_of
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Sharing
 
 ELSEWHERE, CLONE, COMPUTED, SEPARATE = "same storage, other bytes", "clone", "computed", "separate"
 EQUAL = 1 << 20
 """Elements up to which two tensors are compared."""
+COUNTERS = {
+    True: "one version counter: autograd notices a write through either",
+    False: "each has its own version counter: a write through one is unseen by autograd",
+    None: "at least one has no version counter: autograd cannot notice a write",
+}
+
+
+@on(p.AskSharing)
+def _(request: p.AskSharing, session: Session, place: Place) -> Sharing:
+    names = [request.a, request.b]
+    values = [session.evaluate(text, place) for text in names]
+    with figures.quiet(), without_gc():
+        survey = Survey(session, place)
+        a, b = (pieces_of(*each, survey.pieces) for each in zip(names, values, strict=True))
+        return Pair(survey, names, values, a, b).record()
 
 
 class Pair:
@@ -31,7 +52,10 @@ class Pair:
         self.meeting = [(one, other) for one in a for other in b if _same_memory(one, other)]
         """Pieces of the two that lie in one memory: a sparse tensor has several."""
         self.a, self.b = self.meeting[0] if self.meeting else (a[0], b[0])
-        common = [_overlap(*pair) for pair in self.meeting]
+        common = []
+        for one, other in self.meeting:
+            begin = min(one.begin(), other.begin())
+            common.append(layout.overlap(one.layout(begin), other.layout(begin)))
         self.overlap, self.exact = sum(n for n, _ in common), all(exact for _, exact in common)
         both = all(isinstance(value, torch.Tensor) for value in values)
         self.one_counter = relations.same_counter(*values) if both else None
@@ -105,16 +129,7 @@ class Pair:
             return self._elsewhere()
         if self.kind in (CLONE, COMPUTED, SEPARATE):
             return self._apart()
-        first_is_base = self._first_is_base()
-        base, one = self.names if first_is_base else self.names[::-1]
-        by_kind = {
-            storages.NUMPY: self._numpy,
-            storages.VIEW: self._view,
-            storages.EXPAND: self._view,
-            storages.DETACH: self._detach,
-            storages.DATA: self._data,
-        }
-        return by_kind.get(self.kind, self._alias)(one, base)
+        return self._shared(*(self.names[::-1] if self._first_is_base() else self.names))
 
     def _one_tensor(self) -> str:
         a, b = self.names
@@ -154,6 +169,28 @@ class Pair:
     def _flows(self) -> str:
         return f"gradient flows {self.flow}" if self.flow else "no gradient flows"
 
+    def _shared(self, one: str, base: str) -> str:
+        """Tell of two that have bytes in common."""
+        same = f"{self._bytes} are the same, one version counter, {self._flows}"
+        if self.kind == storages.NUMPY:
+            return self._numpy(one, base)
+        if self.kind in (storages.VIEW, storages.EXPAND):
+            seen = "a write through either is seen in both and noticed by autograd"
+            return f"{self._view(one, base)}: {same}; {seen}."
+        if self.kind == storages.DETACH:
+            lead = f"{one} and {base} are cut apart"
+            if self.a.value.requires_grad != self.b.value.requires_grad:
+                lead = f"{one} is {base} without its history"
+            return f"{lead} (detach): {same}; autograd notices a write through either."
+        if self.kind == storages.DATA:
+            return (
+                f"{one} and {base} share {self._bytes}, but each has its own version counter (as "
+                f".data gives), and {self._flows}: a write through one changes the other unseen by "
+                "autograd."
+            )
+        how = COUNTERS[self.one_counter]
+        return f"{one} and {base} are the same {self._bytes} of memory, {self._flows}; {how}."
+
     def _numpy(self, one: str, base: str) -> str:
         if self.a.storage is None and self.b.storage is None:
             return f"{one} and {base} are NumPy arrays that share {self._bytes}."
@@ -163,41 +200,12 @@ class Pair:
         )
 
     def _view(self, one: str, base: str) -> str:
-        pieces = (self.a, self.b) if self._first_is_base() else (self.b, self.a)
-        lead = f"{one} and {base} are views of one tensor"
         if self.kind == storages.EXPAND:
-            lead = f"{one} repeats {base} (expand, stride 0)"
-        elif storages.root(pieces[1].value) is pieces[0].value:
-            lead = f"{one} is a view of {base}"
-        return (
-            f"{lead}: {self._bytes} are the same, one version counter, {self._flows}; "
-            "a write through either is seen in both and noticed by autograd."
-        )
-
-    def _detach(self, one: str, base: str) -> str:
-        lead = f"{one} and {base} are cut apart (detach)"
-        if self.a.value.requires_grad != self.b.value.requires_grad:
-            lead = f"{one} is {base} without its history (detach)"
-        return (
-            f"{lead}: {self._bytes} are the same, one version counter, {self._flows}; autograd "
-            "notices a write through either."
-        )
-
-    def _data(self, one: str, base: str) -> str:
-        return (
-            f"{one} and {base} share {self._bytes}, but each has its own version counter (as "
-            f".data gives), and {self._flows}: a write through one changes the other unseen by "
-            "autograd."
-        )
-
-    def _alias(self, one: str, base: str) -> str:
-        counters = {
-            True: "one version counter: autograd notices a write through either",
-            False: "each has its own version counter: a write through one is unseen by autograd",
-            None: "at least one has no version counter: autograd cannot notice a write",
-        }
-        how = counters[self.one_counter]
-        return f"{one} and {base} are the same {self._bytes} of memory, {self._flows}; {how}."
+            return f"{one} repeats {base} (expand, stride 0)"
+        first, second = (self.a, self.b) if self._first_is_base() else (self.b, self.a)
+        if storages.root(second.value) is first.value:
+            return f"{one} is a view of {base}"
+        return f"{one} and {base} are views of one tensor"
 
     def _apart(self) -> str:
         a, b = self.names
@@ -259,28 +267,19 @@ def _same_memory(a: Piece, b: Piece) -> bool:
     return a.begin() < b.end() and b.begin() < a.end()
 
 
-def _overlap(a: Piece, b: Piece) -> tuple[int, bool]:
-    begin = min(a.begin(), b.begin())
-    return layout.overlap(a.layout(begin), b.layout(begin))
-
-
 COPYING = frozenset(
     ["Clone", "ToCopy", "UnsafeView", "View", "Alias", "ReshapeAlias", "T", "Transpose", "Permute"]
 )
 """Nodes (less 'Backward0') that only move elements about."""
 
 
-def _short(path: list[str]) -> list[str]:
-    return [name.rstrip("0123456789").removesuffix("Backward") for name in path]
-
-
 def _copying(path: list[str]) -> bool:
-    words = set(_short(path))
+    words = set(map(nodes.kind, path))
     return bool(words & {"Clone", "ToCopy"}) and words <= COPYING
 
 
 def _made(path: list[str], other: str) -> str:
-    words = _short(path)
+    words = list(map(nodes.kind, path))
     if words == ["Clone"]:
         return f"is a copy of {other} (clone)"
     if words[:2] == ["UnsafeView", "Clone"] and _copying(path):

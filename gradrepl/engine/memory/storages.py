@@ -22,7 +22,6 @@ from gradrepl.engine.memory.owners import (
     VARIABLE,
     Owned,
     Owners,
-    Saving,
 )
 from gradrepl.engine.memory.remembered import Ids
 from gradrepl.engine.tensor import facts
@@ -60,6 +59,10 @@ class Group:
     def names(self) -> int:
         """Return how many names it has beside those that only the graph has."""
         return sum(piece.owner != SAVED for piece in self.pieces)
+
+    def tensors(self, saved: bool = False) -> set[int]:
+        """Return the identities of its tensors; with ``saved`` also of what only the graph has."""
+        return {id(piece.value) for piece in self.pieces if saved or piece.owner != SAVED}
 
     @cached_property
     def named(self) -> list[tuple[Layout, Piece]]:
@@ -100,13 +103,8 @@ class Group:
 
     def _members(self, shown: list[int], site_of: SiteOf) -> Iterable[Member]:
         alive = [place for place in shown if self.pieces[place].storage is not None]
-        numbers = dict(
-            zip(
-                alive,
-                relations.counter_groups([self.pieces[at].value for at in alive]),
-                strict=True,
-            )
-        )
+        counters = relations.counter_groups([self.pieces[at].value for at in alive])
+        numbers = dict(zip(alive, counters, strict=True))
         first: dict[int, int] = {}
         for place in shown:
             piece = self.pieces[place]
@@ -231,14 +229,9 @@ def everything(owners: Owners) -> list[Piece]:
     """
     everywhere = [piece for each in (*owners.tensors, *owners.arrays) for piece in pieces(each)]
     for saving in owners.savings():
-        everywhere += saved_pieces(saving)
+        name = f"{nodes.name(saving.node)}.{saving.attribute}"
+        everywhere += pieces(Owned(name, SAVED, saving.value), saving)
     return everywhere
-
-
-def saved_pieces(saving: Saving) -> Iterable[Piece]:
-    """Return where a saved value lies."""
-    name = f"{nodes.name(saving.node)}.{saving.attribute}"
-    return pieces(Owned(name, SAVED, saving.value), saving)
 
 
 def asked(expression: str, value: Any, known: Sequence[Piece]) -> list[Piece]:

@@ -1,23 +1,39 @@
-"""All memory in scope at one place, for one answer: names, pieces, groups, and what is stale."""
+"""All memory in scope at one place, for one answer: names, pieces, groups, what is stale, who holds
+how much."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+from gradrepl import protocol as p
+from gradrepl.engine.answers import on
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
-from gradrepl.engine.memory import relations, remembered, storages
+from gradrepl.engine.graph.graph import without_gc
+from gradrepl.engine.memory import layout, relations, storages
 from gradrepl.engine.memory.layout import Piece
-from gradrepl.engine.memory.owners import Owners, Saving
-from gradrepl.engine.memory.remembered import WatchedStorage
-from gradrepl.engine.memory.writes import Write
-from gradrepl.model import Site, Stale
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
-    from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.memory.owners import (
+    BUFFER,
+    GRADIENT,
+    OPTIMIZER,
+    PARAMETER,
+    SAVED,
+    Owners,
+    Saving,
+    is_array,
+)
+from gradrepl.engine.memory.remembered import Known, WatchedStorage, Write
+from gradrepl.engine.memory.storages import Group
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
+from gradrepl.errors import UsageError
+from gradrepl.model import Holding, MemoryUse, OwnerBytes, Site, Stale
 
 STALE = 64
 """Stale values of one storage that are told of one by one."""
@@ -28,12 +44,12 @@ class Survey:
 
     def __init__(self, session: Session, place: Place) -> None:
         self.recorder = session.recorder
-        self.known = remembered.known(session)
+        self.known = session.state(Known)
         self.owners = Owners(session, place)
         self.pieces = storages.everything(self.owners)
 
     @cached_property
-    def groups(self) -> list[storages.Group]:
+    def groups(self) -> list[Group]:
         """The pieces by memory, in the order in which they were found."""
         return storages.grouped(self.pieces)
 
@@ -49,26 +65,30 @@ class Survey:
 
     def op_of(self, node: Any) -> Call | None:
         """Return the recorded op that made ``node``."""
-        number = int(node._sequence_nr())
-        return None if number >= nodes.NO_SEQUENCE else self.recorder.op_of(number)
+        return self.recorder.op_of(node._sequence_nr())
 
-    def group_of(self, key: int) -> storages.Group | None:
+    def group_of(self, key: int) -> Group | None:
         """Return the group that the storage with this identity is in."""
         groups = (g for g in self.groups if any(piece.key == key for piece in g.pieces))
         return next(groups, None)
 
-    def watched(self, group: storages.Group) -> WatchedStorage | None:
+    def groups_with(self, pieces: list[Piece]) -> list[Group]:
+        """Return the groups that some of these pieces are in."""
+        wanted = {id(piece) for piece in pieces}
+        return [g for g in self.groups if not wanted.isdisjoint(map(id, g.pieces))]
+
+    def watched(self, group: Group) -> WatchedStorage | None:
         """Return what compares the content of a group's storage, if that was asked for."""
         known = self.known.watched
         return next((known[p.key] for p in group.pieces if p.key in known), None)
 
-    def id_of(self, group: storages.Group) -> str:
+    def id_of(self, group: Group) -> str:
         """Return '@3'."""
         return self.known.ids.of(group.storage) if group.storage is not None else ""
 
     # -- what is stale -----------------------------------------------------------------------
 
-    def stale(self, group: storages.Group) -> list[Stale]:
+    def stale(self, group: Group) -> list[Stale]:
         """Return what was saved from this memory and changed in place since; one a node."""
         by_node: dict[Any, Stale] = {}
         for piece in group.pieces:
@@ -77,7 +97,7 @@ class Survey:
                 by_node[saving.node] = self._stale(piece, saving, group)
         return list(by_node.values())
 
-    def _stale(self, piece: Piece, saving: Saving, group: storages.Group) -> Stale:
+    def _stale(self, piece: Piece, saving: Saving, group: Group) -> Stale:
         now = saving.value._version
         first = saving.version or 0
         writes = [w for w in self.writes_into(group) if first <= w.before and w.after <= now]
@@ -89,16 +109,13 @@ class Survey:
         return self.stale_record(piece, group, by, then)
 
     def stale_record(
-        self, piece: Piece, group: storages.Group, by: str, then: str, *, silent: bool = False
+        self, piece: Piece, group: Group, by: str, then: str, *, silent: bool = False
     ) -> Stale:
         """Return the record of a saved value that was changed; ``then`` ends its sentence."""
         saving = piece.saving
         assert saving is not None
-        node, name, site = (
-            nodes.name(saving.node),
-            self.name_in(group, piece),
-            self.site_of(saving.node),
-        )
+        node, site = nodes.name(saving.node), self.site_of(saving.node)
+        name = self.name_in(group, piece)
         saved = f"saved {name or saving.attribute} at version {saving.version}"
         return Stale(
             node=node,
@@ -113,19 +130,19 @@ class Survey:
             sentence=f"{node}{in_brackets(site)} {saved}{then}",
         )
 
-    def _updated(self, group: storages.Group) -> str:
+    def _updated(self, group: Group) -> str:
         """Return the optimizer that may have written to a group, as nobody else was seen to."""
         names = (self.owners.optimizer(piece.value) for _, piece in group.named)
         name = next(filter(None, names), "")
         return f"what was not recorded: {name}.step() since that forward?" if name else ""
 
-    def stale_sentence(self, piece: Piece, group: storages.Group) -> str:
+    def stale_sentence(self, piece: Piece, group: Group) -> str:
         """Return what happened to a stale value, as something that is over."""
         assert piece.saving is not None
         sentence = self._stale(piece, piece.saving, group).sentence
         return sentence.rpartition(": backward")[0] + "."
 
-    def name_in(self, group: storages.Group, piece: Piece) -> str:
+    def name_in(self, group: Group, piece: Piece) -> str:
         """Return the user's name of what ``piece`` saved: of its bytes, or where they lie in."""
         mine = piece.layout(group.begin)
         low, high = mine.span()
@@ -139,7 +156,7 @@ class Survey:
             (e.name for e in alike + around if relations.same_counter(e.value, piece.value)), ""
         )
 
-    def writes_into(self, group: storages.Group) -> Iterator[Write]:
+    def writes_into(self, group: Group) -> Iterator[Write]:
         """Yield the recorded writes into a group's storages, in order."""
         return self.recorder.writes.to({piece.key for piece in group.pieces if piece.key})
 
@@ -166,3 +183,103 @@ def alias(write: Write, owners: Owners) -> str:
 def in_brackets(site: Site | None) -> str:
     """Return ' (train.py:36)', or ''."""
     return f" ({site.place})" if site else ""
+
+
+def pieces_of(text: str, value: Any, known: list[Piece]) -> list[Piece]:
+    """Return where the value of an expression lies.
+
+    Raises:
+        UsageError: it is no tensor and no array, or one without a storage that can be seen.
+    """
+    kind = type(value).__name__
+    if not isinstance(value, torch.Tensor) and not is_array(value):
+        raise UsageError(
+            f"'{text}' is a {kind}, not a tensor.", "':mem' lists the tensors in scope."
+        )
+    pieces = storages.asked(text, value, known)
+    if not pieces:
+        raise UsageError(
+            f"'{text}' has no storage that can be seen: it is a {kind}, layout {value.layout}.",
+            "Ask for the plain tensors that it is made of.",
+        )
+    return pieces
+
+
+# -- memory by owner, each storage counted once ----------------------------------------------
+
+LABELS = {
+    PARAMETER: "parameters",
+    GRADIENT: "gradients",
+    OPTIMIZER: "optimizer state",
+    BUFFER: "buffers",
+    SAVED: "saved for backward",
+}
+OTHER = "other"
+
+
+@on(p.AskBytes)
+def _(request: p.AskBytes, session: Session, place: Place) -> MemoryUse:
+    with figures.quiet(), without_gc():
+        return use(Survey(session, place), request.largest)
+
+
+def use(survey: Survey, largest: int) -> MemoryUse:
+    """Return who holds how much. Call it only inside of ``figures.quiet()``."""
+    groups = [group for group in survey.groups if group.device != "meta"]
+    by_label: dict[str, list[Group]] = {label: [] for label in [*LABELS.values(), OTHER]}
+    devices: Counter[str] = Counter()
+    for group in groups:
+        by_label[_label(group)].append(group)
+        devices[group.device] += group.size
+    allocated, reserved = _cuda()
+    largest_first = sorted(groups, key=lambda group: -group.size)[:largest]
+    return MemoryUse(
+        owners=tuple(_row(label, its) for label, its in by_label.items()),
+        total=devices.total(),
+        largest=tuple(_holding(survey, group) for group in largest_first),
+        devices=tuple(devices.items()),
+        allocated=allocated,
+        reserved=reserved,
+        cut=tuple(survey.owners.cut),
+    )
+
+
+def _label(group: Group) -> str:
+    """Return who counts the storage: its first owner in the order of ``LABELS``."""
+    owners = {piece.owner for piece in group.pieces}
+    return next((label for owner, label in LABELS.items() if owner in owners), OTHER)
+
+
+def _row(label: str, groups: list[Group]) -> OwnerBytes:
+    tensors = set().union(*(group.tensors(saved=label == LABELS[SAVED]) for group in groups))
+    return OwnerBytes(label, sum(group.size for group in groups), len(groups), len(tensors))
+
+
+def _holding(survey: Survey, group: Group) -> Holding:
+    label = _label(group)
+    piece = min(
+        group.pieces, key=lambda each: (each.owner == SAVED, LABELS.get(each.owner) != label)
+    )
+    ranges = []
+    for each in group.pieces:
+        where = each.layout(group.begin)
+        ranges += where.ranges() or [where.span()]
+    return Holding(
+        storage=survey.id_of(group),
+        name=piece.name,
+        owner=label,
+        nbytes=group.size,
+        device=group.device,
+        used=layout.total(layout.merged(ranges)),
+    )
+
+
+def _cuda() -> tuple[int | None, int | None]:
+    """Return bytes allocated and reserved on all devices; nothing where CUDA is not in use."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return None, None
+    every = range(torch.cuda.device_count())
+    return (
+        sum(torch.cuda.memory_allocated(device) for device in every),
+        sum(torch.cuda.memory_reserved(device) for device in every),
+    )

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from gradrepl import model
+from gradrepl import protocol as p
 from gradrepl.engine import torch_private
+from gradrepl.engine.answers import on
 from gradrepl.engine.graph import nodes
-from gradrepl.engine.memory import layout, relations, remembered
-from gradrepl.engine.memory.layout import Piece
+from gradrepl.engine.graph.graph import without_gc
+from gradrepl.engine.memory import layout, relations
+from gradrepl.engine.memory.layout import Layout, Piece, placed
 from gradrepl.engine.memory.owners import Saving
-from gradrepl.engine.memory.remembered import Change, WatchedStorage
+from gradrepl.engine.memory.remembered import Change, Known, WatchedStorage, Write
 from gradrepl.engine.memory.storages import Group
-from gradrepl.engine.memory.survey import Survey, alias, written
-from gradrepl.engine.memory.writes import Write, layout_of
+from gradrepl.engine.memory.survey import STALE, Survey, alias, pieces_of, written
 from gradrepl.engine.observers import Observer
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures
+from gradrepl.errors import UsageError
 from gradrepl.model import Moment, Stale, Versions
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
-    from gradrepl.engine.stopping.gate import Place
 
 LISTED = 200
 """Moments in one record; the latest ones."""
@@ -32,8 +33,81 @@ LISTED = 200
 UNSEEN = 500
 """Writes that a saved value's counter has not seen and that are looked at; the latest ones."""
 
-Placed = tuple[float, Moment]
+Timed = tuple[float, Moment]
 """A moment and its place among the recorded ops."""
+
+
+@on(p.AskStorages)
+def _(request: p.AskStorages, session: Session, place: Place) -> model.Record:
+    values = [(text, session.evaluate(text, place)) for text in request.expressions]
+    with figures.quiet(), without_gc():
+        survey = Survey(session, place)
+        wanted = [each for text, value in values for each in pieces_of(text, value, survey.pieces)]
+        survey.include(wanted)
+        groups = survey.groups if not values else survey.groups_with(wanted)
+        listed = sorted(groups, key=lambda group: group.names() < 2)[: request.limit]
+        return model.Storages(
+            storages=tuple(group.record(survey.known.ids, survey.site_of) for group in listed),
+            total=len(groups),
+            tensors=len(set().union(*(group.tensors() for group in groups))),
+            nbytes=sum(group.size for group in groups),
+            stale=tuple(_stale(survey, listed)),
+            cut=tuple(survey.owners.cut),
+        )
+
+
+def _stale(survey: Survey, groups: list[Group]) -> list[model.Stale]:
+    """Return the stale values, and in what is watched also those that no counter tells."""
+    stale: list[model.Stale] = []
+    for group in groups:
+        watched = survey.watched(group)
+        if watched is None:
+            stale += survey.stale(group)
+        else:
+            tensor = watched_tensor(group, watched)
+            stale += Timeline(survey, tensor, watched.name, group).stale(watched)
+    return stale[:STALE]
+
+
+@on(p.AskVersions)
+def _(request: p.AskVersions, session: Session, place: Place) -> model.Record:
+    known = session.state(Known)
+    known.forget_the_dead()
+    if not request.expression:
+        if request.off:
+            known.watched.clear()
+        return _watches(known)
+    tensor = session.tensor(request.expression, place)
+    with figures.quiet(), without_gc():
+        survey = Survey(session, place)
+        piece = _only_piece(request.expression, tensor, survey)
+        if request.off:
+            known.watched.pop(piece.key, None)
+            return _watches(known)
+        survey.include([piece])
+        group = survey.group_of(piece.key)
+        assert group is not None
+        session.stepper.observe(session.state(Written))
+        watched, began = watch(survey, tensor, piece.name, group)
+        history = Timeline(survey, tensor, request.expression, group)
+        record = history.record(watched, began)
+        watched.reported = frozenset(map(stale_key, record.stale))
+        return record
+
+
+def _only_piece(text: str, tensor: torch.Tensor, survey: Survey) -> Piece:
+    pieces = pieces_of(text, tensor, survey.pieces)
+    if len(pieces) != 1 or pieces[0].value is not tensor:
+        raise UsageError(
+            f"'{text}' lies in several storages: it is sparse.",
+            f"Ask for one of {', '.join(piece.name for piece in pieces)}.",
+        )
+    return pieces[0]
+
+
+def _watches(known: Known) -> model.Record:
+    rows = (model.Watched(name=w.name, storage=w.id, how=w.how) for w in known.watched.values())
+    return model.Watches(rows=tuple(rows))
 
 
 def now(survey: Survey) -> tuple[int, int]:
@@ -106,7 +180,7 @@ class Timeline:
             return not write.cut.startswith("data")
         return True if write.before == last else None
 
-    def _written(self) -> Iterator[Placed]:
+    def _written(self) -> Iterator[Timed]:
         last = 0
         for write, seen in self.writes:
             if seen and write.before > last:
@@ -131,7 +205,7 @@ class Timeline:
 
     # -- saved values ------------------------------------------------------------------------
 
-    def _saved(self) -> Iterator[Placed]:
+    def _saved(self) -> Iterator[Timed]:
         done = set()
         for piece, saving in self.savings[-LISTED:]:
             if (saving.node, saving.version) in done:  # w * w saves w twice
@@ -160,7 +234,7 @@ class Timeline:
 
     # -- what no counter saw -----------------------------------------------------------------
 
-    def _changed(self, watched: WatchedStorage) -> Iterator[Placed]:
+    def _changed(self, watched: WatchedStorage) -> Iterator[Timed]:
         """Yield the changes of content that no recorded write explains."""
         for change in watched.changes:
             if not self._explained(change):
@@ -195,7 +269,7 @@ class Timeline:
 
     def _unseen_write(self, saving: Saving) -> Write | None:
         """Return the first write to a saved value that its counter has not seen."""
-        where = layout_of(saving.value)
+        where = Layout.of(placed(saving.value))
         own_counter = not relations.same_counter(saving.value, self.tensor)
         elsewhere = [w for w, seen in self.writes if seen is None or seen is own_counter]
         for write in elsewhere[-UNSEEN:]:
@@ -261,15 +335,15 @@ class Written(Observer):
 
     def news(self, place: Place) -> list[model.Watch]:
         """Return a line for each; only what is new since the stop before."""
-        known = remembered.known(self.session)
+        known = self.session.state(Known)
         known.forget_the_dead()
         if not known.watched:
             return []
         try:
             with figures.quiet():
                 survey = Survey(self.session, place)
-                told = [_news(survey, watched) for watched in list(known.watched.values())]
-                return [line for line in told if line is not None]
+                lines = [_news(survey, watched) for watched in list(known.watched.values())]
+                return [line for line in lines if line is not None]
         except Exception as problem:  # the user's own classes, asked for what they hold
             return [model.Watch("memory", f"** {type(problem).__name__}: {problem} **"[:200])]
 
@@ -285,8 +359,8 @@ def _news(survey: Survey, watched: WatchedStorage) -> model.Watch | None:
     for write, _ in history.writes:
         alias(write, survey.owners)  # asked for now, as the tensor may soon be gone
     stale = history.stale(watched)
-    new = [each.sentence for each in stale if stale_key(each) not in watched.told]
-    watched.told = frozenset(map(stale_key, stale))
+    new = [each.sentence for each in stale if stale_key(each) not in watched.reported]
+    watched.reported = frozenset(map(stale_key, stale))
     if not silent and not new and version == before:
         return None
     still = " still, but its bytes changed unseen by the counter" if silent else ""

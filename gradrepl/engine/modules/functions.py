@@ -1,4 +1,4 @@
-"""The answer to ``:fn``: a node, what it is made of, and the module whose call made it."""
+"""A node, what it is made of, and the module whose call made it (``:fn``); a tensor's gradient."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from typing import Any
 
 import torch
 
+from gradrepl import model
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.chain.naming import node_index
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.evaluate import text_of
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
+from gradrepl.engine.graph.nodes import Labelled
+from gradrepl.engine.modules.graphs import walked
 from gradrepl.engine.modules.reach import Optimizers
 from gradrepl.engine.modules.tree import Tree
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
-from gradrepl.engine.tensor import facts, report
+from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.engine.tensor import names as engine_names
 from gradrepl.engine.tensor.names import Names
-from gradrepl.errors import UsageError
+from gradrepl.errors import AutogradError, UsageError
 from gradrepl.model import FunctionInfo, NodeRow, ParameterRow, Site
 
 SOURCE = 4_000
@@ -31,14 +37,38 @@ MADE = 20_000
 """Nodes searched for those that a module's call made."""
 
 
-def is_node(value: Any) -> bool:
-    """Is this an autograd node?"""
-    return hasattr(value, "next_functions") and hasattr(value, "_sequence_nr")
+@on(p.FunctionOf)
+def _(request: p.FunctionOf, session: Session, place: Place) -> Answer:
+    target = request.target.strip()
+    if target.startswith("#"):
+        index = node_index(target, session, place)
+        source: Labelled = session.backward_here(place)
+        with figures.quiet():
+            return function(source.graph.nodes[index], target, source, session, place)
+    value = session.evaluate(target, place)
+    if isinstance(value, type) and issubclass(value, torch.autograd.Function):
+        return of_class(value, target)
+    with figures.quiet():
+        node = value
+        if not (hasattr(value, "next_functions") and hasattr(value, "_sequence_nr")):
+            node = _node_of(value, target, session, place)
+        source = walked(node, session, place)
+        return function(node, target, source, session, place)
 
 
-def is_function(value: Any) -> bool:
-    """Is this a class of Functions that the user wrote?"""
-    return isinstance(value, type) and issubclass(value, torch.autograd.Function)
+def _node_of(value: object, name: str, session: Session, place: Place) -> object:
+    if not isinstance(value, torch.Tensor):
+        raise UsageError(
+            f"'{name}' is a {type(value).__name__}, not a tensor, a node or a Function.",
+            "Name a tensor that was computed, or #N at a backward stop.",
+        )
+    node = facts.node_of(value)
+    if node is None:
+        why = report.everything(value, name, session, place).leaf_why
+        raise AutogradError(
+            f"'{name}' has no grad_fn: it is {why}", "Name a tensor that was computed from it."
+        )
+    return node
 
 
 def of_class(function: Any, of: str) -> FunctionInfo:
@@ -55,19 +85,18 @@ def of_class(function: Any, of: str) -> FunctionInfo:
     )
 
 
-def function(node: Any, of: str, source: Any, session: Session, place: Place) -> FunctionInfo:
+def function(node: Any, of: str, source: Labelled, session: Session, place: Place) -> FunctionInfo:
     """Return what a node is; ``source`` is the graph in which it lies."""
     names: Names = source.names
-    number = int(node._sequence_nr())
     recorder = session.recorder
-    op = recorder.op_of(number) if number < nodes.NO_SEQUENCE else None
     at = source.graph.index[node]
+    op = source.op(at)
     path = source.module(at)
-    module = _module(path, names)
+    module = next((module for module, known in names.each_module() if known == path), None)
     made: tuple[NodeRow, ...] = ()
     if op is not None and op.module:
         made = tuple(_nodes(source, _call_of(op, recorder.ops)))
-    custom = isinstance(node, torch.autograd.function.BackwardCFunction)
+    custom = nodes.is_custom(node)
     forward, backward, site = _sources(_class_of(node)) if custom else ("", "", None)
     saved = nodes.saved_records(node, names)
     return FunctionInfo(
@@ -76,7 +105,7 @@ def function(node: Any, of: str, source: Any, session: Session, place: Place) ->
         label=source.label(at),
         custom=custom,
         kind=_kind(_class_of(node)) if custom else "",
-        sequence=None if number >= nodes.NO_SEQUENCE else number,
+        sequence=nodes.sequence(node),
         module=path if module is not None else "",
         module_class=type(module).__name__ if module is not None else "",
         parameters=_parameters(path, module, session, place),
@@ -88,17 +117,6 @@ def function(node: Any, of: str, source: Any, session: Session, place: Place) ->
         backward_source=backward,
         source_site=site,
     )
-
-
-def _module(path: str, names: Names) -> Any:
-    """Return the module that is known by ``path``, or None."""
-    for prefix, root in names.roots:
-        if names.modules[id(root)] == path:
-            return root
-        for below, module in root.named_modules():
-            if below and prefix + below == path:
-                return module
-    return None
 
 
 def _parameters(path: str, module: Any, session: Session, place: Place) -> tuple[ParameterRow, ...]:
@@ -126,11 +144,11 @@ def _inside(path: str, module: str) -> bool:
     return path == module or path.startswith(f"{module}.")
 
 
-def _nodes(source: Any, numbers: range) -> Iterator[NodeRow]:
+def _nodes(source: Labelled, numbers: range) -> Iterator[NodeRow]:
     """Yield the nodes of a graph that have these sequence numbers, in the order of the forward."""
     graph = source.graph
-    found = [at for at in range(min(len(graph), MADE)) if graph.sequence(at) in numbers]
-    for at in sorted(found, key=graph.sequence)[:LISTED]:
+    made = [at for at in range(min(len(graph), MADE)) if graph.sequence(at) in numbers]
+    for at in sorted(made, key=graph.sequence)[:LISTED]:
         op, label = source.op(at), source.label(at)
         own = "" if op is not None and label == op.module else label
         yield source.row(at, 0, label=own, saved_nbytes=_bytes(graph.nodes[at]))
@@ -174,18 +192,18 @@ def _text(value: Any) -> str:
 
 def _sources(function: Any) -> tuple[str, str, Site | None]:
     """Return the sources of forward (with setup_context, if there is one) and backward."""
-    forward, site = _source(function, "forward")
-    setup, _ = _source(function, "setup_context")
-    backward, _ = _source(function, "backward")
+    forward, site = source(function, "forward")
+    setup, _ = source(function, "setup_context")
+    backward, _ = source(function, "backward")
     if not backward:
-        backward, _ = _source(function, "vjp")
+        backward, _ = source(function, "vjp")
     return "\n".join(filter(None, (forward, setup))), backward, site
 
 
-def _source(function: Any, name: str) -> tuple[str, Site | None]:
-    """Return the text of one method of the user's own, and where it begins."""
+def source(function: Any, name: str) -> tuple[str, Site | None]:
+    """Return the text of one method of the user's own, and where it begins; None: torch's own."""
     method = inspect.getattr_static(function, name, None)
-    method = getattr(method, "__func__", method)
+    method = inspect.unwrap(getattr(method, "__func__", method))
     code = getattr(method, "__code__", None)
     if code is None or frames.kind(code) == frames.TORCH:
         return "", None
@@ -198,19 +216,50 @@ def _source(function: Any, name: str) -> tuple[str, Site | None]:
     return text[:SOURCE], site
 
 
-def place_of(target: str, session: Session, place: Place) -> tuple[Any, Any]:
-    """Return (node, graph) for '#7', a node of the backward that is paused.
+# -- a tensor's gradient ---------------------------------------------------------------------------
 
-    Raises:
-        UsageError: there is no such node.
-        StateError: no backward is paused.
-    """
-    backward = session.backward_here(place)
-    number = target[1:]
-    node = backward.order.at(int(number)) if number.isdecimal() and int(number) else None
-    if node is None:
-        raise UsageError(
-            f"there is no node {target}: this backward has {backward.order.total}.",
-            "':nodes' lists them.",
-        )
-    return backward.graph.nodes[node], backward
+
+@on(p.Retain)
+def _(request: p.Retain, session: Session, place: Place) -> Answer:
+    tensor = session.tensor(request.expression, place)
+    name = request.expression
+    with figures.quiet():
+        if not tensor.requires_grad:
+            why = report.everything(tensor, name, session, place).leaf_why
+            raise AutogradError(
+                f"'{name}' will get no gradient: it does not require one. It is {why}",
+                "Give a leaf requires_grad=True before the forward.",
+            )
+        if facts.is_leaf(tensor):
+            return model.Notice(message=f"'{name}' is a leaf: a leaf keeps its gradient already.")
+        if tensor.retains_grad:
+            return model.Notice(message=f"'{name}' keeps its gradient already.")
+        tensor.retain_grad()
+    when = "from the next backward on"
+    backward = getattr(place.event, "backward", None)
+    if backward is not None:
+        at = backward.graph.index.get(facts.node_of(tensor))
+        if at is not None and not backward.is_done(at):
+            when = "from this backward on"
+    return model.Notice(
+        message=f"'{name}' keeps its gradient {when}, as after {name}.retain_grad(): "
+        f"{name}.grad has it."
+    )
+
+
+@on(p.Gradient)
+def _(request: p.Gradient, session: Session, place: Place) -> Answer:
+    tensor = session.tensor(request.expression, place)
+    with figures.quiet():
+        grad = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
+        if grad is not None:
+            return report.everything(grad, f"{request.expression}.grad", session, place)
+        _, why = report.gradient(tensor, request.expression, session, place)
+    return model.Notice(message=f"the gradient of '{request.expression}' is {why}")
+
+
+@on(p.LeafWhy)
+def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
+    tensor = session.tensor(request.expression, place)
+    why = report.everything(tensor, request.expression, session, place).leaf_why
+    return model.Notice(message=f"'{request.expression}' is {why}")

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from gradrepl.engine.memory.owners import elements
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names, reachable
 from gradrepl.model import Stray
 
-INSIDE = 256
-"""Elements of one list or dict that are looked at."""
 LISTED = 64
+
+
+class Kept(NamedTuple):
+    """Something that a variable holds, or a plain container."""
+
+    name: str
+    value: Any
+    container: str = ""
+    """The kind of container that it is in, or ''."""
+
+
+def _kept(name: str, value: Any) -> Iterator[Kept]:
+    """Yield ``value`` and, of a list, tuple or dict, what is in it."""
+    yield Kept(name, value)
+    for path, each in elements(name, value):
+        yield Kept(path, each, type(value).__name__)
+
+
+def _in_spaces(spaces: list[Mapping[str, Any]]) -> Iterator[Kept]:
+    for space in spaces:
+        for name, value in reachable(space):
+            yield from _kept(name, value)
 
 
 class Optimizers:
@@ -23,11 +43,9 @@ class Optimizers:
 
     def __init__(self, spaces: list[Mapping[str, Any]]) -> None:
         self._by_id: dict[int, tuple[str, torch.optim.Optimizer]] = {}
-        for space in spaces:
-            for name, value in reachable(space):
-                for path, each in _spread(name, value):
-                    if isinstance(each, torch.optim.Optimizer):
-                        self._by_id.setdefault(id(each), (path, each))
+        for name, each, _ in _in_spaces(spaces):
+            if isinstance(each, torch.optim.Optimizer):
+                self._by_id.setdefault(id(each), (name, each))
         self._owner: dict[int, str] = {}
         self.tensors: list[torch.Tensor] = []
         for name, optimizer in self._by_id.values():
@@ -47,29 +65,9 @@ class Optimizers:
         return self._owner.get(id(tensor), "no") if self._by_id else ""
 
 
-class Kept(NamedTuple):
-    """A tensor or module that somebody keeps in a plain container."""
-
-    name: str
-    value: Any
-    why: str
-
-
-def _spread(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield ``value`` and, of a list, tuple or dict, what is in it."""
-    yield name, value
-    if isinstance(value, (list, tuple)):
-        plain: Any = list if isinstance(value, list) else tuple  # a subclass may do what it likes
-        for place, each in enumerate(islice(plain.__iter__(value), INSIDE)):
-            yield f"{name}[{place}]", each
-    elif type(value) is dict:
-        for key, each in list(value.items())[:INSIDE]:
-            yield f"{name}[{key!r}]", each
-
-
 def ids_in(spaces: list[Mapping[str, Any]]) -> set[int]:
-    """Return the identities of the tensors in plain containers of these name spaces."""
-    return {id(each.value) for each in _in_spaces(spaces)}
+    """Return the identities of the tensors in these name spaces, also in plain containers."""
+    return {id(each.value) for each in _in_spaces(spaces) if isinstance(each.value, torch.Tensor)}
 
 
 def strays(
@@ -85,14 +83,14 @@ def strays(
     """
     lost: dict[int, Stray] = {}
     everywhere = owned | {id(each) for each in names.parameters.values()}
-    for each in [*_in_modules(modules, names), *_in_spaces(spaces)]:
+    for each, why in [*_in_modules(modules), *_as_variables(spaces)]:
         for path, tensor in _leaves(each):
             if id(tensor) in everywhere or id(tensor) in lost or len(lost) >= LISTED:
                 continue
             lost[id(tensor)] = Stray(
                 name=path,
                 shape=facts.sizes(tensor.shape),
-                why=each.why,
+                why=why,
                 optimized=optimizers.of(tensor),
             )
     return tuple(lost.values())
@@ -109,24 +107,19 @@ def _leaves(kept: Kept) -> Iterator[tuple[str, torch.Tensor]]:
         yield kept.name, value
 
 
-def _in_modules(modules: list[tuple[str, nn.Module]], names: Names) -> Iterator[Kept]:
+def _in_modules(modules: list[tuple[str, nn.Module]]) -> Iterator[tuple[Kept, str]]:
     """Yield what plain attributes of modules hold: a list of layers, a dict, a tensor."""
     for path, module in modules:
         for attribute, value in list(vars(module).items()):
             if attribute.startswith("_") or attribute == "training":
                 continue
-            where = f"{path}.{attribute}" if path else attribute
-            for inner, each in _spread(where, value):
-                if inner != where or isinstance(each, torch.Tensor):
-                    kind = "attribute" if inner == where else type(value).__name__
-                    why = f"in a plain {kind} of {type(module).__name__}"
-                    yield Kept(inner, each, why)
+            for each in _kept(f"{path}.{attribute}" if path else attribute, value):
+                if each.container or isinstance(each.value, torch.Tensor):
+                    kind = each.container or "attribute"
+                    yield each, f"in a plain {kind} of {type(module).__name__}"
 
 
-def _in_spaces(spaces: list[Mapping[str, Any]]) -> Iterator[Kept]:
-    for space in spaces:
-        for name, value in reachable(space):
-            for path, each in _spread(name, value):
-                if isinstance(each, torch.Tensor):
-                    why = "a variable" if path == name else f"in a {type(value).__name__}"
-                    yield Kept(path, each, why)
+def _as_variables(spaces: list[Mapping[str, Any]]) -> Iterator[tuple[Kept, str]]:
+    for each in _in_spaces(spaces):
+        if isinstance(each.value, torch.Tensor):
+            yield each, f"in a {each.container}" if each.container else "a variable"

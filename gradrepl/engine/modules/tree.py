@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import torch
@@ -55,8 +55,8 @@ def _window(
     lost = strays(places, spaces, names, optimizers, frozenset(tree.parameters))
     known = names.tensors.keys() | tree.parameters.keys() | ids_in(spaces)
     missed = tree.missed()
-    tops = [s for s, spot in zip(tree.sums, tree.spots, strict=True) if not spot.depth]
-    rows = [tree.row(at, request.depth) for at in shown[first : first + request.count]]
+    tops = [spot for spot in tree.spots if not spot.depth]
+    rows = [tree.row(spot, request.depth) for spot in shown[first : first + request.count]]
     if rows and not first:
         everywhere = (*rows[0].hooks, *engine_names.hooks_of_all())
         rows[0] = msgspec.structs.replace(rows[0], hooks=everywhere)
@@ -108,8 +108,9 @@ WORST = ("nan", "inf", "none", "zero", "there", "ok", "")
 """States of gradients, the one to look at first in front."""
 
 
-class Spot(NamedTuple):
-    """One place of one module in a tree."""
+@dataclass(slots=True, eq=False)
+class Spot:
+    """One place of one module in a tree, and what is added up over the modules below it."""
 
     path: str
     prefix: str
@@ -117,46 +118,38 @@ class Spot(NamedTuple):
     name: str
     module: nn.Module
     depth: int
-    parent: int
-    """Index of the spot that it is in, or -1."""
-    same_as: str
+    parent: Spot | None = None
+    same_as: str = ""
+    """Path of the same module where it stood first, or ''."""
+    own: int = 0
+    total: int = 0
+    trainable: int = 0
+    children: int = 0
+    below: int = 0
+    """Modules below it."""
+    grad: str = ""
+    ran: bool = False
 
-
-class Sums:
-    """What is added up over the modules below a spot."""
-
-    __slots__ = ("children", "grad", "own", "ran", "total", "trainable")
-
-    def __init__(self) -> None:
-        self.own = self.total = self.trainable = self.children = 0
-        self.grad = ""
-        self.ran = False
-
-    def keep(self, count: int, parameter: torch.Tensor, grad: str) -> None:
-        """Count a parameter of the module's own; ``count``: 0 where it is counted elsewhere."""
-        self.own += count
-        self.trainable += count if parameter.requires_grad else 0
-        self.grad = _worse(self.grad, grad)
-
-    def add(self, below: Sums) -> None:
-        """Take in what is below."""
-        self.total += below.total
-        self.trainable += below.trainable
-        self.grad = _worse(self.grad, below.grad)
-        self.ran = self.ran or below.ran
+    def add_up(self) -> None:
+        """Take in its own parameters, and have the parent take in all that is here."""
+        self.total += self.own
+        parent = self.parent
+        if parent is not None:
+            parent.total += self.total
+            parent.trainable += self.trainable
+            parent.children += 1
+            parent.below += 1 + self.below
+            parent.grad = _worse(parent.grad, self.grad)
+            parent.ran = parent.ran or self.ran
 
 
 def _worse(one: str, other: str) -> str:
-    return WORST[min(WORST.index(one), WORST.index(other))]
+    return min(one, other, key=WORST.index)
 
 
 def numel(parameter: torch.Tensor) -> int:
     """Return the number of elements; 0 of a lazy parameter that has no shape yet."""
     return 0 if is_lazy(parameter) else int(parameter.numel())
-
-
-def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
-    return () if is_lazy(tensor) else facts.sizes(tensor.shape)
 
 
 class Tree:
@@ -175,44 +168,43 @@ class Tree:
         self._seen: dict[int, str] = {}
         for title, prefix, root in roots:
             self._walk(title, prefix, root)
-        for place, name, parameter in self._entries():
-            path = self.spots[place].prefix + name
-            self.paths.setdefault(id(parameter), []).append(path)
+        for spot, name, parameter in self._entries():
+            self.paths.setdefault(id(parameter), []).append(spot.prefix + name)
             self.parameters.setdefault(id(parameter), parameter)
         self._grads = dict(self._states())
-        self.sums = self._add_up()
+        self._add_up()
 
     def _walk(self, title: str, prefix: str, root: nn.Module) -> None:
-        todo: list[tuple[str, str, str, nn.Module, int, int]] = [
-            (title, prefix, title, root, 0, -1)
-        ]
+        todo = [Spot(title, prefix, title, root, 0)]
         while todo:
-            path, below, name, module, depth, parent = todo.pop()
-            same = self._seen.get(id(module), "")
-            here = len(self.spots)
-            self.spots.append(Spot(path, below, name, module, depth, parent, same))
-            if same:
-                continue
-            self._seen[id(module)] = path
-            children = [(n, m) for n, m in module._modules.items() if m is not None]
-            todo += [
-                (below + n, f"{below}{n}.", n, m, depth + 1, here) for n, m in reversed(children)
-            ]
+            spot = todo.pop()
+            module, below = spot.module, spot.prefix
+            spot.same_as = self._seen.get(id(module), "")
+            spot.ran = self._ran is not None and id(module) in self._ran
+            self.spots.append(spot)
+            if not spot.same_as:
+                self._seen[id(module)] = spot.path
+                children = [(n, m) for n, m in module._modules.items() if m is not None]
+                todo += [
+                    Spot(below + n, f"{below}{n}.", n, m, spot.depth + 1, spot)
+                    for n, m in reversed(children)
+                ]
 
-    def _entries(self) -> Iterator[tuple[int, str, torch.Tensor]]:
-        """Yield (place of the spot, name, parameter), each module once."""
-        for place, spot in enumerate(self.spots):
+    def _entries(self) -> Iterator[tuple[Spot, str, torch.Tensor]]:
+        """Yield (spot, name, parameter), each module once."""
+        for spot in self.spots:
             if not spot.same_as:
                 for name, parameter in spot.module._parameters.items():
                     if parameter is not None:
-                        yield place, name, parameter
+                        yield spot, name, parameter
 
     def _states(self) -> Iterator[tuple[int, tuple[str, float | None]]]:
         """Yield for each parameter that requires a gradient its state and norm."""
-        wanting = [
-            (key, p) for key, p in self.parameters.items() if p.requires_grad and facts.is_leaf(p)
+        grads = [
+            (key, each.grad)
+            for key, each in self.parameters.items()
+            if each.requires_grad and facts.is_leaf(each)
         ]
-        grads = [(key, p.grad) for key, p in wanting]
         size = sum(grad.numel() for _, grad in grads if grad is not None)
         for key, grad in grads:
             if grad is None:
@@ -220,53 +212,39 @@ class Tree:
             else:
                 yield key, no_gradient.state_of(grad) if size <= READ else ("there", None)
 
-    def _add_up(self) -> list[Sums]:
-        all_sums = [Sums() for _ in self.spots]
-        for spot, sums in zip(self.spots, all_sums, strict=True):
-            sums.ran = self._ran is not None and id(spot.module) in self._ran
-            if spot.parent >= 0:
-                all_sums[spot.parent].children += 1
+    def _add_up(self) -> None:
         counted: set[int] = set()
-        for place, _, parameter in self._entries():
+        for spot, _, parameter in self._entries():
             count = 0 if id(parameter) in counted else numel(parameter)
             counted.add(id(parameter))
-            grad, _ = self._grads.get(id(parameter), ("", None))
-            all_sums[place].keep(count, parameter, grad)
-        for place in reversed(range(len(self.spots))):  # what is below comes later
-            sums, parent = all_sums[place], self.spots[place].parent
-            sums.total += sums.own
-            if parent >= 0:
-                all_sums[parent].add(sums)
-        return all_sums
+            spot.own += count
+            spot.trainable += count if parameter.requires_grad else 0
+            spot.grad = _worse(spot.grad, self._grads.get(id(parameter), ("", None))[0])
+        for spot in reversed(self.spots):  # what is below comes later
+            spot.add_up()
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def shown(self, depth: int | None) -> list[int]:
+    def shown(self, depth: int | None) -> list[Spot]:
         """Return the spots that have a row."""
-        every = range(len(self.spots))
-        return [at for at in every if depth is None or self.spots[at].depth <= depth]
+        return [spot for spot in self.spots if depth is None or spot.depth <= depth]
 
-    def row(self, place: int, depth: int | None) -> ModuleRow:
+    def row(self, spot: Spot, depth: int | None) -> ModuleRow:
         """Return the row of a spot."""
-        spot, sums = self.spots[place], self.sums[place]
-        hidden = 0
-        if depth is not None and spot.depth == depth:
-            rest = self.spots[place + 1 :]
-            hidden = sum(1 for _ in takewhile(lambda below: below.depth > spot.depth, rest))
         return ModuleRow(
             path=spot.path,
             name=spot.name,
             kind=type(spot.module).__name__,
             depth=spot.depth,
             about="" if spot.same_as else _about(spot.module),
-            own=sums.own,
-            total=sums.total,
-            trainable=sums.trainable,
-            children=sums.children,
-            hidden=hidden,
+            own=spot.own,
+            total=spot.total,
+            trainable=spot.trainable,
+            children=spot.children,
+            hidden=spot.below if spot.depth == depth else 0,
             training=bool(spot.module.training),
-            grad=sums.grad,
-            ran="" if self._ran is None else "ran" if sums.ran else "no op yet",
+            grad=spot.grad,
+            ran="" if self._ran is None else "ran" if spot.ran else "no op yet",
             same_as=spot.same_as,
             parameters=() if spot.same_as else self.kept(spot),
             hooks=() if spot.same_as else engine_names.hooks_of_module(spot.module),
@@ -274,44 +252,32 @@ class Tree:
 
     def kept(self, spot: Spot) -> tuple[ParameterRow, ...]:
         """Return the module's own parameters and buffers."""
+        transient = vars(spot.module).get("_non_persistent_buffers_set", set())
         rows = [
-            self._parameter(spot.prefix + name, name, parameter)
+            ParameterRow(**_tensor(spot, name, parameter), **self._state(spot, name, parameter))
             for name, parameter in spot.module._parameters.items()
             if parameter is not None
         ]
-        transient = vars(spot.module).get("_non_persistent_buffers_set", set())
         rows += [
             ParameterRow(
-                name=name,
-                path=spot.prefix + name,
-                buffer=True,
-                persistent=name not in transient,
-                shape=_shape(buffer),
-                dtype=facts.short(buffer.dtype),
-                count=numel(buffer),
-                requires_grad=buffer.requires_grad,
+                **_tensor(spot, name, buffer), buffer=True, persistent=name not in transient
             )
             for name, buffer in spot.module._buffers.items()
             if buffer is not None
         ]
         return tuple(rows[:OWN])
 
-    def _parameter(self, path: str, name: str, parameter: torch.Tensor) -> ParameterRow:
+    def _state(self, spot: Spot, name: str, parameter: torch.Tensor) -> dict[str, Any]:
+        path = spot.prefix + name
         paths = self.paths.get(id(parameter), [path])
         state, norm = self._grads.get(id(parameter), ("", None))
-        return ParameterRow(
-            name=name,
-            path=path,
-            shape=_shape(parameter),
-            dtype=facts.short(parameter.dtype),
-            count=numel(parameter),
-            requires_grad=parameter.requires_grad,
-            grad=state,
-            norm=norm,
-            tied=tuple(other for other in paths if other != path)[:8],
-            first=paths[0] == path,
-            optimized=self._optimizers.of(parameter),
-        )
+        return {
+            "grad": state,
+            "norm": norm,
+            "tied": tuple(other for other in paths if other != path)[:8],
+            "first": paths[0] == path,
+            "optimized": self._optimizers.of(parameter),
+        }
 
     def missed(self) -> list[str]:
         """Return the parameters that require a gradient and that no optimizer in scope has."""
@@ -320,6 +286,18 @@ class Tree:
             for key, parameter in self.parameters.items()
             if parameter.requires_grad and self._optimizers.of(parameter) == "no"
         ]
+
+
+def _tensor(spot: Spot, name: str, tensor: torch.Tensor) -> dict[str, Any]:
+    """Return what is told of a parameter and of a buffer alike."""
+    return {
+        "name": name,
+        "path": spot.prefix + name,
+        "shape": () if is_lazy(tensor) else facts.sizes(tensor.shape),
+        "dtype": facts.short(tensor.dtype),
+        "count": numel(tensor),
+        "requires_grad": tensor.requires_grad,
+    }
 
 
 def _about(module: nn.Module) -> str:

@@ -18,8 +18,7 @@ from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.lines import same_file
 
 if TYPE_CHECKING:
-    from gradrepl.engine.forward.flow import Flow
-    from gradrepl.engine.forward.module_paths import ModulePaths
+    from gradrepl.engine.forward.flow import Flow, ModulePaths
     from gradrepl.engine.tensor.names import Names
 
 
@@ -136,9 +135,6 @@ class OpRecorder(Watcher, Protocol):
 
     def held_back(self) -> bool:
         """Are we inside of an op?"""
-
-    def forget_paths(self) -> None:
-        """Modules may have other paths now."""
 
     def unseen_here(self) -> str:
         """Return what cannot be stepped from where this thread is, or ''."""

@@ -97,7 +97,7 @@ class Stepper:
         self.typed, self.running = typed, True
         self.leaf_names.clear()
         if self.torch_here:
-            self.recorder.forget_paths()
+            self.recorder.paths.forget()
         self._restart_clocks()
         self.rearm()
         nested = self.torch_here and self.recorder.held_back()
@@ -112,7 +112,7 @@ class Stepper:
             self.rearm()
             self.place_recorder()
             if self.torch_here:
-                self.recorder.forget_paths()
+                self.recorder.paths.forget()
 
     def go(self, verb: c.Verb, anchor: Anchor | None = None) -> None:
         """Arm ``verb``, as the user's code is about to run on."""

@@ -11,7 +11,7 @@ from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory.owners import GRADIENT, Owners
-from gradrepl.engine.memory.remembered import known
+from gradrepl.engine.memory.remembered import Known
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures
@@ -140,7 +140,7 @@ def storage_bytes(tensor: torch.Tensor) -> int:
 def _storage(tensor: torch.Tensor, session: Session) -> str:
     if storage_key(tensor) is None:
         return ""
-    return known(session).ids.of(tensor.untyped_storage())
+    return session.state(Known).ids.of(tensor.untyped_storage())
 
 
 def _names(tensor: torch.Tensor, owners: Owners) -> list[str]:
