@@ -57,6 +57,8 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
     except KeyboardInterrupt as error:
         return evaluate.error(error)
     except SystemExit as error:
+        if not isinstance(request, p.Execute | p.Run):  # what only looks ends nothing
+            return evaluate.error(error)
         if place.state != "idle":
             raise
         session.exit_code = script.exit_status(error)

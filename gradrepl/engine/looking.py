@@ -18,6 +18,7 @@ from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import evaluate
 from gradrepl.engine.code.torch_import import torch_module
+from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.running import broken_lines
 from gradrepl.engine.session import Session
@@ -54,7 +55,7 @@ def _(request: p.Print, session: Session, place: Place) -> Answer:
 def _(request: p.Inspect, session: Session, place: Place) -> Answer:
     value = session.evaluate(request.expression, place)
     torch = torch_module()
-    if torch is not None and isinstance(value, torch.Tensor):
+    if torch is not None and is_a(value, torch.Tensor):
         return describe(p.Describe(expression=request.expression), session, place)
     lines = [f"type      {type(value).__name__}", f"value     {evaluate.text_of(value)}"]
     if callable(value):
@@ -309,10 +310,10 @@ def _static(path: list[str], spaces: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _plain_attribute(value: Any, name: str) -> Any:
-    own = _instance_dict(value)
+    own = attributes(value)
     for part in _MODULE_PARTS:
-        held = own.get(part)
-        if isinstance(held, dict) and name in held:
+        held = own.get(part, {})
+        if is_a(held, dict) and name in held:
             return held[name]
     try:
         attribute = inspect.getattr_static(value, name)
@@ -324,21 +325,13 @@ def _plain_attribute(value: Any, name: str) -> Any:
     return _NOTHING if hasattr(type(attribute), "__get__") else attribute
 
 
-def _instance_dict(value: Any) -> dict[str, Any]:
-    try:
-        own = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return own if isinstance(own, dict) else dict(own)
-
-
 def _attributes(value: Any) -> set[str]:
-    own = _instance_dict(value)
+    own = attributes(value)
     names = set(map(str, own))
     for part in _MODULE_PARTS:
-        if isinstance(own.get(part), dict):
+        if is_a(own.get(part), dict):
             names.update(own[part])
-    kind = value if isinstance(value, type) else type(value)
+    kind = value if is_a(value, type) else type(value)
     for base in kind.__mro__:
         names.update(vars(base))
     return names

@@ -14,6 +14,7 @@ from gradrepl import protocol
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.torch_import import Watch as TorchWatch
 from gradrepl.engine.code.torch_import import device, torch_module
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.stopping.gate import Gate, Place
 from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.errors import LinkError, StateError, UsageError
@@ -249,7 +250,7 @@ class Session:
         with self.gate.masked():
             try:
                 return bool(self.evaluate(expression, place))
-            except Exception:  # the user's expression
+            except USER_ERRORS:  # the user's expression
                 return True
 
     def watches(self, place: Place) -> tuple[Watch, ...]:
@@ -259,7 +260,7 @@ class Session:
             with self.gate.masked():
                 try:
                     text = evaluate.text_of(self.evaluate(expression, place))[:200]
-                except Exception as problem:  # the user's expression
+                except USER_ERRORS as problem:  # the user's expression
                     text = f"** {type(problem).__name__}: {problem} **"[:200]
             self.shown[expression] = text
             was = before if before is not None and before != text else None

@@ -15,6 +15,7 @@ from gradrepl.engine.chain.naming import Labels
 from gradrepl.engine.chain.paths import SMALL
 from gradrepl.engine.chain.unseen import Grads, Runner, contained, is_real_number, outputs_of, seed
 from gradrepl.engine.code.evaluate import text_of
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.nodes import is_custom
 from gradrepl.engine.modules.functions import source
@@ -72,7 +73,7 @@ def find(what: str, session: Session, place: Place) -> Any:
         value = session.evaluate(what, place)
     except GradreplError:
         raise
-    except Exception:  # what the user typed: perhaps no Python at all
+    except USER_ERRORS:  # what the user typed: perhaps no Python at all
         if known:
             return what
         raise

@@ -12,6 +12,7 @@ from gradrepl.engine.chain import gradients, naming, unseen
 from gradrepl.engine.chain.gradients import Start, amount, projection, size
 from gradrepl.engine.chain.naming import Labels
 from gradrepl.engine.chain.unseen import Runner, sentence
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph, Order
 from gradrepl.engine.graph.nodes import is_custom
@@ -149,7 +150,7 @@ def _gradients(starts: Sequence[Start], inputs: Sequence[tuple[Any, int]]) -> li
         return list(unseen.gradients(starts, inputs))
     except StateError:
         raise
-    except Exception as error:  # a custom backward is user code
+    except USER_ERRORS as error:  # a custom backward is user code
         raise sentence("the backward", error) from error
 
 

@@ -30,6 +30,7 @@ from torch.autograd.graph import GradientEdge
 
 from gradrepl.engine import torch_private
 from gradrepl.engine.code.evaluate import first_line, summary
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.graph.nodes import is_custom
@@ -97,7 +98,7 @@ class Runner:
                     leaving = node(*grads)
         except GradreplError:
             raise
-        except Exception as error:  # a custom backward is user code
+        except USER_ERRORS as error:  # a custom backward is user code
             raise sentence(nodes.name(node), error) from error
         leaving = leaving if isinstance(leaving, tuple | list) else (leaving,)
         with figures.quiet():
@@ -175,7 +176,7 @@ def _checkpointed() -> StateError:
     )
 
 
-def sentence(name: str, error: Exception) -> AutogradError:
+def sentence(name: str, error: BaseException) -> AutogradError:
     """Return what ``error``, met while node ``name`` or the whole engine ran, means."""
     text = first_line(error)
     if nodes.FREED in text:

@@ -21,6 +21,7 @@ from typing import Any
 
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.torch_import import torch_module
+from gradrepl.engine.code.values import USER_ERRORS, is_a
 from gradrepl.model import Error, Value
 
 FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -214,7 +215,7 @@ def error(exception: BaseException) -> Error:
     tb = users(exception.__traceback__, last=True)
     try:
         text = str(exception)
-    except Exception:  # the user's own __str__
+    except USER_ERRORS:  # the user's own __str__
         text = "(its message cannot be shown)"
     kind = type(exception).__name__
     message = f"{kind}: {text}" if text else kind
@@ -276,7 +277,7 @@ class _Bounded(reprlib.Repr):
     def repr1(self, x: Any, level: int) -> str:
         kind = type(x)
         torch = torch_module()
-        if torch is not None and isinstance(x, torch.Tensor):
+        if torch is not None and is_a(x, torch.Tensor):
             return tensor_text(x)
         if not kind.__module__.startswith("builtins") and kind.__repr__ is not _PLAIN_REPR:
             return self._other(x)
@@ -285,7 +286,7 @@ class _Bounded(reprlib.Repr):
     def _other(self, x: Any) -> str:
         try:
             text = repr(x)
-        except Exception as problem:  # the user's own repr
+        except USER_ERRORS as problem:  # the user's own repr
             return f"<{type(x).__name__} object; its repr raised {type(problem).__name__}>"
         limit = self.maxother * 5
         return text if len(text) <= limit else text[:limit] + "…"
@@ -298,7 +299,7 @@ def text_of(value: Any, *, full: bool = False) -> str:
     """Return a text for any value: bounded, and whatever its repr does."""
     try:
         text = (_long if full else _short).repr(value)
-    except Exception as problem:  # the user's own repr, inside of a container
+    except USER_ERRORS as problem:  # the user's own repr, inside of a container
         return f"<{type(value).__name__} object; its repr raised {type(problem).__name__}>"
     limit = LONG if full else 2000
     return text if len(text) <= limit else text[:limit] + "…"
@@ -313,7 +314,7 @@ def tensor_text(tensor: Any) -> str:
         if tensor.numel() <= 64 and figures.readable(tensor):
             try:
                 return repr(tensor)
-            except Exception as problem:  # the repr of a subclass of the user's
+            except USER_ERRORS as problem:  # the repr of a subclass of the user's
                 return f"<{type(tensor).__name__}; its repr raised {type(problem).__name__}>"
     info = facts.describe(tensor, figures=False)
     shape = "x".join(map(str, info.shape))
@@ -323,14 +324,14 @@ def tensor_text(tensor: Any) -> str:
 def brief(value: Any) -> str:
     """Return one short line about a value."""
     torch = torch_module()
-    if torch is not None and isinstance(value, torch.Tensor):
+    if torch is not None and is_a(value, torch.Tensor):
         from gradrepl.engine import torch_private
         from gradrepl.engine.tensor import facts
 
         with torch_private.DisableTorchFunction():
             needs = " requires_grad" if value.requires_grad else ""
             return f"{facts.shape(value)} {facts.short(value.dtype)}{needs}"
-    if torch is not None and isinstance(value, torch.nn.Module):
+    if torch is not None and is_a(value, torch.nn.Module):
         return type(value).__name__
     line = " ".join(text_of(value).split())
     return line if len(line) <= 60 else line[:59] + "…"
@@ -339,7 +340,7 @@ def brief(value: Any) -> str:
 def value_of(value: Any, expression: str = "", *, full: bool = False) -> Value:
     """Return the record of a result."""
     torch = torch_module()
-    if torch is not None and isinstance(value, torch.Tensor):
+    if torch is not None and is_a(value, torch.Tensor):
         from gradrepl.engine.tensor import facts
 
         text = _whole(value) if full else tensor_text(value)
@@ -356,5 +357,5 @@ def _whole(tensor: Any) -> str:
     with torch_private.DisableTorchFunction(), torch.no_grad():
         try:
             return repr(tensor)
-        except Exception:  # the repr of a subclass of the user's
+        except USER_ERRORS:  # the repr of a subclass of the user's
             return tensor_text(tensor)

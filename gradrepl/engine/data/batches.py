@@ -10,6 +10,7 @@ import msgspec
 
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import fetching, odd, order, parts
 from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.fetching import Fetched
@@ -199,7 +200,7 @@ def error_text(error: BaseException | None) -> str:
         return ""
     try:
         text = str(error)
-    except Exception:  # the user's own __str__
+    except USER_ERRORS:  # the user's own __str__
         text = ""
     if text.startswith("Caught ") and "Original Traceback" in text:
         lines = [line for line in text.splitlines() if line and not line.startswith(" ")]
@@ -257,7 +258,7 @@ def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
     with fetching.aside(fetching.of_loader(loader)):
         try:
             made = loader.collate_fn(values if loader._auto_collation else values[0])
-        except Exception as raised:  # the user's samples, or the user's own collate_fn
+        except USER_ERRORS as raised:  # the user's samples, or the user's own collate_fn
             return (), error_text(raised)
     with figures.quiet():
         return parts.described(made), ""

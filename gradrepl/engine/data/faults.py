@@ -16,6 +16,7 @@ from torch.utils.data import sampler as samplers
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import batches, current_loader, fetching, loaders, odd
 from gradrepl.engine.data.epoch_log import VISITS
 from gradrepl.engine.data.order import Epoch
@@ -304,7 +305,7 @@ def _visited(loader: Any) -> int | None:
         return None
     try:
         return len(loader.batch_sampler.sampler)  # type: ignore[arg-type]
-    except Exception:  # the user's sampler
+    except USER_ERRORS:  # the user's sampler
         return None
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.tensor import figures
 
 worker_module: Any = torch_private.worker_module
@@ -237,7 +238,7 @@ class Fetched(NamedTuple):
     index: Any
     value: Any
     seconds: float | None
-    error: Exception | None
+    error: BaseException | None
 
 
 def worker_of(loader: Any, number: int) -> int | None:
@@ -284,7 +285,7 @@ def fetch(dataset: Any, indices: list[Any]) -> list[Fetched]:
         try:
             values = list(many(indices))
             return [Fetched(*pair, None, None) for pair in zip(indices, values, strict=True)]
-        except Exception:  # the user's dataset; one by one tells which it was
+        except USER_ERRORS:  # the user's dataset; one by one tells which it was
             pass
     return [one(dataset, index) for index in indices]
 
@@ -294,7 +295,7 @@ def one(dataset: Any, index: Any) -> Fetched:
     begun = now()
     try:
         value = dataset[index]
-    except Exception as problem:  # the user's dataset
+    except USER_ERRORS as problem:  # the user's dataset
         return Fetched(index, None, now() - begun, problem)
     return Fetched(index, value, now() - begun, None)
 

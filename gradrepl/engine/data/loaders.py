@@ -19,6 +19,7 @@ from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code.torch_import import device
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import batches, current_loader, fetching, order, workers
 from gradrepl.engine.data.epoch_log import EpochLog, pace_of
 from gradrepl.engine.data.wanted import Loops, log_of, watch_of
@@ -150,7 +151,7 @@ def length(loader: Any) -> int | None:
     """Return the number of samples, where the dataset says."""
     try:
         return len(loader.dataset)
-    except Exception:  # the user's dataset: without __len__, or one that raises
+    except USER_ERRORS:  # the user's dataset: without __len__, or one that raises
         return None
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from torch.utils.data import sampler as samplers
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import fetching
 from gradrepl.errors import StateError
 
@@ -101,7 +102,7 @@ def own(sampler: Any, loader: Any) -> Any:
     shared += [each.generator for each in fetching.of_order(loader)]
     try:
         return copy.deepcopy(sampler, {id(each): each for each in shared if each is not None})
-    except Exception as problem:  # the user's own class
+    except USER_ERRORS as problem:  # the user's own class
         raise StateError(
             f"the sampler {type(sampler).__name__} cannot be copied: {problem}. Asking the "
             "original could change what the program gets.",

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from gradrepl.engine.code import evaluate
+from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.explain.no_gradient import describe_op
 from gradrepl.engine.tensor import facts, report
 
@@ -38,7 +39,7 @@ class Line(NamedTuple):
         while todo:
             node = todo.pop(0)
             value = value_of(node, self.frame)
-            if isinstance(value, (torch.Tensor, nn.Module, list, tuple, dict)):
+            if is_a(value, torch.Tensor, nn.Module, list, tuple, dict):
                 yield ast.unparse(node), value
             else:
                 todo = [*ast.iter_child_nodes(node), *todo]
@@ -46,16 +47,16 @@ class Line(NamedTuple):
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield the tensors, also those in lists, tuples and dicts."""
         for name, value in self.values():
-            if isinstance(value, torch.Tensor):
+            if is_a(value, torch.Tensor):
                 yield name, value
-            elif isinstance(value, (list, tuple)):
+            elif is_a(value, list, tuple):
                 for place, each in enumerate(islice(value, 64)):
-                    if isinstance(each, torch.Tensor):
+                    if is_a(each, torch.Tensor):
                         yield f"{name}[{place}]", each
 
     def modules(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield the modules."""
-        yield from ((name, each) for name, each in self.values() if isinstance(each, nn.Module))
+        yield from ((name, each) for name, each in self.values() if is_a(each, nn.Module))
 
 
 def value_of(node: ast.AST, frame: types.FrameType) -> Any:
@@ -76,10 +77,8 @@ def value_of(node: ast.AST, frame: types.FrameType) -> Any:
 
 def _attributes(owner: Any) -> Iterator[dict[str, Any]]:
     """Yield where an object keeps its attributes."""
-    own = getattr(owner, "__dict__", None)
-    if isinstance(own, dict):
-        yield own
-    if isinstance(owner, nn.Module):
+    yield attributes(owner)
+    if is_a(owner, nn.Module):
         yield from (owner._parameters, owner._buffers, owner._modules)
 
 

@@ -25,6 +25,7 @@ from torch import multiprocessing
 
 from gradrepl.draw.numbers import size
 from gradrepl.engine import torch_private
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import batches, fetching, order, workers
 from gradrepl.engine.data.batches import listed
 from gradrepl.engine.data.wanted import watch_of
@@ -294,7 +295,7 @@ def _anywhere(iterator: Any, worker: int, kind: str, where: str) -> str:
     unknown = f"It was {where}; which samples those are was not noted (':loader watch' notes it)."
     try:
         length = len(iterator._dataset)
-    except Exception:  # the user's dataset
+    except USER_ERRORS:  # the user's dataset
         return unknown
     fetched, guilty = _again(iterator, worker, range(length))
     if guilty is None or type(guilty.error).__name__ != kind:
@@ -386,6 +387,6 @@ def _pickles(value: Any) -> bool:
         return True
     try:
         pickle.Pickler(_Nowhere()).dump(value)
-    except Exception:  # what the user's own classes raise
+    except USER_ERRORS:  # what the user's own classes raise
         return False
     return True

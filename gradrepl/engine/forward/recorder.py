@@ -230,9 +230,9 @@ class Recorder(TorchFunctionMode):
             what = calls.kind(func)
         self._inside += 1
         try:
-            if what.silent or (what.of_leaf and _plain_leaf(args[0])):
-                return func(*args, **kwargs) if kwargs else func(*args)
             kwargs = kwargs or {}
+            if what.silent or (what.of_leaf and _plain_leaf(args[0])):
+                return func(*args, **kwargs)
             caller = sys._getframe(1)
             if caller.f_code is DISPATCH:
                 caller = behind(caller)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import torch
 
 from gradrepl.engine.code import frames
+from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.tensor import facts
@@ -91,7 +92,7 @@ class Owners:
         variables = list(_variables(session, place))
         for name, owner, value in variables:
             for path, inside in _inside(name, value, self.cut):
-                if isinstance(inside, torch.nn.Module) and id(inside) not in names.modules:
+                if is_a(inside, torch.nn.Module) and id(inside) not in names.modules:
                     modules.append((path + ".", inside))
                 inner.append(Owned(path, INNER if owner == VARIABLE else owner, inside))
         for prefix, root in modules:
@@ -110,7 +111,7 @@ class Owners:
         return self._seen.get(id(tensor), "")
 
     def _add(self, each: Owned) -> None:
-        if isinstance(each.value, torch.Tensor):
+        if is_a(each.value, torch.Tensor):
             if each.owner == STOP and id(each.value) in self._seen:
                 return  # what has a name of its own needs none of ours
             known = self._names.setdefault(each.name, id(each.value))
@@ -121,7 +122,7 @@ class Owners:
                 return
             self._seen.setdefault(id(each.value), each.name)
             self.tensors.append(each)
-        elif isinstance(each.value, torch.optim.Optimizer):
+        elif is_a(each.value, torch.optim.Optimizer):
             self._optimizers.setdefault(id(each.value), (each.name, each.value))
         elif is_array(each.value):
             self.arrays.append(each)
@@ -136,8 +137,8 @@ class Owners:
         for path, buffer in root.named_buffers(remove_duplicate=False):
             self._add(Owned(prefix + path, BUFFER, buffer))
         for path, module in root.named_modules():
-            for name, value in list(vars(module).items()):  # neither parameter nor buffer
-                if isinstance(value, torch.Tensor):
+            for name, value in list(attributes(module).items()):  # neither parameter nor buffer
+                if is_a(value, torch.Tensor):
                     self._add(Owned(prefix + (f"{path}." if path else "") + name, INNER, value))
 
     def _add_gradient(self, tensor: torch.Tensor) -> None:
@@ -150,7 +151,7 @@ class Owners:
     def _add_optimizer(self, name: str, optimizer: torch.optim.Optimizer) -> None:
         for at, group in enumerate(optimizer.param_groups):
             for place, parameter in enumerate(group["params"]):
-                if isinstance(parameter, torch.Tensor) and not self.name(parameter):
+                if is_a(parameter, torch.Tensor) and not self.name(parameter):
                     path = f"{name}.param_groups[{at}]['params'][{place}]"
                     self._add(Owned(path, VARIABLE, parameter))
                     self._add_gradient(parameter)
@@ -158,7 +159,7 @@ class Owners:
             if isinstance(state, dict):
                 of = self.name(parameter)
                 for key, value in list(state.items()):
-                    if isinstance(value, torch.Tensor):
+                    if is_a(value, torch.Tensor):
                         self._add(Owned(f"{name}.{key}[{of}]", OPTIMIZER, value))
 
     def optimizer(self, tensor: torch.Tensor) -> str:
@@ -244,7 +245,7 @@ def _expected(refusal: str, value: torch.Tensor) -> int | None:
 def is_array(value: Any) -> bool:
     """Is this a NumPy array of plain elements?"""
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray) and not value.dtype.hasobject
+    return numpy is not None and is_a(value, numpy.ndarray) and not value.dtype.hasobject
 
 
 def _variables(session: Scope, place: Place) -> Iterator[Owned]:
@@ -274,12 +275,14 @@ def _variables(session: Scope, place: Place) -> Iterator[Owned]:
 
 def _inside(name: str, value: Any, cut: list[str]) -> Iterator[tuple[str, Any]]:
     """Yield what is one level down in a list, tuple, dict or plain object."""
-    if isinstance(value, (list, tuple, dict)):
-        size = len(value)
+    kinds = [kind for kind in (list, tuple, dict) if is_a(value, kind)]
+    if kinds:
+        size = kinds[0].__len__(value)
         yield from elements(name, value)
     elif opens(value):
-        size = len(vars(value))
-        yield from [(f"{name}.{k}", each) for k, each in islice(vars(value).items(), INSIDE)]
+        own = attributes(value)
+        size = len(own)
+        yield from [(f"{name}.{k}", each) for k, each in islice(own.items(), INSIDE)]
     else:
         return
     if size > INSIDE:
@@ -288,11 +291,11 @@ def _inside(name: str, value: Any, cut: list[str]) -> Iterator[tuple[str, Any]]:
 
 def elements(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what is in a list, tuple or dict; asked as such, whatever a subclass makes of it."""
-    if isinstance(value, (list, tuple)):
-        plain: Any = list if isinstance(value, list) else tuple
+    if is_a(value, list, tuple):
+        plain: Any = list if is_a(value, list) else tuple
         for place, each in enumerate(islice(plain.__iter__(value), INSIDE)):
             yield f"{name}[{place}]", each
-    elif isinstance(value, dict):
+    elif is_a(value, dict):
         for key, each in list(islice(dict.items(value), INSIDE)):
             yield f"{name}[{_key(key)}]", each
 

@@ -12,6 +12,7 @@ from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
 from gradrepl.engine.answers import on
+from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import without_gc
 from gradrepl.engine.memory import layout, relations
@@ -344,7 +345,7 @@ class Written(Observer):
                 survey = Survey(self.session, place)
                 lines = [_news(survey, watched) for watched in list(known.watched.values())]
                 return [line for line in lines if line is not None]
-        except Exception as problem:  # the user's own classes, asked for what they hold
+        except USER_ERRORS as problem:  # the user's own classes, asked for what they hold
             return [model.Watch("memory", f"** {type(problem).__name__}: {problem} **"[:200])]
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.memory.owners import elements
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names, reachable
@@ -44,14 +45,14 @@ class Optimizers:
     def __init__(self, spaces: list[Mapping[str, Any]]) -> None:
         self._by_id: dict[int, tuple[str, torch.optim.Optimizer]] = {}
         for name, each, _ in _in_spaces(spaces):
-            if isinstance(each, torch.optim.Optimizer):
+            if is_a(each, torch.optim.Optimizer):
                 self._by_id.setdefault(id(each), (name, each))
         self._owner: dict[int, str] = {}
         self.tensors: list[torch.Tensor] = []
         for name, optimizer in self._by_id.values():
             for group in optimizer.param_groups:
                 for tensor in group["params"]:
-                    if isinstance(tensor, torch.Tensor):
+                    if is_a(tensor, torch.Tensor):
                         self._owner.setdefault(id(tensor), name)
                         self.tensors.append(tensor)
 
@@ -67,7 +68,7 @@ class Optimizers:
 
 def ids_in(spaces: list[Mapping[str, Any]]) -> set[int]:
     """Return the identities of the tensors in these name spaces, also in plain containers."""
-    return {id(each.value) for each in _in_spaces(spaces) if isinstance(each.value, torch.Tensor)}
+    return {id(each.value) for each in _in_spaces(spaces) if is_a(each.value, torch.Tensor)}
 
 
 def strays(
@@ -99,27 +100,27 @@ def strays(
 def _leaves(kept: Kept) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield the leaves that require a gradient."""
     value = kept.value
-    if isinstance(value, nn.Module):
+    if is_a(value, nn.Module):
         for path, parameter in value.named_parameters():
             if parameter.requires_grad:
                 yield f"{kept.name}.{path}", parameter
-    elif isinstance(value, torch.Tensor) and value.requires_grad and facts.is_leaf(value):
+    elif is_a(value, torch.Tensor) and value.requires_grad and facts.is_leaf(value):
         yield kept.name, value
 
 
 def _in_modules(modules: list[tuple[str, nn.Module]]) -> Iterator[tuple[Kept, str]]:
     """Yield what plain attributes of modules hold: a list of layers, a dict, a tensor."""
     for path, module in modules:
-        for attribute, value in list(vars(module).items()):
+        for attribute, value in list(attributes(module).items()):
             if attribute.startswith("_") or attribute == "training":
                 continue
             for each in _kept(f"{path}.{attribute}" if path else attribute, value):
-                if each.container or isinstance(each.value, torch.Tensor):
+                if each.container or is_a(each.value, torch.Tensor):
                     kind = each.container or "attribute"
                     yield each, f"in a plain {kind} of {type(module).__name__}"
 
 
 def _as_variables(spaces: list[Mapping[str, Any]]) -> Iterator[tuple[Kept, str]]:
     for each in _in_spaces(spaces):
-        if isinstance(each.value, torch.Tensor):
+        if is_a(each.value, torch.Tensor):
             yield each, f"in a {each.container}" if each.container else "a variable"

@@ -15,6 +15,7 @@ import torch
 from torch.nn.modules import module as torch_module
 
 from gradrepl.engine.code import frames
+from gradrepl.engine.code.values import USER_ERRORS, attributes, home, is_a
 from gradrepl.model import HookInfo
 
 HOOKS = 32
@@ -52,17 +53,17 @@ def reachable(space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         yield name, value
         if opens(value):
-            for attribute, inner in list(vars(value).items()):
+            for attribute, inner in list(attributes(value).items()):
                 yield f"{name}.{attribute}", inner
 
 
 def opens(value: Any) -> bool:
     """Is this a plain object, whose attributes have names, too?"""
-    if isinstance(value, (torch.nn.Module, torch.Tensor, type)):
+    if is_a(value, torch.nn.Module, torch.Tensor, type):
         return False
-    module = type(value).__module__
+    module = home(type(value))
     plain = module == "__main__" or not module.startswith(("torch", "builtins", "numpy"))
-    return plain and isinstance(getattr(value, "__dict__", None), dict)
+    return plain and bool(attributes(value))
 
 
 class Walked(NamedTuple):
@@ -83,7 +84,7 @@ def _walked(name: str, root: torch.nn.Module) -> Walked | None:
         parameters = list(root.named_parameters())
         held = [*parameters, *root.named_buffers()]
         return Walked(name, root, list(root.named_modules()), held, bool(parameters))
-    except Exception:
+    except USER_ERRORS:
         return None
 
 
@@ -115,12 +116,12 @@ class Names:
         plain: dict[int, tuple[str, torch.Tensor]] = {}
         for space in spaces:
             for name, value in reachable(space):
-                if isinstance(value, torch.nn.Module):
-                    if "_modules" not in vars(value):  # Module.__init__ was not called (yet)
+                if is_a(value, torch.nn.Module):
+                    if "_modules" not in attributes(value):  # Module.__init__ was not called (yet)
                         continue
                     if id(value) not in roots or roots[id(value)][0].startswith("self"):
                         roots[id(value)] = (name, value)
-                elif isinstance(value, torch.Tensor):
+                elif is_a(value, torch.Tensor):
                     plain.setdefault(id(value), (name, value))
         self._add_modules(_apart(roots.values()))
         for key, (name, tensor) in plain.items():
