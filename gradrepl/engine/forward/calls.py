@@ -8,6 +8,7 @@ not ask who overrides it, and each is called by a trampoline with the caller's f
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CellType, CodeType, FrameType, FunctionType
@@ -271,14 +272,25 @@ def _in_c(function: Any) -> Any:
 
 
 def _in_python(frame: FrameType) -> Callable[..., Any]:
-    """Return the function that a frame of torch's runs."""
+    """Return the function that a frame of torch's runs, with its defaults."""
     code = frame.f_code
     function = _rebuilt.get(code)
     if function is None:
-        cells = tuple(CellType(frame.f_locals[name]) for name in code.co_freevars)
-        function = FunctionType(code, frame.f_globals, code.co_name, None, cells)
+        held = {name: frame.f_locals[name] for name in code.co_freevars}
+        function = next((each for each in gc.get_referrers(code) if _closes(each, held)), None)
+        if function is None:
+            cells = tuple(map(CellType, held.values()))
+            function = FunctionType(code, frame.f_globals, code.co_name, None, cells)
         _rebuilt[code] = function
     return function
+
+
+def _closes(function: Any, held: dict[str, Any]) -> bool:
+    """Is this a function, and one over these variables?"""
+    if type(function) is not FunctionType:
+        return False
+    closed = zip(function.__closure__ or (), held.values(), strict=False)
+    return all(cell.cell_contents is value for cell, value in closed)
 
 
 def past_the_door(function: Any) -> Any:
