@@ -11,6 +11,7 @@ import torch
 
 from gradrepl import conditions as c
 from gradrepl import protocol as p
+from gradrepl.engine.graph.graph import LEAF
 from gradrepl.engine.health.answers import report
 from gradrepl.engine.health.clock import Clock
 from gradrepl.engine.health.parameters import Parameters
@@ -145,8 +146,8 @@ class OwnView:
     def missing(self) -> Sequence[str]:
         """Return the model's parameters that require a gradient and have none."""
         backward, known = self._event.backward, self._source.parameters.known
-        leaves = (backward.graph.nodes[place].variable for place in backward.leaves)
-        if not any(id(leaf) in known for leaf in leaves):
+        leaves = (node for node in backward.graph.nodes if type(node) is LEAF)
+        if not any(id(leaf.variable) in known for leaf in leaves):
             return []  # another model's backward
         return [
             name
