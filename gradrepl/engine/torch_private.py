@@ -111,6 +111,20 @@ set_grad_enabled: Callable[[bool], None] = _part(
     "torch._C._set_grad_enabled", torch.set_grad_enabled, "Looking at values is slower."
 )
 
+profiling: Callable[[], bool] = _part(
+    "torch._C._autograd._profiler_enabled",
+    _answers(False),
+    "Ops that look at values are in a profile that the program makes.",
+)
+record_for_profiles: Callable[[bool], None] = _part(
+    "torch._C._autograd._enable_record_function",
+    _nothing,
+    "Ops that look at values are in a profile that the program makes.",
+)
+jit_trace: Callable[[], Any] = _part(
+    "torch._C._get_tracing_state", _nothing, "Ops that look at values are in a torch.jit.trace."
+)
+
 # -- autograd ------------------------------------------------------------------------------------
 
 _ENGINE = "_engine_run_backward"

@@ -10,7 +10,7 @@ from test_truth import SLOW, but, command, only, run_on, some
 
 from gradrepl import model, protocol
 
-PLACED = ("fast_weights", "unreadable")
+PLACED = ("fast_weights", "profiled", "unreadable")
 """Programs whose parameters or gradients are not what a watch would expect: always watched."""
 
 

@@ -22,7 +22,7 @@ EXAMPLES = [
 ]
 LONG = {"deep_graph.py": 200}
 """Programs of which only so many ops, and then nodes, are stepped."""
-PASSED_BY = ("dropout", "fast_weights", "modes", "tracebacks", "unreadable", "wrapped")
+PASSED_BY = ("dropout", "fast_weights", "modes", "profiled", "tracebacks", "unreadable", "wrapped")
 """Programs that are also run with a breakpoint that never holds."""
 SLOW = ("forkserver", "spawn_workers")
 """Programs that are only stepped: their workers import torch anew."""

@@ -8,7 +8,9 @@ not ask who overrides it, and each is called by a trampoline with the caller's f
 
 from __future__ import annotations
 
-import gc
+import ast
+import inspect
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CellType, CodeType, FrameType, FunctionType
@@ -276,21 +278,28 @@ def _in_python(frame: FrameType) -> Callable[..., Any]:
     code = frame.f_code
     function = _rebuilt.get(code)
     if function is None:
-        held = {name: frame.f_locals[name] for name in code.co_freevars}
-        function = next((each for each in gc.get_referrers(code) if _closes(each, held)), None)
-        if function is None:
-            cells = tuple(map(CellType, held.values()))
-            function = FunctionType(code, frame.f_globals, code.co_name, None, cells)
+        cells = tuple(CellType(frame.f_locals[name]) for name in code.co_freevars)
+        function = FunctionType(code, frame.f_globals, code.co_name, None, cells)
+        function.__defaults__, function.__kwdefaults__ = _defaults(code, frame.f_globals)
         _rebuilt[code] = function
     return function
 
 
-def _closes(function: Any, held: dict[str, Any]) -> bool:
-    """Is this a function, and one over these variables?"""
-    if type(function) is not FunctionType:
-        return False
-    closed = zip(function.__closure__ or (), held.values(), strict=False)
-    return all(cell.cell_contents is value for cell, value in closed)
+def _defaults(code: CodeType, space: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return what a function's arguments are by default, read from its source."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(code))).body[0]
+    except (OSError, SyntaxError):
+        return (), {}
+    if not isinstance(tree, ast.FunctionDef):
+        return (), {}
+
+    def value(node: ast.expr) -> Any:
+        return eval(compile(ast.Expression(node), code.co_filename, "eval"), space)
+
+    named = zip(tree.args.kwonlyargs, tree.args.kw_defaults, strict=True)
+    only_named = {argument.arg: value(node) for argument, node in named if node is not None}
+    return tuple(map(value, tree.args.defaults)), only_named
 
 
 def past_the_door(function: Any) -> Any:

@@ -254,7 +254,7 @@ class Recorder(TorchFunctionMode):
         self, what: calls.Kind, func: Any, args: Any, kwargs: Any, caller: FrameType, call_it: Any
     ) -> Any:
         walk = frames.Walk(caller)
-        if walk.optimizer or walk.frame is None:
+        if walk.optimizer or walk.frame is None or self._regions.traced(walk.frame):
             return call_it(func, args, kwargs)
         return self.run(self._begin(what, func, args, kwargs, walk), call_it, what)
 

@@ -37,6 +37,11 @@ PACKED = (
     " copy then give a wrong gradient with no error."
 )
 
+TRACED = (
+    "torch.jit.trace records this code: its ops are not shown, as what we ask of a tensor would"
+    " be in the graph that it makes."
+)
+
 
 class Regions:
     """Looks, as an op begins, at what it begins in; stands at dynamo's door meanwhile."""
@@ -112,6 +117,13 @@ class Regions:
                 f" at the ops of '{stepped.name}'."
             )
         return ""
+
+    def traced(self, frame: FrameType) -> bool:
+        """Does torch.jit.trace make its graph here? What we ask of a tensor would be in it."""
+        if torch_private.jit_trace() is None:
+            return False
+        self._once("jit", frames.site(frame), lambda: TRACED)
+        return True
 
     def note(self, site: Site | None) -> None:
         """Say what is special where an op begins, once for a script."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from gradrepl.engine.tensor import facts, figures
-from gradrepl.engine.torch_private import dispatch_mode, has_overlap, modes
+from gradrepl.engine.torch_private import dispatch_mode, has_overlap, modes, profiling
 
 LARGE = 16 * 1024
 """Elements from which on a gradient that shows the same memory as one before is not read again."""
@@ -33,7 +33,7 @@ class Arrivals:
         self._ran = ran
         self.extremes = False
         """Are minimum and maximum wanted, too?"""
-        self.plain = not grows and not modes() and dispatch_mode() is None
+        self.plain = not (grows or modes() or profiling()) and dispatch_mode() is None
         """Neither a mode of the user's nor autograd would notice our arithmetic; unless one comes
         meanwhile: Ctrl-C has the next op seen."""
         self.far = False

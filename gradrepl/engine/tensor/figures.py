@@ -6,6 +6,7 @@ Figures of very large tensors are reduced to those that one pass without a copy 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,10 +33,14 @@ LOOKED_AT = 1 << 20
 """Elements up to which a histogram is of all; beyond, of every so many along long dimensions."""
 
 
-class quiet:
-    """Run our own arithmetic unseen: no grad, no function or dispatch modes of anybody's."""
+_unrecorded: set[int] = set()
+"""Threads whose ops are in no profile just now."""
 
-    __slots__ = ("_dispatch", "_function", "_grad")
+
+class quiet:
+    """Run our own arithmetic unseen: no grad, no modes of anybody's, in nobody's profile."""
+
+    __slots__ = ("_dispatch", "_function", "_grad", "_profiled")
 
     def __enter__(self) -> None:
         """Switch everything off."""
@@ -47,9 +52,16 @@ class quiet:
             self._dispatch.__enter__()
         self._grad = torch.is_grad_enabled()
         torch_private.set_grad_enabled(False)
+        self._profiled = torch_private.profiling() and threading.get_ident() not in _unrecorded
+        if self._profiled:
+            _unrecorded.add(threading.get_ident())
+            torch_private.record_for_profiles(False)
 
     def __exit__(self, *error: Any) -> None:
         """Have everything as it was."""
+        if self._profiled:
+            torch_private.record_for_profiles(True)
+            _unrecorded.discard(threading.get_ident())
         torch_private.set_grad_enabled(self._grad)
         if self._dispatch is not None:
             self._dispatch.__exit__(*error)
