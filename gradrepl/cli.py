@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from msgspec.structs import replace
@@ -78,6 +79,12 @@ def main(argv: list[str] | None = None) -> int:
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         return 2
+    except OSError as error:  # standard output that nobody reads any more, or that is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            with suppress(OSError):
+                os.write(2, f"gradrepl: {error.strerror or error}.\n".encode())
+        return 1
     return code if code >= 0 else die_by(-code)
 
 

@@ -253,3 +253,34 @@ def test_importing_gradrepl_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=HOUSE)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("words", [["--json"], ["--plain"], ["doctor"]], ids=" ".join)
+def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path, words):
+    (tmp_path / "u.py").write_text("x = 1\n")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gradrepl", *words, *(["u.py"] if words != ["doctor"] else [])],
+            input="1 + 1\nc\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            timeout=100,
+        )
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+
+
+def test_what_an_encoding_lacks_is_written_as_an_escape(tmp_path):
+    (tmp_path / "u.py").write_text("x = 1\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "gradrepl", "--plain", "u.py"],
+        input="'\u00fc' * 2\n".encode(),
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        cwd=tmp_path,
+        timeout=100,
+    )
+    assert b"\\xfc\\xfc" in done.stdout
+    assert b"Traceback" not in done.stderr

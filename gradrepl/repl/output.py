@@ -5,9 +5,11 @@ The text of a drawing is taken as it is: a user's ``[/b]`` is never markup.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 from rich.console import Console
 from rich.style import Style
@@ -51,6 +53,10 @@ class Output:
     """Shows records on standard output, each one whole and at once."""
 
     def __init__(self, options: Options) -> None:
+        if sys.stdout is None:  # it was closed
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # whatever its encoding lacks
         self._json = options.json
         self._look = draw.Look(plain=options.plain, ascii=options.ascii)
         self._drawn = False
@@ -71,7 +77,7 @@ class Output:
         return self._console.is_terminal and not self._console.is_dumb_terminal
 
     def show(self, record: model.Record) -> None:
-        """Print one record. A reader that has gone away is no error of ours."""
+        """Print one record. What cannot be written is no error of ours: the program goes on."""
         try:
             if isinstance(record, model.Progress):
                 self._progress(record)
@@ -79,9 +85,12 @@ class Output:
                 self._wipe()
                 self._write(record)
             sys.stdout.flush()
-        except BrokenPipeError:
+        except OSError as error:
             # The rest has no reader either; keep Python from complaining when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                with suppress(OSError):
+                    os.write(2, f"gradrepl: nothing can be written: {error.strerror}.\n".encode())
 
     def _write(self, record: model.Record) -> None:
         """Print it; long lines are left to the terminal, so that they can be copied."""
