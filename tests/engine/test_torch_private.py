@@ -21,8 +21,14 @@ def owner_of(path: str) -> tuple[Any, str]:
     return module, name
 
 
+LATER = "torch._C._autograd.SavedTensor.unpack"
+"""What torch has since 2.12, or 2.11."""
+
+
 def test_the_torch_of_the_tests_has_all_that_is_used() -> None:
-    assert torch_private.missing == []
+    old = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 12)
+    later = [LATER] if old else []
+    assert [each[0] for each in torch_private.missing] == later
 
 
 def test_no_part_is_named_twice() -> None:
