@@ -77,7 +77,10 @@ def path() -> Path:
 
 def project(folder: Path | None = None) -> Path | None:
     """Return the nearest ``pyproject.toml`` from ``folder`` upward, or None."""
-    here = folder or Path.cwd()
+    try:
+        here = folder or Path.cwd()
+    except FileNotFoundError:  # the working folder was deleted
+        return None
     files = (each / "pyproject.toml" for each in (here, *here.parents))
     return next((file for file in files if file.is_file()), None)
 
@@ -137,7 +140,7 @@ def parsed(file: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(_bytes(file).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not TOML: {error}.", "https://toml.io shows how.") from None
 
 

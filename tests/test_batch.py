@@ -284,3 +284,41 @@ def test_what_an_encoding_lacks_is_written_as_an_escape(tmp_path):
     )
     assert b"\\xfc\\xfc" in done.stdout
     assert b"Traceback" not in done.stderr
+
+
+def test_a_working_folder_that_is_gone_is_none(tmp_path):
+    (tmp_path / "u.py").write_text("import sys\nx = 1\nprint(sys.path[0], sys.argv)\n")
+    words = [sys.executable, "-m", "gradrepl", "--plain", "-c", "b u.py:3", "-c", "c"]
+    code = (
+        "import os, subprocess, sys, tempfile\n"
+        "folder = tempfile.mkdtemp()\nos.chdir(folder)\nos.rmdir(folder)\n"
+        "sys.exit(subprocess.call(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, str(tmp_path / "u.py")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert "Traceback" not in done.stderr
+    assert f"{tmp_path} ['{tmp_path}/u.py']" in done.stdout
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", ["[tool]\ngradrepl = 5\n", f"a = {'[' * 5000}{']' * 5000}\n"])
+def test_settings_that_are_none_are_one_sentence(tmp_path, text):
+    folder = tmp_path / "gradrepl"
+    folder.mkdir()
+    (folder / "config.toml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "gradrepl", "--plain", "-c", "1 + 1"],
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert "Traceback" not in done.stderr
+    assert f"gradrepl: {folder / 'config.toml'}" in done.stderr

@@ -226,7 +226,8 @@ def _(request: p.Display, session: Session, place: Place) -> Answer:
     gone = [request.expression] if request.expression else list(session.shown)
     for each in gone:
         del session.shown[each]
-    return model.Notice(message=f"no longer displayed: {', '.join(gone) or 'nothing'}.")
+    text = f"no longer displayed: {', '.join(gone)}." if gone else "nothing is displayed."
+    return model.Notice(message=text)
 
 
 # -- what was recorded -----------------------------------------------------------------------

@@ -5,7 +5,6 @@ None is loaded before something asks for it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +75,7 @@ class Plugged(Observer):
                 for name, kind in self._plugins.flat("gradrepl_conditions"):
                     for word in (kind.word, *kind.also):
                         self._kinds.setdefault(word, (name, kind))
-            script = os.path.abspath(self.session.script)  # may be a plugin, too: write_a_plugin.py
+            script = frames.absolute(self.session.script)  # may be a plugin, too: write_a_plugin.py
             frames.plugins.update(set(self._plugins.files()) - {script})
             frames.forget_kinds()
         return self._plugins

@@ -13,7 +13,7 @@ from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
-from gradrepl.engine.code import evaluate, script
+from gradrepl.engine.code import evaluate, frames, script
 from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
@@ -147,7 +147,7 @@ def _current_file(session: Session, place: Place) -> str:
     if place.frame is not None:
         return place.frame.f_code.co_filename
     if session.script:
-        return os.path.abspath(session.script)
+        return frames.absolute(session.script)
     raise ConditionError(
         "a line number alone needs a script.", "Write b FILE:LINE, or load a script first."
     )
@@ -155,8 +155,8 @@ def _current_file(session: Session, place: Place) -> str:
 
 def _find(session: Session, file: str) -> str:
     """Return the path of ``file`` as far as it can be known, or ''."""
-    near = os.path.dirname(os.path.abspath(session.script)) if session.script else os.getcwd()
-    places = [os.path.abspath(file), os.path.join(near, file)]
+    near = os.path.dirname(frames.absolute(session.script)) if session.script else ""
+    places = [frames.absolute(file), os.path.join(near, file)]
     return next((path for path in places if os.path.isfile(path)), "")
 
 

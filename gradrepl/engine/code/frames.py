@@ -92,6 +92,14 @@ def installed(code: CodeType) -> bool:
     return _SITE_PACKAGES in code.co_filename
 
 
+def absolute(path: str) -> str:
+    """Return the absolute path; the path as it is where the working folder was deleted."""
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        return path
+
+
 def forget_kinds() -> None:
     """Forget what was judged before torch was there to be told from the user's code."""
     _kinds.clear()

@@ -99,7 +99,7 @@ def run(
 
 
 def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
-    path = os.path.join(os.getcwd(), target)
+    path = os.path.join(_folder(), target)
     try:
         with open(path, "rb") as file:
             code = compile(file.read(), path, "exec", dont_inherit=True)
@@ -124,8 +124,16 @@ def _script(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
     return code
 
 
+def _folder() -> str:
+    """Return the working folder; '' where it was deleted, as Python itself has it then."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
 def _module(main: ModuleType, target: str, args: tuple[str, ...]) -> Any:
-    sys.path[0] = os.getcwd()
+    sys.path[0] = _folder()
     try:
         _, spec, code = runpy._get_module_details(target)  # type: ignore[attr-defined]
     except ImportError as error:

@@ -18,6 +18,7 @@ from torch.utils.data import sampler as samplers
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.code import frames
 from gradrepl.engine.code.torch_import import device
 from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import batches, current_loader, fetching, order, workers
@@ -286,7 +287,7 @@ def site_of(name: str, session: Session, place: Place) -> Site | None:
     plain = name.rpartition(".")[2]
     files = [frame.f_code.co_filename for frame in place.frames]
     if session.script:
-        files.append(os.path.abspath(session.script))
+        files.append(frames.absolute(session.script))
     for file in dict.fromkeys(files):
         lines = linecache.getlines(file)
         try:

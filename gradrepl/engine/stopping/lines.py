@@ -102,7 +102,7 @@ def same_file(path: str, wanted: str) -> bool:
     """
     if not wanted or path == wanted:
         return path == wanted
-    return os.path.abspath(path) == os.path.abspath(wanted) or path.endswith(os.sep + wanted)
+    return frames.absolute(path) == frames.absolute(wanted) or path.endswith(os.sep + wanted)
 
 
 def doubts(condition: c.Condition, find: Callable[[str], str]) -> Iterator[str]:
