@@ -62,18 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run gradrepl; return its exit code."""
     _open_closed_streams()
     try:
-        word, asked = read(sys.argv[1:] if argv is None else argv)
-        if word:
-            from gradrepl import subcommands
-
-            chosen = options(asked) if word == "attach" else None
-            return subcommands.run(word, asked, chosen, parsers())
-        chosen = options(asked)
-        if chosen.target and not chosen.module:
-            check_target(chosen.target)
-        if chosen.listens:
-            exec_listening(chosen)
-        code = client.run(client.choose(chosen))
+        code = _run(sys.argv[1:] if argv is None else argv)
     except GradreplError as error:
         print(f"gradrepl: {error}", file=sys.stderr)
         if error.hint:
@@ -86,6 +75,22 @@ def main(argv: list[str] | None = None) -> int:
                 os.write(2, f"gradrepl: {error.strerror or error}.\n".encode())
         return 1
     return code if code >= 0 else die_by(-code)
+
+
+def _run(argv: Sequence[str]) -> int:
+    """Do what is asked; return the exit code, negative for the signal that the program died by."""
+    word, asked = read(argv)
+    if word:
+        from gradrepl import subcommands
+
+        chosen = options(asked) if word == "attach" else None
+        return subcommands.run(word, asked, chosen, parsers())
+    chosen = options(asked)
+    if chosen.target and not chosen.module:
+        check_target(chosen.target)
+    if chosen.listens:
+        exec_listening(chosen)
+    return client.run(client.choose(chosen))
 
 
 def die_by(number: int) -> int:

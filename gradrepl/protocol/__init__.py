@@ -1,6 +1,6 @@
 """What the two processes say to each other: requests, answers, events, and their codec.
 
-A face sends ``Ask(id, request)``. The debuggee answers each with ``Answer(id, record)``, and
+A client sends ``Ask(id, request)``. The debuggee answers each with ``Answer(id, record)``, and
 between answers tells what happens: every record that is not an answer (a Stop, a Pass) and the
 ``Prompt`` that says that it waits for the next request. A request that lets the user's code run
 is answered when it is over; a Stop may come first.

@@ -10,7 +10,7 @@ from gradrepl import conditions
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="type", tag=True, kw_only=True):
-    """What a face may ask for."""
+    """What a client may ask for."""
 
 
 class Execute(Request, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class Interrupt(Request, frozen=True, kw_only=True):
 
 
 class Detach(Request, frozen=True, kw_only=True):
-    """This face goes; the program continues without a stop."""
+    """This client goes; the program continues without a stop."""
 
 
 class Quit(Request, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ class UsePlugins(Request, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
-    """Of 'event', 'stop', 'pass', 'batch': those that the plugins of the face have."""
+    """Of 'event', 'stop', 'pass', 'batch': those that the plugins of the client have."""
 
 
 class ListPlugins(Request, frozen=True):

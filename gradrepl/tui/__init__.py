@@ -1,4 +1,4 @@
-"""The screen face. ``run`` imports Textual only when it is called."""
+"""The screen. ``run`` imports Textual only when it is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen face: one app that holds pages and sends what is typed or pressed.
+"""The screen: one app that holds pages and sends what is typed or pressed.
 
 It paints before anything else happens, then starts the conversation. Entries go one after another
 through :meth:`_serve`; what the debuggee prints is drained thirty times a second.
