@@ -384,3 +384,23 @@ def test_rows_that_nobody_fetches_are_forgotten(d: Debuggee) -> None:
     last = protocol.TakeRows(serial=takes[2].serial, first=2, count=9)
     assert len(d.look(last).rows) == 1
     assert "no longer kept" in d.look(last).message
+
+
+LOCALS = """\
+import weakref
+def run():
+    x = torch.ones(4, requires_grad=True)
+    h = x * 2
+    y = h.sum()
+    y.backward()
+    gone = weakref.ref(y), weakref.ref(h)
+    del y, h
+    return [each() is None for each in gone]
+"""
+
+
+def test_what_the_program_deletes_is_gone_while_backwards_are_kept(d: Debuggee) -> None:
+    d.type(LOCALS)
+    d.look(protocol.RecordPasses())
+    d.type("freed = run()")
+    assert d.value("freed") == "[True, True]"

@@ -16,6 +16,7 @@ from typing import Any
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.code import frames
 from gradrepl.engine.export.snapshot import Listed, Snapshot
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.nodes import Labelled
@@ -92,7 +93,7 @@ class _Kept(Look):
     depth, times = Depth.NORM, True
 
     def __init__(self, journal: Journal, call: BackwardCall, number: int) -> None:
-        self._journal, self._number = journal, number
+        self._journal, self._number, self._caller = journal, number, call.caller
         self._names = partial(journal.session.names, call.caller)
 
     def ended(self, seen: Recorder | None, error: BaseException | None, seconds: float) -> None:
@@ -105,6 +106,9 @@ class _Kept(Look):
             snapshot = Snapshot(Labelled(seen.graph, op_of, self._names), saved=False)
             snapshot.recorded(seen, self._number, outcome)
             self._journal.keep(snapshot)
+        places = self._journal.session.gate.places
+        if all(place.state == "idle" for place in places):  # else typed names may be there, too
+            frames.release(frames.user_frames(self._caller))
 
 
 # -- answers ------------------------------------------------------------------------------------
