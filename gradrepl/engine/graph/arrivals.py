@@ -106,13 +106,13 @@ class Arrivals:
         """Return a norm in one call where that is enough, and remember it."""
         if not self.plain or type(grad) is not torch.Tensor or modes() or not grad.is_cpu:
             return figures.norm(grad)
-        if not figures.readable(grad):
-            return None
         large = grad.numel() >= LARGE
         known = self._seen(grad) if large else None
         if known is not None:
             return known[0]
         if grad.layout is not torch.strided or grad.is_nested or grad.dtype not in _WIDE:
+            return figures.norm(grad)
+        if grad.untyped_storage().nbytes() < grad.nbytes:  # freed, or expanded
             return figures.norm(grad)
         return vector_norm(grad).item()
 
