@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Sequence, Sized
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
@@ -102,19 +102,25 @@ class Arrivals:
                     return False
         return True
 
+    def quick(self, grad: Any) -> TypeGuard[torch.Tensor]:
+        """Is its norm one call: a plain tensor on the CPU, of a wide type, its bytes there?"""
+        return (
+            self.plain
+            and type(grad) is torch.Tensor
+            and grad.dtype in _WIDE
+            and grad.is_cpu
+            and grad.layout is torch.strided
+            and not grad.is_nested
+            and not modes()
+            and (grad.untyped_storage().nbytes() >= grad.nbytes or figures.readable(grad))
+        )
+
     def _norm(self, grad: torch.Tensor) -> Any:
         """Return a norm in one call where that is enough, and remember it."""
-        if not self.plain or type(grad) is not torch.Tensor or modes() or not grad.is_cpu:
+        if not self.quick(grad):
             return figures.norm(grad)
-        large = grad.numel() >= LARGE
-        known = self._seen(grad) if large else None
-        if known is not None:
-            return known[0]
-        if grad.layout is not torch.strided or grad.is_nested or grad.dtype not in _WIDE:
-            return figures.norm(grad)
-        if grad.untyped_storage().nbytes() < grad.nbytes:  # freed, or expanded
-            return figures.norm(grad)
-        return vector_norm(grad).item()
+        known = self._seen(grad) if grad.numel() >= LARGE else None
+        return vector_norm(grad).item() if known is None else known[0]
 
     def odd(self, grad: torch.Tensor) -> None:
         """Note the shape of a gradient that arrives and that its node does not tell."""

@@ -13,7 +13,6 @@ at output 0 only; there, and where torch does not have it, single hooks do its w
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import OrderedDict
@@ -27,7 +26,6 @@ from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.arrivals import LARGE, Arrivals, fetch, vector_norm
 from gradrepl.engine.graph.graph import LEAF, Graph, without_gc
 from gradrepl.engine.observers import Depth
-from gradrepl.engine.tensor.figures import UNREADABLE
 from gradrepl.engine.torch_private import modes, running_backward, running_node
 
 SMALL = 5_000
@@ -191,27 +189,14 @@ class Recorder:
     def _norms(self) -> Arrived:
         ran, ranges, node, task = self.ran, self.ranges.append, running_node, running_backward
         statistics = self.arrivals.extremes = self.depth >= Depth.STATISTICS
-        quick, slow, modes_ = self.arrivals.plain, self.arrivals.figures, modes
-        tensor, norm, extremes = torch.Tensor, vector_norm, torch.aminmax
-        wide, strided = (torch.float32, torch.float64), torch.strided
+        quick, slow = self.arrivals.quick, self.arrivals.figures
+        norm, extremes = vector_norm, torch.aminmax
 
         def arrived(grad: torch.Tensor | None) -> None:
             if task() != self._task and not self.mine():
                 return
-            if (
-                quick
-                and not modes_()
-                and type(grad) is tensor
-                and grad.dtype in wide
-                and grad.is_cpu
-                and 0 < grad.numel() < LARGE
-                and grad.layout is strided
-                and grad.untyped_storage().nbytes() >= grad.nbytes  # freed; expanded: the slow way
-            ):
-                try:
-                    value = norm(grad).item()
-                except UNREADABLE:  # a strided nested tensor has no norm
-                    value = math.nan
+            if quick(grad) and 0 < grad.numel() < LARGE:
+                value = norm(grad).item()
                 if value - value == 0.0:  # finite
                     ran[node()] = value
                     if statistics:
