@@ -107,11 +107,11 @@ class Arrivals:
         return (
             self.plain
             and type(grad) is torch.Tensor
+            and not modes()  # before anything that a mode would see
             and grad.dtype in _WIDE
             and grad.is_cpu
             and grad.layout is torch.strided
             and not grad.is_nested
-            and not modes()
             and (grad.untyped_storage().nbytes() >= grad.nbytes or figures.readable(grad))
         )
 
