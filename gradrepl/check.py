@@ -1,0 +1,78 @@
+"""``gradrepl check``: run a program wholly, then say what is wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from gradrepl import model, protocol
+from gradrepl.commands.conversation import Conversation
+from gradrepl.errors import LinkError
+from gradrepl.launch import Options
+from gradrepl.repl.batch import pass_signals
+from gradrepl.repl.output import Output
+
+FAULTY = 3
+"""The exit code where there is a finding of the severity that was asked for."""
+COUNTED = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
+
+
+class Check(Conversation):
+    """A program that is run to its end, and judged."""
+
+    findings: model.Findings | None = None
+    """What was found; None where the program was gone before it could be asked."""
+
+    async def _begin(self) -> None:
+        options = self.options
+        await self.ask(protocol.Check())
+        run = protocol.Run(
+            target=options.target, args=options.args, module=options.module, stops=False
+        )
+        await self.run(run, self._target_done)
+        if self.gone is None:
+            record = await self.ask(protocol.AskFindings(run=True))
+            if isinstance(record, model.Findings):
+                self.findings = record
+
+    def tell(self, record: model.Record) -> None:
+        """Show only what the program could not be run for."""
+        if isinstance(record, model.Error | model.Gone):
+            super().tell(record)
+
+
+def run(options: Options, asked: dict[str, Any]) -> int:
+    """Check a program; return the exit code: its own, or 3."""
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    return asyncio.run(_serve(replace(options, stdin="tty", commands=()), asked))
+
+
+async def _serve(options: Options, asked: dict[str, Any]) -> int:
+    output = Output(options)
+    talk = Check(options, output.show)
+    pass_signals(talk)
+    try:
+        await talk.start()
+    except LinkError:
+        pass
+    finally:
+        await talk.close()
+    rows = talk.findings.rows if talk.findings is not None else ()
+    if asked.get("format") == "json":
+        print(json.dumps({"findings": [as_json(row) for row in rows]}))
+    elif talk.findings is not None:
+        output.show(talk.findings)
+    counted = COUNTED[asked.get("fail_on", "error")]
+    return FAULTY if any(row.severity in counted for row in rows) else talk.exit_code
+
+
+def as_json(row: model.Finding) -> dict[str, Any]:
+    """Return a finding as it is written to a file: its lines flat."""
+    fields: dict[str, Any] = msgspec.to_builtins(row)
+    fields["sites"] = [{"role": each["role"], **each["site"]} for each in fields["sites"]]
+    return fields

@@ -1,0 +1,152 @@
+"""Where things are made and called: optimizers, loaders, samplers, parameters; clips and zero_grad.
+
+What is put in place of torch's own functions notes the caller's line and hands on; nothing is
+changed, and what the program has put there itself stays.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.utils import data
+
+from gradrepl.engine.check.ledger import callers
+from gradrepl.engine.code import evaluate
+from gradrepl.engine.code.patches import ClosurePatch, Patch, passes
+from gradrepl.engine.torch_private import clip_by_norm
+from gradrepl.model import Site
+
+CLASSES: tuple[type, ...] = (
+    torch.optim.Optimizer,
+    data.DataLoader,
+    data.BatchSampler,
+    data.WeightedRandomSampler,
+)
+"""Whose instances are noted."""
+METHODS: tuple[tuple[type, str], ...] = (
+    (torch.optim.Optimizer, "zero_grad"),
+    (torch.nn.Module, "zero_grad"),
+    (torch.nn.Module, "train"),
+    (torch.optim.lr_scheduler.LRScheduler, "step"),
+    (torch.amp.GradScaler, "scale"),
+    (torch.amp.autocast_mode.autocast, "__exit__"),
+    (data.DataLoader, "__iter__"),
+)
+"""Calls that are noted."""
+
+
+class Made:
+    """Notes them, each with a moment: a number that grows."""
+
+    def __init__(self, call: Callable[..., None]) -> None:
+        """``call``: calls a listener with what it is told."""
+        self._call = call
+        self.moment = 0
+        self.sites: dict[int, tuple[int, tuple[Site, ...]]] = {}
+        """By identity of what was made: when, and the user's lines, innermost first."""
+        self.listeners: dict[str, list[Callable[..., None]]] = {}
+        """By name of a call: who is told of it, with its object, its arguments and its lines."""
+        self._patches = [self._maker(kind) for kind in CLASSES]
+        self._patches += [self._caller(kind, name) for kind, name in METHODS]
+        self._patches.append(self._clip())
+        self._hook: Any = None
+
+    def install(self) -> None:
+        """Note them from now on."""
+        for patch in self._patches:
+            patch.install()
+        self._hook = register_module_parameter_registration_hook(self._register)
+
+    def remove(self) -> None:
+        """Note no more."""
+        for patch in self._patches:
+            patch.remove()
+        if self._hook is not None:
+            self._hook.remove()
+
+    def listen(self, name: str, listener: Callable[..., None]) -> None:
+        """Have ``listener`` told of the calls of ``name``."""
+        self.listeners.setdefault(name, []).append(listener)
+
+    def forget(self, listener: Callable[..., None]) -> None:
+        """Tell it no more."""
+        for known in self.listeners.values():
+            if listener in known:
+                known.remove(listener)
+
+    def site(self, made: Any) -> Site | None:
+        """Return the user's line that made something."""
+        sites = self.of(made)
+        return sites[0] if sites else None
+
+    def of(self, made: Any) -> tuple[Site, ...]:
+        """Return the user's lines that made something, innermost first."""
+        return self.sites.get(id(made), (0, ()))[1]
+
+    def when(self, made: Any) -> int:
+        """Return when something was made; 0: before anybody looked."""
+        return self.sites.get(id(made), (0, ()))[0]
+
+    def _note(self, made: Any, frame: Any) -> None:
+        self.moment += 1
+        self.sites[id(made)] = self.moment, callers(frame)
+
+    def _register(self, module: Any, name: str, parameter: Any) -> None:
+        if parameter is not None:
+            self._note(parameter, sys._getframe(1))
+
+    def _maker(self, kind: type) -> Patch:
+        original = vars(kind)["__init__"]
+
+        @functools.wraps(original)
+        @passes
+        def __init__(made: Any, *args: Any, **kwargs: Any) -> None:
+            self._note(made, sys._getframe(1))
+            try:
+                patch.kept(made, *args, **kwargs)
+            except BaseException:
+                evaluate.leave_no_entry()
+                raise
+
+        patch = Patch(kind, "__init__", __init__)
+        return patch
+
+    def _caller(self, kind: type, name: str) -> Patch:
+        original = vars(kind)[name]
+
+        @functools.wraps(original)
+        @passes
+        def called(owner: Any, *args: Any, **kwargs: Any) -> Any:
+            self._tell(f"{kind.__name__}.{name}", owner, args, sys._getframe(1))
+            try:
+                return patch.kept(owner, *args, **kwargs)
+            except BaseException:
+                evaluate.leave_no_entry()
+                raise
+
+        patch = Patch(kind, name, called)
+        return patch
+
+    def _clip(self) -> ClosurePatch:
+        @functools.wraps(clip_by_norm.__wrapped__)
+        @passes
+        def clip(parameters: Any, *args: Any, **kwargs: Any) -> Any:
+            several = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
+            self._tell("clip", None, (several, *args), sys._getframe(1))
+            try:
+                return patch.kept(several, *args, **kwargs)
+            except BaseException:
+                evaluate.leave_no_entry()
+                raise
+
+        patch = ClosurePatch(clip_by_norm, "func", clip)
+        return patch
+
+    def _tell(self, name: str, owner: Any, args: tuple[Any, ...], frame: Any) -> None:
+        for listener in tuple(self.listeners.get(name, ())):
+            self._call(listener, owner, args, callers(frame))

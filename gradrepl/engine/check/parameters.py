@@ -1,0 +1,136 @@
+"""What is known of each parameter: its names, its optimizers, and what its steps found there."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import torch
+
+from gradrepl.engine.check.ledger import callers
+from gradrepl.engine.session import Session
+from gradrepl.engine.tensor import facts
+from gradrepl.engine.tensor.names import Names
+from gradrepl.model import Finding, Site
+
+SEARCHES = 64
+"""Looks for names that a run makes: each goes through all modules in scope."""
+
+
+@dataclass(slots=True, eq=False)
+class Parameter:
+    """One leaf that an optimizer has, or that a backward has reached."""
+
+    ref: weakref.ref[torch.Tensor]
+    name: str = ""
+    seen: int = 0
+    """The first backward or step that met it."""
+    optimizers: set[int] = field(default_factory=set)
+    steps: int = 0
+    """Steps of its optimizers while it required a gradient."""
+    without: int = 0
+    """Those of them at which it had none."""
+    reached: int = 0
+    """Backwards that wrote to its gradient."""
+    zeros: int = 0
+    """Those of them that left exactly zeros."""
+    version: int = -1
+    """When it was met first; a step changes it."""
+    why: Finding | None = None
+    """Why it had none at the first of them."""
+
+    @property
+    def moved(self) -> bool:
+        """Has anybody written to it?"""
+        tensor = self.ref()
+        return tensor is None or tensor._version != self.version
+
+
+@dataclass(slots=True, eq=False)
+class OptimizerInfo:
+    """One optimizer: where it was made, and how it steps."""
+
+    ref: weakref.ref[torch.optim.Optimizer]
+    made: tuple[Site, ...] = ()
+    steps: int = 0
+    name: str = ""
+
+
+class Parameters:
+    """All that have been met."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.known: dict[int, Parameter] = {}
+        self.names: dict[int, str] = {}
+        """By identity of a parameter: its name, as it was found first."""
+        self.modules: dict[int, tuple[str, weakref.ref[torch.nn.Module]]] = {}
+        """By identity: every module in scope so far, with its path."""
+        self.roots: dict[int, tuple[str, weakref.ref[torch.nn.Module]]] = {}
+        """Those of them that were in no other one."""
+        self._searches = 0
+
+    def of(self, tensor: torch.Tensor, frame: FrameType | None, moment: int) -> Parameter:
+        """Return what is known of a leaf; a new one is looked for in scope of ``frame``."""
+        known = self.known.get(id(tensor))
+        if known is not None and known.ref() is tensor:
+            return known
+        if id(tensor) not in self.names:
+            self.search(frame)
+        return self._add(tensor, self.names.get(id(tensor), ""), moment)
+
+    def _add(self, tensor: torch.Tensor, name: str, moment: int) -> Parameter:
+        known = self.known.get(id(tensor))
+        if known is None or known.ref() is not tensor:
+            known = self.known[id(tensor)] = Parameter(weakref.ref(tensor), name, seen=moment)
+            known.version = tensor._version
+        return known
+
+    def search(self, frame: FrameType | None) -> Names | None:
+        """Find the names of modules and parameters in scope."""
+        if self._searches >= SEARCHES:
+            return None
+        self._searches += 1
+        names = self._session.names(frame)
+        for name, parameter in names.parameters.items():
+            self.names.setdefault(id(parameter), name)
+            self._add(parameter, name, 0)
+        for name, tensor in names.variables():
+            if tensor.requires_grad and facts.is_leaf(tensor):
+                self.names.setdefault(id(tensor), name)
+        for module, path in names.each_module():
+            self.modules.setdefault(id(module), (path, weakref.ref(module)))
+        for prefix, root in names.roots:
+            name = prefix.rstrip(".") or names.modules.get(id(root), "")
+            self.roots.setdefault(id(root), (name, weakref.ref(root)))
+        return names
+
+    def alive(self) -> Iterator[tuple[Parameter, torch.Tensor]]:
+        """Yield those that still live, each with its tensor."""
+        for each in list(self.known.values()):
+            tensor = each.ref()
+            if tensor is not None:
+                yield each, tensor
+
+    def each_module(self) -> Iterator[tuple[str, torch.nn.Module]]:
+        """Yield the modules that still live, each with its path."""
+        for path, held in list(self.modules.values()):
+            module = held()
+            if module is not None:
+                yield path, module
+
+
+def optimizers_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield what an optimizer has, each by its place there."""
+    kind = type(optimizer).__name__
+    for number, group in enumerate(optimizer.param_groups):
+        for place, parameter in enumerate(group["params"]):
+            yield f"{kind}[{number}][{place}]", parameter
+
+
+def site_here(frame: Any) -> tuple[Site, ...]:
+    """Return the user's lines from ``frame`` up."""
+    return callers(frame)

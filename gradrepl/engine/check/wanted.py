@@ -1,0 +1,75 @@
+"""Whether the run is to be judged: may be said before torch is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradrepl import protocol as p
+from gradrepl.engine.answers import Answer, on
+from gradrepl.engine.observers import BackwardCall, Look, Observer
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.model import Findings
+
+if TYPE_CHECKING:
+    from gradrepl.engine.check.checker import Checker
+
+
+class Check(Observer):
+    """Judges the run from when it is asked for, once torch is there."""
+
+    built_in = True
+    records = True
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._checker: Checker | None = None
+
+    @property
+    def meets_backwards(self) -> bool:  # type: ignore[override]
+        """Is torch there?"""
+        return self._checker is not None
+
+    def rearm(self) -> None:
+        """Begin, now that torch is there."""
+        if self._checker is None:
+            from gradrepl.engine.check.checker import Checker
+
+            self._checker = Checker(self._session)
+            self._checker.start()
+
+    def op(self, call: Any) -> None:
+        """Put down an op."""
+        if self._checker is not None:
+            self._checker.guarded(self._checker.ledger.op, call)
+
+    def begins(self, call: BackwardCall) -> Look | None:
+        """Put down a backward."""
+        checker = self._checker
+        return checker.guarded(checker.ledger.begins, call) if checker is not None else None
+
+    def over(self, error: BaseException | None, place: Any) -> None:
+        """Judge the whole run."""
+        if self._checker is not None:
+            self._checker.guarded(self._checker.over, error, place)
+
+    def let_go(self) -> None:
+        """Refer to no tensor, not even weakly."""
+        if self._checker is not None:
+            self._checker.ledger.let_go()
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._checker is not None:
+            self._checker.stop()
+
+    def findings(self) -> Findings:
+        """Return what was found."""
+        return self._checker.findings() if self._checker is not None else Findings()
+
+
+@on(p.Check)
+def _(request: p.Check, session: Session, place: Place) -> Answer:
+    session.stepper.observe(session.state(Check))
+    session.stepper.rearm()
+    return None
