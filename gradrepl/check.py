@@ -13,24 +13,28 @@ from msgspec.structs import replace
 from gradrepl import model, protocol
 from gradrepl.commands.conversation import Conversation
 from gradrepl.errors import LinkError
-from gradrepl.launch import Options
+from gradrepl.launch import Options, check_target
 from gradrepl.repl.batch import pass_signals
 from gradrepl.repl.output import Output
 
 FAULTY = 3
 """The exit code where there is a finding of the severity that was asked for."""
+OWN = ("format", "fail_on", "steps")
+"""What is asked of a check besides what every client is."""
 COUNTED = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 
 class Check(Conversation):
     """A program that is run to its end, and judged."""
 
+    steps = 0
+    """Optimizer steps after which the program is ended; 0: it runs to its end."""
     findings: model.Findings | None = None
     """What was found; None where the program was gone before it could be asked."""
 
     async def _begin(self) -> None:
         options = self.options
-        await self.ask(protocol.Check())
+        await self.ask(protocol.Check(steps=self.steps))
         run = protocol.Run(
             target=options.target, args=options.args, module=options.module, stops=False
         )
@@ -47,7 +51,13 @@ class Check(Conversation):
 
 
 def run(options: Options, asked: dict[str, Any]) -> int:
-    """Check a program; return the exit code: its own, or 3."""
+    """Check a program; return the exit code: its own, or 3.
+
+    Raises:
+        TargetError: there is no such script.
+    """
+    if not options.module:
+        check_target(options.target)
     signal.signal(signal.SIGINT, lambda number, frame: None)
     return asyncio.run(_serve(replace(options, stdin="tty", commands=()), asked))
 
@@ -55,6 +65,7 @@ def run(options: Options, asked: dict[str, Any]) -> int:
 async def _serve(options: Options, asked: dict[str, Any]) -> int:
     output = Output(options)
     talk = Check(options, output.show)
+    talk.steps = asked.get("steps", 0)
     pass_signals(talk)
     try:
         await talk.start()

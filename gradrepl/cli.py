@@ -41,6 +41,7 @@ VALUES = {
     "--theme": "a name",
     "--keys": "a name",
     "--fail-on": "a severity",
+    "--steps": "a number",
 }
 """Options that take the next word, whatever it is, and what it should be."""
 CONFIG = ("path", "show", "validate", "init", "keys")
@@ -84,11 +85,8 @@ def _run(argv: Sequence[str]) -> int:
     if word == "check":
         from gradrepl import check
 
-        own = {name: asked.pop(name) for name in ("format", "fail_on") if name in asked}
-        chosen = options(asked)
-        if not chosen.module:
-            check_target(chosen.target)
-        return check.run(chosen, own)
+        own = {name: asked.pop(name) for name in check.OWN if name in asked}
+        return check.run(options(asked), own)
     if word:
         from gradrepl import subcommands
 
@@ -330,6 +328,7 @@ CLIENT = (
 """How it is shown, and what is done first."""
 CHECK = (
     _option("-m", "target", "MODULE", "run a module, as python -m does"),
+    _option("--steps", "steps", "N", "end the program after N steps of optimizers", type=int),
     _switch("--json", "print the findings as one JSON object", format="json"),
     _option(
         "--fail-on",

@@ -47,8 +47,11 @@ class Run(Request, frozen=True, kw_only=True):
     """False: run it to its end, also past what it raises."""
 
 
-class Check(Request, frozen=True):
+class Check(Request, frozen=True, kw_only=True):
     """Judge what runs from now on; ``AskFindings`` tells what was found."""
+
+    steps: int = 0
+    """End the program after so many steps of optimizers; 0: let it run to its end."""
 
 
 class Resume(Request, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from msgspec.structs import replace
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
@@ -20,7 +21,8 @@ from gradrepl.engine.check.made import Made
 from gradrepl.engine.check.parameters import Parameters
 from gradrepl.engine.code import frames
 from gradrepl.engine.tensor import figures
-from gradrepl.model import Finding, Findings
+from gradrepl.model import Finding, Findings, Sited
+from gradrepl.model.rules import RULES
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.calls import Call
@@ -31,27 +33,28 @@ if TYPE_CHECKING:
 
 MOST = 64
 """Findings that are kept."""
+SUBJECTS = 12
+"""Names in one of them."""
 SEVERITIES = ("error", "warning", "note")
+TOLD = ("op", "begins", "ended", "before_step", "after_step", "over")
+"""What a rule may say that it wants to be told."""
 
 
 class Checker(Rule):
     """What a run is judged by; every rule has it."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session: Session, steps: int = 0) -> None:
+        """``steps``: optimizer's steps after which the program is ended; 0: never."""
+        self.session, self._steps = session, steps
         self.ledger = Ledger(self, lambda: session.recorder.current)
         self.parameters = Parameters(session)
         self.made = Made(self.guarded)
+        self._findings: dict[tuple[str, Any], Finding] = {}
         self._failed: set[Any] = set()
         """Rules that have raised: they are asked no more."""
-        self.looped: Any = None
-        """The loader that a loop has begun over last."""
-        self._findings: dict[tuple[Any, ...], Finding] = {}
-        self._rules = [make(self) for make in rules()]
-        told = ("op", "begins", "ended", "before_step", "after_step", "over")
-        self._told = {name: [each for each in self._rules if _says(each, name)] for name in told}
+        rules = [make(self) for make in _rules()]
+        self._told = {name: [each for each in rules if _wants(each, name)] for name in TOLD}
         self._handles: list[Any] = []
-        self._scaling: Any = None
 
     # -- on and off ------------------------------------------------------------------------------
 
@@ -70,37 +73,57 @@ class Checker(Rule):
             handle.remove()
         self._handles.clear()
 
+    def let_go(self) -> None:
+        """Refer to no tensor, not even weakly."""
+        self.ledger.let_go()
+        self.parameters.let_go()
+
     # -- what is found ---------------------------------------------------------------------------
 
-    def report(self, finding: Finding) -> None:
+    def report(
+        self,
+        rule: str,
+        message: str,
+        subjects: tuple[str, ...] = (),
+        sites: tuple[Sited, ...] = (),
+        *,
+        fix: str = "",
+        severity: str = "",
+        evidence: str = "",
+    ) -> None:
         """Take in what a rule has found; of one rule at one line the first counts."""
-        root = finding.sites[0].site if finding.sites else finding.message
-        key = (finding.rule, root)
+        key = rule, sites[0].site if sites else message
+        subjects = tuple(dict.fromkeys(filter(None, subjects)))
         before = self._findings.get(key)
-        if before is None:
-            if len(self._findings) < MOST:
-                self._findings[key] = finding
-            return
-        subjects = tuple(dict.fromkeys((*before.subjects, *finding.subjects)))[:12]
-        self._findings[key] = _replace(before, subjects=subjects)
-
-    def script(self) -> str:
-        """Return the path of the script that runs."""
-        return frames.absolute(self.session.script)
-
-    def scaled(self, ran: Ran) -> bool:
-        """Has a GradScaler scaled a root, so that an overflow is what it is there for?"""
-        return self._scaling.of(ran) is not None if self._scaling is not None else False
+        if before is not None:
+            together = tuple(dict.fromkeys((*before.subjects, *subjects)))[:SUBJECTS]
+            self._findings[key] = replace(before, subjects=together)
+        elif len(self._findings) < MOST:
+            self._findings[key] = Finding(
+                rule=rule,
+                severity=severity or RULES[rule].severity,
+                message=message,
+                sites=sites,
+                subjects=subjects[:SUBJECTS],
+                evidence=evidence,
+                fix=fix or RULES[rule].fix,
+                since=self.ledger.step,
+            )
 
     def findings(self) -> Findings:
         """Return what was found, the worst first."""
         rows = sorted(self._findings.values(), key=lambda each: SEVERITIES.index(each.severity))
         return Findings(rows=tuple(rows), looked_at=("the whole run",))
 
+    @property
+    def script(self) -> str:
+        """The path of the script that runs."""
+        return frames.absolute(self.session.script)
+
     # -- what happens ----------------------------------------------------------------------------
 
     def op(self, op: Op, call: Call) -> None:
-        """Tell the rules; none of them changes what the program does, or stops it."""
+        """Tell the rules."""
         self._tell("op", op, call)
 
     def begins(self, ran: Ran, call: BackwardCall) -> None:
@@ -122,7 +145,9 @@ class Checker(Rule):
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         self._tell("after_step", optimizer)
-        self.ledger.close_step()
+        self.guarded(self.ledger.close_step)
+        if self._steps and self.ledger.step > self._steps:
+            raise SystemExit(0)
 
     def _tell(self, what: str, *given: Any) -> None:
         for rule in self._told[what]:
@@ -137,30 +162,30 @@ class Checker(Rule):
             with torch_private.DisableTorchFunction(), figures.quiet():
                 return function(*given)
         except Exception as error:  # ours: the program goes on, without this rule
-            self._disable(owner, error)
-            return None
-
-    def _disable(self, rule: Any, error: Exception) -> None:
-        self._failed.add(rule)
-        entries = traceback.extract_tb(error.__traceback__)[-1:]
-        where = "".join(f", {os.path.basename(each.filename)}:{each.lineno}" for each in entries)
-        self.report(
-            Finding(
-                rule="check-failed",
-                severity="note",
-                message=f"the check {type(rule).__name__} has failed and was left out"
+            self._failed.add(owner)
+            entries = traceback.extract_tb(error.__traceback__)[-1:]
+            where = "".join(
+                f", {os.path.basename(each.filename)}:{each.lineno}" for each in entries
+            )
+            self.report(
+                "check-failed",
+                f"the rule {type(owner).__name__} has failed and was left out"
                 f" ({type(error).__name__}: {error}{where}): please report it.",
             )
-        )
+            return None
 
 
-def rules() -> list[Any]:
-    """Return the classes of the rules."""
+def _wants(rule: Rule, name: str) -> bool:
+    return getattr(type(rule), name) is not getattr(Rule, name)
+
+
+def _rules() -> list[Callable[[Checker], Rule]]:
     from gradrepl.engine.check import (
         functions,
         gradients,
         loaders,
         membership,
+        modes,
         numbers,
         raised,
         shapes,
@@ -170,28 +195,18 @@ def rules() -> list[Any]:
     return [
         gradients.NoGradient,
         gradients.ZeroDerivative,
-        gradients.ModuleFlag,
+        membership.ModuleFlag,
         membership.NoOptimizer,
         numbers.NonFinite,
-        raised.Uncaught,
         shapes.Broadcast,
         shapes.Twice,
-        functions.Context,
-        functions.EarlyHook,
-        loaders.Loaders,
         steps.Order,
         steps.Clip,
         steps.Scheduler,
-        steps.AutocastCache,
-        steps.LeftInEval,
+        modes.AutocastCache,
+        modes.LeftInEval,
+        functions.Context,
+        functions.EarlyHook,
+        loaders.Loaders,
+        raised.Uncaught,
     ]
-
-
-def _says(rule: Rule, name: str) -> bool:
-    return getattr(type(rule), name) is not getattr(Rule, name)
-
-
-def _replace(finding: Finding, **changes: Any) -> Finding:
-    from msgspec.structs import replace
-
-    return replace(finding, **changes)

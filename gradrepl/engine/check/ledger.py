@@ -16,6 +16,7 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.check import source
 from gradrepl.engine.code import frames
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.forward.flow import wrote
@@ -81,6 +82,16 @@ class Op:
         return self.sites[0] if self.sites else None
 
     @property
+    def memory(self) -> set[int]:
+        """The storages of what it took and made."""
+        return {each.storage for each in (*self.inputs, *self.outputs) if each.storage}
+
+    @property
+    def connects(self) -> bool:
+        """Has it made something that a gradient goes through?"""
+        return any(each.requires_grad for each in self.outputs)
+
+    @property
     def off(self) -> bool:
         """Did it run where nothing is recorded for a backward?"""
         return "no_grad" in self.mode or "inference" in self.mode
@@ -97,7 +108,8 @@ class Ran:
         self.sites = callers(call.caller)
         self.keeps, self.grows = call.keeps, call.grows
         self.accumulates = call.accumulates
-        self.error: BaseException | None = None
+        self.failed = False
+        """Did it raise?"""
         self.seqs: set[int] = set()
         """The numbers of the nodes that ran."""
         self.last = -1
@@ -105,7 +117,7 @@ class Ran:
 
 
 class Rule:
-    """Judges one kind of fault: it is told what happens, in order; what it does not say, it skips."""
+    """Judges one kind of fault: it is told what happens, in order, as far as it has a method."""
 
     def op(self, op: Op, call: Call) -> None:
         """An op has run; ``call`` still has its arguments and its result."""
@@ -144,7 +156,7 @@ class Ledger:
         """The number of the first op of each of the last steps."""
         self._values: dict[int, Value] = {}
         """By identity of a tensor: its newest value."""
-        self._stored: dict[int, tuple[StorageWeakRef, Value, bool]] = {}
+        self._stored: dict[int, tuple[Any, Value, bool]] = {}
         """By storage: the value that was made in it last, and whether it was written there."""
 
     # -- ops -----------------------------------------------------------------------------------
@@ -178,7 +190,8 @@ class Ledger:
         value = self._values[id(tensor)] = Value(tensor, op)
         key = value.storage
         if key and (op.wrote or not self._stored.get(key, (None, None, False))[2]):
-            self._stored[key] = StorageWeakRef(tensor.untyped_storage()), value, op.wrote
+            held = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+            self._stored[key] = held, value, op.wrote
         return value
 
     def value(self, tensor: torch.Tensor) -> Value:
@@ -189,6 +202,10 @@ class Ledger:
     def op_of(self, seq: int) -> Op | None:
         """Return the op that made the node with this number."""
         return next((op for op in reversed(self.ops) if seq in op.seq), None)
+
+    def earlier(self, seq: int) -> Ran | None:
+        """Return the backward before the last one that ran the node with this number."""
+        return next((ran for ran in reversed(self.backwards[:-1]) if seq in ran.seqs), None)
 
     def let_go(self) -> None:
         """Refer to no tensor, not even weakly."""
@@ -201,11 +218,10 @@ class Ledger:
         """Put down a backward, but none inside of another."""
         if torch_private.running_backward() != -1:
             return None
-        with torch_private.DisableTorchFunction(), figures.quiet():
-            roots = [self.value(root) for root in call.roots if isinstance(root, torch.Tensor)]
-            ran = Ran(call, roots, self.step)
-            self.backwards.append(ran)
-            self.judge.begins(ran, call)
+        roots = [self.value(root) for root in call.roots if isinstance(root, torch.Tensor)]
+        ran = Ran(call, roots, self.step)
+        self.backwards.append(ran)
+        self.judge.begins(ran, call)
         return _Round(self, ran, call)
 
     # -- steps ---------------------------------------------------------------------------------
@@ -218,9 +234,9 @@ class Ledger:
         while self.ops and self.ops[0].number < oldest:
             self.ops.popleft().inputs = ()
         self.backwards = [ran for ran in self.backwards if ran.step > self.step - STEPS]
-        self._values = {key: each for key, each in self._values.items() if each.ref() is not None}
-        alive = self._stored.items()
-        self._stored = {key: each for key, each in alive if not each[0].expired()}
+        values, stored = self._values.items(), self._stored.items()
+        self._values = {key: value for key, value in values if value.ref() is not None}
+        self._stored = {key: kept for key, kept in stored if not kept[0].expired()}
 
 
 class _Round(Look):
@@ -233,8 +249,8 @@ class _Round(Look):
 
     def ended(self, seen: Recorder | None, error: BaseException | None, seconds: float) -> None:
         """Have judged what the engine has done."""
-        self._ran.error = error
-        with torch_private.DisableTorchFunction(), figures.quiet():
+        self._ran.failed = error is not None
+        with torch_private.DisableTorchFunction():
             if seen is not None:
                 numbers = [node._sequence_nr() for node in seen.ran]
                 self._ran.seqs = set(numbers)
@@ -285,6 +301,13 @@ def sources(
     return found
 
 
+def taken(op: Op) -> Iterator[str]:
+    """Yield the variables that an op took, as the lines that made them call them."""
+    for value in op.inputs:
+        if value.maker is not None and value.maker.site != op.site:
+            yield from source.targets(value.maker.site)
+
+
 def by_gradient(op: Op, value: Value) -> bool:
     """Does a gradient go from what ``op`` made to ``value``?"""
-    return value.requires_grad and any(each.requires_grad for each in op.outputs)
+    return value.requires_grad and op.connects

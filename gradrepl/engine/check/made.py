@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -47,8 +48,9 @@ class Made:
         """``call``: calls a listener with what it is told."""
         self._call = call
         self.moment = 0
-        self.sites: dict[int, tuple[int, tuple[Site, ...]]] = {}
+        self._sites: dict[int, tuple[int, tuple[Site, ...]]] = {}
         """By identity of what was made: when, and the user's lines, innermost first."""
+        self._looped: Any = None
         self.listeners: dict[str, list[Callable[..., None]]] = {}
         """By name of a call: who is told of it, with its object, its arguments and its lines."""
         self._patches = [self._maker(kind) for kind in CLASSES]
@@ -79,6 +81,14 @@ class Made:
             if listener in known:
                 known.remove(listener)
 
+    def looped(self, loader: Any) -> None:
+        """Remember, weakly, that a loop has begun over a loader."""
+        self._looped = weakref.ref(loader)
+
+    def loop(self) -> Any:
+        """Return the loader that a loop has begun over last; None where it is gone."""
+        return self._looped() if self._looped is not None else None
+
     def site(self, made: Any) -> Site | None:
         """Return the user's line that made something."""
         sites = self.of(made)
@@ -86,15 +96,15 @@ class Made:
 
     def of(self, made: Any) -> tuple[Site, ...]:
         """Return the user's lines that made something, innermost first."""
-        return self.sites.get(id(made), (0, ()))[1]
+        return self._sites.get(id(made), (0, ()))[1]
 
     def when(self, made: Any) -> int:
         """Return when something was made; 0: before anybody looked."""
-        return self.sites.get(id(made), (0, ()))[0]
+        return self._sites.get(id(made), (0, ()))[0]
 
     def _note(self, made: Any, frame: Any) -> None:
         self.moment += 1
-        self.sites[id(made)] = self.moment, callers(frame)
+        self._sites[id(made)] = self.moment, callers(frame)
 
     def _register(self, module: Any, name: str, parameter: Any) -> None:
         if parameter is not None:

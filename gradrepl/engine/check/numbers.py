@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from types import FrameType
 from typing import Any
 
 import torch
 
 from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.ledger import Op, Ran, Rule, Value
+from gradrepl.engine.check.gradients import at
+from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, taken
+from gradrepl.engine.check.parameters import optimizers_parameters
 from gradrepl.engine.explain import nonfinite
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
-from gradrepl.model import Finding, sited
+from gradrepl.model import sited
 
-MEANT = frozenset(
-    "masked_fill masked_fill_ full full_like fill_ where tensor __setitem__ new_full scalar_tensor".split()  # noqa: SIM905
-)
+MEANT = frozenset(["masked_fill", "masked_fill_", "full", "full_like", "fill_", "new_full"])
+MEANT |= frozenset(["where", "tensor", "scalar_tensor", "__setitem__"])
 """Ops that make an inf because somebody wrote one: a mask."""
 FIXES = {
     "sqrt": "Add a small number inside: (x + 1e-8).sqrt().",
     "rsqrt": "Add a small number inside: (x + 1e-8).rsqrt().",
     "norm": "Add a small number: (x.pow(2).sum(...) + 1e-12).sqrt().",
-    "vector_norm": "Add a small number: (x.pow(2).sum(...) + 1e-12).sqrt().",
     "std": "Add a small number: (x.var(...) + 1e-8).sqrt().",
     "log": "Keep its input above zero: x.clamp_min(1e-8).log(), or a function that takes logits.",
     "div": "Keep the divisor away from zero: x / y.clamp_min(1e-8).",
     "pow": "Keep the base away from zero, or the exponent at 1 or above.",
-    "exp": "Subtract the largest value first, or use logsumexp, softplus, expm1.",
+    "exp": "Subtract the largest value first, or use logsumexp, softplus or expm1.",
     "acos": "Clamp its input into (-1, 1).",
-    "asin": "Clamp its input into (-1, 1).",
     "angle": "Keep its input away from zero.",
     "atan2": "Keep one of its inputs away from zero.",
     "softmax": "Leave at least one element of each row unmasked.",
@@ -44,97 +44,115 @@ ALIKE = {
     "true_divide": "div",
     "log2": "log",
     "log10": "log",
+    "vector_norm": "norm",
+    "asin": "acos",
     "log_softmax": "softmax",
 }
-
-
 STEEP = {f"{name}Backward" for name in nonfinite.AT_ZERO | {"Angle", "Acos", "Asin", "Exp"}}
 """Nodes whose derivative is infinite somewhere: of several that may have made it, one of these."""
 
 
 class NonFinite(Rule):
-    """Tells of the first backward whose root or whose gradients are not finite."""
+    """Tells of the first nan or inf that an optimizer steps with, or that stays to the end."""
 
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
         self._causes: dict[int, str] = {}
         """By number of an op that made a nan or inf of finite numbers: why."""
+        self._first: dict[str, Any] | None = None
+        """What is to be reported of the first backward in a row that was not finite."""
         self._told = False
 
     def op(self, op: Op, call: Call) -> None:
         """See whether an op made something that is not finite, and why."""
-        made = list(tensors_in(call.result))
-        for value, tensor in zip(op.outputs, made, strict=False):
+        for value, tensor in zip(op.outputs, tensors_in(call.result), strict=False):
             value.bad = _bad(tensor)
         news = {each.bad for each in op.outputs} - {each.bad for each in op.inputs} - {""}
         for what in news:
-            with figures.quiet():
-                causes = nonfinite.of_op(call, lambda tensor: "", what)
+            causes = nonfinite.of_op(call, self._name_of, what)
             self._causes[op.number] = ", ".join(filter(None, causes[:2]))
+
+    def _name_of(self, tensor: torch.Tensor) -> str:
+        named = self._checker.parameters.names.get(id(tensor))
+        maker = self._checker.ledger.value(tensor).maker
+        return named or next(iter(source.targets(maker.site if maker else None)), "")
 
     def ended(self, ran: Ran, seen: Recorder | None) -> None:
         """Judge the root, then the gradients."""
         if self._told:
             return
-        for root in ran.roots:
-            if root.bad:
-                self._forward(root)
-                return
-        if seen is not None and not self._checker.scaled(ran):
-            self._backward(seen)
+        bad = next((root for root in ran.roots if root.bad), None)
+        report = self._forward(bad) if bad else self._backward(seen) if seen is not None else None
+        if bad is None and report is None and not _some(seen):
+            self._first = None
+            self._causes.clear()
+        elif self._first is None:
+            self._first = report
+
+    def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
+        """What is stepped with is in the parameters for good."""
+        if self._first is not None and not self._told:
+            grads = [each.grad for _, each in optimizers_parameters(optimizer)]
+            if any(each is not None and _bad(each) for each in grads):
+                self._tell()
+
+    def over(self, error: BaseException | None, place: Place | None) -> None:
+        """The last backward was not finite."""
+        if self._first is not None and not self._told:
+            self._tell()
+
+    def _tell(self) -> None:
+        assert self._first is not None
+        self._told = True
+        self._checker.report(**self._first)
 
     # -- in the forward --------------------------------------------------------------------------
 
-    def _forward(self, root: Value) -> None:
-        value, op = root, root.maker
-        known = {root}
-        while op is not None:
-            bad = [each for each in op.inputs if each.bad and each not in known]
-            same = [each for each in bad if each.bad == value.bad] or bad
-            same = [each for each in same if each.maker is None or each.maker.name not in MEANT]
-            if not same:
-                break
-            value = same[0]
+    def _forward(self, root: Value) -> dict[str, Any]:
+        """Follow what is not finite back to where it was made."""
+        value, known = root, {root}
+        while bad := [each for each in _bad_inputs(value) if each not in known]:
+            alike = [each for each in bad if each.bad == value.bad]
+            value = (alike or bad)[0]
             known.add(value)
-            op = value.maker
-        self._told = True
+        op = value.maker
         if op is None:
-            self._report_leaf(value)
-        else:
-            self._report(op, value.bad or root.bad, f"{op.name}", self._causes.get(op.number, ""))
+            return self._given(value)
+        return self._made(op, "nonfinite-value", value.bad, op.name, self._causes.get(op.number))
 
-    def _report_leaf(self, value: Value) -> None:
-        tensor = value.ref()
-        name = self._checker.parameters.names.get(id(tensor), "")
-        taker = next((op for op in self._checker.ledger.ops if value in op.inputs), None)
-        self._checker.report(
-            Finding(
-                rule="nonfinite-input",
-                severity="error",
-                message=f"{name or 'a tensor'} has {value.bad} in it when the program first uses it"
-                f"{f' ({taker.name}, {taker.site.place})' if taker and taker.site else ''}.",
-                sites=sited(root=taker.site if taker else None),
-                subjects=(name,) if name else tuple(source.targets(taker.site) if taker else ()),
-                fix="Look at where its values come from.",
-                since=self._checker.ledger.step,
-            )
-        )
+    def _given(self, value: Value) -> dict[str, Any]:
+        name = self._checker.parameters.names.get(id(value.ref()), "")
+        ops = self._checker.ledger.ops
+        taker = next((op for op in ops if value in op.inputs), None)
+        site = taker.site if taker is not None else None
+        names = [name] if name else source.arguments(site, taker.name if taker else "")
+        return {
+            "rule": "nonfinite-input",
+            "message": f"{name or 'a tensor'} has {value.bad} in it when the program first uses"
+            f" it{at(site)}.",
+            "subjects": tuple(names),
+            "sites": sited(root=site),
+        }
 
     # -- in a backward ---------------------------------------------------------------------------
 
-    def _backward(self, seen: Recorder) -> None:
+    def _backward(self, seen: Recorder) -> dict[str, Any] | None:
+        """Find the node that got what is finite and passed on what is not."""
         order = list(seen.ran)
-        norms = [seen.ran[node] for node in order]
-        for place, norm in enumerate(norms):
-            if isinstance(norm, float) and norm - norm != 0.0:
+        for place, node in enumerate(order):
+            norm = seen.ran[node]
+            if not _finite(norm):
                 maker = self._maker(seen, order[: place + 1])
-                if maker is not None:
-                    self._told = True
-                    self._report_node(maker, "nan" if norm != norm else "inf")
-                return
+                call = maker and self._checker.session.recorder.op_of(maker._sequence_nr())
+                ops = self._checker.ledger.ops
+                op = next((each for each in ops if call and each.number == call.id), None)
+                if op is None:
+                    return None
+                who = f"the backward of {op.name} ({nodes.name(maker)})"
+                return self._made(op, "nonfinite-gradient", "nan" if norm != norm else "inf", who)
+        return None
 
     def _maker(self, seen: Recorder, ran: list[Any]) -> Any:
-        """Return the node that passed on what is not finite, and got only what is."""
         graph = seen.graph
         target = graph.index[ran[-1]]
         makers = [node for node in reversed(ran[:-1]) if target in graph.next(graph.index[node])]
@@ -142,42 +160,35 @@ class NonFinite(Rule):
         steep = [node for node in finite if nodes.name(node).rstrip("0123456789") in STEEP]
         return next(iter(steep or finite), None)
 
-    def _report_node(self, node: Any, what: str) -> None:
-        name = nodes.name(node)
-        call = self._checker.session.recorder.op_of(node._sequence_nr())
-        op = next((o for o in self._checker.ledger.ops if call and o.number == call.id), None)
-        if op is not None:
-            self._report(op, what, f"the backward of {op.name} ({name})", "", backward=True)
-
-    def _report(self, op: Op, what: str, who: str, cause: str, backward: bool = False) -> None:
-        names = source.targets(op.site)
-        of = "the gradient" if backward else "the loss"
+    def _made(
+        self, op: Op, rule: str, what: str, who: str, cause: str | None = ""
+    ) -> dict[str, Any]:
         bare = op.name.strip("_")
-        bare = ALIKE.get(bare.removeprefix("r"), bare)
-        self._checker.report(
-            Finding(
-                rule="nonfinite-gradient" if backward else "nonfinite-value",
-                severity="error",
-                message=f"{of} becomes {what}: {who} makes the first one"
-                f"{f' ({op.site.place})' if op.site else ''}{f': {cause}' if cause else ''}.",
-                sites=sited(root=op.site),
-                subjects=tuple(dict.fromkeys((*names, *_taken(op), *filter(None, [op.module])))),
-                evidence=cause,
-                fix=FIXES.get(bare, "Keep its inputs where it is defined and finite."),
-                since=self._checker.ledger.step,
-            )
-        )
+        bare = bare if bare in FIXES else bare.removeprefix("r")
+        of = "the loss" if rule == "nonfinite-value" else "the gradient"
+        return {
+            "rule": rule,
+            "message": f"{of} becomes {what}: {who} makes the first one{at(op.site)}"
+            f"{f': {cause}' if cause else ''}.",
+            "subjects": (*source.targets(op.site), *taken(op), op.module),
+            "evidence": cause or "",
+            "fix": FIXES.get(ALIKE.get(bare, bare), ""),
+            "sites": sited(root=op.site),
+        }
+
+
+def _bad_inputs(value: Value) -> list[Value]:
+    """Return what was not finite when a value was made of it, but what was meant to be so."""
+    inputs = [each for each in value.maker.inputs if each.bad] if value.maker is not None else []
+    return [each for each in inputs if each.maker is None or each.maker.name not in MEANT]
+
+
+def _some(seen: Recorder | None) -> bool:
+    return seen is not None and not all(map(_finite, seen.ran.values()))
 
 
 def _finite(norm: Any) -> bool:
     return not isinstance(norm, float) or norm - norm == 0.0
-
-
-def _taken(op: Op) -> Iterable[str]:
-    """Return the variables that an op took, as the lines that made them call them."""
-    for value in op.inputs:
-        if value.maker is not None and value.maker.site != op.site:
-            yield from source.targets(value.maker.site)
 
 
 def _bad(tensor: torch.Tensor) -> str:

@@ -6,18 +6,28 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import NamedTuple
 
 import torch
 
-from gradrepl.engine.check.ledger import callers
 from gradrepl.engine.session import Session
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names
-from gradrepl.model import Finding, Site
+from gradrepl.model import Sited
 
 SEARCHES = 64
 """Looks for names that a run makes: each goes through all modules in scope."""
+
+
+class Why(NamedTuple):
+    """Why a parameter has no gradient: what is reported of it, should it never have one."""
+
+    rule: str
+    message: str
+    subjects: tuple[str, ...]
+    sites: tuple[Sited, ...]
+    fix: str = ""
+    severity: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,24 +49,21 @@ class Parameter:
     """Those of them that left exactly zeros."""
     version: int = -1
     """When it was met first; a step changes it."""
-    why: Finding | None = None
+    why: Why | None = None
     """Why it had none at the first of them."""
+    root: int = 0
+    """The identity of the model that it is a part of; 0: of none."""
+
+    @property
+    def never(self) -> bool:
+        """Had it no gradient at any step, and by no backward?"""
+        return self.steps == self.without and not self.reached
 
     @property
     def moved(self) -> bool:
         """Has anybody written to it?"""
         tensor = self.ref()
         return tensor is None or tensor._version != self.version
-
-
-@dataclass(slots=True, eq=False)
-class OptimizerInfo:
-    """One optimizer: where it was made, and how it steps."""
-
-    ref: weakref.ref[torch.optim.Optimizer]
-    made: tuple[Site, ...] = ()
-    steps: int = 0
-    name: str = ""
 
 
 class Parameters:
@@ -106,7 +113,14 @@ class Parameters:
         for prefix, root in names.roots:
             name = prefix.rstrip(".") or names.modules.get(id(root), "")
             self.roots.setdefault(id(root), (name, weakref.ref(root)))
+            for parameter in root.parameters():
+                if id(parameter) in self.known:
+                    self.known[id(parameter)].root = id(root)
         return names
+
+    def let_go(self) -> None:
+        """Refer to no tensor, not even weakly."""
+        self.known.clear()
 
     def alive(self) -> Iterator[tuple[Parameter, torch.Tensor]]:
         """Yield those that still live, each with its tensor."""
@@ -129,8 +143,3 @@ def optimizers_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[st
     for number, group in enumerate(optimizer.param_groups):
         for place, parameter in enumerate(group["params"]):
             yield f"{kind}[{number}][{place}]", parameter
-
-
-def site_here(frame: Any) -> tuple[Site, ...]:
-    """Return the user's lines from ``frame`` up."""
-    return callers(frame)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
+from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, sources
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.recorder import Recorder
-from gradrepl.model import Finding, sited
+from gradrepl.model import sited
 
-LOSSES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss gaussian_nll_loss".split())  # noqa: SIM905
-DIFFERENCES = frozenset("sub __sub__ __rsub__ rsub subtract".split())  # noqa: SIM905
-SHAPING = frozenset("view reshape squeeze unsqueeze flatten float contiguous __getitem__".split())  # noqa: SIM905
+LOSSES = frozenset(["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss"])
+DIFFERENCES = frozenset(["sub", "__sub__", "__rsub__", "rsub", "subtract"])
+AVERAGED = frozenset(["pow", "square", "abs", "mul", "__pow__", "mean"])
+"""What makes a loss of a difference."""
+SHAPING = frozenset(["view", "reshape", "squeeze", "unsqueeze", "flatten", "float", "contiguous"])
+SHAPING |= {"__getitem__"}
 """Ops behind which the values are still the same."""
 TWICE = {
-    ("cross_entropy", "softmax"): "cross_entropy takes logits: it applies log_softmax itself.",
-    ("log_softmax", "softmax"): "log_softmax takes logits, not probabilities.",
-    ("softmax", "softmax"): "softmax was applied already.",
-    ("binary_cross_entropy_with_logits", "sigmoid"): "it takes logits: it applies sigmoid itself.",
-    ("nll_loss", "softmax"): "nll_loss takes logarithms: log_softmax.",
+    ("cross_entropy", "softmax"): "cross_entropy takes logits: it applies log_softmax itself",
+    ("log_softmax", "softmax"): "log_softmax takes logits, not probabilities",
+    ("softmax", "softmax"): "softmax was applied already",
+    ("binary_cross_entropy_with_logits", "sigmoid"): "it takes logits: it applies sigmoid itself",
+    ("nll_loss", "softmax"): "nll_loss takes logarithms: log_softmax",
 }
 """By a function and the one whose result it must not be given: why."""
 
@@ -28,38 +32,36 @@ class Broadcast(Rule):
 
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
-        self._suspects: dict[Op, tuple[Value, Value]] = {}
+        self._suspects: list[Op] = []
 
     def op(self, op: Op, call: Call) -> None:
-        """Note an op that makes (N, N) of a column and a row."""
-        if op.name in LOSSES or op.name in DIFFERENCES:
-            pair = [each for each in op.inputs if len(each.shape) in (1, 2)][:2]
-            if len(pair) == 2 and _crossed(pair[0].shape, pair[1].shape):
-                if pair[0].requires_grad != pair[1].requires_grad:
-                    self._suspects[op] = pair[0], pair[1]
+        """Note an op that makes (N, N) of a column that is learned and a row that is not."""
+        if (op.name in LOSSES or op.name in DIFFERENCES) and len(op.inputs) > 1:
+            first, second = op.inputs[:2]
+            learned = first.requires_grad != second.requires_grad
+            if learned and _crossed(first.shape, second.shape):
+                self._suspects.append(op)
 
     def ended(self, ran: Ran, seen: Recorder | None) -> None:
         """Tell of those that the loss is made of."""
         if not self._suspects:
             return
         makers = {*sources(ran.roots).values(), *(root.maker for root in ran.roots)}
-        for op, (first, second) in self._suspects.items():
-            if op in makers and (op.name in LOSSES or _reduced(op, makers)):
-                self._checker.report(self._finding(op, first, second))
+        for op in self._suspects:
+            if op in makers and (op.name in LOSSES or _averaged(op, makers)):
+                self._report(op)
         self._suspects.clear()
 
-    def _finding(self, op: Op, first: Value, second: Value) -> Finding:
+    def _report(self, op: Op) -> None:
+        first, second = op.inputs[:2]
         size = max(*first.shape, *second.shape)
-        names = source.arguments(op.site, op.name) or source.targets(op.site)
-        return Finding(
-            rule="loss-broadcast",
+        self._checker.report(
+            "loss-broadcast",
+            f"{op.name} of {first.shape} and {second.shape} makes ({size}, {size}): each prediction"
+            f" is compared with each target{at(op.site)}.",
+            tuple((source.arguments(op.site, op.name) or source.targets(op.site))[:4]),
             severity="error" if op.name in LOSSES else "warning",
-            message=f"{op.name} of {first.shape} and {second.shape} makes ({size}, {size}): each"
-            " prediction is compared with each target"
-            f"{f' ({op.site.place})' if op.site else ''}.",
             sites=sited(root=op.site),
-            subjects=tuple(names[:4]),
-            fix="Give both one shape: prediction.squeeze(1), or target.unsqueeze(1).",
         )
 
 
@@ -68,14 +70,10 @@ def _crossed(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
     return len(column) == 2 and len(row) == 1 and column == (row[0], 1) and row[0] > 1
 
 
-def _reduced(op: Op, makers: set[Op | None]) -> bool:
+def _averaged(op: Op, makers: set[Op | None]) -> bool:
     """Is every element of a difference squared or taken as it is, and then averaged?"""
-    return any(
-        taker is not None
-        and taker.name in ("pow", "square", "abs", "mul", "__pow__", "mean")
-        and any(each in taker.inputs for each in op.outputs)
-        for taker in makers
-    )
+    takers = (each for each in makers if each is not None and each.name in AVERAGED)
+    return any(not set(op.outputs).isdisjoint(each.inputs) for each in takers)
 
 
 class Twice(Rule):
@@ -88,20 +86,14 @@ class Twice(Rule):
         """See what the first input of a loss came out of."""
         inner = _source(op.inputs[0]) if op.inputs else None
         why = TWICE.get((op.name, inner.name)) if inner is not None else None
-        if why is None or inner is None or not op.inputs[0].requires_grad:
-            return
-        names = source.targets(inner.site)
-        self._checker.report(
-            Finding(
-                rule="applied-twice",
-                severity="warning",
-                message=f"{op.name} is given what {inner.name} has made"
-                f"{f' ({inner.site.place})' if inner.site else ''}: {why}",
+        if why is not None and inner is not None and op.inputs[0].requires_grad:
+            self._checker.report(
+                "applied-twice",
+                f"{op.name} is given what {inner.name} has made{at(inner.site)}: {why}.",
+                tuple(source.targets(inner.site)),
+                fix=f"Take {inner.name} away.",
                 sites=sited(root=inner.site, loss=op.site),
-                subjects=tuple(names),
-                fix=f"Take {inner.name} away, or its loss.",
             )
-        )
 
 
 def _source(value: Value) -> Op | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import linecache
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from types import CodeType
+from typing import TypeGuard
 
 from gradrepl.model import Site
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 SWITCHES = ("no_grad", "inference_mode", "set_grad_enabled")
 """What switches gradients off, as a block or as a decorator."""
 
@@ -40,8 +44,8 @@ def around(site: Site) -> list[ast.AST]:
 
 
 def _first(node: ast.AST) -> int:
-    lines = [each.lineno for each in getattr(node, "decorator_list", ())]
-    return min([*lines, getattr(node, "lineno", 0)])
+    lines: list[int] = [each.lineno for each in getattr(node, "decorator_list", ())]
+    return min(*lines, getattr(node, "lineno", 0), sys.maxsize)
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -70,7 +74,7 @@ def _names(target: ast.expr) -> Iterator[str]:
     if isinstance(target, (ast.Tuple, ast.List)):
         for each in target.elts:
             yield from _names(each)
-    elif isinstance(target, ast.Starred) or isinstance(target, ast.Subscript):
+    elif isinstance(target, (ast.Starred, ast.Subscript)):
         yield from _names(target.value)
     else:
         yield ast.unparse(target)
@@ -106,8 +110,8 @@ def uses(site: Site, name: str) -> list[int]:
     ]
 
 
-def _is_function(node: ast.AST) -> bool:
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+def _is_function(node: ast.AST) -> TypeGuard[Function]:
+    return isinstance(node, Function)
 
 
 def switch(sites: tuple[Site, ...]) -> Site | None:
@@ -124,6 +128,11 @@ def switch(sites: tuple[Site, ...]) -> Site | None:
                 if any(word in ast.unparse(each) for word in SWITCHES):
                     return line(site.file, each.lineno, site.function)
     return None
+
+
+def code_line(code: CodeType) -> Site:
+    """Return the line at which a function begins."""
+    return line(code.co_filename, code.co_firstlineno, code.co_name)
 
 
 def line(file: str, number: int, function: str = "") -> Site:
@@ -183,8 +192,14 @@ def returns_none(function: Site | None) -> Site | None:
     if function is None:
         return None
     scope = next(filter(_is_function, around(function)), None)
-    for each in ast.walk(scope) if scope is not None else ():
-        if isinstance(each, ast.Return) and each.value is not None:
-            if any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(each.value)):
-                return line(function.file, each.lineno, function.function)
-    return None
+    returns = (each for each in ast.walk(scope) if isinstance(each, ast.Return)) if scope else ()
+    lines = (
+        line(function.file, each.lineno, function.function)
+        for each in returns
+        if each.value is not None and any(map(_is_none, ast.walk(each.value)))
+    )
+    return next(lines, None)
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None

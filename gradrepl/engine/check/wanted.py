@@ -19,10 +19,11 @@ class Check(Observer):
     """Judges the run from when it is asked for, once torch is there."""
 
     built_in = True
-    records = True
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.records = True
+        self.steps = 0
         self._checker: Checker | None = None
 
     @property
@@ -32,10 +33,10 @@ class Check(Observer):
 
     def rearm(self) -> None:
         """Begin, now that torch is there."""
-        if self._checker is None:
+        if self._checker is None and self.records:
             from gradrepl.engine.check.checker import Checker
 
-            self._checker = Checker(self._session)
+            self._checker = Checker(self._session, self.steps)
             self._checker.start()
 
     def op(self, call: Any) -> None:
@@ -56,10 +57,11 @@ class Check(Observer):
     def let_go(self) -> None:
         """Refer to no tensor, not even weakly."""
         if self._checker is not None:
-            self._checker.ledger.let_go()
+            self._checker.let_go()
 
-    def close(self) -> None:
-        """Look no more."""
+    def rest(self) -> None:
+        """Look no more: nobody is there to be told."""
+        self.records = False
         if self._checker is not None:
             self._checker.stop()
 
@@ -70,6 +72,8 @@ class Check(Observer):
 
 @on(p.Check)
 def _(request: p.Check, session: Session, place: Place) -> Answer:
-    session.stepper.observe(session.state(Check))
+    check = session.state(Check)
+    check.steps = request.steps
+    session.stepper.observe(check)
     session.stepper.rearm()
     return None

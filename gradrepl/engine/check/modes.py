@@ -1,0 +1,106 @@
+"""Modes that stay on too long: autocast around a step, eval while a model is trained."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import torch
+
+from gradrepl.engine.check import source
+from gradrepl.engine.check.checker import Checker
+from gradrepl.engine.check.gradients import at
+from gradrepl.engine.check.ledger import Op, Ran, Rule
+from gradrepl.engine.check.steps import TIMES, Sites
+from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.observers import BackwardCall
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.model import sited
+
+
+class AutocastCache(Rule):
+    """autocast around an optimizer's step: the copies of weights it keeps are those of before."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self._inside: Sites = ()
+        """Where an optimizer has stepped under an autocast that has not ended since."""
+        checker.made.listen("autocast.__exit__", self._exit)
+
+    def _exit(self, owner: Any, args: tuple[Any, ...], sites: Sites) -> None:
+        self._inside = ()
+
+    def after_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """See whether an autocast is on that keeps copies."""
+        on = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+        if on and torch.is_autocast_cache_enabled():
+            self._inside = self._checker.ledger.steps[-1]
+
+    def op(self, op: Op, call: Call) -> None:
+        """See whether a parameter is used again under the same autocast."""
+        if not self._inside or "autocast" not in op.mode or not op.connects:
+            return
+        names = self._checker.parameters.names
+        weights = [each.ref() for each in op.inputs if each.leaf and each.requires_grad]
+        used = tuple(names[id(each)] for each in weights if id(each) in names)
+        if not used:
+            return
+        blocks = (source.blocks(each, "autocast") for each in self._inside)
+        step, block = self._inside[0], next(filter(None, blocks), None)
+        self._inside = ()
+        self._checker.report(
+            "autocast-cache",
+            f"autocast is around the optimizer's step{at(step)}: until it ends, it uses the copies"
+            f" of the weights ({used[0]}, ...) that it made before the step.",
+            used,
+            sites=sited(root=block or step, step=step),
+        )
+
+
+class LeftInEval(Rule):
+    """Training that goes on in eval mode after an evaluation."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self._set: weakref.WeakKeyDictionary[Any, tuple[bool, Sites]] = weakref.WeakKeyDictionary()
+        """By module: what its mode was set to last, and where."""
+        self._since: dict[int, int] = {}
+        """By identity of a model that was trained in training mode: backwards in eval since."""
+        checker.made.listen("Module.train", self._mode)
+
+    def _mode(self, module: Any, args: tuple[Any, ...], sites: Sites) -> None:
+        self._set[module] = bool(args[0]) if args else True, sites
+
+    def begins(self, ran: Ran, call: BackwardCall) -> None:
+        """See in which mode modules are that are trained."""
+        for key, (_, held) in self._checker.parameters.roots.items() if ran.accumulates else ():
+            root = held()
+            if root is None or not _switches(root):
+                continue
+            if root.training:
+                self._since[key] = 0
+            elif key in self._since:
+                self._since[key] += 1
+
+    def over(self, error: BaseException | None, place: Place | None) -> None:
+        """Tell of those that have stayed so."""
+        for key, many in self._since.items():
+            name, held = self._checker.parameters.roots[key]
+            module = held()
+            on, sites = self._set.get(module, (True, ())) if module is not None else (True, ())
+            if many >= TIMES and not on:
+                name = name or type(module).__name__
+                self._checker.report(
+                    "left-in-eval",
+                    f"{name} was put in eval mode and is trained on so: dropout and batch norm have"
+                    " no effect any more.",
+                    (name,),
+                    fix=f"{name}.train() before the training goes on.",
+                    sites=sited(root=next(iter(sites), None)),
+                )
+
+
+def _switches(root: torch.nn.Module) -> bool:
+    """Has a model layers that do something else in training?"""
+    kinds = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)
+    return any(isinstance(each, kinds) for each in root.modules())
