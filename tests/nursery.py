@@ -110,15 +110,22 @@ class Nursery:
         self, *argv: str, go: Callable[[Debuggee], object]
     ) -> tuple[Outcome, Debuggee]:  # fmt: skip
         """Run a script in a debuggee, from its first stop on with ``go``."""
+
+        def load(d: Debuggee) -> None:
+            d.load(*argv)
+            go(d)
+
+        return self.inside(Path(argv[-1]).stem, load)
+
+    def inside(self, name: str, go: Callable[[Debuggee], object]) -> tuple[Outcome, Debuggee]:
+        """Do ``go`` in a debuggee in which nothing has run yet."""
         found: list[tuple[Child, Path]] = []
 
         def begin(about: dict[str, Any]) -> Child:
-            name = f"debugged-{Path(argv[-1]).stem}"
-            found.append(self.fork(name, GRADREPL_DEBUGGEE=json.dumps(about)))
+            found.append(self.fork(f"debugged-{name}", GRADREPL_DEBUGGEE=json.dumps(about)))
             return found[0][0]
 
         with debuggee(warm=False, start=begin) as d:
-            d.load(*argv)
             go(d)
             d.quit()
         return _outcome(*found[0]), d

@@ -109,7 +109,10 @@ def out_of_range(raised: Raised) -> bool:
         "index-out-of-range" if "index" in raised.message else "target-out-of-range",
         ": ".join([_first_line(raised), ", ".join(parts)]) if parts else "",
         integers,
-        sites=raised.lines(*(Sited("made", each) for each in table[:3]), root=maker and maker.site),
+        sites=raised.lines(
+            *(Sited("made", each) for each in table[:3]),
+            root=maker.site if maker is not None else None,
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule
 from gradrepl.engine.check.steps import TIMES, Sites
 from gradrepl.engine.forward.calls import Call
-from gradrepl.engine.observers import BackwardCall
+from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import sited
 
@@ -71,10 +71,14 @@ class LeftInEval(Rule):
     def _mode(self, module: Any, args: tuple[Any, ...], sites: Sites) -> None:
         self._set[module] = bool(args[0]) if args else True, sites
 
-    def begins(self, ran: Ran, call: BackwardCall) -> None:
-        """See in which mode modules are that are trained."""
-        for key, (_, held) in self._checker.parameters.roots.items() if ran.accumulates else ():
-            root = held()
+    def ended(self, ran: Ran, seen: Recorder | None) -> None:
+        """See in which mode the models are whose parameters were reached."""
+        if seen is None or not ran.accumulates:
+            return
+        parameters = self._checker.parameters
+        leaves = (parameters.of(node.variable, ran.frame, 0) for _, node in seen.leaves)
+        for key in {each.root for each in leaves} & parameters.roots.keys():
+            root = parameters.roots[key][1]()
             if root is None or not _switches(root):
                 continue
             if root.training:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -38,12 +39,15 @@ class State:
         self.kept = self.wiped = self.idle = 0
         """Steps with gradients of the step before; with cleared ones; with no new backward."""
         self.site: Site | None = None
+        self.grads: list[tuple[int, int]] = []
+        """Identities and versions of the gradients of its last step."""
 
-    def step(self, clear: bool, backwards: int) -> None:
+    def step(self, clear: bool, grads: list[tuple[int, int]], backwards: int) -> None:
         """Count a step: are the gradients cleared, and how many backwards have run at all?"""
         known = self.steps > 0
+        same, self.grads = grads == self.grads, grads
         self.kept += known and not self.cleared and not clear
-        self.idle += known and not self.backwards and not clear
+        self.idle += known and not self.backwards and not clear and same
         self.wiped += clear and bool(self.backwards if known else backwards)
         self.steps += 1
         self.backwards, self.cleared = 0, False
@@ -91,7 +95,8 @@ class Order(Rule):
             self._states[optimizer] = State(name)
         state = self._states[optimizer]
         state.site = next(iter(self._checker.ledger.steps[-1]), None)
-        state.step(_clear(optimizer), self._backwards)
+        grads = [(id(each), each._version) for each in _grads(optimizer)]
+        state.step(_clear(optimizer), grads, self._backwards)
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """Tell of what happened at every step."""
@@ -122,8 +127,13 @@ class Order(Rule):
 
 def _clear(optimizer: torch.optim.Optimizer) -> bool:
     """Are the first gradients of an optimizer's None or zero?"""
-    grads = [each.grad for _, each in optimizers_parameters(optimizer) if each.grad is not None]
-    return not any(map(_some, grads[:LOOKED_AT]))
+    return not any(map(_some, _grads(optimizer)))
+
+
+def _grads(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """Return the first gradients of an optimizer's."""
+    grads = (each.grad for _, each in optimizers_parameters(optimizer))
+    return list(islice((each for each in grads if each is not None), LOOKED_AT))
 
 
 def _some(grad: torch.Tensor) -> bool:

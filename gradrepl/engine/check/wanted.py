@@ -22,9 +22,14 @@ class Check(Observer):
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.records = True
+        self._on = True
         self.steps = 0
         self._checker: Checker | None = None
+
+    @property
+    def records(self) -> bool:  # type: ignore[override]
+        """Is anybody there to be told?"""
+        return self._on
 
     @property
     def meets_backwards(self) -> bool:  # type: ignore[override]
@@ -33,7 +38,7 @@ class Check(Observer):
 
     def rearm(self) -> None:
         """Begin, now that torch is there."""
-        if self._checker is None and self.records:
+        if self._checker is None and self._on:
             from gradrepl.engine.check.checker import Checker
 
             self._checker = Checker(self._session, self.steps)
@@ -61,7 +66,7 @@ class Check(Observer):
 
     def rest(self) -> None:
         """Look no more: nobody is there to be told."""
-        self.records = False
+        self._on = False
         if self._checker is not None:
             self._checker.stop()
 
