@@ -24,6 +24,7 @@ from gradrepl.launch import Options, check_target, exec_listening, is_device
 USAGE = """gradrepl [options] [script.py [args...]]
        gradrepl [options] -m module [args...]
        gradrepl [options] attach [ADDRESS, PID or name]
+       gradrepl check [options] script.py [args...]
        gradrepl config [path | show | validate | init | keys]
        gradrepl trust [--off] [FOLDER] | doctor | keys | completion SHELL"""
 ABOUT = """\
@@ -83,10 +84,10 @@ def _run(argv: Sequence[str]) -> int:
     """Do what is asked; return the exit code, negative for the signal that the program died by."""
     word, asked = read(argv)
     if word == "check":
-        from gradrepl import check
+        from gradrepl import checked
 
-        own = {name: asked.pop(name) for name in check.OWN if name in asked}
-        return check.run(options(asked), own)
+        own = {name: asked.pop(name) for name in checked.OWN if name in asked}
+        return checked.run(options(asked), own)
     if word:
         from gradrepl import subcommands
 
@@ -330,6 +331,7 @@ CHECK = (
     _option("-m", "target", "MODULE", "run a module, as python -m does"),
     _option("--steps", "steps", "N", "end the program after N steps of optimizers", type=int),
     _switch("--json", "print the findings as one JSON object", format="json"),
+    _switch("--sarif", "print them as SARIF, for code hosts and editors", format="sarif"),
     _option(
         "--fail-on",
         "fail_on",

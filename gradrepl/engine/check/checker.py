@@ -47,8 +47,8 @@ class Checker(Rule):
         """``steps``: optimizer's steps after which the program is ended; 0: never."""
         self.session, self._steps = session, steps
         self.ledger = Ledger(self, lambda: session.recorder.current)
-        self.parameters = Parameters(session)
         self.made = Made(self.guarded)
+        self.parameters = Parameters(session, self.made)
         self._findings: dict[tuple[str, Any], Finding] = {}
         self._failed: set[Any] = set()
         """Rules that have raised: they are asked no more."""

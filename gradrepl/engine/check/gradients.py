@@ -115,6 +115,7 @@ class NoGradient(Rule):
         for _, node in seen.leaves:
             known = parameters.of(node.variable, ran.frame, step)
             known.reached += 1
+            known.meet(node.variable)
             known.zeros += seen.ran[node] == 0.0
         if not self._stepped and self._backwards < BACKWARDS:
             self._backwards += 1
@@ -130,6 +131,7 @@ class NoGradient(Rule):
             known = self._checker.parameters.of(tensor, frame, self._checker.ledger.step)
             known.name = known.name or place
             known.optimizers.add(id(optimizer))
+            known.meet(tensor)
             if not tensor.requires_grad:
                 continue
             known.steps += 1
@@ -141,12 +143,12 @@ class NoGradient(Rule):
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """Tell of those that never had one."""
-        known = list(self._checker.parameters.alive())
-        trained = {each.root for each, _ in known if each.reached}
-        for each, tensor in known:
+        known = self._checker.parameters.all()
+        trained = {each.root for each in known if each.reached}
+        for each in known:
             counts = each.steps or (not self._stepped and each.root in trained)
-            why = each.why if each.never and counts and tensor.grad is None else None
-            if why is not None and tensor.requires_grad:
+            why = each.why if each.never and counts and not each.has_grad else None
+            if why is not None and each.requires_grad:
                 self._checker.report(*why[:4], fix=why.fix, severity=why.severity)
 
     def _why(self, known: Parameter, tensor: torch.Tensor) -> Why | None:
@@ -184,7 +186,7 @@ class NoGradient(Rule):
         if not used:
             return None
         last = max(used, key=lambda op: op.number)
-        names = source.targets(last.site)
+        names = source.mentioned(last.sites)[:2]
         made = f" ({names[0]})" if names else ""
         message = f"{known.name} never gets a gradient: what was made of it{made} is in no loss."
         own = last.site is not None and "site-packages" not in last.site.file
@@ -222,7 +224,7 @@ class ZeroDerivative(Rule):
         self._checker = checker
         self._flat: dict[Op, str] = {}
         """Why the derivative of an op is zero."""
-        self._blamed: dict[int, tuple[Op, str]] = {}
+        self._blamed: dict[Parameter, tuple[Op, str]] = {}
 
     def op(self, op: Op, call: Call) -> None:
         """Note ops whose derivative is zero."""
@@ -242,12 +244,13 @@ class ZeroDerivative(Rule):
             return
         reached, passes = sources(ran.roots, by_gradient), sources(ran.roots, self._passes)
         for _, node in seen.leaves:
+            known = self._checker.parameters.of(node.variable, ran.frame, 0)
             value = self._checker.ledger.value(node.variable)
             op = reached.get(value) if value not in passes else None
             while op is not None and op not in self._flat:
                 op = next((reached[each] for each in op.outputs if each in reached), None)
             if op is not None:
-                self._blamed.setdefault(id(node.variable), (op, self._flat[op]))
+                self._blamed.setdefault(known, (op, self._flat[op]))
         self._flat.clear()
 
     def _passes(self, op: Op, value: Value) -> bool:
@@ -255,12 +258,11 @@ class ZeroDerivative(Rule):
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """Tell of those whose gradient was always zero."""
-        for known, tensor in self._checker.parameters.alive():
-            op, why = self._blamed.get(id(tensor), (None, ""))
-            if op is not None and known.reached and known.zeros == known.reached:
+        for known, (op, why) in self._blamed.items():
+            if known.zeros == known.reached:
                 self._checker.report(
                     "zero-derivative",
                     f"the gradient of {known.name} is always exactly zero: {why}{at(op.site)}.",
-                    (known.name, *source.targets(op.site)),
+                    (known.name, *source.mentioned(op.sites)),
                     sites=sited(root=op.site),
                 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import weakref
 from collections.abc import Iterator
 from types import FrameType
 
@@ -12,10 +11,14 @@ import torch
 from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.gradients import at
-from gradrepl.engine.check.ledger import Rule
+from gradrepl.engine.check.ledger import Ran, Rule
 from gradrepl.engine.check.parameters import Parameter, optimizers_parameters
+from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import Site, sited
+
+LOOKS = 8
+"""Backwards at which modules are looked at."""
 
 
 class NoOptimizer(Rule):
@@ -23,13 +26,18 @@ class NoOptimizer(Rule):
 
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
-        self._optimizers: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._first: int | None = None
+        """When the first of the optimizers that step was made."""
+        self._site: Site | None = None
+        """Where."""
         self._held: set[str] = set()
         """Names of the parameters that optimizers have stepped."""
 
     def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
         """Remember under which names an optimizer has its parameters."""
-        self._optimizers.add(optimizer)
+        made = self._checker.made
+        if self._first is None or made.when(optimizer) < self._first:
+            self._first, self._site = made.when(optimizer), made.site(optimizer)
         names = self._checker.parameters.names
         for _, tensor in optimizers_parameters(optimizer):
             if id(tensor) in names:
@@ -37,25 +45,22 @@ class NoOptimizer(Rule):
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """Tell of those that were reached at least twice and never written to."""
-        made = self._checker.made
-        moments = [made.when(each) for each in self._optimizers]
-        if not self._held or not moments or not all(moments):
+        if not self._held or not self._first:
             return
-        for known, tensor in self._checker.parameters.alive():
+        for known in self._checker.parameters.all():
             left = known.reached > 1 and not known.optimizers and not known.moved and known.name
-            if left and tensor.requires_grad and made.when(tensor) > min(moments):
-                self._report(known, tensor)
+            if left and known.requires_grad and known.made > self._first:
+                self._report(known)
 
-    def _report(self, known: Parameter, tensor: torch.Tensor) -> None:
+    def _report(self, known: Parameter) -> None:
         replaced = known.name in self._held
         has = "another one of that name" if replaced else "the parameters as they were before"
-        optimizer = self._checker.made.site(next(iter(self._optimizers)))
         self._checker.report(
             "stale-optimizer",
             f"{known.name} gets a gradient and never moves: it was made after the"
-            f" optimizer{at(optimizer)}, which has {has}.",
+            f" optimizer{at(self._site)}, which has {has}.",
             (known.name,),
-            sites=sited(root=self._checker.made.site(tensor), optimizer=optimizer),
+            sites=sited(root=next(iter(known.sites), None), optimizer=self._site),
         )
 
 
@@ -64,9 +69,13 @@ class ModuleFlag(Rule):
 
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
+        self._looks = 0
 
-    def over(self, error: BaseException | None, place: Place | None) -> None:
-        """Look at all modules that were in scope."""
+    def ended(self, ran: Ran, seen: Recorder | None) -> None:
+        """Look at all modules that are in scope, at the first backwards."""
+        if self._looks >= LOOKS or not ran.accumulates:
+            return
+        self._looks += 1
         for path, module in self._checker.parameters.each_module():
             flag = vars(module).get("requires_grad")
             if flag is False and any(each.requires_grad for each in module.parameters()):

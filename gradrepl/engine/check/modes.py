@@ -64,6 +64,8 @@ class LeftInEval(Rule):
         self._checker = checker
         self._set: weakref.WeakKeyDictionary[Any, tuple[bool, Sites]] = weakref.WeakKeyDictionary()
         """By module: what its mode was set to last, and where."""
+        self._left: dict[int, tuple[str, Sites]] = {}
+        """By identity: the name of a model that was left so, and where it was set."""
         self._since: dict[int, int] = {}
         """By identity of a model that was trained in training mode: backwards in eval since."""
         checker.made.listen("Module.train", self._mode)
@@ -83,25 +85,24 @@ class LeftInEval(Rule):
                 continue
             if root.training:
                 self._since[key] = 0
+                self._left.pop(key, None)
             elif key in self._since:
                 self._since[key] += 1
+                on, sites = self._set.get(root, (True, ()))
+                if self._since[key] >= TIMES and not on:
+                    self._left[key] = parameters.roots[key][0] or type(root).__name__, sites
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """Tell of those that have stayed so."""
-        for key, many in self._since.items():
-            name, held = self._checker.parameters.roots[key]
-            module = held()
-            on, sites = self._set.get(module, (True, ())) if module is not None else (True, ())
-            if many >= TIMES and not on:
-                name = name or type(module).__name__
-                self._checker.report(
-                    "left-in-eval",
-                    f"{name} was put in eval mode and is trained on so: dropout and batch norm have"
-                    " no effect any more.",
-                    (name,),
-                    fix=f"{name}.train() before the training goes on.",
-                    sites=sited(root=next(iter(sites), None)),
-                )
+        for name, sites in self._left.values():
+            self._checker.report(
+                "left-in-eval",
+                f"{name} was put in eval mode and is trained on so: dropout and batch norm have no"
+                " effect any more.",
+                (name, *source.subjects(next(iter(sites), None), "eval")),
+                fix=f"{name}.train() before the training goes on.",
+                sites=sited(root=next(iter(sites), None)),
+            )
 
 
 def _switches(root: torch.nn.Module) -> bool:

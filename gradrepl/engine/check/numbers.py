@@ -130,7 +130,7 @@ class NonFinite(Rule):
             "rule": "nonfinite-input",
             "message": f"{name or 'a tensor'} has {value.bad} in it when the program first uses"
             f" it{at(site)}.",
-            "subjects": tuple(names),
+            "subjects": (*names, *source.mentioned(taker.sites if taker else ())),
             "sites": sited(root=site),
         }
 
@@ -170,7 +170,7 @@ class NonFinite(Rule):
             "rule": rule,
             "message": f"{of} becomes {what}: {who} makes the first one{at(op.site)}"
             f"{f': {cause}' if cause else ''}.",
-            "subjects": (*source.targets(op.site), *taken(op), op.module),
+            "subjects": (*source.mentioned(op.sites), *taken(op), op.module),
             "evidence": cause or "",
             "fix": FIXES.get(ALIKE.get(bare, bare), ""),
             "sites": sited(root=op.site),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import NamedTuple
 
 import torch
 
+from gradrepl.engine.check.made import Made
 from gradrepl.engine.session import Session
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names
-from gradrepl.model import Sited
+from gradrepl.model import Site, Sited
 
+GONE = 10_000
 SEARCHES = 64
 """Looks for names that a run makes: each goes through all modules in scope."""
 
@@ -34,7 +37,7 @@ class Why(NamedTuple):
 class Parameter:
     """One leaf that an optimizer has, or that a backward has reached."""
 
-    ref: weakref.ref[torch.Tensor]
+    ref: Callable[[], torch.Tensor | None]
     name: str = ""
     seen: int = 0
     """The first backward or step that met it."""
@@ -49,6 +52,15 @@ class Parameter:
     """Those of them that left exactly zeros."""
     version: int = -1
     """When it was met first; a step changes it."""
+    moved: bool = False
+    """Was it written to between two backwards that reached it?"""
+    requires_grad: bool = True
+    """When it was met last."""
+    has_grad: bool = False
+    made: int = 0
+    """The moment at which it was given to a module; 0: before anybody looked."""
+    sites: tuple[Site, ...] = ()
+    """Where that was."""
     why: Why | None = None
     """Why it had none at the first of them."""
     root: int = 0
@@ -59,18 +71,19 @@ class Parameter:
         """Had it no gradient at any step, and by no backward?"""
         return self.steps == self.without and not self.reached
 
-    @property
-    def moved(self) -> bool:
-        """Has anybody written to it?"""
-        tensor = self.ref()
-        return tensor is None or tensor._version != self.version
+    def meet(self, tensor: torch.Tensor) -> None:
+        """Take in what it is like now."""
+        self.requires_grad, self.has_grad = tensor.requires_grad, tensor.grad is not None
+        self.moved = self.moved or tensor._version != self.version
 
 
 class Parameters:
     """All that have been met."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, made: Made) -> None:
+        self._session, self._made = session, made
+        self._gone: deque[Parameter] = deque(maxlen=GONE)
+        """Those that live no more, and whose identity another one has."""
         self.known: dict[int, Parameter] = {}
         self.names: dict[int, str] = {}
         """By identity of a parameter: its name, as it was found first."""
@@ -92,8 +105,11 @@ class Parameters:
     def _add(self, tensor: torch.Tensor, name: str, moment: int) -> Parameter:
         known = self.known.get(id(tensor))
         if known is None or known.ref() is not tensor:
-            known = self.known[id(tensor)] = Parameter(weakref.ref(tensor), name, seen=moment)
-            known.version = tensor._version
+            if known is not None:
+                self._gone.append(known)
+            known = Parameter(weakref.ref(tensor), name, seen=moment, version=tensor._version)
+            known.made, known.sites = self._made.when(tensor), self._made.of(tensor)
+            self.known[id(tensor)] = known
         return known
 
     def search(self, frame: FrameType | None) -> Names | None:
@@ -120,7 +136,14 @@ class Parameters:
 
     def let_go(self) -> None:
         """Refer to no tensor, not even weakly."""
+        self._gone.extend(self.known.values())
         self.known.clear()
+        for each in self._gone:
+            each.ref = _nothing
+
+    def all(self) -> list[Parameter]:
+        """Return all that were met, also those that live no more."""
+        return [*self._gone, *self.known.values()]
 
     def alive(self) -> Iterator[tuple[Parameter, torch.Tensor]]:
         """Yield those that still live, each with its tensor."""
@@ -135,6 +158,10 @@ class Parameters:
             module = held()
             if module is not None:
                 yield path, module
+
+
+def _nothing() -> None:
+    """Refer to nothing."""
 
 
 def optimizers_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:

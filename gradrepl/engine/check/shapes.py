@@ -59,7 +59,7 @@ class Broadcast(Rule):
             "loss-broadcast",
             f"{op.name} of {first.shape} and {second.shape} makes ({size}, {size}): each prediction"
             f" is compared with each target{at(op.site)}.",
-            tuple((source.arguments(op.site, op.name) or source.targets(op.site))[:4]),
+            tuple(source.mentioned(op.sites)),
             severity="error" if op.name in LOSSES else "warning",
             sites=sited(root=op.site),
         )
@@ -90,7 +90,7 @@ class Twice(Rule):
             self._checker.report(
                 "applied-twice",
                 f"{op.name} is given what {inner.name} has made{at(inner.site)}: {why}.",
-                tuple(source.targets(inner.site)),
+                (*source.mentioned(inner.sites), inner.module),
                 fix=f"Take {inner.name} away.",
                 sites=sited(root=inner.site, loss=op.site),
             )

@@ -12,6 +12,9 @@ from typing import TypeGuard
 
 from gradrepl.model import Site
 
+LIBRARIES = frozenset(["torch", "nn", "F", "np", "math", "self", "nn.functional", "torch.nn"])
+MENTIONED = 6
+"""Names on a line that are told of."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 SWITCHES = ("no_grad", "inference_mode", "set_grad_enabled")
 """What switches gradients off, as a block or as a decorator."""
@@ -78,6 +81,25 @@ def _names(target: ast.expr) -> Iterator[str]:
         yield from _names(target.value)
     else:
         yield ast.unparse(target)
+
+
+def mentioned(sites: tuple[Site, ...]) -> list[str]:
+    """Return what a line is about: the names it assigns and reads, and what its caller makes of it.
+
+    Names of modules and functions that are called are left out, but for what a method is of.
+    """
+    statement = next(iter(around(sites[0])), None) if sites else None
+    names = targets(sites[0]) if sites else []
+    called = {
+        id(each.func)
+        for each in (ast.walk(statement) if statement else ())
+        if isinstance(each, ast.Call)
+    }
+    for each in ast.walk(statement) if isinstance(statement, ast.stmt) else ():
+        if isinstance(each, (ast.Name, ast.Attribute)) and id(each) not in called:
+            names.append(ast.unparse(each))
+    names += targets(sites[1]) if len(sites) > 1 else []
+    return [name for name in dict.fromkeys(names) if name not in LIBRARIES][:MENTIONED]
 
 
 def subjects(site: Site | None, method: str = "") -> list[str]:

@@ -17,6 +17,7 @@ from gradrepl.engine.check.ledger import Ran, Rule
 from gradrepl.engine.check.parameters import optimizers_parameters
 from gradrepl.engine.observers import BackwardCall
 from gradrepl.engine.stopping.gate import Place
+from gradrepl.engine.tensor import figures
 from gradrepl.model import Site, sited
 
 LOOKED_AT = 4
@@ -29,8 +30,9 @@ Sites = tuple[Site, ...]
 class State:
     """What one optimizer does, step by step."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, optimizer: torch.optim.Optimizer, name: str) -> None:
+        self.ref = weakref.ref(optimizer)
+        self.name = name or type(optimizer).__name__
         self.steps = 0
         self.cleared = True
         """Were its gradients seen to be cleared since its last step?"""
@@ -39,16 +41,15 @@ class State:
         self.kept = self.wiped = self.idle = 0
         """Steps with gradients of the step before; with cleared ones; with no new backward."""
         self.site: Site | None = None
-        self.grads: list[tuple[int, int]] = []
-        """Identities and versions of the gradients of its last step."""
+        self.grads: list[tuple[int, float | None]] = []
+        """Versions and norms of the gradients of its last step."""
 
-    def step(self, clear: bool, grads: list[tuple[int, int]], backwards: int) -> None:
-        """Count a step: are the gradients cleared, and how many backwards have run at all?"""
+    def step(self, clear: bool, grads: list[tuple[int, float | None]]) -> None:
+        """Count a step: are the gradients cleared?"""
         known = self.steps > 0
         same, self.grads = grads == self.grads, grads
         self.kept += known and not self.cleared and not clear
         self.idle += known and not self.backwards and not clear and same
-        self.wiped += clear and bool(self.backwards if known else backwards)
         self.steps += 1
         self.backwards, self.cleared = 0, False
 
@@ -67,8 +68,10 @@ class Order(Rule):
 
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
-        self._states: weakref.WeakKeyDictionary[torch.optim.Optimizer, State]
-        self._states = weakref.WeakKeyDictionary()
+        self._states: dict[int, State] = {}
+        """By identity of an optimizer."""
+        self._late = False
+        """Were gradients cleared since the last backward?"""
         self._zeroed: Site | None = None
         self._ran: Site | None = None
         self._backwards = 0
@@ -76,7 +79,7 @@ class Order(Rule):
             checker.made.listen(name, self._zero)
 
     def _zero(self, owner: Any, args: tuple[Any, ...], sites: Sites) -> None:
-        self._zeroed = next(iter(sites), None)
+        self._zeroed, self._late = next(iter(sites), None), True
 
     def begins(self, ran: Ran, call: BackwardCall) -> None:
         """See whether gradients were cleared before this backward."""
@@ -84,19 +87,23 @@ class Order(Rule):
             return
         self._ran = next(iter(ran.sites), None)
         self._backwards += 1
-        for optimizer, state in self._states.items():
-            state.backwards += 1
-            state.cleared = state.cleared or _clear(optimizer)
+        self._late = False
+        for state in self._states.values():
+            optimizer = state.ref()
+            if optimizer is not None:
+                state.backwards += 1
+                state.cleared = state.cleared or _clear(optimizer)
 
     def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
         """Judge what an optimizer steps with."""
-        if optimizer not in self._states:
-            name = variable_of(optimizer, frame) or type(optimizer).__name__
-            self._states[optimizer] = State(name)
-        state = self._states[optimizer]
+        state = self._states.get(id(optimizer))
+        if state is None or state.ref() is not optimizer:
+            state = self._states[id(optimizer)] = State(optimizer, variable_of(optimizer, frame))
         state.site = next(iter(self._checker.ledger.steps[-1]), None)
-        grads = [(id(each), each._version) for each in _grads(optimizer)]
-        state.step(_clear(optimizer), grads, self._backwards)
+        grads = [(each._version, figures.norm(each)) for each in _grads(optimizer)]
+        clear = _clear(optimizer)
+        state.wiped += clear and self._late and bool(self._backwards)
+        state.step(clear, grads)
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """Tell of what happened at every step."""
@@ -213,23 +220,20 @@ class Scheduler(Rule):
         checker.made.listen("LRScheduler.step", self._step)
 
     def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
-        """Remember that it has."""
+        """Remember that it has, and tell where its scheduler was before it."""
         self._stepped.add(optimizer)
+        if optimizer in self._early:
+            site = self._early.pop(optimizer)
+            self._checker.report(
+                "scheduler-first",
+                f"the scheduler steps before the optimizer{at(site)}: the first learning rate is"
+                " skipped.",
+                tuple(source.subjects(site, "step")),
+                sites=sited(root=site),
+            )
 
     def _step(self, scheduler: Any, args: tuple[Any, ...], sites: Sites) -> None:
         optimizer = getattr(scheduler, "optimizer", None)
         first = getattr(scheduler, "_step_count", 0) == 1  # 0: the one of its own making
         if optimizer is not None and first and optimizer not in self._stepped:
             self._early[optimizer] = next(iter(sites), None)
-
-    def over(self, error: BaseException | None, place: Place | None) -> None:
-        """Tell of those whose optimizer has stepped later."""
-        for optimizer, site in self._early.items():
-            if optimizer in self._stepped:
-                self._checker.report(
-                    "scheduler-first",
-                    f"the scheduler steps before the optimizer{at(site)}: the first learning rate"
-                    " is skipped.",
-                    tuple(source.subjects(site, "step")),
-                    sites=sited(root=site),
-                )

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 class Check(Observer):
     """Judges the run from when it is asked for, once torch is there."""
 
-    built_in = True
-
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, built_in: bool = True) -> None:
         self._session = session
+        self.built_in = built_in
         self._on = True
         self.steps = 0
         self._checker: Checker | None = None
@@ -69,6 +68,10 @@ class Check(Observer):
         self._on = False
         if self._checker is not None:
             self._checker.stop()
+
+    def close(self) -> None:
+        """Look no more."""
+        self.rest()
 
     def findings(self) -> Findings:
         """Return what was found."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from gradrepl import model, protocol
+from gradrepl import __version__, model, protocol
 from gradrepl.commands.conversation import Conversation
 from gradrepl.errors import LinkError
 from gradrepl.launch import Options, check_target
+from gradrepl.model.rules import RULES
 from gradrepl.repl.batch import pass_signals
 from gradrepl.repl.output import Output
 
@@ -76,10 +79,47 @@ async def _serve(options: Options, asked: dict[str, Any]) -> int:
     rows = talk.findings.rows if talk.findings is not None else ()
     if asked.get("format") == "json":
         print(json.dumps({"findings": [as_json(row) for row in rows]}))
+    elif asked.get("format") == "sarif":
+        print(json.dumps(sarif(rows)))
     elif talk.findings is not None:
         output.show(talk.findings)
     counted = COUNTED[asked.get("fail_on", "error")]
     return FAULTY if any(row.severity in counted for row in rows) else talk.exit_code
+
+
+def sarif(rows: Sequence[model.Finding]) -> dict[str, Any]:
+    """Return findings in the form of SARIF 2.1.0, that code hosts and editors show.
+
+    https://docs.oasis-open.org/sarif/sarif/v2.1.0
+    """
+    levels = {"error": "error", "warning": "warning", "note": "note"}
+    rules = [{"id": word, "shortDescription": {"text": RULES[word].what}} for word in RULES]
+    results = [
+        {
+            "ruleId": row.rule,
+            "level": levels.get(row.severity, "note"),
+            "message": {"text": f"{row.message} {row.fix}".strip()},
+            "locations": list(map(_location, row.sites[:1])),
+            "relatedLocations": list(map(_location, row.sites[1:])),
+        }
+        for row in rows
+    ]
+    driver = {"name": "gradrepl", "version": __version__, "rules": rules}
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results}],
+    }
+
+
+def _location(line: model.Sited) -> dict[str, Any]:
+    return {
+        "message": {"text": line.role},
+        "physicalLocation": {
+            "artifactLocation": {"uri": Path(line.site.file).resolve().as_uri()},
+            "region": {"startLine": max(line.site.line, 1)},
+        },
+    }
 
 
 def as_json(row: model.Finding) -> dict[str, Any]:
