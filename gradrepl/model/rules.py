@@ -54,7 +54,25 @@ RULES = {
         "A parameter was made after the optimizer, which does not have it.",
         "Make the optimizer when the model is complete, or add_param_group the new ones.",
     ),
+    "hidden-modules": RuleInfo(
+        E,
+        "Layers in a plain list or dict are in no parameters().",
+        "nn.ModuleList, nn.ModuleDict or nn.ParameterList.",
+    ),
+    "data-in-loss": RuleInfo(
+        W,
+        ".data of a parameter is in the loss: a constant.",
+        "Use the parameter itself.",
+    ),
+    "non-leaf": RuleInfo(
+        E,
+        ".grad is read of a tensor that is not a leaf.",
+        "Make it a leaf: (...).detach().requires_grad_(), or retain_grad().",
+    ),
     # -- numbers
+    "diverging": RuleInfo(
+        E, "The loss grows until it overflows.", "A smaller learning rate, or inputs of one scale."
+    ),
     "nonfinite-value": RuleInfo(
         E,
         "An op of the forward makes the first nan or inf.",
@@ -86,6 +104,27 @@ RULES = {
         "A graph is gone through that an earlier backward has freed.",
         "Run the forward again, or cut off (detach) what is carried from step to step.",
     ),
+    "stale-copy": RuleInfo(
+        E,
+        "A value computed of a parameter before its last step is used as it was.",
+        "Compute it anew in each step.",
+    ),
+    "silent-write": RuleInfo(
+        E,
+        "A write through .data changes what a backward has saved, unseen by torch.",
+        "Write after the backward, under torch.no_grad().",
+    ),
+    "graph-grows": RuleInfo(
+        W, "A value carries the graphs of all steps.", "Add numbers (loss.item()), or detach() it."
+    ),
+    "graph-kept": RuleInfo(
+        W, "Results of each step live on with their graphs.", "Keep numbers, or detached copies."
+    ),
+    "inference": RuleInfo(
+        E,
+        "A tensor made under inference_mode is used for training.",
+        "torch.no_grad() in place of it, or clone() outside.",
+    ),
     # -- the order of a step
     "zero-grad-missing": RuleInfo(
         E, "Gradients are never cleared.", "optimizer.zero_grad() before the backward of each step."
@@ -113,6 +152,11 @@ RULES = {
         W,
         "A scheduler steps before its optimizer ever has.",
         "optimizer.step() first, then scheduler.step().",
+    ),
+    "scheduler-other": RuleInfo(
+        W,
+        "A scheduler steps for an optimizer that is not used any more.",
+        "Make the scheduler for the optimizer that steps.",
     ),
     "autocast-cache": RuleInfo(
         E,
@@ -146,6 +190,9 @@ RULES = {
         E,
         "A full backward hook reads .grad before it is there.",
         "parameter.register_post_accumulate_grad_hook(...)",
+    ),
+    "hook-accumulates": RuleInfo(
+        E, "One hook is registered again in each step.", "Register it once, or remove its handle."
     ),
     # -- data
     "sampler-weights": RuleInfo(
@@ -207,6 +254,9 @@ RULES = {
         E,
         "What is sent to a spawned worker is defined inside of a function.",
         "Define it at the top of a file.",
+    ),
+    "sparse-gradient": RuleInfo(
+        E, "An optimizer does not take sparse gradients.", "SparseAdam, or sparse=False."
     ),
     "unused-parameters": RuleInfo(
         E,

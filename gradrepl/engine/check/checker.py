@@ -183,6 +183,7 @@ def _rules() -> list[Callable[[Checker], Rule]]:
     from gradrepl.engine.check import (
         functions,
         gradients,
+        graphs,
         loaders,
         membership,
         modes,
@@ -193,11 +194,19 @@ def _rules() -> list[Callable[[Checker], Rule]]:
     )
 
     return [
+        gradients.Switches,
         gradients.NoGradient,
         gradients.ZeroDerivative,
         membership.ModuleFlag,
         membership.NoOptimizer,
+        membership.Hidden,
         numbers.NonFinite,
+        graphs.Grows,
+        graphs.Kept,
+        graphs.StaleCopy,
+        graphs.SilentWrite,
+        graphs.DataInLoss,
+        graphs.ManyHooks,
         shapes.Broadcast,
         shapes.Twice,
         steps.Order,

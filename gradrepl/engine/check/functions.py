@@ -76,8 +76,8 @@ class Context(Rule):
 def _kept_on(node: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield the tensors that are attributes of a ctx."""
     for attribute, value in list(vars(node).items()):
-        if isinstance(value, torch.Tensor):
-            yield attribute, value
+        for each in tensors_in(value):
+            yield attribute, each
 
 
 def _set_at(function: Any, attribute: str) -> Site | None:

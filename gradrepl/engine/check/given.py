@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from gradrepl.engine.check import source
-from gradrepl.engine.check.gradients import at
+from gradrepl.engine.check.gradients import at, described
 from gradrepl.engine.check.raised import Raised
 from gradrepl.engine.code import frames
+from gradrepl.engine.tensor import facts
 from gradrepl.model import Site, Sited
 
 LOCAL = re.compile(r"local object '([\w.<>]+)'|<locals>\.(\w+)")
@@ -136,6 +137,70 @@ def captured(raised: Raised) -> bool:
     )
 
 
+def inference(raised: Raised) -> bool:
+    """Name the inference tensor, and the line that made it."""
+    given = [(each.name, each.tensor) for each in raised.failure.tensors()]
+    values = [(name, raised.checker.ledger.value(t)) for name, t in given if t.is_inference()]
+    for name, op in ((name, value.maker) for name, value in values):
+        if op is not None:
+            cut = described(op)
+            return raised.report(
+                "inference",
+                f"{name} is an inference tensor{at(op.site)}: autograd may not save it.",
+                (name, *source.assigned(op.sites)),
+                sites=raised.lines(root=cut.site, made=op.site),
+            )
+    return False
+
+
+def sparse(raised: Raised) -> bool:
+    """Name the embedding that gives sparse gradients."""
+    modules = raised.checker.parameters.each_module()
+    found = [(path, m) for path, m in modules if getattr(m, "sparse", False) is True]
+    if not found:
+        return False
+    path, module = found[0]
+    made = raised.checker.made.of(getattr(module, "weight", None))
+    return raised.report(
+        "sparse-gradient",
+        f"{path} (sparse=True) has sparse gradients, which the optimizer does not take.",
+        (path, f"{path}.weight"),
+        sites=raised.lines(*(Sited("made", e) for e in made[1:3]), root=next(iter(made), None)),
+    )
+
+
+def non_leaf(raised: Raised) -> bool:
+    """``.grad`` of a tensor that is no leaf is None."""
+    if raised.site is None or ".grad" not in raised.site.text:
+        return False
+    for each in raised.failure.tensors():
+        if each.tensor.requires_grad and not facts.is_leaf(each.tensor):
+            op = raised.checker.ledger.value(each.tensor).maker
+            return raised.report(
+                "non-leaf",
+                f"{each.name} is not a leaf{at(op.site if op else None)}, so its .grad stays None.",
+                (each.name, *(source.assigned(op.sites) if op else ())),
+                sites=raised.lines(root=op.site if op else None),
+            )
+    return False
+
+
+def function(raised: Raised) -> bool:
+    """Name the Function whose backward returns what it must not."""
+    name = re.search(r"unction (\w+)Backward", raised.message)
+    spaces = [frame.f_globals for frame in raised.place.frames]
+    kinds = (each for space in spaces for each in list(space.values()) if isinstance(each, type))
+    own = (each for each in kinds if name is not None and each.__name__ == name[1])
+    kind: Any = next(own, None)
+    if kind is None:
+        return False
+    return raised.report(
+        "function-gradients",
+        names=(kind.__name__, "backward"),
+        sites=raised.lines(root=_definition(kind.backward), forward=_definition(kind.forward)),
+    )
+
+
 def in_process(raised: Raised) -> bool:
     """An error in a process that was spawned comes as the text of its traceback."""
     text = str(raised.error)
@@ -155,10 +220,15 @@ def _definition(function: Any) -> Site | None:
 
 TELLERS: dict[str, Callable[[Raised], bool]] = {
     "ProcessRaisedException": in_process,
+    "nference tensors cannot be saved": inference,
+    "does not support sparse": sparse,
+    "add(sparse, dense)": sparse,
+    "incorrect number of gradients": function,
+    "returned an invalid gradient": function,
     "DataLoader worker (pid": worker,
     "in DataLoader worker process": worker,
     "more than 1 value per channel": single,
-    "'NoneType' object": no_batch,
+    "'NoneType'": lambda raised: non_leaf(raised) or no_batch(raised),
     "non-iterable NoneType": no_batch,
     "pickle": unpicklable,
     "local object '": unpicklable,

@@ -16,7 +16,7 @@ from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts
-from gradrepl.model import Site, sited
+from gradrepl.model import Site, Sited, sited
 from gradrepl.model.rules import RULES
 
 NUMBERS = frozenset(["item", "tolist", "numpy", "__array__", "__float__", "__int__", "__index__"])
@@ -63,7 +63,7 @@ def described(op: Op) -> Cut:
 def _switched_off(op: Op) -> Cut:
     """Return the line that switched gradients off around an op."""
     mode = op.mode.partition(",")[0]
-    switch = source.switch(op.sites)
+    switch = source.switch(op.sites) or op.switch
     call = next((site for site in op.sites if "checkpoint(" in site.text), None)
     if switch is None and call is not None:
         how = "is computed inside of a reentrant checkpoint, which re-attaches only what it returns"
@@ -95,6 +95,29 @@ def cuts(start: Value, took: dict[Value, list[Op]], inside: set[Value]) -> list[
             known.update(fresh)
             waiting += fresh
     return list(found)
+
+
+class Switches(Rule):
+    """Keeps the ledger told of where gradients are switched off."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._on = checker.ledger.switches
+        checker.made.listen("set_grad_enabled.__init__", self._set)
+        checker.made.listen("no_grad.__enter__", self._enter)
+        for name in ("set_grad_enabled.__exit__", "no_grad.__exit__"):
+            checker.made.listen(name, self._exit)
+
+    def _set(self, owner: object, args: tuple[object, ...], sites: tuple[Site, ...]) -> None:
+        if args and args[0]:
+            self._on.clear()
+        else:
+            self._enter(owner, args, sites)
+
+    def _enter(self, owner: object, args: tuple[object, ...], sites: tuple[Site, ...]) -> None:
+        self._on.append((id(owner), next(iter(sites), None)))
+
+    def _exit(self, owner: object, args: tuple[object, ...], sites: tuple[Site, ...]) -> None:
+        self._on[:] = [each for each in self._on if each[0] != id(owner)]
 
 
 class NoGradient(Rule):
@@ -163,15 +186,18 @@ class NoGradient(Rule):
         inside = {*sources(roots), *roots}
         if start in inside:
             ops = cuts(start, self._took, inside)
-            return self._cut(known, ops[-1]) if ops else None
+            return self._cut(known, ops) if ops else None
         return self._left(known, start, ran[-1])
 
-    def _cut(self, known: Parameter, op: Op) -> Why:
+    def _cut(self, known: Parameter, ops: list[Op]) -> Why:
+        op = ops[-1]
+        others = dict.fromkeys(each.site for each in ops[-4:-1] if each.site != op.site)
+        more = [Sited("cut", site) for site in others if site is not None]
         cut = described(op)
-        names = source.targets(op.site)
+        names = source.assigned(op.sites)
         made = f"what is made of it ({names[0]})" if names else "what is made of it"
         message = f"{known.name} never gets a gradient: {made} {cut.how}{at(cut.site)}."
-        return Why(cut.rule, message, (known.name, *names), sited(root=cut.site), cut.fix)
+        return Why(cut.rule, message, (known.name, *names), (*sited(root=cut.site), *more), cut.fix)
 
     def _left(self, known: Parameter, start: Value, ran: Ran) -> Why | None:
         """Say where what was made of a parameter was left: as a number, or used by nobody."""

@@ -60,10 +60,24 @@ class Value:
 class Op:
     """One op: what it took, what it made, and where."""
 
-    __slots__ = ("inputs", "mode", "module", "name", "number", "outputs", "seq", "sites", "wrote")
+    __slots__ = (
+        "inputs",
+        "mode",
+        "module",
+        "name",
+        "number",
+        "outputs",
+        "seq",
+        "sites",
+        "step",
+        "switch",
+        "wrote",
+    )
 
-    def __init__(self, call: Call, sites: tuple[Site, ...]) -> None:
-        self.number = call.id
+    def __init__(self, call: Call, sites: tuple[Site, ...], step: int) -> None:
+        self.number, self.step = call.id, step
+        self.switch: Site | None = None
+        """Where gradients were switched off, if that is still on."""
         self.name = call.name
         self.sites = sites
         """Where it was called, and who called that: user frames, innermost first."""
@@ -89,7 +103,7 @@ class Op:
     @property
     def connects(self) -> bool:
         """Has it made something that a gradient goes through?"""
-        return any(each.requires_grad for each in self.outputs)
+        return any(each.requires_grad and not each.leaf for each in self.outputs)
 
     @property
     def off(self) -> bool:
@@ -150,6 +164,8 @@ class Ledger:
         """The number of the step that runs, from 1."""
         self.backwards: list[Ran] = []
         """Those of the last steps."""
+        self.switches: list[tuple[int, Site | None]] = []
+        """What has switched gradients off and is on still: its identity, and the line."""
         self.steps: deque[tuple[Site, ...]] = deque(maxlen=STEPS)
         """Where optimizers were called to step last."""
         self._began: deque[int] = deque([0], maxlen=STEPS)
@@ -165,7 +181,8 @@ class Ledger:
         """Put down an op that has run; what an op of the user's own is made of is one with it."""
         if any(each.name != CHECKPOINT for each in self.running()[:-1]):
             return
-        op = Op(call, callers(call.frame))
+        op = Op(call, callers(call.frame), self.step)
+        op.switch = self.switches[-1][1] if self.switches else None
         taken = call.inputs()[:INPUTS]
         op.inputs = tuple(dict.fromkeys(value for each in taken for value in self._current(each)))
         written = [each for place, each in enumerate(taken) if wrote(call, place)]
@@ -198,6 +215,10 @@ class Ledger:
         """Return the newest value of a tensor."""
         *_, newest = self._current(tensor)
         return newest
+
+    def alive(self) -> Iterator[Value]:
+        """Yield the newest values of the tensors that live."""
+        return (value for value in self._values.values() if value.ref() is not None)
 
     def op_of(self, seq: int) -> Op | None:
         """Return the op that made the node with this number."""
@@ -305,7 +326,7 @@ def taken(op: Op) -> Iterator[str]:
     """Yield the variables that an op took, as the lines that made them call them."""
     for value in op.inputs:
         if value.maker is not None and value.maker.site != op.site:
-            yield from source.targets(value.maker.site)
+            yield from source.assigned(value.maker.sites)
 
 
 def by_gradient(op: Op, value: Value) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.utils.clip_grad import clip_grad_value_
 from torch.utils import data
 
 from gradrepl.engine.check.ledger import callers
@@ -30,6 +31,11 @@ CLASSES: tuple[type, ...] = (
 )
 """Whose instances are noted."""
 METHODS: tuple[tuple[type, str], ...] = (
+    (torch.Tensor, "register_hook"),
+    (torch.autograd.grad_mode.set_grad_enabled, "__init__"),
+    (torch.autograd.grad_mode.set_grad_enabled, "__exit__"),
+    (torch.autograd.grad_mode.no_grad, "__enter__"),
+    (torch.autograd.grad_mode.no_grad, "__exit__"),
     (torch.optim.Optimizer, "zero_grad"),
     (torch.nn.Module, "zero_grad"),
     (torch.nn.Module, "train"),
@@ -39,6 +45,8 @@ METHODS: tuple[tuple[type, str], ...] = (
     (data.DataLoader, "__iter__"),
 )
 """Calls that are noted."""
+CLIPS = (clip_by_norm, clip_grad_value_)
+"""Functions that clip, and are noted as 'clip'."""
 
 
 class Made:
@@ -55,7 +63,7 @@ class Made:
         """By name of a call: who is told of it, with its object, its arguments and its lines."""
         self._patches = [self._maker(kind) for kind in CLASSES]
         self._patches += [self._caller(kind, name) for kind, name in METHODS]
-        self._patches.append(self._clip())
+        self._patches += [self._clip(function) for function in CLIPS]
         self._hook: Any = None
 
     def install(self) -> None:
@@ -142,8 +150,8 @@ class Made:
         patch = Patch(kind, name, called)
         return patch
 
-    def _clip(self) -> ClosurePatch:
-        @functools.wraps(clip_by_norm.__wrapped__)
+    def _clip(self, function: Any) -> ClosurePatch:
+        @functools.wraps(function.__wrapped__)
         @passes
         def clip(parameters: Any, *args: Any, **kwargs: Any) -> Any:
             several = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
@@ -154,7 +162,7 @@ class Made:
                 evaluate.leave_no_entry()
                 raise
 
-        patch = ClosurePatch(clip_by_norm, "func", clip)
+        patch = ClosurePatch(function, "func", clip)
         return patch
 
     def _tell(self, name: str, owner: Any, args: tuple[Any, ...], frame: Any) -> None:

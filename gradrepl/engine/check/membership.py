@@ -13,6 +13,7 @@ from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Ran, Rule
 from gradrepl.engine.check.parameters import Parameter, optimizers_parameters
+from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import Site, sited
@@ -62,6 +63,59 @@ class NoOptimizer(Rule):
             (known.name,),
             sites=sited(root=next(iter(known.sites), None), optimizer=self._site),
         )
+
+
+class Hidden(Rule):
+    """Layers in a plain list or dict of a module: ``parameters()`` does not have them."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self._hidden: dict[Parameter, tuple[str, str, Site | None]] = {}
+
+    def ended(self, ran: Ran, seen: Recorder | None) -> None:
+        """See which leaves were reached that no module has by name."""
+        if seen is None or not ran.accumulates:
+            return
+        parameters = self._checker.parameters
+        for _, node in seen.leaves:
+            known = parameters.of(node.variable, ran.frame, 0)
+            if id(node.variable) not in parameters.names and known.reached == 2:
+                found = next(self._holders(node.variable), None)
+                if found is not None:
+                    self._hidden[known] = found
+
+    def _holders(self, tensor: torch.Tensor) -> Iterator[tuple[str, str, Site | None]]:
+        """Yield the attributes of modules that hold the leaf's layer in a plain container."""
+        for path, module in self._checker.parameters.each_module():
+            for name, value in list(attributes(module).items()):
+                if not name.startswith("_") and any(tensor is each for each in _inside(value)):
+                    init = type(module).__init__.__code__
+                    first = init.co_firstlineno
+                    yield path, name, source.assignment(init.co_filename, first, f"self.{name}")
+
+    def over(self, error: BaseException | None, place: Place | None) -> None:
+        """Tell of those that no optimizer has."""
+        for known, (path, name, site) in self._hidden.items():
+            if not known.optimizers and not known.moved:
+                self._checker.report(
+                    "hidden-modules",
+                    f"the layers in the plain container '{name}' of {path}{at(site)} are in no"
+                    " parameters(): no optimizer has them.",
+                    (f"{path}.{name}", name, f"self.{name}"),
+                    sites=sited(root=site),
+                )
+
+
+def _inside(value: object) -> Iterator[torch.Tensor]:
+    """Yield the parameters in a plain list, tuple or dict, and of the modules in it."""
+    several = list(value.values()) if isinstance(value, dict) else value
+    for each in several if isinstance(several, (list, tuple)) else ():
+        if is_a(each, torch.nn.Module):
+            yield from each.parameters()
+        elif is_a(each, torch.nn.Parameter):
+            yield each
+        else:
+            yield from _inside(each) if isinstance(each, (list, tuple, dict)) else ()
 
 
 class ModuleFlag(Rule):

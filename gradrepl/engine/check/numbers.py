@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import pairwise
 from types import FrameType
 from typing import Any
 
@@ -11,14 +13,13 @@ from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, taken
-from gradrepl.engine.check.parameters import optimizers_parameters
 from gradrepl.engine.explain import nonfinite
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
-from gradrepl.model import sited
+from gradrepl.model import Site, sited
 
 MEANT = frozenset(["masked_fill", "masked_fill_", "full", "full_like", "fill_", "new_full"])
 MEANT |= frozenset(["where", "tensor", "scalar_tensor", "__setitem__"])
@@ -52,6 +53,10 @@ STEEP = {f"{name}Backward" for name in nonfinite.AT_ZERO | {"Angle", "Acos", "As
 """Nodes whose derivative is infinite somewhere: of several that may have made it, one of these."""
 
 
+GROWING = 4
+"""Losses in a row that tell that a training diverges."""
+
+
 class NonFinite(Rule):
     """Tells of the first nan or inf that an optimizer steps with, or that stays to the end."""
 
@@ -62,11 +67,19 @@ class NonFinite(Rule):
         self._first: dict[str, Any] | None = None
         """What is to be reported of the first backward in a row that was not finite."""
         self._told = False
+        self._made_at: Site | None = None
+        """Where the optimizer was made that has stepped last."""
+        self._losses: deque[float] = deque(maxlen=GROWING)
+        """The last ones that were finite."""
 
     def op(self, op: Op, call: Call) -> None:
         """See whether an op made something that is not finite, and why."""
         for value, tensor in zip(op.outputs, tensors_in(call.result), strict=False):
             value.bad = _bad(tensor)
+        if any(each.bad for each in op.outputs):
+            for tensor in call.inputs():  # what no op has made was not looked at
+                value = self._checker.ledger.value(tensor)
+                value.bad = value.bad or (_bad(tensor) if value.maker is None else "")
         news = {each.bad for each in op.outputs} - {each.bad for each in op.inputs} - {""}
         for what in news:
             causes = nonfinite.of_op(call, self._name_of, what)
@@ -85,16 +98,16 @@ class NonFinite(Rule):
         report = self._forward(bad) if bad else self._backward(seen) if seen is not None else None
         if bad is None and report is None and not _some(seen):
             self._first = None
+            self._losses.extend(_value(root) for root in ran.roots[:1] if _value(root))
             self._causes.clear()
         elif self._first is None:
             self._first = report
 
     def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
         """What is stepped with is in the parameters for good."""
+        self._made_at = self._checker.made.site(optimizer)
         if self._first is not None and not self._told:
-            grads = [each.grad for _, each in optimizers_parameters(optimizer)]
-            if any(each is not None and _bad(each) for each in grads):
-                self._tell()
+            self._tell()
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """The last backward was not finite."""
@@ -118,7 +131,21 @@ class NonFinite(Rule):
         op = value.maker
         if op is None:
             return self._given(value)
+        if self._grows() and self._made_at is not None:
+            losses = ", ".join(map(_short, self._losses))
+            return {
+                "rule": "diverging",
+                "message": f"the loss grows from step to step ({losses}) until it overflows in"
+                f" {op.name}{at(op.site)}.",
+                "subjects": (*source.targets(self._made_at), *source.mentioned(op.sites), "lr"),
+                "sites": sited(root=self._made_at, overflow=op.site),
+            }
         return self._made(op, "nonfinite-value", value.bad, op.name, self._causes.get(op.number))
+
+    def _grows(self) -> bool:
+        """Was each of the last losses much larger than the one before?"""
+        losses = list(self._losses)
+        return len(losses) == GROWING and all(2 * a < b for a, b in pairwise(losses))
 
     def _given(self, value: Value) -> dict[str, Any]:
         name = self._checker.parameters.names.get(id(value.ref()), "")
@@ -175,6 +202,16 @@ class NonFinite(Rule):
             "fix": FIXES.get(ALIKE.get(bare, bare), ""),
             "sites": sited(root=op.site),
         }
+
+
+def _short(number: float) -> str:
+    return f"{number:.3g}"
+
+
+def _value(root: Value) -> float:
+    """Return the size of a loss; 0 where it is not one number, or gone."""
+    tensor = root.ref()
+    return abs(float(tensor)) if tensor is not None and tensor.numel() == 1 else 0.0
 
 
 def _bad_inputs(value: Value) -> list[Value]:

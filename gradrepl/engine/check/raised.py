@@ -185,7 +185,7 @@ def second(raised: Raised) -> bool:
             fix="Call backward once on the sum, or run the forward again before this one.",
             sites=raised.lines(root=raised.site, freed_at=freed),
         )
-    names = source.targets(op.site)
+    names = source.assigned(op.sites)
     if block is not None:
         return raised.report(
             "second-backward",
@@ -202,8 +202,13 @@ def second(raised: Raised) -> bool:
         f"{at(freed)} freed, into this one.",
         names,
         fix=f"Compute it anew in each step, or cut it off where it is carried on{cut}.",
-        sites=raised.lines(root=op.site, freed_at=freed),
+        sites=raised.lines(*_chain(op), root=op.site, freed_at=freed),
     )
+
+
+def _chain(op: Op) -> list[Sited]:
+    """Return who called the line of an op."""
+    return [Sited("made", each) for each in op.sites[1:3]]
 
 
 def _carried(ran: Ran, earlier: Ran) -> Value | None:
@@ -241,7 +246,7 @@ def no_graph(raised: Raised) -> bool:
         return False
     op = max(ops, key=lambda op: op.number)
     cut = described(op)
-    names = source.targets(op.site)
+    names = source.assigned(op.sites)
     return raised.report(
         cut.rule,
         f"the loss has no graph: {quoted(names)} that it is made of {cut.how}{at(cut.site)}.",

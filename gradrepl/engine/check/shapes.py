@@ -22,6 +22,7 @@ TWICE = {
     ("log_softmax", "softmax"): "log_softmax takes logits, not probabilities",
     ("softmax", "softmax"): "softmax was applied already",
     ("binary_cross_entropy_with_logits", "sigmoid"): "it takes logits: it applies sigmoid itself",
+    ("kl_div", "softmax"): "kl_div takes the logarithm of its first argument",
     ("nll_loss", "softmax"): "nll_loss takes logarithms: log_softmax",
 }
 """By a function and the one whose result it must not be given: why."""

@@ -73,6 +73,11 @@ def targets(site: Site | None) -> list[str]:
     return []
 
 
+def assigned(sites: tuple[Site, ...]) -> list[str]:
+    """Return what a line assigns, or the first of its callers that assigns anything."""
+    return next(filter(None, map(targets, sites)), [])
+
+
 def _names(target: ast.expr) -> Iterator[str]:
     if isinstance(target, (ast.Tuple, ast.List)):
         for each in target.elts:
@@ -89,16 +94,11 @@ def mentioned(sites: tuple[Site, ...]) -> list[str]:
     Names of modules and functions that are called are left out, but for what a method is of.
     """
     statement = next(iter(around(sites[0])), None) if sites else None
-    names = targets(sites[0]) if sites else []
-    called = {
-        id(each.func)
-        for each in (ast.walk(statement) if statement else ())
-        if isinstance(each, ast.Call)
-    }
-    for each in ast.walk(statement) if isinstance(statement, ast.stmt) else ():
-        if isinstance(each, (ast.Name, ast.Attribute)) and id(each) not in called:
-            names.append(ast.unparse(each))
-    names += targets(sites[1]) if len(sites) > 1 else []
+    nodes = list(ast.walk(statement)) if statement is not None else []
+    functions = [each.func for each in nodes if isinstance(each, ast.Call)]
+    called = {id(each) for each in functions if not ast.unparse(each).startswith("self.")}
+    named = (each for each in nodes if isinstance(each, (ast.Name, ast.Attribute)))
+    names = [*assigned(sites), *(ast.unparse(each) for each in named if id(each) not in called)]
     return [name for name in dict.fromkeys(names) if name not in LIBRARIES][:MENTIONED]
 
 
@@ -200,6 +200,16 @@ def assignment(file: str, first: int, text: str) -> Site | None:
         if text in _names(target)
     ]
     return line(file, min(lines)) if lines else None
+
+
+def appends(file: str, names: list[str]) -> Iterator[Site]:
+    """Yield the lines that append one of these variables to something."""
+    tree = tree_of(file)
+    for each in ast.walk(tree) if tree is not None else ():
+        if isinstance(each, ast.Call) and ast.unparse(each.func).endswith(".append"):
+            given = {ast.unparse(node) for argument in each.args for node in ast.walk(argument)}
+            if given.intersection(names):
+                yield line(file, each.lineno)
 
 
 def definition(file: str, name: str) -> Site | None:

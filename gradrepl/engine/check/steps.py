@@ -215,6 +215,11 @@ class Scheduler(Rule):
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
         self._stepped: weakref.WeakSet[torch.optim.Optimizer] = weakref.WeakSet()
+        self._steps: dict[int, int] = {}
+        """By identity of an optimizer: its steps so far."""
+        self._last: dict[int, tuple[int, int, int]] = {}
+        """By identity of a scheduler: steps of its optimizer and of all when it stepped last, and
+        how often only others had stepped in between."""
         self._early: weakref.WeakKeyDictionary[torch.optim.Optimizer, Site | None]
         self._early = weakref.WeakKeyDictionary()
         checker.made.listen("LRScheduler.step", self._step)
@@ -222,6 +227,7 @@ class Scheduler(Rule):
     def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
         """Remember that it has, and tell where its scheduler was before it."""
         self._stepped.add(optimizer)
+        self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
         if optimizer in self._early:
             site = self._early.pop(optimizer)
             self._checker.report(
@@ -234,6 +240,24 @@ class Scheduler(Rule):
 
     def _step(self, scheduler: Any, args: tuple[Any, ...], sites: Sites) -> None:
         optimizer = getattr(scheduler, "optimizer", None)
+        if optimizer is not None:
+            self._other(scheduler, optimizer, next(iter(sites), None))
         first = getattr(scheduler, "_step_count", 0) == 1  # 0: the one of its own making
         if optimizer is not None and first and optimizer not in self._stepped:
             self._early[optimizer] = next(iter(sites), None)
+
+    def _other(self, scheduler: Any, optimizer: Any, site: Site | None) -> None:
+        """See whether only other optimizers step between the scheduler's steps."""
+        own, every = self._steps.get(id(optimizer), 0), sum(self._steps.values())
+        before, total, times = self._last.get(id(scheduler), (own, every, 0))
+        times = times + 1 if own == before and every > total else 0
+        self._last[id(scheduler)] = own, every, times
+        if times == TIMES:
+            made = self._checker.made.site(optimizer)
+            self._checker.report(
+                "scheduler-other",
+                f"the scheduler steps{at(site)} for an optimizer{at(made)} that steps no more:"
+                " another one is used.",
+                (*source.subjects(site, "step"), *source.targets(made)),
+                sites=sited(root=site, optimizer=made),
+            )

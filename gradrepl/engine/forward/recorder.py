@@ -318,6 +318,8 @@ class Recorder(TorchFunctionMode):
         if walk.frame is None:
             return apply(*args, **kwargs)
         call = self._begin(calls.Kind(function), apply, args, kwargs, walk)
+        with torch_private.DisableTorchFunction():
+            call.note_versions()
         return self.run(call, trampoline(caller), None)
 
     def _open(self, call: Call, call_it: Callable[..., Any], what: calls.Kind) -> Any:
