@@ -168,6 +168,16 @@ RULES = {
         "A model is trained on in eval mode after an evaluation.",
         "model.train() before the training goes on.",
     ),
+    "evaluated-in-training": RuleInfo(
+        W,
+        "A function that evaluates runs the model in training mode.",
+        "model.eval() before, and model.train() behind it.",
+    ),
+    "frozen-statistics": RuleInfo(
+        W,
+        "A frozen batch norm still moves its running statistics.",
+        "Put the frozen part in eval mode behind model.train().",
+    ),
     # -- shapes
     "loss-broadcast": RuleInfo(
         E,
@@ -210,6 +220,11 @@ RULES = {
         E,
         "Workers share one open file and its position.",
         "Open it in the worker: at the first __getitem__, or in worker_init_fn.",
+    ),
+    "worker-rng": RuleInfo(
+        E,
+        "Each worker has a copy of one generator and draws the same numbers.",
+        "Seed it in worker_init_fn from torch.initial_seed().",
     ),
     "stale-workers": RuleInfo(
         E,

@@ -214,6 +214,8 @@ def _rules() -> list[Callable[[Checker], Rule]]:
         steps.Scheduler,
         modes.AutocastCache,
         modes.LeftInEval,
+        modes.EvaluatedInTraining,
+        modes.FrozenStatistics,
         functions.Context,
         functions.EarlyHook,
         loaders.Loaders,

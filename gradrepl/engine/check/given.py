@@ -10,6 +10,7 @@ import torch
 
 from gradrepl.engine.check import source
 from gradrepl.engine.check.gradients import at, described
+from gradrepl.engine.check.ledger import sources
 from gradrepl.engine.check.raised import Raised
 from gradrepl.engine.code import frames
 from gradrepl.engine.tensor import facts
@@ -96,8 +97,7 @@ def unpicklable(raised: Raised) -> bool:
 
 def out_of_range(raised: Raised) -> bool:
     """Name the indices that are too large, and where they and the table were made."""
-    given = [(each.name, each.tensor) for each in raised.failure.tensors()]
-    integers = {name: t for name, t in given if not t.is_floating_point() and t.numel()}
+    integers = _integers(raised)
     makers = (raised.checker.ledger.value(tensor).maker for tensor in integers.values())
     maker = next(filter(None, makers), None)
     parts = [f"{name} goes from {int(t.min())} to {int(t.max())}" for name, t in integers.items()]
@@ -115,6 +115,12 @@ def out_of_range(raised: Raised) -> bool:
             root=maker.site if maker is not None else None,
         ),
     )
+
+
+def _integers(raised: Raised) -> dict[str, torch.Tensor]:
+    """Return the tensors of whole numbers on the line that raised, by name."""
+    given = ((each.name, each.tensor) for each in raised.failure.tensors())
+    return {name: t for name, t in given if not t.is_floating_point() and t.numel()}
 
 
 def _first_line(raised: Raised) -> str:
@@ -141,14 +147,16 @@ def inference(raised: Raised) -> bool:
     """Name the inference tensor, and the line that made it."""
     given = [(each.name, each.tensor) for each in raised.failure.tensors()]
     values = [(name, raised.checker.ledger.value(t)) for name, t in given if t.is_inference()]
-    for name, op in ((name, value.maker) for name, value in values):
+    for name, value in values:
+        made = [value.maker, *sources([value]).values()]
+        op = next((each for each in made if each is not None and "inference" in each.mode), None)
         if op is not None:
             cut = described(op)
             return raised.report(
                 "inference",
                 f"{name} is an inference tensor{at(op.site)}: autograd may not save it.",
                 (name, *source.assigned(op.sites)),
-                sites=raised.lines(root=cut.site, made=op.site),
+                sites=raised.lines(*(Sited("made", e) for e in op.sites[:3]), root=cut.site),
             )
     return False
 

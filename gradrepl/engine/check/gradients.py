@@ -12,7 +12,7 @@ from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, by_gradient, sources
 from gradrepl.engine.check.parameters import Parameter, Why, optimizers_parameters
-from gradrepl.engine.forward.calls import Call
+from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts
@@ -261,6 +261,8 @@ class ZeroDerivative(Rule):
             shape = op.inputs[0].shape
             if isinstance(dim, int) and -len(shape) <= dim < len(shape) and shape[dim] == 1:
                 self._flat[op] = f"{op.name} over an axis of one element is constant"
+        elif op.name in ("relu", "relu_") and not any(map(torch.any, tensors_in(call.result))):
+            self._flat[op] = f"all that {op.name} is given is below zero"
         elif op.name.rstrip("_") in FLAT:
             self._flat[op] = f"the derivative of {op.name} is 0 everywhere"
 

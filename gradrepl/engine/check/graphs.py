@@ -38,10 +38,7 @@ class Grows(Rule):
 
     def op(self, op: Op, call: Call) -> None:
         """See whether it carries a graph of an earlier step on, at one line."""
-        if not op.connects or op.site is None or op.step < 2:
-            return
-        before = (each.maker for each in op.inputs if each.requires_grad and not each.leaf)
-        if not any(e is not None and e.step == op.step - 1 and e.site == op.site for e in before):
+        if op.site is None or not _carries(op):
             return
         last, times = self._grown.get(op.site, (0, 0))
         if last == op.step:
@@ -49,17 +46,22 @@ class Grows(Rule):
         times = times + 1 if last == op.step - 1 else 1
         self._grown[op.site] = op.step, times
         if times == GROWS:
-            names = source.assigned(op.sites)
-            what = f"'{names[0]}'" if names else "a value"
-            cut = f"{names[0]} = {names[0]}.detach()" if names else "detach()"
+            names = source.assigned(op.sites) or ["a value"]
             self._checker.report(
                 "graph-grows",
-                f"{what}{at(op.site)} is made of its own value of the step before, with its graph:"
-                " the graphs of all steps hang on it.",
+                f"'{names[0]}'{at(op.site)} is made of its own value of the step before, with its"
+                " graph: the graphs of all steps hang on it.",
                 tuple(source.mentioned(op.sites)),
-                fix=f"Add numbers (loss.item()), or cut it off: {cut}.",
+                fix=f"Add numbers (loss.item()), or cut it off: {names[0]}.detach().",
                 sites=sited(root=op.site),
             )
+
+
+def _carries(op: Op) -> bool:
+    """Has an op taken, with its graph, what the same line made in the step before?"""
+    makers = (each.maker for each in op.inputs if each.requires_grad and not each.leaf)
+    before = (each for each in makers if each is not None and each.step == op.step - 1)
+    return op.connects and any(each.site == op.site for each in before)
 
 
 class Kept(Rule):
@@ -117,26 +119,23 @@ class StaleCopy(Rule):
             return
         self._looks += 1
         step = self._checker.ledger.step
-        old = [v for v in sources(ran.roots, by_gradient) if v.maker and v.maker.step < step]
-        for value in old:
-            op = value.maker
-            changed = op is not None and op.connects and any(self._changed(value, op))
-            if op is not None and changed:
-                names = source.assigned(op.sites)
-                what = f"'{names[0]}'" if names else "a value"
+        for value in sources(ran.roots, by_gradient):
+            op = None if value.leaf else value.maker
+            if op is not None and op.step < step and any(self._changed(value, op)):
+                names = source.assigned(op.sites) or ["a value"]
                 self._checker.report(
                     "stale-copy",
-                    f"{what}{at(op.site)} was computed before the last step of the parameter that"
-                    " it is made of, and is used as it was.",
+                    f"'{names[0]}'{at(op.site)} was computed before the last step of the parameter"
+                    " that it is made of, and is used as it was.",
                     (*names, *source.mentioned(op.sites)),
-                    sites=(*sited(root=op.sites[-1] if op.sites else None, made=op.site),),
+                    sites=sited(root=op.sites[-1] if op.sites else None, made=op.site),
                 )
                 return
 
     def _changed(self, value: Value, op: Op) -> Iterator[bool]:
         """Yield whether each parameter that a value is made of was stepped since."""
         for each in sources([value], by_gradient):
-            if each.leaf:
+            if each.leaf and op.connects:
                 yield self._stepped.get(id(each.ref()), -1) >= op.number
 
 
@@ -216,25 +215,25 @@ class ManyHooks(Rule):
 
     def _hook(self, owner: torch.Tensor, args: tuple[object, ...], sites: tuple[Site, ...]) -> None:
         code = getattr(args[0], "__code__", None) if args else None
-        if code is None or not facts.is_leaf(owner):
+        if code is None or not sites or not facts.is_leaf(owner):
             return
-        known = self._checker.parameters.of(owner, None, 0)
-        if "grad" in code.co_names and sites:
+        name = self._checker.parameters.of(owner, None, 0).name
+        hook = f"the hook {code.co_name} of {name or 'a leaf'}{at(sites[0])}"
+        subjects = (name, code.co_name, *source.subjects(sites[0], "register_hook"))
+        if "grad" in code.co_names:
             self._checker.report(
                 "hook-order",
-                f"the hook {code.co_name} of {known.name or 'a leaf'}{at(sites[0])} reads .grad"
-                " before it is there: a tensor's hook runs before its gradient is accumulated.",
-                (known.name, code.co_name, *source.subjects(sites[0], "register_hook")),
+                f"{hook} reads .grad before it is there: a tensor's hook runs before its gradient"
+                " is accumulated.",
+                subjects,
                 sites=sited(root=sites[0], hook=source.code_line(code)),
             )
         key = id(owner), code
         self._times[key] = self._times.get(key, 0) + 1
-        alive = len(owner._backward_hooks or ())
-        if self._times[key] > GROWS and alive >= GROWS:
+        if self._times[key] > GROWS and len(owner._backward_hooks or ()) >= GROWS:
             self._checker.report(
                 "hook-accumulates",
-                f"the hook {code.co_name} is registered on {known.name or 'a leaf'} again and"
-                f" again{at(sites[0] if sites else None)}: each of them changes the gradient.",
-                (known.name, code.co_name, *source.subjects(sites[0], "register_hook")),
-                sites=sited(root=sites[0] if sites else None),
+                f"{hook} is registered again and again: each of them changes the gradient.",
+                subjects,
+                sites=sited(root=sites[0]),
             )

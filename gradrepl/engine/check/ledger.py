@@ -106,6 +106,11 @@ class Op:
         return any(each.requires_grad and not each.leaf for each in self.outputs)
 
     @property
+    def cuts(self) -> bool:
+        """Does a gradient end here, that what it took would have?"""
+        return not self.connects and any(each.requires_grad for each in self.inputs)
+
+    @property
     def off(self) -> bool:
         """Did it run where nothing is recorded for a backward?"""
         return "no_grad" in self.mode or "inference" in self.mode

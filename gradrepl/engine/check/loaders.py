@@ -6,6 +6,7 @@ import io
 from types import CodeType
 from typing import Any
 
+import torch
 from torch.utils import data
 
 from gradrepl.engine.check import source
@@ -17,6 +18,8 @@ from gradrepl.engine.code.values import attributes
 from gradrepl.model import Site, sited
 
 PLAIN = (int, float, str, bool, bytes, type(None))
+GENERATORS = frozenset(["Generator", "RandomState", "Random"])
+"""Kinds of random number generators, of numpy, torch and Python."""
 READS = {"seek", "read", "readline", "readinto"}
 
 
@@ -80,20 +83,35 @@ class Loaders(Rule):
         if context is not None and context.get_start_method() != "fork":
             return
         for name, value in attributes(dataset).items():
-            if isinstance(value, io.IOBase) and name in words and words & READS:
-                opened = _set_at(dataset, name)
-                self._checker.report(
-                    "shared-handle",
-                    f"the {workers} workers share one open file ({name} of {kind}{at(opened)}) and"
-                    " its position: one reads where another has just gone to.",
-                    (f"dataset.{name}", f"self.{name}", name, *source.targets(site)),
-                    sites=sited(root=opened or site, loader=site),
-                )
+            if name in words:
+                self._copied(loader, name, value, words)
+
+    def _copied(self, loader: Any, name: str, value: Any, words: set[str]) -> None:
+        """Judge what each worker has a copy of: a generator, or an open file."""
+        dataset, site = loader.dataset, self._made.site(loader)
+        of, opened = f"{name} of {type(dataset).__name__}", _set_at(dataset, name)
+        if type(value).__name__ in GENERATORS:
+            rule = "worker-rng"
+            what = f"have a copy each of the generator {of}{at(opened)}: all draw the same numbers"
+        elif isinstance(value, io.IOBase) and words & READS:
+            rule = "shared-handle"
+            what = (
+                f"share one open file ({of}{at(opened)}) and its position: one reads where another"
+                " has just gone to"
+            )
+        else:
+            return
+        self._checker.report(
+            rule,
+            f"the {loader.num_workers} workers {what}.",
+            (f"dataset.{name}", f"self.{name}", name, *source.targets(site)),
+            sites=sited(root=opened or site, loader=site),
+        )
 
     def _stale(self, loader: Any) -> None:
         """Has the dataset changed since the workers, which persist, have got their copies?"""
         site, words = self._made.site(loader), _words(_code(loader.dataset))
-        now = {n: v for n, v in attributes(loader.dataset).items() if type(v) in PLAIN}
+        now = {name: _state(value) for name, value in attributes(loader.dataset).items()}
         then = self._sent.setdefault(id(loader), now)
         for name, value in now.items():
             if name in words and then.get(name, value) != value:
@@ -112,6 +130,15 @@ def _code(dataset: Any) -> CodeType:
     names = ["__iter__"] if streams else ["__getitems__", "__getitem__", "__iter__"]
     found = (getattr(getattr(type(dataset), name, None), "__code__", None) for name in names)
     return next(filter(None, found), _code.__code__)
+
+
+def _state(value: Any) -> Any:
+    """Return what tells whether a value has changed, as far as that is cheap."""
+    if isinstance(value, torch.Tensor):
+        return id(value), value._version
+    if isinstance(value, (list, dict, set)):
+        return id(value), len(value)
+    return value if type(value) in PLAIN else None
 
 
 def _size(dataset: Any) -> int:

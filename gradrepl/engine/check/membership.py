@@ -88,7 +88,7 @@ class Hidden(Rule):
         """Yield the attributes of modules that hold the leaf's layer in a plain container."""
         for path, module in self._checker.parameters.each_module():
             for name, value in list(attributes(module).items()):
-                if not name.startswith("_") and any(tensor is each for each in _inside(value)):
+                if not name.startswith("_") and any(tensor is each for each in _inside([value])):
                     init = type(module).__init__.__code__
                     first = init.co_firstlineno
                     yield path, name, source.assignment(init.co_filename, first, f"self.{name}")
@@ -99,8 +99,8 @@ class Hidden(Rule):
             if not known.optimizers and not known.moved:
                 self._checker.report(
                     "hidden-modules",
-                    f"the layers in the plain container '{name}' of {path}{at(site)} are in no"
-                    " parameters(): no optimizer has them.",
+                    f"'{name}' of {path}{at(site)} is a plain tensor or container: what is in it is"
+                    " in no parameters(), and no optimizer has it.",
                     (f"{path}.{name}", name, f"self.{name}"),
                     sites=sited(root=site),
                 )
@@ -112,7 +112,7 @@ def _inside(value: object) -> Iterator[torch.Tensor]:
     for each in several if isinstance(several, (list, tuple)) else ():
         if is_a(each, torch.nn.Module):
             yield from each.parameters()
-        elif is_a(each, torch.nn.Parameter):
+        elif is_a(each, torch.Tensor):
             yield each
         else:
             yield from _inside(each) if isinstance(each, (list, tuple, dict)) else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from typing import Any
 
@@ -16,6 +17,10 @@ from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import sited
+
+TRAINING = frozenset(["dropout", "batch_norm"])
+EVALUATES = re.compile("valid|evaluat|^test|_test|accuracy", re.IGNORECASE)
+"""What functions are called that evaluate."""
 
 
 class AutocastCache(Rule):
@@ -77,11 +82,8 @@ class LeftInEval(Rule):
         """See in which mode the models are whose parameters were reached."""
         if seen is None or not ran.accumulates:
             return
-        parameters = self._checker.parameters
-        leaves = (parameters.of(node.variable, ran.frame, 0) for _, node in seen.leaves)
-        for key in {each.root for each in leaves} & parameters.roots.keys():
-            root = parameters.roots[key][1]()
-            if root is None or not _switches(root):
+        for key, root in self._checker.parameters.reached(seen, ran.frame):
+            if not _switches(root):
                 continue
             if root.training:
                 self._since[key] = 0
@@ -90,7 +92,8 @@ class LeftInEval(Rule):
                 self._since[key] += 1
                 on, sites = self._set.get(root, (True, ()))
                 if self._since[key] >= TIMES and not on:
-                    self._left[key] = parameters.roots[key][0] or type(root).__name__, sites
+                    name = self._checker.parameters.roots[key][0]
+                    self._left[key] = name or type(root).__name__, sites
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """Tell of those that have stayed so."""
@@ -109,3 +112,67 @@ def _switches(root: torch.nn.Module) -> bool:
     """Has a model layers that do something else in training?"""
     kinds = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)
     return any(isinstance(each, kinds) for each in root.modules())
+
+
+class EvaluatedInTraining(Rule):
+    """Dropout or batch statistics in a function that evaluates, where no graph is recorded."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+
+    def op(self, op: Op, call: Call) -> None:
+        """See whether a layer does what it does in training only."""
+        if not op.off or op.name not in TRAINING or not _trains(op.name, call):
+            return
+        site = next((each for each in op.sites if EVALUATES.search(each.function)), None)
+        if site is None:
+            return
+        calls = [each for each in op.sites if each.function != site.function]
+        self._checker.report(
+            "evaluated-in-training",
+            f"{site.function}{at(site)} evaluates in training mode: {op.name} is that of training.",
+            (site.function, op.module, *source.mentioned((site,))),
+            sites=sited(root=site, called=next(iter(calls), None)),
+        )
+
+
+def _trains(name: str, call: Call) -> bool:
+    """Is a dropout, or a batch norm that moves its statistics, in training mode?"""
+    place = {"dropout": 2, "batch_norm": 5}[name]
+    default = name == "dropout"
+    given = call.args[place] if len(call.args) > place else call.kwargs.get("training", default)
+    probability = call.args[1] if len(call.args) > 1 else call.kwargs.get("p", 0.5)
+    return bool(given) and not (name == "dropout" and probability == 0)
+
+
+class FrozenStatistics(Rule):
+    """A batch norm whose parameters are frozen and whose running statistics still move."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self._looks = 0
+
+    def ended(self, ran: Ran, seen: Recorder | None) -> None:
+        """Look at the batch norms in scope."""
+        if self._looks >= TIMES or seen is None or not ran.accumulates or not seen.leaves:
+            return
+        self._looks += 1
+        for path, module in self._checker.parameters.each_module():
+            own = list(module.parameters(recurse=False))
+            if _moves(module) and own and not any(each.requires_grad for each in own):
+                frozen = source.freezes(self._checker.script)
+                self._checker.report(
+                    "frozen-statistics",
+                    f"the parameters of {path} are frozen, and in training mode its running"
+                    " statistics still move.",
+                    (path, path.rpartition(".")[0]),
+                    fix=f"{path}.eval() behind model.train()",
+                    sites=sited(root=frozen, made=self._checker.made.site(own[0])),
+                )
+
+
+def _moves(module: torch.nn.Module) -> bool:
+    """Is it a batch norm in training mode that has moved its running statistics?"""
+    norm = isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.training
+    counted = getattr(module, "num_batches_tracked", None)
+    return norm and isinstance(counted, torch.Tensor) and bool(counted)

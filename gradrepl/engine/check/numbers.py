@@ -217,7 +217,16 @@ def _value(root: Value) -> float:
 def _bad_inputs(value: Value) -> list[Value]:
     """Return what was not finite when a value was made of it, but what was meant to be so."""
     inputs = [each for each in value.maker.inputs if each.bad] if value.maker is not None else []
-    return [each for each in inputs if each.maker is None or each.maker.name not in MEANT]
+    return [each for each in inputs if not _meant(each)]
+
+
+def _meant(value: Value, depth: int = 8) -> bool:
+    """Is an inf there because somebody wrote one, or what an op passes on of such ones?"""
+    op = value.maker
+    if value.bad != "inf" or op is None or not depth:
+        return False
+    bad = [each for each in op.inputs if each.bad]
+    return op.name in MEANT or (bool(bad) and all(_meant(each, depth - 1) for each in bad))
 
 
 def _some(seen: Recorder | None) -> bool:

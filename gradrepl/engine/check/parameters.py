@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 from gradrepl.engine.check.made import Made
+from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.session import Session
 from gradrepl.engine.tensor import facts
 from gradrepl.engine.tensor.names import Names
@@ -133,6 +134,16 @@ class Parameters:
                 if id(parameter) in self.known:
                     self.known[id(parameter)].root = id(root)
         return names
+
+    def reached(
+        self, seen: Recorder, frame: FrameType | None
+    ) -> Iterator[tuple[int, torch.nn.Module]]:
+        """Yield the models of which a backward has reached a parameter, by identity."""
+        leaves = (self.of(node.variable, frame, 0) for _, node in seen.leaves)
+        for key in {each.root for each in leaves} & self.roots.keys():
+            root = self.roots[key][1]()
+            if root is not None:
+                yield key, root
 
     def let_go(self) -> None:
         """Refer to no tensor, not even weakly."""

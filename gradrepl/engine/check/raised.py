@@ -13,7 +13,7 @@ import torch
 from gradrepl.engine import explain
 from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import at, described
+from gradrepl.engine.check.gradients import NUMBERS, at, described
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, by_gradient, sources, taken
 from gradrepl.engine.code import frames
 from gradrepl.engine.explain.errors import KNOWN
@@ -25,6 +25,7 @@ from gradrepl.model import Site, Sited, sited
 CALLED = 3
 """Callers of the line that raised, that are told of."""
 SUBJECTS = 8
+DATA = ("torch/utils/data/dataloader.py", "torch/utils/data/_utils/fetch.py")
 
 
 class Raised:
@@ -52,11 +53,21 @@ class Raised:
     def lines(self, *more: Sited, **roles: Site | None) -> tuple[Sited, ...]:
         """Return the lines by their part; then the one that raised, and who called that."""
         called = [self.place.site(frame) for frame in self.place.frames[1 : 1 + CALLED]]
-        rows = (*sited(**roles, raised=self.site), *more, *(Sited("called", s) for s in called))
+        more = (*more, *(Sited("called", site) for site in called), *self._loader())
+        rows = (*sited(**roles, raised=self.site), *more)
         known: dict[tuple[str, int], Sited] = {}
         for row in rows:
             known.setdefault((row.site.file, row.site.line), row)
         return tuple(known.values())
+
+    def _loader(self) -> Iterator[Sited]:
+        """Yield where the loader and its sampler were made, where one of them has raised."""
+        loader = self.checker.made.loop()
+        inside = any(frame.f_code.co_filename.endswith(DATA) for frame in self.frames())
+        for each in (loader, loader.sampler) if loader is not None and inside else ():
+            site = self.checker.made.site(each)
+            if site is not None:
+                yield Sited("loader", site)
 
     def report(self, rule: str, what: str = "", names: Iterable[str] = (), **more: Any) -> bool:
         """Report it, with what is known of every error."""
@@ -142,7 +153,7 @@ def overwritten(raised: Raised) -> bool:
         "inplace",
         f"{writer.name} overwrote {quoted(names)}{at(writer.site)}, which"
         f" {saver.name}{at(saver.site)} had saved for its backward.",
-        (*names, *taken(saver)),
+        (*names, writer.name, *taken(saver)),
         fix="",
         sites=raised.lines(root=writer.site, saved_at=saver.site, needed_at=raised.site),
     )
@@ -237,11 +248,8 @@ def _parametrized(checker: Checker) -> Iterator[str]:
 def no_graph(raised: Raised) -> bool:
     """Name the op that cut the root off from what requires a gradient."""
     roots = raised.ran.roots if raised.ran is not None else []
-    ops = {
-        op
-        for op in sources(roots).values()
-        if not op.connects and any(each.requires_grad for each in op.inputs)
-    }
+    ops = [op for op in sources(roots).values() if op.cuts]
+    ops = ops or [op for op in raised.checker.ledger.ops if op.cuts and op.name in NUMBERS]
     if not ops:
         return False
     op = max(ops, key=lambda op: op.number)

@@ -93,13 +93,18 @@ def mentioned(sites: tuple[Site, ...]) -> list[str]:
 
     Names of modules and functions that are called are left out, but for what a method is of.
     """
-    statement = next(iter(around(sites[0])), None) if sites else None
-    nodes = list(ast.walk(statement)) if statement is not None else []
+    names = [*assigned(sites), *(_read(sites[0]) if sites else ())]
+    return [name for name in dict.fromkeys(names) if name not in LIBRARIES][:MENTIONED]
+
+
+def _read(site: Site) -> Iterator[str]:
+    """Yield the variables and attributes that the statement at a line is written with."""
+    nodes = [each for statement in around(site)[:1] for each in ast.walk(statement)]
     functions = [each.func for each in nodes if isinstance(each, ast.Call)]
     called = {id(each) for each in functions if not ast.unparse(each).startswith("self.")}
-    named = (each for each in nodes if isinstance(each, (ast.Name, ast.Attribute)))
-    names = [*assigned(sites), *(ast.unparse(each) for each in named if id(each) not in called)]
-    return [name for name in dict.fromkeys(names) if name not in LIBRARIES][:MENTIONED]
+    for each in nodes:
+        if isinstance(each, (ast.Name, ast.Attribute)) and id(each) not in called:
+            yield ast.unparse(each)
 
 
 def subjects(site: Site | None, method: str = "") -> list[str]:
@@ -153,8 +158,10 @@ def switch(sites: tuple[Site, ...]) -> Site | None:
 
 
 def code_line(code: CodeType) -> Site:
-    """Return the line at which a function begins."""
-    return line(code.co_filename, code.co_firstlineno, code.co_name)
+    """Return the line of a function's ``def``, behind its decorators."""
+    first = line(code.co_filename, code.co_firstlineno, code.co_name)
+    defined = next(filter(_is_function, around(first)), None)
+    return first if defined is None else line(first.file, defined.lineno, code.co_name)
 
 
 def line(file: str, number: int, function: str = "") -> Site:
@@ -210,6 +217,17 @@ def appends(file: str, names: list[str]) -> Iterator[Site]:
             given = {ast.unparse(node) for argument in each.args for node in ast.walk(argument)}
             if given.intersection(names):
                 yield line(file, each.lineno)
+
+
+def freezes(file: str) -> Site | None:
+    """Return the first line that switches ``requires_grad`` off."""
+    tree = tree_of(file)
+    for each in ast.walk(tree) if tree is not None else ():
+        if isinstance(each, (ast.Assign, ast.Expr)):
+            text = ast.unparse(each)
+            if text.endswith(("requires_grad = False", "requires_grad_(False)")):
+                return line(file, each.lineno)
+    return None
 
 
 def definition(file: str, name: str) -> Site | None:
