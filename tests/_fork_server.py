@@ -13,6 +13,7 @@ import sys
 import threading
 from types import ModuleType
 
+import faults
 import torch
 import torch._dynamo  # noqa: F401  (the optimizers import it)
 
@@ -76,6 +77,7 @@ for line in commands:
     elif (answer := os.fork()) == 0:
         streams(ask)
         os.environ.update(ask["environment"])
+        faults.install()
         del sys.path[0]
         if ask["argv"]:
             sys.argv[:] = ask["argv"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.engine import debuggee
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import patches, script, torch_import
 from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place, Quitting
@@ -50,8 +51,9 @@ def main() -> int:
     except Quitting:
         pass
     finally:
-        interrupts.leave()
         session.gate.detached = True
+        interrupts.leave(ends=True)
+        session.leave()
         link.close()
     return session.exit_code
 
@@ -95,8 +97,11 @@ def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any]
 
 def _forked(session: Session, link: BlockingLink) -> None:
     """In a forked child: it has no link, no hooks, and never stops."""
-    link.drop()
-    session.forked()
+    session.gate.detached = True
+    with Part("closing the link in a forked child"):
+        link.drop()
+    with Part("leaving a forked child alone"):
+        session.forked()
 
 
 if __name__ == "__main__":

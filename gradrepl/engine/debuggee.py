@@ -12,7 +12,7 @@ from typing import Any
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import explain
+from gradrepl.engine import boundary, explain
 from gradrepl.engine.answers import HANDLERS, Answer, Handler
 from gradrepl.engine.code import evaluate, script
 from gradrepl.engine.data.wanted import Loops
@@ -34,6 +34,7 @@ def begin(link: Link) -> Session:
         import_module(f"gradrepl.engine.{name}")
     session = Session(link, answer)
     session.gate.struck = partial(_struck, session)
+    boundary.tell = partial(_fault, session)
     for kind in (Gradients, Loops, Plugged):
         session.stepper.observe(session.state(kind))
     session.watch_for_torch()
@@ -42,6 +43,14 @@ def begin(link: Link) -> Session:
 
 def _struck(session: Session, error: Exception, place: Place) -> model.Error:
     return explain.error_of(error, session, place)
+
+
+def _fault(session: Session, record: model.Error) -> None:
+    """Tell of a part that has failed, on standard error where there is no client."""
+    if session.gate.detached or not getattr(session.link, "attached", True):
+        script.say(f"{record.message} {record.hint}")
+    else:
+        session.tell(record)
 
 
 def answer(request: Any, session: Session, place: Place) -> Answer:
@@ -64,6 +73,8 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
         session.exit_code = script.exit_status(error)
         raise Quitting from None
     except BaseException as error:  # what the user typed may raise anything
+        if not isinstance(request, p.RUNS) and boundary.of_a_handler(error):
+            raise  # it came while we looked
         return explain.error_of(error, session, place)
 
 

@@ -111,6 +111,13 @@ class Session:
         self.stepper.drop_observers()
         self.stepper.disarm()
 
+    def leave(self) -> None:
+        """The process ends: have nothing in it, while the interpreter takes itself apart."""
+        self.rest()
+        self.stepper.drop_observers()
+        self.stepper.disarm()
+        self.stepper.place_recorder()
+
     def client_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
         self.rest()
@@ -252,6 +259,8 @@ class Session:
                 return bool(self.evaluate(expression, place))
             except USER_ERRORS:  # the user's expression
                 return True
+            finally:
+                frames.release(place.frames)
 
     def watches(self, place: Place) -> tuple[Watch, ...]:
         """Evaluate the displayed expressions; those that changed say what they were."""

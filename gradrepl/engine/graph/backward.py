@@ -77,7 +77,6 @@ class Pass(Labelled):
         self._before, self._after = Asked("before"), Asked("after")
         self._small = len(self.graph) <= SMALL
         """Is the norm of every gradient noted on the way, where somebody stops?"""
-        self._watched_to_end = True
 
     def _targets(self, inputs: tuple[Any, ...]) -> list[int]:
         """Return the nodes that ``inputs`` stand for, as far as they are in this graph."""
@@ -171,7 +170,7 @@ class Pass(Labelled):
         self._after.hooked.clear()
         self.recorder.stop_no_more()
         if not self.recorder.shared:
-            self._watched_to_end = False  # the rest of the run is not seen
+            self.recorder.whole = False  # the rest of the run is not seen
             self.recorder.remove()
 
     def _arm(self) -> None:
@@ -185,6 +184,8 @@ class Pass(Labelled):
                 asked.places = self._possible(active, asked.when)
 
     def _hook(self) -> None:
+        if not self.recorder.whole:
+            return
         self.recorder.stop_before(self._before.fresh(len(self.graph)), self._at_begin)
         self.recorder.stop_after(self._after.fresh(len(self.graph)), self._at_end)
 
@@ -206,7 +207,21 @@ class Pass(Labelled):
 
     def _at_begin(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
-        stepper, recorder = self.stepper, self.recorder
+        event = None
+        try:
+            event = self._asked_at(grads)
+            if event is not None:
+                self.stepper.event(event)
+        except Exception as error:
+            self.recorder.failed(error)
+        self.stepper.deliver_interrupt()
+        if event is None or all(new is old for new, old in zip(event.grad_in, grads, strict=True)):
+            return None
+        return tuple(event.grad_in)
+
+    def _asked_at(self, grads: tuple[Any, ...]) -> NodeEvent | None:
+        """Note the node that is about to run, and return what may stop there, if anything may."""
+        recorder = self.recorder
         if not recorder.mine():
             return None
         node = running_node()
@@ -220,28 +235,27 @@ class Pass(Labelled):
             recorder.ran[node] = None if first is None else figures.norm(first)
         if recorder.arrivals.all_within(self._before.quiet, grads, recorder.ran[node]):
             return None
-        event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
+        event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
-        stepper.event(event)
-        stepper.deliver_interrupt()
-        if all(new is old for new, old in zip(event.grad_in, grads, strict=True)):
-            return None
-        return tuple(event.grad_in)
+        return event
 
     def _at_end(self, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
         """Hook: the node has run."""
-        stepper, recorder = self.stepper, self.recorder
-        if not recorder.mine():
-            return
-        place = self.graph.index[running_node()]
-        if place not in self._after.places:
-            return
-        if recorder.arrivals.all_within(self._after.quiet, outputs):
-            return
-        recorder.running.pop(threading.get_ident(), None)
-        event = NodeEvent(stepper, stepper.armed.anchor, self, place, "after")
-        event.grad_in, event.grad_out = list(grads), list(outputs)
-        stepper.event(event)
+        recorder = self.recorder
+        try:
+            if not recorder.mine():
+                return
+            place = self.graph.index[running_node()]
+            if place not in self._after.places:
+                return
+            if recorder.arrivals.all_within(self._after.quiet, outputs):
+                return
+            recorder.running.pop(threading.get_ident(), None)
+            event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, place, "after")
+            event.grad_in, event.grad_out = list(grads), list(outputs)
+            self.stepper.event(event)
+        except Exception as error:
+            recorder.failed(error)
 
     @property
     def begun(self) -> int:
@@ -311,7 +325,7 @@ class Pass(Labelled):
     def record(self, outcome: str) -> PassRecord:
         """Return the record of the end."""
         if outcome == "finished":
-            if not self._watched_to_end:  # what ran unseen is what was to run
+            if not self.recorder.whole:  # what ran unseen is what was to run
                 every = range(len(self.graph))
                 self.recorder.assume(every if self.needed is None else self.needed)
             self.recorder.running.clear()

@@ -139,6 +139,7 @@ class Stepper:
         asks_ops = self.asks_before_ops or self.asks_after_ops
         self.records = asks_ops or self.wants_passes or self.typed or self.traced()
         if self.torch_here:
+            self.records = self.records and self.recorder.part.works
             self._rearm_backwards()
 
     def _rearm_backwards(self) -> None:
