@@ -10,10 +10,11 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.engine import debuggee
-from gradrepl.engine.boundary import Part
+from gradrepl.engine.boundary import Part, Quitting
 from gradrepl.engine.code import patches, script, torch_import
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.session import Session
-from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.errors import LinkError
 from gradrepl.link import BlockingLink, leave_signals
@@ -22,6 +23,7 @@ _gone = threading.Lock()
 """Taken, for good, when the client is gone."""
 
 
+@hidden
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")

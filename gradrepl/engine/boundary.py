@@ -39,7 +39,7 @@ class Part:
 
     def failed(self, error: BaseException) -> bool:
         """Is this an error of ours? Then the part is off from now on, and that is told."""
-        if not isinstance(error, Exception) or of_a_handler(error):
+        if isinstance(error, Quitting) or not isinstance(error, Exception) or of_a_handler(error):
             return False
         if self.works and not isinstance(error, RecursionError):  # that is for want of room
             self.works = False
@@ -56,6 +56,10 @@ class Part:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: object
     ) -> bool:
         return error is not None and self.failed(error)
+
+
+class Quitting(BaseException):
+    """Unwinds the user's code when gradrepl is left at a stop; no ``except Exception`` sees it."""
 
 
 AGAIN = 100

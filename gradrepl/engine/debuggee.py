@@ -14,12 +14,14 @@ from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import boundary, explain
 from gradrepl.engine.answers import HANDLERS, Answer, Handler
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import evaluate, script
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.data.wanted import Loops
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.session import Link, Session
-from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import Aborted, GradreplError, StateError, UsageError
 
 EARLY = ("running", "looking", "plugged")
@@ -53,6 +55,7 @@ def _fault(session: Session, record: model.Error) -> None:
         session.tell(record)
 
 
+@hidden
 def answer(request: Any, session: Session, place: Place) -> Answer:
     """Return the record that answers ``request``; an error is a record, too."""
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from gradrepl import protocol
 from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.code.torch_import import Watch as TorchWatch
 from gradrepl.engine.code.torch_import import device, torch_module
 from gradrepl.engine.code.values import USER_ERRORS
@@ -76,6 +77,7 @@ class Session:
         self._torch_watch = TorchWatch(self._torch_arrived)
         self._warming: threading.Thread | None = None
 
+    @hidden
     def answer(self, request: Any, place: Place) -> Record | None:
         """Answer a request of the client, or one that another answer asks."""
         return self._answer(request, self, place)

@@ -15,9 +15,8 @@ from typing import Any, ClassVar
 from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine import debuggee
-from gradrepl.engine.boundary import Part
+from gradrepl.engine.boundary import Part, Quitting
 from gradrepl.engine.code import frames, patches
-from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.stopping.interrupts import (
     Interrupts,
     NextLine,

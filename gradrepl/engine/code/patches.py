@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import dis
 import functools
 import os
 import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import CellType, CodeType
 from typing import Any, TypeVar
 
@@ -106,6 +109,70 @@ def standing_in(part: Part, ours: Callable[..., Any], kept: Callable[[], Any]) -
             once.error = None
 
     return stands_in
+
+
+def hidden(function: Made) -> Made:
+    """Keep a function of ours, below the program's first line, out of whatever counts frames.
+
+    Python passes over the frame of a function that has not begun: one before its instruction
+    RESUME. Without that instruction it never does, to tracebacks, stacks, warnings and profiles.
+    The function must not ask for its own frame, nor use ``super()``.
+    """
+    code: CodeType = function.__code__  # type: ignore[attr-defined]
+    steps = bytearray(code.co_code)
+    for place in range(0, len(steps), 2):
+        if steps[place] == dis.opmap["RESUME"]:
+            steps[place : place + 2] = bytes((dis.opmap["NOP"], 0))
+    function.__code__ = code.replace(co_code=bytes(steps))  # type: ignore[attr-defined]
+    return function
+
+
+_BEGINS = 16
+"""Bytes before its instructions at which a code object says with which one it begins."""
+
+
+def hide_running(code: CodeType) -> None:
+    """The same for code that runs already, where this Python says so as we expect."""
+    probe = (lambda a: lambda: a).__code__
+    for each in (probe, code):
+        steps = each.co_code
+        begins = steps[::2].index(dis.opmap["RESUME"])
+        said = ctypes.c_int.from_address(id(each) + type(each).__basicsize__ - _BEGINS)
+        if said.value != begins:
+            return
+    said.value = len(code.co_code) // 2
+
+
+@contextmanager
+def whole_stack() -> Iterator[None]:
+    """Let code be called as many levels deep as if nothing of ours were below it."""
+    left = _levels_left()
+    taken = sys.getrecursionlimit() - left.value - 2 if left is not None else 0
+    if left is not None:
+        left.value += taken
+    try:
+        yield
+    finally:
+        if left is not None:
+            left.value -= taken
+
+
+def _levels_left() -> ctypes.c_int | None:
+    """Return how many levels this thread has left, where Python keeps that beside the limit."""
+    thread, limit = ctypes.pythonapi.PyThreadState_Get, sys.getrecursionlimit()
+    thread.restype = ctypes.c_void_p
+    kept = (ctypes.c_int * 32).from_address(thread())
+    before = list(kept)
+    sys.setrecursionlimit(limit + 1)
+    after = list(kept)
+    sys.setrecursionlimit(limit)
+    for place in range(len(before) - 1):
+        if (
+            before[place + 1] == limit
+            and [b + 1 for b in before[place : place + 2]] == after[place : place + 2]
+        ):
+            return ctypes.c_int.from_buffer(kept, 4 * place)
+    return None
 
 
 _placed: list[Patch] = []

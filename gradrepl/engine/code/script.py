@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
 from gradrepl.engine import explain
-from gradrepl.engine.boundary import Part, handles_signal, steadily
+from gradrepl.engine.boundary import Part, Quitting, handles_signal, steadily
 from gradrepl.engine.code import evaluate, frames
-from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.code.patches import hidden, hide_running, whole_stack
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import Aborted, TargetError
 from gradrepl.model import Ended, Stop
 
@@ -34,7 +35,10 @@ def begin(variable: str) -> dict[str, Any]:
 
     The ``variable`` of the environment that says it is removed.
     """
-    frames.mark_ours(sys._getframe(2).f_code)
+    bottom = sys._getframe(1).f_code
+    frames.mark_ours(bottom)
+    if bottom.co_filename == "<string>":  # what Python was started with
+        hide_running(bottom)
     asked: dict[str, Any] = json.loads(os.environ.pop(variable))
     _thread_stacks(asked.get("stack", 0))
     sys.path.insert(0, "")
@@ -61,6 +65,7 @@ def _thread_stacks(nbytes: int) -> None:
         libc.pthread_attr_destroy(attributes)
 
 
+@hidden
 def run(
     session: Session, target: str, args: tuple[str, ...], *, module: bool, stopped: bool = True
 ) -> Ended:
@@ -78,7 +83,7 @@ def run(
     session.running_script = True
     error: BaseException | None = None
     try:
-        with session.stepper.code(typed=False):
+        with session.stepper.code(typed=False), whole_stack():
             if stopped:
                 session.stepper.go(c.First())
             exec(code, main.__dict__)

@@ -62,7 +62,7 @@ class Recorder(TorchFunctionMode):
         asked = Patch(torch.overrides, "has_torch_function", self._has_torch_function, part)
         walked = Patch(traceback, "_walk_tb_with_full_positions", self._walk_without_us, part)
 
-        @functools.wraps(vars(torch.autograd.Function)["apply"].__func__)
+        @functools.wraps(torch.autograd.Function.apply)
         def apply(*args: Any, **kwargs: Any) -> Any:
             try:
                 return self._apply(*args, **kwargs)

@@ -26,7 +26,6 @@ from gradrepl.model import Notice, Site
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.calls import Call
-    from gradrepl.engine.forward.recorder import Recorder
     from gradrepl.engine.stopping.stepper import Stepper
 
 LINES = 20
@@ -173,7 +172,7 @@ def _inside_another(caller: FrameType) -> bool:
 class AtenRecorder(torch_private.TorchDispatchMode):  # type: ignore[misc]
     """Shows the aten ops that one builtin op is made of."""
 
-    def __init__(self, recorder: Recorder, outer: Call) -> None:
+    def __init__(self, recorder: Any, outer: Call) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.recorder, self.outer = recorder, outer
 

@@ -13,13 +13,13 @@ import torch
 
 from gradrepl import conditions as c
 from gradrepl.engine import torch_private
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.events import NodeEvent, PassEvent, View
 from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import SMALL, Recorder
 from gradrepl.engine.observers import BackwardCall, Depth
-from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
 from gradrepl.engine.torch_private import running_node
@@ -184,7 +184,7 @@ class Pass(Labelled):
                 asked.places = self._possible(active, asked.when)
 
     def _hook(self) -> None:
-        if not self.recorder.whole:
+        if not self.recorder.part.works:
             return
         self.recorder.stop_before(self._before.fresh(len(self.graph)), self._at_begin)
         self.recorder.stop_after(self._after.fresh(len(self.graph)), self._at_end)

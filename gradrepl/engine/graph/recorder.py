@@ -58,7 +58,7 @@ class Recorder:
         """``keeps``: the graph may be run again; ``grows``: with ``create_graph``; ``times``: when
         each node began; ``steps``: which node each thread is at."""
         self.graph, self.depth = graph, depth
-        self._part = part or Part("looking at a backward")
+        self.part = part or Part("looking at a backward")
         self.whole = True
         """Has every node been looked at that has run?"""
         self.struck: list[BaseException] = []
@@ -160,7 +160,7 @@ class Recorder:
 
     def failed(self, error: BaseException) -> None:
         """A hook of ours has raised: the backward goes on without it."""
-        if self._part.failed(error):
+        if self.part.failed(error):
             self.whole = False
             self.remove()
         else:

@@ -19,7 +19,9 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.conditions import Continue, Verb
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import frames
+from gradrepl.engine.code.patches import hidden
 from gradrepl.errors import Aborted, StateError
 from gradrepl.model import Error, Record, Site
 
@@ -34,10 +36,6 @@ LOOK_UP = 0.25
 
 
 Asked = protocol.Ask | Callable[[], None] | None
-
-
-class Quitting(BaseException):
-    """Unwinds the user's code when gradrepl is left at a stop; no ``except Exception`` sees it."""
 
 
 class Inbox:
@@ -194,6 +192,7 @@ class Gate:
 
     # -- serving -----------------------------------------------------------------------------
 
+    @hidden
     def serve(self, place: Place) -> Verb:
         """Serve requests here until one resumes; return how far to go on.
 
@@ -206,6 +205,7 @@ class Gate:
         with self.turn:
             return self._serve(place)
 
+    @hidden
     def _serve(self, place: Place) -> Verb:
         if self.left:
             raise self.quitting
@@ -232,6 +232,7 @@ class Gate:
         if outer is not None and outer.waiting:
             self.prompt(outer)
 
+    @hidden
     def _loop(self, place: Place) -> Verb:
         struck: Exception | None = None
         begins = True
@@ -245,6 +246,8 @@ class Gate:
                 if ask is not None and not isinstance(ask.request, LEAVING):
                     self._reply(ask, place)
                     continue
+            except Quitting:
+                raise
             except Exception as problem:  # out of a signal handler of the program's
                 struck = problem if place.state in RUNNING else None
                 self._tell_struck(problem, place, ask)
@@ -285,6 +288,7 @@ class Gate:
         self._send(protocol.Answer(id=ask.id, record=record))
         self.prompt(place)
 
+    @hidden
     def _reply(self, ask: protocol.Ask, place: Place) -> None:
         """Answer; at the idle prompt, or if it is stepped, what runs the user's code may stop."""
         request = ask.request
