@@ -99,8 +99,6 @@ def finding(each: model.Finding, plain: bool = False) -> Iterator[Line]:
 # -- plugins, and what any of them may answer with -------------------------------------------------
 
 
-SIDES = {"face": "client", "debuggee": "program"}
-"""Which process a plugin is in."""
 LONG = 2000
 """Characters of what a plugin says that are shown."""
 
@@ -114,7 +112,7 @@ def _(record: model.PluginList, look: Look) -> Iterable[Line]:
     rows = [
         (
             (p.name, "name"),
-            SIDES.get(p.side, p.side),
+            p.side,
             p.version,
             p.origin,
             p.state,

@@ -6,7 +6,6 @@ Nothing else imports all rooms: a room knows the session, and the session knows 
 from __future__ import annotations
 
 import pkgutil
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -33,15 +32,11 @@ def begin(link: Link) -> Session:
     for name in EARLY:
         import_module(f"gradrepl.engine.{name}")
     session = Session(link, answer)
-    session.gate.struck = partial(_struck, session)
+    session.gate.struck = lambda error, place: explain.error_of(error, session, place)
     for kind in (Gradients, Loops, Plugged):
         session.stepper.observe(session.state(kind))
     session.watch_for_torch()
     return session
-
-
-def _struck(session: Session, error: Exception, place: Place) -> model.Error:
-    return explain.error_of(error, session, place)
 
 
 def answer(request: Any, session: Session, place: Place) -> Answer:

@@ -221,11 +221,11 @@ def walk(between: PathGraph, runner: Runner) -> tuple[str, list[Listed], Any]:
 
 
 def _largest(between: PathGraph, runner: Runner) -> list[Listed]:
-    largest = search.Largest(between, runner)
+    largest = search.Largest(between, runner, search.room(between))
     target = between.graph.nodes[between.target]
     return [
         Listed(start, route, seed(target, between.number, route.product))
-        for start, route in largest.routes(search.room(between))
+        for start, route in largest.routes()
     ]
 
 

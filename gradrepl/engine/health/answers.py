@@ -119,11 +119,7 @@ def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
     if len(ordered) > DEPTHS:
         ordered = [ordered[at * (len(ordered) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
     return tuple(
-        model.Depth(
-            name=each.name,
-            verdict=each.word,
-            norm=each.grad_norm(scale),
-        )
+        model.Depth(name=each.name, verdict=each.word, norm=each.grad_norm(scale))
         for each in ordered
     )
 

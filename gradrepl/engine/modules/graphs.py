@@ -255,13 +255,11 @@ class Drawing:
             run = known[place]
             lanes.merge(set(run.nodes), run.nodes[0])
             leads[:] = targets(source, run)
-            drawn = lanes.row(run.nodes[0], self._is_leaf(run))
+            leaf = len(run.nodes) == 1 and source.is_leaf(run.nodes[0])
+            drawn = lanes.row(run.nodes[0], leaf)
             if place >= first:
                 rows.append(self._row(run, drawn, homes))
         return rows
-
-    def _is_leaf(self, run: Run) -> bool:
-        return len(run.nodes) == 1 and self.source.is_leaf(run.nodes[0])
 
     def _row(self, run: Run, lanes: str, homes: dict[int, int]) -> NodeRow:
         source, node = self.source, run.nodes[0]
