@@ -157,9 +157,7 @@ class Peer:
 
 
 def _reap(
-    process: subprocess.Popen[bytes],
-    loop: asyncio.AbstractEventLoop,
-    ended: asyncio.Future[int],
+    process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, ended: asyncio.Future[int]
 ) -> None:
     code = process.wait()
 

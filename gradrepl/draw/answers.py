@@ -111,14 +111,7 @@ def _(record: model.PluginList, look: Look) -> Iterable[Line]:
         return
     heads = ("plugin", "where", "version", "from", "state", "hooks")
     rows = [
-        (
-            (p.name, "name"),
-            p.side,
-            p.version,
-            p.origin,
-            p.state,
-            " ".join(p.hooks),
-        )
+        ((p.name, "name"), p.side, p.version, p.origin, p.state, " ".join(p.hooks))
         for p in record.rows
     ]
     yield from table(rows, heads)

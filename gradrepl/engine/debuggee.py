@@ -12,12 +12,11 @@ from typing import Any
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import explain
-from gradrepl.engine.answers import HANDLERS, Answer, Handler
 from gradrepl.engine.code import evaluate, script
 from gradrepl.engine.data.wanted import Loops
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.plugged import Plugged
-from gradrepl.engine.session import Link, Session
+from gradrepl.engine.session import HANDLERS, Answer, Handler, Link, Session
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.errors import Aborted, GradreplError, StateError, UsageError
 

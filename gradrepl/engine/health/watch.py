@@ -245,11 +245,7 @@ class HealthWatch:
         return norms
 
     def _note(
-        self,
-        roots: Sequence[Any],
-        norms: list[float | None],
-        models: Iterable[str],
-        number: int,
+        self, roots: Sequence[Any], norms: list[float | None], models: Iterable[str], number: int
     ) -> None:
         by = self.scale or 1.0
         known = [norm for norm in norms if norm is not None]

@@ -10,7 +10,6 @@ import torch
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.chain.naming import node_index
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.evaluate import text_of
@@ -20,7 +19,7 @@ from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.modules.graphs import walked
 from gradrepl.engine.modules.reach import Optimizers
 from gradrepl.engine.modules.tree import Tree
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.engine.tensor import names as engine_names

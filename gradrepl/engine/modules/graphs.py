@@ -16,11 +16,10 @@ import torch
 
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
-from gradrepl.engine.answers import on
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Graph, Lanes
 from gradrepl.engine.graph.nodes import Labelled
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.engine.tensor.names import Names

@@ -13,10 +13,9 @@ from torch.nn.parameter import is_lazy
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import on
 from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.modules.reach import LISTED, Optimizers, ids_in, strays
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor import names as engine_names

@@ -165,7 +165,6 @@ class Dock(Vertical, Framed):
         self.label = Static(Content("    "), id="label")
 
     def compose(self) -> ComposeResult:
-        """Lay out the parts."""
         yield self.transcript
         yield self.words
         with Horizontal(id="line"):
