@@ -128,8 +128,9 @@ def test_the_import_of_torch_goes_on(script_of, when):
             **os.environ, VARIABLE: str(place), "GRADREPL_DEBUGGEE": json.dumps(about),
         }  # fmt: skip
         return subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True,
+            pass_fds=[about["link"]],
+        )  # fmt: skip
 
     with debuggee(warm=False, start=begin) as d:
         d.load(path)

@@ -16,7 +16,7 @@ import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -60,7 +60,9 @@ class Recorder(TorchFunctionMode):
         self.part = part = Part("recording ops", self._off)
         self._regions = Regions(stepper, part, self._step_aside, self._step_back)
         asked = Patch(torch.overrides, "has_torch_function", self._has_torch_function, part)
-        walked = Patch(traceback, "_walk_tb_with_full_positions", self._walk_without_us, part)
+        walk = traceback, "_walk_tb_with_full_positions", evaluate.traceback_without_ours
+        walked = Patch(*walk, part)
+        stack = Patch(traceback, "walk_stack", evaluate.stack_without_ours, part)
 
         @functools.wraps(torch.autograd.Function.apply)
         def apply(*args: Any, **kwargs: Any) -> Any:
@@ -72,7 +74,7 @@ class Recorder(TorchFunctionMode):
 
         self._applied = Patch(torch.autograd.Function, "apply", classmethod(apply))
         swapped = Patch(torch.utils, "swap_tensors", self._swap_tensors, part)
-        self._patches = self._regions, asked, walked, self._applied, swapped
+        self._patches = self._regions, asked, walked, stack, self._applied, swapped
         self.flow = Flow()
         """What went into the last ops, and what came out."""
         self.cuts = Cuts()
@@ -191,10 +193,6 @@ class Recorder(TorchFunctionMode):
             return bool(kept(arguments))
         finally:
             torch_private.push_mode(self)
-
-    def _walk_without_us(self, kept: Once, tb: TracebackType | None) -> Any:
-        """Walk a traceback for whoever prints it as if the recorder had not been called."""
-        return kept(evaluate.chained(evaluate.without_ours(tb)))
 
     def _swap_tensors(self, kept: Once, t1: Any, t2: Any) -> Any:
         """Swap as without us: torch refuses tensors that somebody refers to weakly."""

@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterable
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -20,15 +20,13 @@ from gradrepl.engine.graph.events import NodeEvent, PassEvent, View
 from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import SMALL, Recorder
 from gradrepl.engine.observers import BackwardCall, Depth
+from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
 from gradrepl.engine.torch_private import running_node
 from gradrepl.errors import Aborted
 from gradrepl.model import Accumulated
 from gradrepl.model import Pass as PassRecord
-
-if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
 
 LISTED = 64
 """Leaves listed in a record."""
@@ -64,6 +62,7 @@ class Pass(Labelled):
         self.frame = call.caller
         look_up = partial(stepper.session.names, self.frame)
         super().__init__(recorder.graph, stepper.recorder.op_of, look_up)
+        self.seen, self.running = recorder.ran, recorder.running
         self.accumulate = call.accumulates
         if call.inputs:
             self.needed = self.graph.needed(self._targets(call.inputs), self.accumulate)
@@ -207,37 +206,36 @@ class Pass(Labelled):
 
     def _at_begin(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
-        event = None
-        try:
-            event = self._asked_at(grads)
-            if event is not None:
-                self.stepper.event(event)
-        except Exception as error:
-            self.recorder.failed(error)
-        self.stepper.deliver_interrupt()
-        if event is None or all(new is old for new, old in zip(event.grad_in, grads, strict=True)):
-            return None
-        return tuple(event.grad_in)
-
-    def _asked_at(self, grads: tuple[Any, ...]) -> NodeEvent | None:
-        """Note the node that is about to run, and return what may stop there, if anything may."""
         recorder = self.recorder
-        if not recorder.mine():
+        try:
+            if not recorder.mine():
+                return None
+            node = running_node()
+            if node not in recorder.ran:
+                recorder.note(node, grads)
+            place = self.graph.index[node]
+            if place not in self._before.places:
+                return None
+            norm, (low, high) = recorder.ran[node], self._before.quiet
+            if norm is None and self._small:
+                norm = recorder.ran[node] = _first_norm(grads)
+            if len(grads) == 1 and norm is not None and low <= norm <= high:
+                return None  # as of most nodes, in no call
+            within = recorder.arrivals.all_within((low, high), grads, norm)
+            return None if within else self._ask(place, grads)
+        except Exception as error:
+            recorder.failed(error)
             return None
-        node = running_node()
-        if node not in recorder.ran:
-            recorder.note(node, grads)
-        place = self.graph.index[node]
-        if place not in self._before.places:
-            return None
-        if self._small and recorder.ran[node] is None:
-            first = next((grad for grad in grads if isinstance(grad, torch.Tensor)), None)
-            recorder.ran[node] = None if first is None else figures.norm(first)
-        if recorder.arrivals.all_within(self._before.quiet, grads, recorder.ran[node]):
-            return None
+
+    def _ask(self, place: int, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Stop before a node, if anything armed says so; return gradients that were replaced."""
         event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
-        return event
+        self.stepper.event(event)
+        self.stepper.deliver_interrupt()
+        if all(new is old for new, old in zip(event.grad_in, grads, strict=True)):
+            return None
+        return tuple(event.grad_in)
 
     def _at_end(self, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
         """Hook: the node has run."""
@@ -256,28 +254,6 @@ class Pass(Labelled):
             self.stepper.event(event)
         except Exception as error:
             recorder.failed(error)
-
-    @property
-    def begun(self) -> int:
-        """How many nodes have begun to run."""
-        return len(self.recorder.ran)
-
-    def ran(self) -> list[int]:
-        """Return those, in the engine's true order."""
-        return list(map(self.graph.index.__getitem__, self.recorder.ran))
-
-    def has_begun(self, node: int) -> bool:
-        """Has the node begun to run?"""
-        return self.graph.nodes[node] in self.recorder.ran
-
-    def is_done(self, node: int) -> bool:
-        """Has the node run to its end?"""
-        return self.has_begun(node) and self.graph.nodes[node] not in self.recorder.running.values()
-
-    def norm(self, node: int) -> float | None:
-        """Return the norm of what arrived at the node, where it has run and is known."""
-        norm = self.recorder.ran.get(self.graph.nodes[node])
-        return norm.item() if isinstance(norm, torch.Tensor) else norm
 
     # -- what may be asked -------------------------------------------------------------------
 
@@ -340,3 +316,7 @@ class Pass(Labelled):
             accumulated_count=count,
             seconds=time.perf_counter() - self.started,
         )
+
+
+def _first_norm(grads: tuple[Any, ...]) -> Any:
+    return next((figures.norm(grad) for grad in grads if grad is not None), None)

@@ -37,11 +37,15 @@ class Scaling:
         """Steps that a GradScaler has kept its optimizer from making."""
         self._stepped: set[int] = set()
         """Optimizers, by id, that have stepped since the last update."""
-        part = Part("following GradScalers", self.remove)
-        self._patches = [
+        part = Part("following GradScalers", self._off)
+        self.patches = (
             Patch(torch.amp.GradScaler, "scale", self._scale, part),
             Patch(torch.amp.GradScaler, "update", self._update, part),
-        ]
+        )
+
+    def _off(self) -> None:
+        for patch in self.patches:
+            patch.remove()
 
     @passes
     def _scale(self, kept: Once, scaler: Any, outputs: Any) -> Any:
@@ -54,15 +58,8 @@ class Scaling:
         self.updates(scaler)
         kept(scaler, new_scale)
 
-    def install(self) -> None:
-        """Note them from now on."""
-        for patch in self._patches:
-            patch.install()
-
-    def remove(self) -> None:
-        """Note no more."""
-        for patch in self._patches:
-            patch.remove()
+    def forget(self) -> None:
+        """Refer to nothing of the program's any more."""
         self._roots.clear()
         self._stepped.clear()
 
@@ -117,20 +114,14 @@ class Clips:
         self.took = 0.0
         """Seconds that looking has taken."""
         self._by_limit: dict[tuple[str, float], h.Clipping] = {}
-        part = Part("following how gradients are clipped", self.remove)
-        self._patches = [
+        part = Part("following how gradients are clipped", self._off)
+        self.patches = (
             ClosurePatch(torch_private.clip_by_norm, "func", self._norms, part),
             ClosurePatch(clip_grad.clip_grad_value_, "func", self._values, part),
-        ]
+        )
 
-    def install(self) -> None:
-        """See from now on."""
-        for patch in self._patches:
-            patch.install()
-
-    def remove(self) -> None:
-        """See no more."""
-        for patch in self._patches:
+    def _off(self) -> None:
+        for patch in self.patches:
             patch.remove()
 
     def forget(self) -> None:
