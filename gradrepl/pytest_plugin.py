@@ -68,19 +68,17 @@ def pytest_exception_interact(
     """Look at where it failed."""
     if not node.config.getoption("--gradrepl") or call.excinfo is None:
         return
+    from gradrepl.engine.boundary import Part
     from gradrepl.guest import api
 
-    error = call.excinfo.value
-    api.look_at(error, _beyond_pytest(error.__traceback__))
+    with Part("looking at where a test failed"):
+        error = call.excinfo.value
+        api.look_at(error, _beyond_pytest(error.__traceback__))
 
 
 def _beyond_pytest(tb: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback that begins in the test."""
     rest = tb
-    while rest is not None and _name(rest).startswith(_PYTESTS):
+    while rest and str(rest.tb_frame.f_globals.get("__name__", "")).startswith(_PYTESTS):
         rest = rest.tb_next
     return rest or tb
-
-
-def _name(tb: TracebackType) -> str:
-    return str(tb.tb_frame.f_globals.get("__name__", ""))

@@ -1,18 +1,20 @@
-"""The debuggee's start: connect to the client, then serve at the bottom of the main thread."""
+"""The debuggee's start: take its end of the link, then serve at the bottom of the main thread."""
 
 from __future__ import annotations
 
 import os
-import platform
+import socket
 import sys
 import threading
 from typing import Any
 
 from gradrepl import protocol
 from gradrepl.engine import debuggee
+from gradrepl.engine.boundary import Part, Quitting
 from gradrepl.engine.code import patches, script, torch_import
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.session import Session
-from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.errors import LinkError
 from gradrepl.link import BlockingLink, leave_signals
@@ -21,10 +23,12 @@ _gone = threading.Lock()
 """Taken, for good, when the client is gone."""
 
 
+@hidden
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")
-    link = BlockingLink.connect(setup["socket"], setup["token"], platform.python_version())
+    os.set_inheritable(setup["link"], False)
+    link = BlockingLink(socket.socket(fileno=setup["link"]))
     session = Session.current = debuggee.begin(link)
     session.from_command_line = True
     interrupts = Interrupts(session)
@@ -50,8 +54,9 @@ def main() -> int:
     except Quitting:
         pass
     finally:
-        interrupts.leave()
         session.gate.detached = True
+        interrupts.leave(ends=True)
+        session.leave()
         link.close()
     return session.exit_code
 
@@ -95,8 +100,11 @@ def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any]
 
 def _forked(session: Session, link: BlockingLink) -> None:
     """In a forked child: it has no link, no hooks, and never stops."""
-    link.drop()
-    session.forked()
+    session.gate.detached = True
+    with Part("closing the link in a forked child"):
+        link.drop()
+    with Part("leaving a forked child alone"):
+        session.forked()
 
 
 if __name__ == "__main__":

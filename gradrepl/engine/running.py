@@ -12,10 +12,10 @@ from typing import Any
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import evaluate, frames, script
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.code.torch_import import torch_module
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.lines import doubts, same_file
 from gradrepl.errors import ConditionError, StateError
@@ -77,6 +77,7 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
 
 
 @on(p.Run)
+@hidden
 def _(request: p.Run, session: Session, place: Place) -> Answer:
     session.warmed()  # else the script would wait for it unseen, in its own import
     return script.run(

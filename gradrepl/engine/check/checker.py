@@ -16,6 +16,7 @@ from torch.optim.optimizer import (
 )
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.boundary import Part, of_a_handler
 from gradrepl.engine.check.ledger import Ledger, Op, Ran, Rule, callers
 from gradrepl.engine.check.made import Made
 from gradrepl.engine.check.parameters import Parameters
@@ -55,6 +56,7 @@ class Checker(Rule):
         rules = [make(self) for make in _rules()]
         self._told = {name: [each for each in rules if _wants(each, name)] for name in TOLD}
         self._handles: list[Any] = []
+        self._part = Part("judging the steps of optimizers", self.stop)
 
     # -- on and off ------------------------------------------------------------------------------
 
@@ -139,13 +141,15 @@ class Checker(Rule):
         self._tell("over", error, place)
 
     def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        frame = next(iter(frames.user_frames(sys._getframe(1))), None)
-        self.ledger.steps.append(callers(frame))
-        self._tell("before_step", optimizer, frame)
+        with self._part:
+            frame = next(iter(frames.user_frames(sys._getframe(1))), None)
+            self.ledger.steps.append(callers(frame))
+            self._tell("before_step", optimizer, frame)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        self._tell("after_step", optimizer)
-        self.guarded(self.ledger.close_step)
+        with self._part:
+            self._tell("after_step", optimizer)
+            self.guarded(self.ledger.close_step)
         if self._steps and self.ledger.step > self._steps:
             raise SystemExit(0)
 
@@ -162,6 +166,8 @@ class Checker(Rule):
             with torch_private.DisableTorchFunction(), figures.quiet():
                 return function(*given)
         except Exception as error:  # ours: the program goes on, without this rule
+            if of_a_handler(error):
+                raise
             self._failed.add(owner)
             entries = traceback.extract_tb(error.__traceback__)[-1:]
             where = "".join(

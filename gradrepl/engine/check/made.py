@@ -6,7 +6,6 @@ changed, and what the program has put there itself stays.
 
 from __future__ import annotations
 
-import functools
 import sys
 import weakref
 from collections.abc import Callable
@@ -17,9 +16,9 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.utils.clip_grad import clip_grad_value_
 from torch.utils import data
 
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.check.ledger import callers
-from gradrepl.engine.code import evaluate
-from gradrepl.engine.code.patches import ClosurePatch, Patch, passes
+from gradrepl.engine.code.patches import ClosurePatch, Once, Patch, passes
 from gradrepl.engine.torch_private import clip_by_norm
 from gradrepl.model import Site
 
@@ -61,6 +60,7 @@ class Made:
         self._looped: Any = None
         self.listeners: dict[str, list[Callable[..., None]]] = {}
         """By name of a call: who is told of it, with its object, its arguments and its lines."""
+        self._part = Part("noting where things are made", self.remove)
         self._patches = [self._maker(kind) for kind in CLASSES]
         self._patches += [self._caller(kind, name) for kind, name in METHODS]
         self._patches += [self._clip(function) for function in CLIPS]
@@ -115,55 +115,35 @@ class Made:
         self._sites[id(made)] = self.moment, callers(frame)
 
     def _register(self, module: Any, name: str, parameter: Any) -> None:
-        if parameter is not None:
-            self._note(parameter, sys._getframe(1))
+        with self._part:
+            if parameter is not None:
+                self._note(parameter, sys._getframe(1))
 
     def _maker(self, kind: type) -> Patch:
-        original = vars(kind)["__init__"]
-
-        @functools.wraps(original)
         @passes
-        def __init__(made: Any, *args: Any, **kwargs: Any) -> None:
+        def noted(kept: Once, made: Any, *args: Any, **kwargs: Any) -> None:
             self._note(made, sys._getframe(1))
-            try:
-                patch.kept(made, *args, **kwargs)
-            except BaseException:
-                evaluate.leave_no_entry()
-                raise
+            kept(made, *args, **kwargs)
 
-        patch = Patch(kind, "__init__", __init__)
-        return patch
+        return Patch(kind, "__init__", noted, self._part)
 
     def _caller(self, kind: type, name: str) -> Patch:
-        original = vars(kind)[name]
-
-        @functools.wraps(original)
         @passes
-        def called(owner: Any, *args: Any, **kwargs: Any) -> Any:
+        def told(kept: Once, owner: Any, *args: Any, **kwargs: Any) -> Any:
             self._tell(f"{kind.__name__}.{name}", owner, args, sys._getframe(1))
-            try:
-                return patch.kept(owner, *args, **kwargs)
-            except BaseException:
-                evaluate.leave_no_entry()
-                raise
+            return kept(owner, *args, **kwargs)
 
-        patch = Patch(kind, name, called)
-        return patch
+        return Patch(kind, name, told, self._part)
 
     def _clip(self, function: Any) -> ClosurePatch:
-        @functools.wraps(function.__wrapped__)
         @passes
-        def clip(parameters: Any, *args: Any, **kwargs: Any) -> Any:
+        def told(kept: Once, parameters: Any, *args: Any, **kwargs: Any) -> Any:
             several = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
+            kept.given = (several, *args), kwargs  # an iterator can be gone through once
             self._tell("clip", None, (several, *args), sys._getframe(1))
-            try:
-                return patch.kept(several, *args, **kwargs)
-            except BaseException:
-                evaluate.leave_no_entry()
-                raise
+            return kept(several, *args, **kwargs)
 
-        patch = ClosurePatch(function, "func", clip)
-        return patch
+        return ClosurePatch(function, "func", told, self._part)
 
     def _tell(self, name: str, owner: Any, args: tuple[Any, ...], frame: Any) -> None:
         for listener in tuple(self.listeners.get(name, ())):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.observers import BackwardCall, Look, Observer
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import Findings
 
