@@ -15,6 +15,8 @@ from gradrepl.model.rules import RULES
 
 HERE = Path(os.environ.get("GRADREPL_CORPUS", Path(__file__).parent))
 COUNTED = ("error", "warning")
+ALL = bool(os.environ.get("GRADREPL_ALL") or os.environ.get("GRADREPL_CORPUS"))
+"""Run every program: without it every second one, and every third of those that are right."""
 BUGS = json.loads((HERE / "bugs.json").read_text())
 RIGHT = sorted((HERE / "right").glob("*.py"))
 MISSED = set((HERE / "missed.txt").read_text().split()) if (HERE / "missed.txt").exists() else set()
@@ -53,7 +55,7 @@ def lines(finding, path):
     return {each.site.line for each in finding.sites if Path(each.site.file).name == path.name}
 
 
-@pytest.mark.parametrize("name", sorted(BUGS))
+@pytest.mark.parametrize("name", sorted(BUGS)[:: 1 if ALL else 2])
 def test_a_bug_is_told_with_its_line_and_its_name(name, home):
     truth, path = BUGS[name], HERE / "bugs" / name
     _, findings = checked(home, path)
@@ -70,7 +72,7 @@ def test_a_bug_is_told_with_its_line_and_its_name(name, home):
     assert len(counted) <= 3, told
 
 
-@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RIGHT[:: 1 if ALL else 3], ids=lambda path: path.stem)
 def test_a_right_program_is_not_accused_and_is_not_changed(path, home):
     home.start(str(path))
     outcome, findings = checked(home, path)
