@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -44,8 +44,11 @@ TOLD = ("op", "begins", "ended", "before_step", "after_step", "over")
 class Checker(Rule):
     """What a run is judged by; every rule has it."""
 
-    def __init__(self, session: Session, steps: int = 0) -> None:
-        """``steps``: optimizer's steps after which the program is ended; 0: never."""
+    def __init__(
+        self, session: Session, rules: Sequence[Callable[[Checker], Rule]], steps: int = 0
+    ) -> None:
+        """``rules``: what makes each rule; ``steps``: of optimizers, after which the program is
+        ended, or 0."""
         self.session, self._steps = session, steps
         self.ledger = Ledger(self, lambda: session.recorder.current)
         self.made = Made(self.guarded)
@@ -53,8 +56,8 @@ class Checker(Rule):
         self._findings: dict[tuple[str, Any], Finding] = {}
         self._failed: set[Any] = set()
         """Rules that have raised: they are asked no more."""
-        rules = [make(self) for make in _rules()]
-        self._told = {name: [each for each in rules if _wants(each, name)] for name in TOLD}
+        made = [make(self) for make in rules]
+        self._told = {name: [each for each in made if _wants(each, name)] for name in TOLD}
         self._handles: list[Any] = []
         self._part = Part("judging the steps of optimizers", self.stop)
 
@@ -183,47 +186,3 @@ class Checker(Rule):
 
 def _wants(rule: Rule, name: str) -> bool:
     return getattr(type(rule), name) is not getattr(Rule, name)
-
-
-def _rules() -> list[Callable[[Checker], Rule]]:
-    from gradrepl.engine.check import (
-        functions,
-        gradients,
-        graphs,
-        loaders,
-        membership,
-        modes,
-        numbers,
-        raised,
-        shapes,
-        steps,
-    )
-
-    return [
-        gradients.Switches,
-        gradients.NoGradient,
-        gradients.ZeroDerivative,
-        membership.ModuleFlag,
-        membership.NoOptimizer,
-        membership.Hidden,
-        numbers.NonFinite,
-        graphs.Grows,
-        graphs.Kept,
-        graphs.StaleCopy,
-        graphs.SilentWrite,
-        graphs.DataInLoss,
-        graphs.ManyHooks,
-        shapes.Broadcast,
-        shapes.Twice,
-        steps.Order,
-        steps.Clip,
-        steps.Scheduler,
-        modes.AutocastCache,
-        modes.LeftInEval,
-        modes.EvaluatedInTraining,
-        modes.FrozenStatistics,
-        functions.Context,
-        functions.EarlyHook,
-        loaders.Loaders,
-        raised.Uncaught,
-    ]

@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 import torch
+from torch import nn
 
 from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
@@ -18,6 +19,8 @@ from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import sited
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 TRAINING = frozenset(["dropout", "batch_norm"])
 EVALUATES = re.compile("valid|evaluat|^test|_test|accuracy", re.IGNORECASE)
 """What functions are called that evaluate."""
@@ -110,8 +113,7 @@ class LeftInEval(Rule):
 
 def _switches(root: torch.nn.Module) -> bool:
     """Has a model layers that do something else in training?"""
-    kinds = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)
-    return any(isinstance(each, kinds) for each in root.modules())
+    return any(isinstance(each, (*NORMS, *DROPOUTS)) for each in root.modules())
 
 
 class EvaluatedInTraining(Rule):
@@ -173,6 +175,6 @@ class FrozenStatistics(Rule):
 
 def _moves(module: torch.nn.Module) -> bool:
     """Is it a batch norm in training mode that has moved its running statistics?"""
-    norm = isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.training
+    norm = isinstance(module, NORMS) and module.training
     counted = getattr(module, "num_batches_tracked", None)
     return norm and isinstance(counted, torch.Tensor) and bool(counted)

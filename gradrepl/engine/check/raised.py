@@ -14,9 +14,8 @@ from gradrepl.engine import explain
 from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.gradients import NUMBERS, at, described
-from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, by_gradient, sources, taken
+from gradrepl.engine.check.ledger import Op, Ran, Value, by_gradient, sources, taken
 from gradrepl.engine.code import frames
-from gradrepl.engine.explain.errors import KNOWN
 from gradrepl.engine.explain.failed_line import Failure
 from gradrepl.engine.graph.nodes import STALE
 from gradrepl.engine.stopping.gate import Place
@@ -99,34 +98,6 @@ class Raised:
         while tb is not None:
             yield tb.tb_frame
             tb = tb.tb_next
-
-
-class Uncaught(Rule):
-    """Tells of the exception that the program has ended with."""
-
-    def __init__(self, checker: Checker) -> None:
-        self._checker = checker
-
-    def over(self, error: BaseException | None, place: Place | None) -> None:
-        """Tell what it is about."""
-        if error is None or place is None or isinstance(error, KeyboardInterrupt):
-            return
-        from gradrepl.engine.check.given import TELLERS, WORDS
-
-        raised = Raised(error, place, self._checker)
-        tellers = (tell for part, tell in {**GRAPHS, **TELLERS}.items() if part in raised.message)
-        if not any(tell(raised) for tell in tellers):
-            words = (word for part, word in WORDS.items() if part in raised.message)
-            raised.report(next(words, "torch" if _from_torch(raised) else "exception"))
-
-
-def _from_torch(raised: Raised) -> bool:
-    """Is it an error that torch raised, or that is known of torch?"""
-    if raised.record.hint or any(part in raised.message for part in KNOWN):
-        return True
-    *_, last = raised.frames()
-    outside = frames.kind(last.f_code) not in (frames.USER, frames.LIBRARY)
-    return outside or isinstance(raised.error, RuntimeError)
 
 
 # -- overwritten -----------------------------------------------------------------------------------

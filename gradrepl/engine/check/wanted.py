@@ -38,8 +38,9 @@ class Check(Observer):
         """Begin, now that torch is there."""
         if self._checker is None and self._on:
             from gradrepl.engine.check.checker import Checker
+            from gradrepl.engine.check.rules import RULES
 
-            self._checker = Checker(self._session, self.steps)
+            self._checker = Checker(self._session, RULES, self.steps)
             self._checker.start()
 
     def op(self, call: Any) -> None:
