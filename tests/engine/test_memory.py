@@ -536,10 +536,10 @@ def test_bytes_are_counted_once_at_their_first_owner(d: Debuggee) -> None:
     assert sum(told.values()) == found.total == sum(n for _, n in found.devices)
     assert found.largest[0].name == "part"
     assert (found.largest[0].nbytes, found.largest[0].used) == (4000, 40)
+    assert (found.allocated, found.reserved) == (None, None)
 
 
 def test_a_thin_view_of_a_deleted_tensor_holds_all_and_uses_its_part(d: Debuggee) -> None:
     d.type("thin = torch.zeros(1_000_000)[::10]")
     (largest,) = d.look(p.AskBytes()).largest
     assert (largest.name, largest.nbytes, largest.used) == ("thin", 4_000_000, 400_000)
-    assert (found.allocated, found.reserved) == (None, None)
