@@ -13,7 +13,9 @@ from torch.nn.parameter import is_lazy
 
 from gradrepl import model
 from gradrepl import protocol as p
+from gradrepl.engine import torch_private
 from gradrepl.engine.answers import on
+from gradrepl.engine.code.values import is_a
 from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.modules.reach import LISTED, Optimizers, ids_in, strays
 from gradrepl.engine.session import Session
@@ -54,7 +56,8 @@ def _window(
     places = [(spot.prefix.rstrip("."), spot.module) for spot in tree.spots]
     lost = strays(places, spaces, names, optimizers, frozenset(tree.parameters))
     known = names.tensors.keys() | tree.parameters.keys() | ids_in(spaces)
-    missed = tree.missed()
+    unknown = 0 if tree.sharded else sum(id(each) not in known for each in optimizers.tensors)
+    missed = tree.missed(replaced=unknown > 0)
     tops = [spot for spot in tree.spots if not spot.depth]
     rows = [tree.row(spot, request.depth) for spot in shown[first : first + request.count]]
     if rows and not first:
@@ -71,7 +74,7 @@ def _window(
         optimizers=optimizers.names,
         missed=tuple(missed[:LISTED]),
         missed_total=len(missed),
-        unknown=sum(id(each) not in known for each in optimizers.tensors),
+        unknown=unknown,
         strays=lost,
         recorded=ran is not None,
     )
@@ -104,6 +107,8 @@ READ = 1 << 26
 """Elements of gradients up to which all are read for their state; beyond, they are just there."""
 OWN = 32
 """Parameters and buffers listed of one module."""
+FSDP = ("FSDPModule", "FullyShardedDataParallel")
+"""Classes of torch.distributed.fsdp."""
 WORST = ("nan", "inf", "none", "zero", "there", "ok", "")
 """States of gradients, the one to look at first in front."""
 
@@ -143,6 +148,15 @@ class Spot:
             parent.ran = parent.ran or self.ran
 
 
+def _shards(spot: Spot | None) -> bool:
+    """Does FSDP shard a module, or one that it is in?"""
+    while spot is not None:
+        if any(kind.__name__ in FSDP for kind in type(spot.module).__mro__):
+            return True
+        spot = spot.parent
+    return False
+
+
 def _worse(one: str, other: str) -> str:
     return min(one, other, key=WORST.index)
 
@@ -163,12 +177,16 @@ class Tree:
         """All paths of each parameter, by identity."""
         self.parameters: dict[int, torch.Tensor] = {}
         """Each parameter once, in order."""
+        self.sharded: set[int] = set()
+        """Parameters whose module is FSDP's: an optimizer has their shards."""
         self._optimizers = optimizers
         self._ran = ran
         self._seen: dict[int, str] = {}
         for title, prefix, root in roots:
             self._walk(title, prefix, root)
         for spot, name, parameter in self._entries():
+            if _shards(spot):
+                self.sharded.add(id(parameter))
             self.paths.setdefault(id(parameter), []).append(spot.prefix + name)
             self.parameters.setdefault(id(parameter), parameter)
         self._grads = dict(self._states())
@@ -276,16 +294,60 @@ class Tree:
             "norm": norm,
             "tied": tuple(other for other in paths if other != path)[:8],
             "first": paths[0] == path,
-            "optimized": self._optimizers.of(parameter),
+            "optimized": self._owner(parameter),
         }
 
-    def missed(self) -> list[str]:
-        """Return the parameters that require a gradient and that no optimizer in scope has."""
+    def _owner(self, parameter: torch.Tensor) -> str:
+        """Return the optimizer that has a parameter, 'no', or '' where that cannot be known.
+
+        Shards may be what it has, and a functional call has put in something else for a while.
+        """
+        own = is_a(parameter, nn.Parameter) and not torch_private.in_functorch(parameter)
+        owner = self._optimizers.of(parameter)
+        return owner if owner != "no" or (own and id(parameter) not in self.sharded) else ""
+
+    def missed(self, replaced: bool) -> list[str]:
+        """Return the parameters that an optimizer in scope should have, and none has.
+
+        Not those of a model of which none has any, unless one has what nothing in scope has
+        (``replaced``), nor of a copy of a module that is trained, before a gradient reaches it: a
+        teacher, a target network, a learner that is thrown away.
+        """
+        spare: set[int] = set()
+        for spot in self.spots:
+            its = [each for _, each in _named(spot.module) if each.requires_grad]
+            if spot.same_as or any(self._owner(each) != "no" for each in its):
+                continue
+            if self._copies(spot) if spot.depth else not replaced:
+                spare |= set(map(id, its))
         return [
             self.paths[key][0]
             for key, parameter in self.parameters.items()
-            if parameter.requires_grad and self._optimizers.of(parameter) == "no"
+            if parameter.requires_grad and self._owner(parameter) == "no" and key not in spare
         ]
+
+    def _copies(self, spot: Spot) -> bool:
+        """Has it no gradient, and a trained module beside it that is made of the same?"""
+        if spot.grad != "none":
+            return False
+        made = _plan(spot.module)
+        return any(
+            each.parent is spot.parent
+            and type(each.module) is type(spot.module)
+            and _plan(each.module) == made
+            and any(self._owner(one) not in ("no", "") for _, one in _named(each.module))
+            for each in self.spots
+        )
+
+
+def _named(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """Return the parameters below a module as torch itself lists them."""
+    return list(nn.Module.named_parameters(module))
+
+
+def _plan(module: nn.Module) -> list[Any]:
+    """Return what tells whether two modules were made the same way."""
+    return [(name, numel(each)) for name, each in _named(module)]
 
 
 def _tensor(spot: Spot, name: str, tensor: torch.Tensor) -> dict[str, Any]:
