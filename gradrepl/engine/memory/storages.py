@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -111,27 +111,31 @@ class Group:
         members: list[Member] = []
         recorded: set[int] | None = None
         for place in shown:
-            piece = self.pieces[place]
-            number = numbers.get(place)
-            kind, of, mutual = BASE, "", False
-            lead = self._lead(place, first)
-            if lead is not None:
-                other = self.pieces[lead]
-                known = number is not None and numbers.get(lead) is not None
-                same = number == numbers.get(lead) if known else None
-                kind, of = relation(piece, other, same), other.name
-                mutual = not made_of(piece, other, kind)
-            elif piece.storage is not None and piece.value._is_view():
-                kind = EXPAND if repeats(piece.value) else VIEW
+            piece, lead = self.pieces[place], self._lead(place, first)
+            kind, mutual = self._kind(place, lead, numbers)
             if mutual:
                 recorded = made(self.pieces[self.base].value) if recorded is None else recorded
                 mutual = id(piece.value) not in recorded
             first.setdefault(id(piece.value), place)
-            member = _member(piece, self.begin, kind, of, number, site_of)
+            of = "" if lead is None else self.pieces[lead].name
+            member = _member(piece, self.begin, kind, of, numbers.get(place), site_of)
             members.append(structs.replace(member, mutual=mutual))
         if any(member.mutual for member in members) and members[0].kind == BASE:
             members[0] = structs.replace(members[0], kind="")
         return members
+
+    def _kind(
+        self, place: int, lead: int | None, numbers: dict[int, int | None]
+    ) -> tuple[str, bool]:
+        """Return how a piece shares with ``lead``, and whether that may be told the other way."""
+        piece, number = self.pieces[place], numbers.get(place)
+        if lead is None:
+            view = piece.storage is not None and piece.value._is_view()
+            return (EXPAND if repeats(piece.value) else VIEW) if view else BASE, False
+        other = self.pieces[lead]
+        known = number is not None and numbers.get(lead) is not None
+        kind = relation(piece, other, number == numbers.get(lead) if known else None)
+        return kind, not made_of(piece, other, kind)
 
     def _lead(self, place: int, first: dict[int, int]) -> int | None:
         """Return the piece that this one is told in relation to; None for the base."""

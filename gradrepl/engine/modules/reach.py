@@ -107,9 +107,10 @@ def _leaves(kept: Kept) -> Iterator[tuple[str, torch.Tensor]]:
         for path, parameter in value.named_parameters():
             if parameter.requires_grad:
                 yield f"{kept.name}.{path}", parameter
-    elif is_a(value, torch.Tensor) and value.requires_grad and facts.is_leaf(value):
-        if not torch_private.in_functorch(value):
-            yield kept.name, value
+        return
+    leaf = is_a(value, torch.Tensor) and not torch_private.in_functorch(value)
+    if leaf and value.requires_grad and facts.is_leaf(value):
+        yield kept.name, value
 
 
 def _in_modules(modules: list[tuple[str, nn.Module]]) -> Iterator[tuple[Kept, str]]:

@@ -181,6 +181,8 @@ class Tree:
         """Parameters whose module is FSDP's: an optimizer has their shards."""
         self._optimizers = optimizers
         self._ran = ran
+        self._beside: dict[int, list[Spot]] = {}
+        """By the spot that they are in."""
         self._seen: dict[int, str] = {}
         for title, prefix, root in roots:
             self._walk(title, prefix, root)
@@ -200,6 +202,7 @@ class Tree:
             spot.same_as = self._seen.get(id(module), "")
             spot.ran = self._ran is not None and id(module) in self._ran
             self.spots.append(spot)
+            self._beside.setdefault(id(spot.parent), []).append(spot)
             if not spot.same_as:
                 self._seen[id(module)] = spot.path
                 children = [(n, m) for n, m in module._modules.items() if m is not None]
@@ -313,30 +316,34 @@ class Tree:
         (``replaced``), nor of a copy of a module that is trained, before a gradient reaches it: a
         teacher, a target network, a learner that is thrown away.
         """
-        spare: set[int] = set()
-        for spot in self.spots:
-            its = [each for _, each in _named(spot.module) if each.requires_grad]
-            if spot.same_as or any(self._owner(each) != "no" for each in its):
-                continue
-            if self._copies(spot) if spot.depth else not replaced:
-                spare |= set(map(id, its))
+        if not self._optimizers.names:
+            return []
+        spare = {
+            id(each)
+            for spot in self.spots
+            if (self._copies(spot) if spot.depth else not (replaced or self._trains(spot)))
+            for _, each in _named(spot.module)
+        }
         return [
             self.paths[key][0]
             for key, parameter in self.parameters.items()
             if parameter.requires_grad and self._owner(parameter) == "no" and key not in spare
         ]
 
+    def _trains(self, spot: Spot) -> bool:
+        """Has an optimizer any of its parameters?"""
+        return any(self._owner(each) not in ("no", "") for _, each in _named(spot.module))
+
     def _copies(self, spot: Spot) -> bool:
         """Has it no gradient, and a trained module beside it that is made of the same?"""
-        if spot.grad != "none":
+        if spot.grad != "none" or self._trains(spot):
             return False
         made = _plan(spot.module)
         return any(
-            each.parent is spot.parent
-            and type(each.module) is type(spot.module)
+            type(each.module) is type(spot.module)
             and _plan(each.module) == made
-            and any(self._owner(one) not in ("no", "") for _, one in _named(each.module))
-            for each in self.spots
+            and self._trains(each)
+            for each in self._beside[id(spot.parent)]
         )
 
 
