@@ -13,6 +13,7 @@ at output 0 only; there, and where torch does not have it, single hooks do its w
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -26,6 +27,7 @@ from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.arrivals import LARGE, Arrivals, fetch, vector_norm
 from gradrepl.engine.graph.graph import LEAF, Graph, without_gc
 from gradrepl.engine.observers import Depth
+from gradrepl.engine.tensor import figures
 from gradrepl.engine.torch_private import modes, running_backward, running_node
 
 SMALL = 5_000
@@ -190,14 +192,14 @@ class Recorder:
         ran, ranges, node, task = self.ran, self.ranges.append, running_node, running_backward
         statistics = self.arrivals.extremes = self.depth >= Depth.STATISTICS
         quick, slow = self.arrivals.quick, self.arrivals.figures
-        norm, extremes = vector_norm, torch.aminmax
+        norm, extremes, small, inf = vector_norm, torch.aminmax, figures.SMALL, math.inf
 
         def arrived(grad: torch.Tensor | None) -> None:
             if task() != self._task and not self.mine():
                 return
             if quick(grad) and 0 < grad.numel() < LARGE:
                 value = norm(grad).item()
-                if value - value == 0.0:  # finite
+                if small <= value < inf:
                     ran[node()] = value
                     if statistics:
                         low, high = extremes(grad)

@@ -72,8 +72,8 @@ def norm(grad: torch.Tensor) -> float | None:
         value = _vector_norm(grad, dtype=kind).item()
     except figures.UNREADABLE:
         return figures.norm(grad)
-    # float32 overflows where the elements do not
-    return value if math.isfinite(value) else figures.norm(grad)
+    # float32 overflows, or underflows, where the elements do not
+    return value if figures.SMALL <= value < math.inf else figures.norm(grad)
 
 
 def _transferred(grads: list[torch.Tensor]) -> list[float | None]:
@@ -83,7 +83,7 @@ def _transferred(grads: list[torch.Tensor]) -> list[float | None]:
     scalars = [_vector_norm(g, dtype=torch.float32 if g.dtype in _HALF else None) for g in grads]
     values = torch.stack([scalar.double() for scalar in scalars]).tolist()
     return [
-        value if math.isfinite(value) else figures.norm(grad)
+        value if figures.SMALL <= value < math.inf else figures.norm(grad)
         for value, grad in zip(values, grads, strict=True)
     ]
 
@@ -118,6 +118,24 @@ def _sparse_extremes(plain: torch.Tensor) -> tuple[float | None, float | None, i
     missing = plain.numel() - plain.values().numel()
     zeros = missing + (stats.zeros or 0)
     return (None, None, zeros) if missing else (stats.min, stats.max, zeros)
+
+
+def quiet_for(grad: torch.Tensor, before: torch.Tensor | None, rows: bool) -> torch.Tensor | None:
+    """Return for each unit in how many looks in a row, at most 255, its gradient was exactly zero.
+
+    A unit is a row, or an element where there is one dimension; None of what has no units.
+    """
+    if (grad.dim() != 1 and not (rows and grad.dim())) or grad.layout is not torch.strided:
+        return None
+    if not figures.readable(grad) or not 0 < grad.numel() <= figures.FULL:
+        return None
+    try:
+        heard = grad.detach().flatten(1).any(1) if grad.dim() > 1 else grad.detach() != 0
+        if before is None or before.shape != heard.shape or before.device != heard.device:
+            before = torch.zeros_like(heard, dtype=torch.uint8)
+        return (before.clamp(max=254) + 1).masked_fill_(heard, 0)
+    except figures.UNREADABLE:
+        return None
 
 
 def counts(grad: torch.Tensor) -> tuple[int, int]:
