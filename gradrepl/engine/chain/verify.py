@@ -16,12 +16,11 @@ from msgspec import structs
 
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
-from gradrepl.engine.answers import on
 from gradrepl.engine.chain import naming, rule, table
 from gradrepl.engine.chain.differences import Copies, Function, Slope, compare
 from gradrepl.engine.code.evaluate import first_line
 from gradrepl.engine.graph import nodes
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import Checked, Verified
