@@ -61,7 +61,7 @@ class Arrivals:
         with DisableTorchFunction():
             if not self.extremes and self.quick(grad, unheard=True) and grad.numel() < LARGE:
                 value = vector_norm(grad).item()
-                if math.isfinite(value):
+                if figures.SMALL <= value < math.inf:
                     return value, None, None
             return self._read(grad)
 
