@@ -48,7 +48,8 @@ def has_screen(descriptor: int = 1) -> bool:
 def choose(options: Options) -> Options:
     """Return ``options`` with the client that this terminal can have."""
     if options.json or not is_tty(0):
-        return replace(options, client="batch", stdin="lines")
+        output = "inherit" if is_tty(1) else "stdout"
+        return replace(options, client="batch", stdin="lines", output=output)
     if options.client == "repl" or options.plain or not (has_screen(1) and has_screen(2)):
         return replace(options, client="repl", stdin="tty")
     return replace(options, client="tui", stdin="asked", output="piped")

@@ -55,7 +55,8 @@ class Options(Settings, frozen=True, kw_only=True):
     stdin: str = "tty"
     """'tty', 'lines' or 'asked': how the debuggee reads its standard input."""
     output: str = "inherit"
-    """'inherit', or 'piped' to get the debuggee's output through ``on_output``."""
+    """'inherit', or 'piped' to get the debuggee's output through ``on_output``; with 'stdout' its
+    standard output alone, and what is written to the same file as that."""
     python: str = sys.executable
     engine: tuple[str, ...] = (
         "-c",
@@ -237,8 +238,10 @@ class Streams:
         del self._outputs[descriptor]
 
 
-def start(options: Options, path: str, token: str, ends: Streams) -> subprocess.Popen[bytes]:
+def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]:
     """Start a process with the engine in it; ``ends`` gets our ends of its streams.
+
+    ``link`` is its own end of the socket.
 
     Raises:
         TargetError: the Python of ``options`` cannot be started.
@@ -248,15 +251,18 @@ def start(options: Options, path: str, token: str, ends: Streams) -> subprocess.
     if options.stdin == "asked":
         streams[0], feeding = os.pipe()
         ends.write_to(feeding)
-    if options.output == "piped":
-        for index, name in ((1, "stdout"), (2, "stderr")):
-            read, streams[index] = os.pipe()
+    if options.output != "inherit":
+        names = ("stdout", "stderr") if options.output == "piped" else ("stdout",)
+        for index, name in enumerate(names, 1):
+            read, write = os.pipe()
+            streams[index] = write
             ends.read_from(read, name)
+        if len(names) == 1 and os.path.sameopenfile(1, 2):
+            streams[2] = os.dup(write)
         ours = [os.dup(number) for number in (0, 1, 2)]
     keep = ends.outputs
     setup = {
-        "socket": path,
-        "token": token,
+        "link": link,
         "stdin": options.stdin,
         "keep": keep,
         "fallback": ours,
@@ -271,7 +277,7 @@ def start(options: Options, path: str, token: str, ends: Streams) -> subprocess.
                 stdin=streams[0],
                 stdout=streams[1],
                 stderr=streams[2],
-                pass_fds=[*keep, *ours],
+                pass_fds=[link, *keep, *ours],
                 env={**os.environ, VARIABLE: json.dumps(setup)},
             )
     except OSError as error:

@@ -1,10 +1,9 @@
 """The socket between a client and a program: frames of messages, and who may speak.
 
-The engine holds a :class:`BlockingLink`, a client a :class:`Link` accepted by a :class:`Listener`.
-The listener waits on a Unix socket in a private folder, and closes every peer that does not show
-the token, or talks nonsense, without losing its place.
+The engine holds a :class:`BlockingLink`, a client a :class:`Link`. A program that a client starts
+inherits its end; to one that runs already a client connects, and shows it the token.
 
-asyncio is imported by the listener only: the engine's end must not load it into a user's program.
+asyncio is imported by the client's end only: the engine's must not load it into a user's program.
 """
 
 from __future__ import annotations
@@ -15,11 +14,8 @@ import hmac
 import os
 import queue
 import resource
-import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -27,7 +23,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gradrepl import protocol
-from gradrepl.endpoint import PATH_LIMIT
 from gradrepl.errors import LinkError, RefusedError
 
 if TYPE_CHECKING:
@@ -110,6 +105,7 @@ class BlockingLink:
     """
 
     def __init__(self, sock: socket.socket) -> None:
+        sock.set_inheritable(False)  # it may have been, for us
         self._sock = _out_of_the_way(sock)
         self._identity = _identity(self._sock)
         self.on_broken: Callable[[], None] = lambda: None
@@ -118,26 +114,6 @@ class BlockingLink:
         self._broken = False
         self._writer = threading.Thread(target=self._write, name="gradrepl-link", daemon=True)
         self._writer.start()
-
-    @classmethod
-    def connect(cls, path: str, token: str, python: str = "") -> BlockingLink:
-        """Connect to a client, show it the token and wait for its welcome.
-
-        Raises:
-            RefusedError: the client refused.
-        """
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.connect(path)
-        except OSError as error:
-            sock.close()
-            raise LinkError(f"no client listens at {path}: {error.strerror}.") from None
-        link = cls(sock)
-        link.send(protocol.Hello(token=token, pid=os.getpid(), python=python))
-        if not isinstance(link.receive(), protocol.Welcome):
-            link.close()
-            raise RefusedError("the client refused the token or the version of the protocol.")
-        return link
 
     @classmethod
     def accepted(cls, sock: socket.socket, token: str) -> BlockingLink:
@@ -309,53 +285,3 @@ class Link:
     def close(self) -> None:
         """Close; a waiting ``receive`` returns None."""
         self._writer.close()
-
-
-class Listener:
-    """A private Unix socket on which one program with the right token is awaited."""
-
-    def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="gradrepl-")
-        if len(os.fsencode(self.folder)) > PATH_LIMIT - 10:
-            os.rmdir(self.folder)
-            self.folder = tempfile.mkdtemp(prefix="gradrepl-", dir="/tmp")
-        self.path = os.path.join(self.folder, "link")
-        self.token = secrets.token_hex(16)
-        self._server: asyncio.Server | None = None
-        self._accepted: asyncio.Queue[tuple[Link, protocol.Hello]] | None = None
-
-    async def open(self) -> None:
-        """Start to listen."""
-        import asyncio
-
-        self._accepted = asyncio.Queue()
-        self._server = await asyncio.start_unix_server(self._meet, self.path)
-        os.chmod(self.path, 0o600)
-
-    async def accept(self) -> tuple[Link, protocol.Hello]:
-        """Wait for a peer that shows the token, and welcome it."""
-        assert self._accepted is not None, "open() comes first"
-        link, hello = await self._accepted.get()
-        link.send(protocol.Welcome())
-        return link, hello
-
-    def close(self) -> None:
-        """Stop listening and remove the socket and its folder."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        import asyncio
-
-        link = Link(reader, writer)
-        try:
-            hello = await asyncio.wait_for(link.receive(HELLO_LIMIT), HELLO_SECONDS)
-            _check(hello, self.token)
-        except (LinkError, TimeoutError):
-            link.close()
-            return
-        assert isinstance(hello, protocol.Hello)
-        assert self._accepted is not None
-        self._accepted.put_nowait((link, hello))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -35,6 +34,15 @@ warnings.resetwarnings()
 warnings.showwarning = warnings._showwarning_orig
 del warnings
 """
+MEET = """\
+import json, os, socket
+about = json.loads(os.environ["GRADREPL_DEBUGGEE"])
+about["link"] = socket.socket(socket.AF_UNIX)
+about["link"].connect(about.pop("socket"))
+os.environ["GRADREPL_DEBUGGEE"] = json.dumps({**about, "link": about["link"].detach()})
+del about, json, os, socket
+"""
+"""What a client does before it starts a debuggee: it gives it its end of the link."""
 CHILDREN = "[each.pid for each in __import__('multiprocessing').active_children()]"
 
 
@@ -190,7 +198,7 @@ def _last(found: list[Any]) -> Any:
 def _begin(about: dict[str, Any], cwd: Path | None, streams: Any) -> subprocess.Popen[str]:
     with large_stack():
         return subprocess.Popen(
-            [sys.executable, *Options().engine], text=True, cwd=cwd,
+            [sys.executable, "-c", MEET + Options().engine[1]], text=True, cwd=cwd,
             env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},
             **{"stdin": subprocess.DEVNULL, **streams},
         )  # fmt: skip
@@ -206,23 +214,19 @@ def debuggee(
     ``start`` begins another process than a new one, given what a debuggee must know.
     """
     with tempfile.TemporaryDirectory(prefix="gradrepl-test-") as folder:
-        path, token = f"{folder}/s", secrets.token_hex(8)
+        path = f"{folder}/s"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
             listener.listen()
             listener.settimeout(SECONDS)
             about = {
-                "socket": path, "token": token, "stdin": reads, "keep": [], "fallback": [],
+                "socket": path, "stdin": reads, "keep": [], "fallback": [],
                 "warm": warm, "stack": thread_stack(),
             }  # fmt: skip
             process = start(about) if start is not None else _begin(about, cwd, streams)
             sock, _ = listener.accept()
             sock.settimeout(SECONDS)
         link = BlockingLink(sock)
-        hello = link.receive()
-        assert isinstance(hello, protocol.Hello)
-        assert hello.token == token
-        link.send(protocol.Welcome())
         found = Debuggee(link, process)
         found.until_prompt()
         try:

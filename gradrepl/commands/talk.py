@@ -145,6 +145,8 @@ class Talk:
         self._ending = False  # by our own wish: its end is no news
         self._signalled = False  # by a signal meant for us: we go with it
         self._failed = False
+        self._raised = False
+        """Typed Python has raised."""
         self._script_code: int | None = None
 
     @property
@@ -172,7 +174,7 @@ class Talk:
         if not self.options.target:
             return int(self._failed)
         if self._script_code is not None:
-            return self._script_code
+            return self._script_code or int(self._raised and self.options.client == "batch")
         return self.gone.code if self.gone is not None else 0
 
     # -- its life ----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import socket
 import sys
 import threading
 from typing import Any
@@ -24,7 +24,7 @@ _gone = threading.Lock()
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")
-    link = BlockingLink.connect(setup["socket"], setup["token"], platform.python_version())
+    link = BlockingLink(socket.socket(fileno=setup["link"]))
     session = Session.current = debuggee.begin(link)
     session.from_command_line = True
     interrupts = Interrupts(session)

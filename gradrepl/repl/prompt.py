@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import shutil
 import signal
 import sys
 import time
@@ -35,7 +34,7 @@ from gradrepl.commands.history import History
 from gradrepl.commands.registry import PROMPTS
 from gradrepl.launch import Options
 from gradrepl.repl.batch import pass_signals
-from gradrepl.repl.output import Output
+from gradrepl.repl.output import Output, fresh_line
 
 INDENT = "    "
 TYPED_AHEAD = 0.25
@@ -127,12 +126,9 @@ class LinePrompt:
         return bool(struck)
 
     def _begin_line(self) -> None:
-        """Go to a fresh line if the user's output has left the cursor inside one.
-
-        A full line of blanks wraps exactly then, and the return takes back the rest.
-        """
-        if not self._plain and sys.stdout.isatty():
-            sys.stdout.write(" " * shutil.get_terminal_size().columns + "\r")
+        """Go to a fresh line if the user's output has left the cursor inside one."""
+        if not self._plain:
+            sys.stdout.write(fresh_line())
             sys.stdout.flush()
 
     def _show(self, record: model.Record) -> None:
