@@ -57,7 +57,17 @@ def choose(options: Options) -> Options:
 
 def run(options: Options) -> int:
     """Serve the user with the client that was chosen; return the exit code."""
-    code: int = import_module(CLIENTS[options.client]).run(options)
+    guard = None
+    if options.client != "batch" and (options.endpoint is None or options.endpoint.link < 0):
+        from gradrepl.guard import Guard
+
+        guard = Guard(screen=options.client == "tui")
+        options = replace(options, guard=guard.done)
+    try:
+        code: int = import_module(CLIENTS[options.client]).run(options)
+    finally:
+        if guard is not None:
+            guard.leave()
     return code
 
 

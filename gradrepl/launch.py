@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import warnings
@@ -75,6 +76,8 @@ class Options(Settings, frozen=True, kw_only=True):
     """Where it listens; empty for a private socket."""
     waits: bool = False
     """Do not begin before a client has attached."""
+    guard: int = -1
+    """Descriptor whose end says that the terminal of a killed client is in order again."""
     endpoint: Endpoint | None = None
     """A program that runs already, instead of one that is to be started."""
 
@@ -266,10 +269,13 @@ def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]
         "stdin": options.stdin,
         "keep": keep,
         "fallback": ours,
+        "guard": options.guard,
         "warm": not options.target,
         "eager": options.eager,
         "stack": thread_stack(),
     }
+    # Ctrl-C reaches it only when it is ready for it; what is pressed before is forgotten.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with large_stack():
             return subprocess.Popen(
@@ -277,7 +283,7 @@ def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]
                 stdin=streams[0],
                 stdout=streams[1],
                 stderr=streams[2],
-                pass_fds=[link, *keep, *ours],
+                pass_fds=[link, *keep, *ours, *([options.guard] if options.guard >= 0 else ())],
                 env={**os.environ, VARIABLE: json.dumps(setup)},
             )
     except OSError as error:
@@ -285,6 +291,7 @@ def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]
             f"'{options.python}' cannot be started: {error.strerror}.", "Is it a Python?"
         ) from None
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for descriptor in [*ours, *streams]:
             if descriptor is not None:
                 os.close(descriptor)

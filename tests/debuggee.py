@@ -220,7 +220,7 @@ def debuggee(
             listener.listen()
             listener.settimeout(SECONDS)
             about = {
-                "socket": path, "stdin": reads, "keep": [], "fallback": [],
+                "socket": path, "stdin": reads, "keep": [], "fallback": [], "guard": -1,
                 "warm": warm, "stack": thread_stack(),
             }  # fmt: skip
             process = start(about) if start is not None else _begin(about, cwd, streams)
