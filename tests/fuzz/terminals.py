@@ -8,8 +8,8 @@ import shlex
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -24,7 +24,7 @@ OURS = re.compile(r'File "[^"]*/gradrepl/[^"]*", line|Internal error')
 class Run(Terminal):
     """``gradrepl`` below a shell, in a folder that holds all that it may leave behind."""
 
-    def __init__(self, folder: Path, words: list[str], size: tuple[int, int] = (40, 120)) -> None:
+    def __init__(self, folder: Path, words: list[str]) -> None:
         self.folder = folder
         (folder / "tmp").mkdir()
         environment = {
@@ -34,9 +34,9 @@ class Run(Terminal):
         }  # fmt: skip
         command = shlex.join([sys.executable, "-m", "gradrepl", *words])
         # A shell between, which goes on: its end would hang up the terminal.
-        program = f"trap '' INT HUP; (trap - INT HUP; exec {command}); echo $? > code; cat > /dev/null"
+        program = f"trap '' INT HUP; (trap - INT HUP; exec {command}); echo $? > code; cat"
         self.raw = b""
-        super().__init__(["-c", program], environment, *size, program="/bin/sh")
+        super().__init__(["-c", program], environment, 40, 120, program="/bin/sh")
         self.mode = termios.tcgetattr(self.child.child_fd)
         read = self.child.read_nonblocking
 
@@ -62,10 +62,25 @@ class Run(Terminal):
         text = written.read_text() if written.exists() else ""
         return int(text) if text.endswith("\n") else None
 
+    def over(self) -> bool:
+        """Has the client ended?"""
+        return self.code is not None
+
+    def wait_for_stop(self) -> None:
+        """Wait for the first stop, also by Ctrl-C in an import, or for the end."""
+        stops = ("train.py:", "interrupt")
+        self.draw_until(lambda: any(s in self.text for s in stops) or self.over(), "the first stop")
+
     def draw_for(self, seconds: float) -> None:
         """Draw for a while."""
         end = time.monotonic() + seconds
         self.draw_until(lambda: time.monotonic() > end, "a moment")
+
+    def sees(self, text: str, seconds: float) -> bool:
+        """Draw until ``text`` is on the screen, or for so long."""
+        end = time.monotonic() + seconds
+        self.draw_until(lambda: text in self.text or time.monotonic() > end, text)
+        return text in self.text
 
     def check_nothing_left(self) -> None:
         """The terminal is as it was, and there are no processes and no files of the run."""
@@ -92,9 +107,9 @@ class Run(Terminal):
         found = []
         for each in Path("/proc").iterdir():
             with suppress(OSError):
-                if each.name.isdigit() and mark in (each / "environ").read_bytes():
-                    if (each / "comm").read_text().strip() not in ("sh", "dash", "cat"):
-                        found.append(int(each.name))
+                ours = each.name.isdigit() and mark in (each / "environ").read_bytes()
+                if ours and (each / "comm").read_text().strip() not in ("sh", "dash", "cat"):
+                    found.append(int(each.name))
         return found
 
     def close(self) -> None:
@@ -105,16 +120,23 @@ class Run(Terminal):
                 os.kill(pid, 9)
 
 
+@contextmanager
+def running(folder: Path, script: str, words: list[str]) -> Iterator[Run]:
+    """Start ``gradrepl`` with a script; what went wrong is printed, and all of it is ended."""
+    folder.mkdir()
+    (folder / "train.py").write_text(script)
+    run = Run(folder, [*words, "train.py"])
+    try:
+        yield run
+    except BaseException:
+        print(folder, words, run.text, run.raw[-2000:], sep="\n")
+        raise
+    finally:
+        run.close()
+
+
 def children(pid: int) -> Iterator[int]:
     """Yield the processes below one."""
     with suppress(OSError):
         for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             yield int(word)
-
-
-def wait_for(ready: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait without drawing."""
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end
-        time.sleep(0.01)

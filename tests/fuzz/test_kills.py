@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-from terminals import Run
+from terminals import Run, running
 
 SCRIPT = """\
 import os, sys, time
@@ -30,7 +29,7 @@ with open("unfinished", "w") as file:
 os.replace("unfinished", "end")
 sys.exit(7)
 """
-TYPED = ("c", "s", "s 3", "n", "b node Mul*", "b nan", ":mem", ":graph", "p w", "w", ":t w", "x = 1")
+TYPED = ("c", "s", "s 3", "n", "b node Mul*", "b nan", ":mem", ":graph", "p w", "w", "x = 1")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return what the script writes when it runs alone."""
     folder = tmp_path_factory.mktemp("alone")
     (folder / "train.py").write_text(SCRIPT)
-    done = subprocess.run([sys.executable, "train.py"], cwd=folder, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "train.py"], cwd=folder, capture_output=True)
     assert done.returncode == 7
     return (folder / "end").read_text()
 
@@ -49,31 +48,24 @@ def test_a_killed_client_leaves_all_in_order(
 ) -> None:
     """Killed, ended or hung up while it starts, runs, stands at a stop, or does a command."""
     for turn in range(3 * times):
-        folder = tmp_path / str(turn)
-        folder.mkdir()
-        (folder / "train.py").write_text(SCRIPT)
         number = chance.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP))
         client = chance.choice(([], ["--repl"], ["--repl", "--plain"]))
-        what = f"turn {turn}: {number.name} {client}"
-        run = Run(folder, [*client, "train.py"])
-        try:
+        with running(tmp_path / str(turn), SCRIPT, client) as run:
             _play(run, chance)
-            if (pid := run.client()) and run.code is None:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            run.draw_until(lambda: run.code is not None, f"the end, {what}")
-            run.check_nothing_left()
-            begun, ended = (folder / "begun").exists(), (folder / "end").exists()
-            if ended:
-                assert (folder / "end").read_text() == alone, what
-            if number == signal.SIGKILL and begun:
-                assert ended, f"{what}:\n{run.text}"
-            assert run.code in (128 + number, 7), f"{what}: {run.code}\n{run.text}"
-        except BaseException:
-            print(what, folder, run.text)
-            raise
-        finally:
-            run.close()
+            _kill(run, number, alone)
+
+
+def _kill(run: Run, number: signal.Signals, alone: str) -> None:
+    if (pid := run.client()) and not run.over():
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+    run.draw_until(run.over, f"the end by {number.name}")
+    run.check_nothing_left()
+    ended = run.folder / "end"
+    if number == signal.SIGKILL and (run.folder / "begun").exists():
+        assert ended.exists(), run.text
+    assert not ended.exists() or ended.read_text() == alone
+    assert run.code in (128 + number, 7), (number, run.code, run.text)
 
 
 def _play(run: Run, chance: random.Random) -> None:
@@ -81,7 +73,7 @@ def _play(run: Run, chance: random.Random) -> None:
     if chance.random() < 0.4:
         run.draw_for(chance.uniform(0, 4))
         return
-    run.draw_until(lambda: "train.py:" in run.text or run.code is not None, "the first stop")
+    run.wait_for_stop()
     for _ in range(chance.randint(0, 4)):
         lead = "" if "(grad" in run.text.splitlines()[-1] else chance.choice(("i", ":"))
         run.type(lead + chance.choice(TYPED) + "\r")
