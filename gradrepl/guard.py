@@ -58,8 +58,8 @@ class Guard:
 
 def _wait(tty: int, mode: list[Any], client: int, done: int, sane: bytes) -> None:
     """Be the process that waits."""
-    for number in {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGTTOU}:
-        signal.signal(number, signal.SIG_IGN)
+    for each in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGTTOU):
+        signal.signal(each, signal.SIG_IGN)
     os.setpgid(0, 0)  # neither a key nor the end of a job is meant for it
     kept = (tty, client, done)
     for number in range(max(kept) + 1):

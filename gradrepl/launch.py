@@ -241,14 +241,8 @@ class Streams:
         del self._outputs[descriptor]
 
 
-def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]:
-    """Start a process with the engine in it; ``ends`` gets our ends of its streams.
-
-    ``link`` is its own end of the socket.
-
-    Raises:
-        TargetError: the Python of ``options`` cannot be started.
-    """
+def _streams(options: Options, ends: Streams) -> tuple[list[int | None], list[int]]:
+    """Return what a program gets as its streams, and ours, which it writes to without us."""
     ours: list[int] = []
     streams: list[int | None] = [None, None, None]
     if options.stdin == "asked":
@@ -263,6 +257,18 @@ def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]
         if len(names) == 1 and os.path.sameopenfile(1, 2):
             streams[2] = os.dup(write)
         ours = [os.dup(number) for number in (0, 1, 2)]
+    return streams, ours
+
+
+def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]:
+    """Start a process with the engine in it; ``ends`` gets our ends of its streams.
+
+    ``link`` is its own end of the socket.
+
+    Raises:
+        TargetError: the Python of ``options`` cannot be started.
+    """
+    streams, ours = _streams(options, ends)
     keep = ends.outputs
     setup = {
         "link": link,

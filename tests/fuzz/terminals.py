@@ -51,7 +51,7 @@ class Run(Terminal):
         """Return the client's process, 0 while there is none."""
         for pid in children(self.child.pid):
             with suppress(OSError):
-                if b"gradrepl" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if Path(f"/proc/{pid}/comm").read_text().startswith("python"):
                     return pid
         return 0
 
