@@ -7,7 +7,9 @@ to the debuggee, which shares the terminal.
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
+import select
 import signal
 import sys
 import time
@@ -23,7 +25,8 @@ from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.history import History as PromptHistory
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.input.vt100_parser import Vt100Parser
+from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth, create_output
 
@@ -37,6 +40,8 @@ from gradrepl.repl.batch import pass_signals
 from gradrepl.repl.output import Output, fresh_line
 
 INDENT = "    "
+MOST_AHEAD = 1 << 16
+"""Bytes that are taken of what was typed while code ran."""
 TYPED_AHEAD = 0.25
 """Seconds after a prompt's start in which keys were pressed before it was there."""
 GRACE = 0.1
@@ -99,6 +104,7 @@ class LinePrompt:
         if self.talk.finished:
             return
         self._begin_line()
+        self._take_ahead()
         self._asked_at = time.monotonic()
         try:
             text = await self._session.prompt_async(handle_sigint=False)
@@ -114,6 +120,23 @@ class LinePrompt:
         if self._struck() and not (await asyncio.wait((entry,), timeout=GRACE))[0]:
             self.talk.interrupt()
         await entry
+
+    def _take_ahead(self) -> None:
+        """Take the lines that were typed while code ran: the terminal had made c-j of Enter."""
+        stdin = self._session.input
+        try:
+            lines = b""
+            while select.select([stdin.fileno()], [], [], 0)[0] and len(lines) < MOST_AHEAD:
+                piece = os.read(stdin.fileno(), MOST_AHEAD)
+                lines += piece
+                if not piece:  # its end
+                    break
+        except OSError:
+            return  # the terminal is gone: the prompt finds that out
+        presses: list[KeyPress] = get_typeahead(stdin)
+        parser = Vt100Parser(presses.append)
+        parser.feed_and_flush(lines.decode(errors="replace").replace("\n", "\r"))
+        store_typeahead(stdin, presses)
 
     def _struck(self) -> bool:
         """Was Ctrl-C pressed behind Enter, before the terminal was the program's again?

@@ -237,17 +237,18 @@ class Recorder(TorchFunctionMode):
             if caller.f_code is DISPATCH:
                 caller = behind(caller)
             call_it = trampoline(caller)
-            if frames.kind(caller.f_code) == frames.OPTIMIZER and not what.python:
-                return call_it(func, args, kwargs)
-            if not what.is_op or not self.stepper.records_here():
-                return call_it(func, args, kwargs)
-            result = self._recorded(what, func, args, kwargs, caller, call_it)
+            optimizer = frames.kind(caller.f_code) == frames.OPTIMIZER and not what.python
+            if optimizer or not what.is_op or not self.stepper.records_here():
+                result = call_it(func, args, kwargs)
+            else:
+                result = self._recorded(what, func, args, kwargs, caller, call_it)
         except BaseException:
             evaluate.leave_no_entry()
             raise
         finally:
             self._inside -= 1
-        self.stepper.deliver_interrupt()
+        if self.stepper.interrupted:
+            self.stepper.deliver_interrupt()
         return result
 
     def _recorded(
