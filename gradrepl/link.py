@@ -1,9 +1,9 @@
 """The socket between a client and a program: frames of messages, and who may speak.
 
-The engine holds a :class:`BlockingLink`, a client a :class:`Link`. A program that a client starts
-inherits its end; to one that runs already a client connects, and shows it the token.
+The engine holds a :class:`BlockingLink`, a client a :class:`Link`. A program that a client starts,
+and a client that a program starts, inherit their end; whoever connects shows the program's token.
 
-asyncio is imported by the client's end only: the engine's must not load it into a user's program.
+asyncio is imported by a client only: the engine's end must not load it into a user's program.
 """
 
 from __future__ import annotations
@@ -105,7 +105,6 @@ class BlockingLink:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.set_inheritable(False)  # it may have been, for us
         self._sock = _out_of_the_way(sock)
         self._identity = _identity(self._sock)
         self.on_broken: Callable[[], None] = lambda: None
@@ -133,7 +132,7 @@ class BlockingLink:
             raise
         sock.settimeout(None)
         link = cls(sock)
-        link.send(protocol.Welcome(pid=os.getpid()))
+        link.send(protocol.Welcome())
         return link
 
     def send(self, message: protocol.Message) -> None:
@@ -251,7 +250,7 @@ class Link:
         link = cls(*await asyncio.open_connection(sock=sock))
         if not token:
             return link
-        link.send(protocol.Hello(token=token, pid=os.getpid()))
+        link.send(protocol.Hello(token=token))
         try:
             answer = await asyncio.wait_for(link.receive(), HELLO_SECONDS)
         except TimeoutError:
@@ -263,7 +262,7 @@ class Link:
             raise RefusedError(answer.why, "Is it the right process, and a token of today?")
         raise LinkError("the program does not answer.", "Has the program ended?")
 
-    async def receive(self, limit: int = protocol.LIMIT) -> protocol.Messages | None:
+    async def receive(self) -> protocol.Messages | None:
         """Wait for the next message; None at the end of the stream.
 
         Raises:
@@ -271,7 +270,7 @@ class Link:
         """
         begun = False
         try:
-            length = _length(await self._reader.readexactly(4), limit)
+            length = _length(await self._reader.readexactly(4), protocol.LIMIT)
             begun = True
             return _message(await self._reader.readexactly(length))
         except EOFError as error:  # asyncio's kind of it knows what came before the end

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,15 +33,6 @@ warnings.resetwarnings()
 warnings.showwarning = warnings._showwarning_orig
 del warnings
 """
-MEET = """\
-import json, os, socket
-about = json.loads(os.environ["GRADREPL_DEBUGGEE"])
-about["link"] = socket.socket(socket.AF_UNIX)
-about["link"].connect(about.pop("socket"))
-os.environ["GRADREPL_DEBUGGEE"] = json.dumps({**about, "link": about["link"].detach()})
-del about, json, os, socket
-"""
-"""What a client does before it starts a debuggee: it gives it its end of the link."""
 CHILDREN = "[each.pid for each in __import__('multiprocessing').active_children()]"
 
 
@@ -198,8 +188,8 @@ def _last(found: list[Any]) -> Any:
 def _begin(about: dict[str, Any], cwd: Path | None, streams: Any) -> subprocess.Popen[str]:
     with large_stack():
         return subprocess.Popen(
-            [sys.executable, "-c", MEET + Options().engine[1]], text=True, cwd=cwd,
-            env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},
+            [sys.executable, *Options().engine], text=True, cwd=cwd,
+            env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)}, pass_fds=[about["link"]],
             **{"stdin": subprocess.DEVNULL, **streams},
         )  # fmt: skip
 
@@ -213,29 +203,24 @@ def debuggee(
 
     ``start`` begins another process than a new one, given what a debuggee must know.
     """
-    with tempfile.TemporaryDirectory(prefix="gradrepl-test-") as folder:
-        path = f"{folder}/s"
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen()
-            listener.settimeout(SECONDS)
-            about = {
-                "socket": path, "stdin": reads, "keep": [], "fallback": [], "guard": -1,
-                "warm": warm, "stack": thread_stack(),
-            }  # fmt: skip
-            process = start(about) if start is not None else _begin(about, cwd, streams)
-            sock, _ = listener.accept()
-            sock.settimeout(SECONDS)
-        link = BlockingLink(sock)
-        found = Debuggee(link, process)
-        found.until_prompt()
-        try:
-            yield found
-        finally:
-            link.close()
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-            process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        about = {
+            "link": theirs.fileno(), "stdin": reads, "keep": [], "fallback": [], "guard": -1,
+            "warm": warm, "stack": thread_stack(),
+        }  # fmt: skip
+        process = start(about) if start is not None else _begin(about, cwd, streams)
+    ours.settimeout(SECONDS)
+    link = BlockingLink(ours)
+    found = Debuggee(link, process)
+    found.until_prompt()
+    try:
+        yield found
+    finally:
+        link.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()

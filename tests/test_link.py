@@ -118,23 +118,22 @@ def test_a_signal_handler_that_raises_does_not_break_a_frame(pair):
     assert message == protocol.Input()
 
 
-# -- a client's end ----------------------------------------------------------------------------
+# -- the face's end ----------------------------------------------------------------------------
 
 
 def run(coroutine):
     return asyncio.run(asyncio.wait_for(coroutine, SECONDS))
 
 
-def hello(**facts):
-    return protocol.encode(protocol.Hello(**facts))
+def hello(**about):
+    return protocol.encode(protocol.Hello(**{"token": "0" * 32} | about))
 
 
-TOKEN = "0" * 32
 BAD = {
     "no token": hello(token=""),
     "wrong token": hello(token="1" * 32),
     "not ascii": hello(token="ü"),
-    "another version": hello(token=TOKEN, version=protocol.VERSION + 1),
+    "another version": hello(version=protocol.VERSION + 1),
     "not a hello": protocol.encode(protocol.Input()),
     "garbage": b"GET / HTTP/1.1\r\n\r\n",
     "oversized": b"\x00\x10\x00\x00" + b"x" * 10_000,
@@ -144,24 +143,24 @@ BAD = {
 
 
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD)
-def test_a_bad_peer_is_refused(data):
+def test_a_bad_peer_gets_no_link(data):
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.sendall(data)
-        theirs.shutdown(socket.SHUT_WR)
-        with pytest.raises(LinkError):
-            BlockingLink.accepted(ours, TOKEN)
+    theirs.sendall(data)
+    theirs.shutdown(socket.SHUT_WR)
+    with ours, theirs, pytest.raises(LinkError):
+        BlockingLink.accepted(ours, "0" * 32)
 
 
-def test_a_good_peer_is_welcome():
+def test_a_client_that_shows_the_token_is_welcome():
     async def scene():
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
-        meeting = asyncio.to_thread(BlockingLink.accepted, ours, TOKEN)
-        found, link = await asyncio.gather(meeting, Link.connect(theirs, TOKEN))
-        found.send(protocol.Input())
+        accepting = asyncio.create_task(asyncio.to_thread(BlockingLink.accepted, ours, "0" * 32))
+        link = await Link.connect(theirs, "0" * 32)
+        engine = await accepting
+        engine.send(protocol.Input())
         first = await link.receive()
-        found.close()
+        engine.close()
         last = await link.receive()
         link.close()
         return first, last
@@ -173,15 +172,14 @@ def test_a_client_says_that_it_was_refused():
     async def scene():
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
+        accepting = asyncio.create_task(asyncio.to_thread(BlockingLink.accepted, ours, "0" * 32))
+        with pytest.raises(RefusedError, match="did not show the token"):
+            await Link.connect(theirs, "no")
+        with pytest.raises(RefusedError):
+            await accepting
+        ours.close()
 
-        def refuse():
-            with ours, pytest.raises(RefusedError):
-                BlockingLink.accepted(ours, TOKEN)
-
-        await asyncio.gather(asyncio.to_thread(refuse), Link.connect(theirs, "no"))
-
-    with pytest.raises(RefusedError, match="did not show the token"):
-        run(scene())
+    run(scene())
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", b"\x00\x00", b"\x00\x00\x00\x01\xc1"])

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from gradrepl import launch, model, protocol
 from gradrepl.endpoint import Endpoint, connected
-from gradrepl.errors import LinkError, TargetError
+from gradrepl.errors import GradreplError, LinkError
 from gradrepl.launch import KEPT, Options, Streams
 from gradrepl.link import Link
 
@@ -59,17 +59,17 @@ class Peer:
         Raises:
             TargetError: the Python of ``options`` cannot be started.
         """
-        streams = self._streams = Streams(on_output)
         ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        link = self._link = await Link.connect(ours)
+        streams = self._streams = Streams(on_output)
         with theirs:
             try:
                 process = launch.start(options, theirs.fileno(), streams)
-            except TargetError:
-                link.close()
+            except GradreplError:
+                ours.close()
                 raise
         self.pid = process.pid
+        ours.setblocking(False)
+        link = self._link = await Link.connect(ours)
         loop = asyncio.get_running_loop()
         ended = self._ended = loop.create_future()
         threading.Thread(
@@ -123,13 +123,9 @@ class Peer:
         # A grandchild may hold a copy of the socket: then the process's end is the sign.
         loop = asyncio.get_running_loop()
         ended.add_done_callback(lambda _: loop.call_later(LINGER, link.close))
-        try:
-            if not await self._hear_all(link, streams):
-                self.signal(signal.SIGTERM)
-            code = await asyncio.shield(ended)
-        finally:
-            self._link = None
-        self._over(streams, code)
+        if not await self._hear_all(link, streams):
+            self.signal(signal.SIGTERM)
+        self._over(streams, await asyncio.shield(ended))
 
     async def _hear_all(self, link: Link, streams: Streams) -> bool:
         """Hear messages to the end of the link, each after the output that came before it.
@@ -161,9 +157,7 @@ class Peer:
 
 
 def _reap(
-    process: subprocess.Popen[bytes],
-    loop: asyncio.AbstractEventLoop,
-    ended: asyncio.Future[int],
+    process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, ended: asyncio.Future[int]
 ) -> None:
     code = process.wait()
 

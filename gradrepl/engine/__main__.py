@@ -1,4 +1,4 @@
-"""The debuggee's start: connect to the client, then serve at the bottom of the main thread."""
+"""The debuggee's start: take its end of the link, then serve at the bottom of the main thread."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _gone = threading.Lock()
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")
+    os.set_inheritable(setup["link"], False)
     link = BlockingLink(socket.socket(fileno=setup["link"]))
     session = Session.current = debuggee.begin(link)
     session.from_command_line = True

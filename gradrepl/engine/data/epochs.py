@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.data import (
     batches,
     fetching,
@@ -22,6 +21,7 @@ from gradrepl.engine.data.current_loader import current_of, find_loader
 from gradrepl.engine.data.epoch_log import VISITS, EpochLog
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.wanted import watch_of
+from gradrepl.engine.session import Answer, on
 from gradrepl.errors import StateError, UsageError
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from torch.utils.data import sampler as samplers
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import batches, current_loader, fetching, loaders, odd
 from gradrepl.engine.data.epoch_log import VISITS
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.progress import Telling
+from gradrepl.engine.session import Answer, on
 from gradrepl.errors import StateError
 from gradrepl.model import Finding, SampleRow, Site, sited
 
