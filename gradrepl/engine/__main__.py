@@ -11,9 +11,11 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.engine import debuggee
+from gradrepl.engine.boundary import Part, Quitting
 from gradrepl.engine.code import patches, script, torch_import
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.session import Session
-from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.errors import LinkError
 from gradrepl.guard import await_done
@@ -23,6 +25,7 @@ _gone = threading.Lock()
 """Taken, for good, when the client is gone."""
 
 
+@hidden
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")
@@ -55,8 +58,9 @@ def main() -> int:
     except Quitting:
         pass
     finally:
-        interrupts.leave()
         session.gate.detached = True
+        interrupts.leave(ends=True)
+        session.leave()
         link.close()
     return session.exit_code
 
@@ -101,8 +105,11 @@ def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any]
 
 def _forked(session: Session, link: BlockingLink) -> None:
     """In a forked child: it has no link, no hooks, and never stops."""
-    link.drop()
-    session.forked()
+    session.gate.detached = True
+    with Part("closing the link in a forked child"):
+        link.drop()
+    with Part("leaving a forked child alone"):
+        session.forked()
 
 
 if __name__ == "__main__":
