@@ -266,10 +266,12 @@ class Lanes:
             lanes[lane] = None
         targets = dict.fromkeys(target for target in self._next_of(node) if target >= 0)
         opened = list(_lead_on(lanes, here, targets))
+        cut = len(lanes) > self.WIDTH
         text = _draw(lanes[: self.WIDTH + 1], here, joined, opened, leaf)
         while lanes and lanes[-1] is None:
             lanes.pop()
-        return text if len(text) <= 2 * self.WIDTH else text[: 2 * self.WIDTH - 1] + "…"
+        last = 2 * self.WIDTH - 1
+        return f"{text:{last}}"[:last] + "…" if cut else text
 
 
 def _lead_on(lanes: list[int | None], here: int, targets: Iterable[int]) -> Iterator[int]:
