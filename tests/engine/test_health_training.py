@@ -79,7 +79,7 @@ def test_nothing_of_clipping_is_exchanged_when_nothing_is_watched(d):  # noqa: F
     assert d.value("u.clip_grad_norm_ is before") == "True"
     code = "f.__closure__[0].cell_contents.__code__.co_filename"
     names = "(u.clip_grad_norm_, u.clip_grads_with_norm_, u.clip_grad_value_)"
-    found = eval(d.value(f"['scaling.py' in {code} for f in {names}]"))
+    found = eval(d.value(f"['patches.py' in {code} for f in {names}]"))
     assert found == [False, True, True]
     d.look(protocol.WatchHealth(off=True))
     assert d.value(inside) == alone

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.values import is_a
 from gradrepl.engine.health import measure
@@ -38,6 +39,7 @@ class Parameters:
     def __init__(self, names: Callable[[FrameType | None], Any]) -> None:
         """``names``: the names in scope at a frame, as ``Session.names`` has them."""
         self._names = names
+        self.part = Part("noting in which order gradients arrive", self.stop_order)
         self._forget()
 
     def clear(self) -> None:
@@ -207,7 +209,8 @@ class Parameters:
                 key = id(parameter)
 
                 def arrived(_: torch.Tensor, key: int = key) -> None:
-                    order.append(key)
+                    with self.part:
+                        order.append(key)
 
                 hook = parameter.register_post_accumulate_grad_hook(arrived)  # type: ignore[no-untyped-call]
                 self._handles.append(hook)
