@@ -213,30 +213,15 @@ class Recorder:
         norm, extremes, small, inf = vector_norm, torch.aminmax, figures.SMALL, math.inf
 
         def arrived(grad: torch.Tensor | None) -> None:
-<<<<<<< HEAD
-            if task() != self._task and not self.mine():
-                return
-            here = node()
-            if steps:
-                running[thread()] = here
-            if quick(grad) and 0 < grad.numel() < LARGE:
-                value = norm(grad).item()
-                if small <= value < inf:
-                    ran[here] = value
-                    if statistics:
-                        low, high = extremes(grad)
-                        ranges((low.item(), high.item()))
-=======
             try:
                 if task() != self._task and not self.mine():
->>>>>>> main
                     return
                 here = node()
                 if steps:
                     running[thread()] = here
                 if quick(grad) and 0 < grad.numel() < LARGE:
                     value = norm(grad).item()
-                    if value - value == 0.0:  # finite
+                    if small <= value < inf:
                         ran[here] = value
                         if statistics:
                             low, high = extremes(grad)

@@ -165,43 +165,9 @@ class Clips:
         with figures.quiet():
             norm, hit = _above(total_norm, float(max_norm))
         if norm is not None:
-            self._note("norm", float(max_norm), hit, self._scaled(norm))
+            self._note("norm", float(max_norm), parameters, hit, self._scaled(norm))
         self.took += time.perf_counter() - begun
 
-<<<<<<< HEAD
-        @ClosurePatch.of(torch_private.clip_by_norm, "func")
-        def patch(
-            parameters: Any, max_norm: float, total_norm: torch.Tensor, foreach: bool | None = None
-        ) -> None:
-            patch.kept(parameters, max_norm, total_norm, foreach)
-            if torch.compiler.is_compiling() or not self._sees():
-                return
-            begun = time.perf_counter()
-            with figures.quiet():
-                norm, hit = _above(total_norm, float(max_norm))
-            if norm is not None:
-                self._note("norm", float(max_norm), parameters, hit, self._scaled(norm))
-            self.took += time.perf_counter() - begun
-
-        return patch
-
-    def _values(self) -> ClosurePatch:
-        @ClosurePatch.of(clip_grad.clip_grad_value_, "func")
-        def patch(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
-            if torch.compiler.is_compiling() or not self._sees():
-                patch.kept(parameters, clip_value, foreach)
-                return
-            if not isinstance(parameters, torch.Tensor):
-                parameters = list(parameters)  # a generator could not be gone through twice
-            begun = time.perf_counter()
-            with figures.quiet():
-                hit = _beyond(parameters, clip_value)
-            self.took += time.perf_counter() - begun
-            patch.kept(parameters, clip_value, foreach)
-            self._note("value", float(clip_value), parameters, hit)
-
-        return patch
-=======
     @passes
     def _values(
         self, kept: Once, parameters: Any, clip_value: float, foreach: bool | None = None
@@ -217,8 +183,7 @@ class Clips:
             hit = _beyond(parameters, clip_value)
         self.took += time.perf_counter() - begun
         kept(parameters, clip_value, foreach)
-        self._note("value", float(clip_value), hit)
->>>>>>> main
+        self._note("value", float(clip_value), parameters, hit)
 
 
 def _no_gradients(parameters: Any) -> bool:
