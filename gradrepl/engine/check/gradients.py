@@ -15,7 +15,7 @@ from gradrepl.engine.check.parameters import Parameter, Why, optimizers_paramete
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
-from gradrepl.engine.tensor import facts
+from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Site, Sited, sited
 from gradrepl.model.rules import RULES
 
@@ -261,7 +261,9 @@ class ZeroDerivative(Rule):
             shape = op.inputs[0].shape
             if isinstance(dim, int) and -len(shape) <= dim < len(shape) and shape[dim] == 1:
                 self._flat[op] = f"{op.name} over an axis of one element is constant"
-        elif op.name in ("relu", "relu_") and not any(map(torch.any, tensors_in(call.result))):
+        elif op.name in ("relu", "relu_") and all(
+            figures.norm(each) == 0 for each in tensors_in(call.result)
+        ):
             self._flat[op] = f"all that {op.name} is given is below zero"
         elif op.name.rstrip("_") in FLAT:
             self._flat[op] = f"the derivative of {op.name} is 0 everywhere"

@@ -135,7 +135,7 @@ class StaleCopy(Rule):
     def _changed(self, value: Value, op: Op) -> Iterator[bool]:
         """Yield whether each parameter that a value is made of was stepped since."""
         for each in sources([value], by_gradient):
-            if each.leaf and op.connects:
+            if each.leaf and op.connects and not op.off:
                 yield self._stepped.get(id(each.ref()), -1) >= op.number
 
 

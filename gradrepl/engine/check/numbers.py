@@ -211,7 +211,7 @@ def _short(number: float) -> str:
 def _value(root: Value) -> float:
     """Return the size of a loss; 0 where it is not one number, or gone."""
     tensor = root.ref()
-    return abs(float(tensor)) if tensor is not None and tensor.numel() == 1 else 0.0
+    return figures.norm(tensor) or 0.0 if tensor is not None and tensor.numel() == 1 else 0.0
 
 
 def _bad_inputs(value: Value) -> list[Value]:

@@ -144,7 +144,7 @@ def _grads(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
 
 
 def _some(grad: torch.Tensor) -> bool:
-    return bool(grad._nnz()) if grad.is_sparse else bool(torch.count_nonzero(grad))
+    return figures.norm(grad) != 0
 
 
 def variable_of(value: Any, frame: FrameType | None) -> str:
