@@ -283,3 +283,16 @@ RULES = {
     "check-failed": RuleInfo(N, "A rule of the check itself has failed.", "Please report it."),
 }
 """By its word, in the order of the documentation."""
+
+
+def page() -> str:
+    """Return the page about the rules, as Markdown."""
+    rows = [
+        f"| `{word}` | {each.severity} | {each.what} | {each.fix} |" for word, each in RULES.items()
+    ]
+    head = [
+        "# What `gradrepl check` tells of",
+        "",
+        "| rule | severity | what is wrong | write instead |",
+    ]
+    return "\n".join([*head, "| --- | --- | --- | --- |", *rows, ""])

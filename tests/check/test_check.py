@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradrepl import checked, model
-from gradrepl.model.rules import RULES
+from gradrepl.model.rules import RULES, page
 
 HOUSE = Path(__file__).parent.parent.parent
 WRONG = """\
@@ -202,6 +202,10 @@ def test_as_a_fixture(shell):
 
 
 def test_the_rules_are_documented():
+    written = HOUSE / "docs" / "rules.md"
+    if os.environ.get("GRADREPL_UPDATE"):
+        written.write_text(page())
+    assert written.read_text() == page()
     for word, info in RULES.items():
         assert info.severity in ("error", "warning", "note"), word
         assert info.what.endswith(".")

@@ -23,6 +23,8 @@ KEPT = 5
 """Results of so many steps that live, with their graphs, all of one line."""
 LOOKS = 6
 """Backwards that are looked at for values of an earlier step."""
+ALIASES = frozenset(["data", "detach", "clone", "copy_", "requires_grad_"])
+"""Ops that make no loss: copies and other names."""
 SAVES = frozenset(["linear", "matmul", "__matmul__", "mm", "bmm", "mul", "conv1d", "conv2d", "pow"])
 SAVES |= frozenset(["__mul__", "einsum", "addmm", "baddbmm", "layer_norm", "prelu", "bilinear"])
 """Ops whose backward reads what they took."""
@@ -191,9 +193,10 @@ class DataInLoss(Rule):
         taken, self._taken = self._taken, []
         if not taken or not ran.accumulates:
             return
-        inside = {*sources(ran.roots, lambda op, value: not op.wrote), *ran.roots}
+        inside = sources(ran.roots, lambda op, value: not op.wrote)
         for op in taken:
-            if not inside.isdisjoint(op.outputs):
+            taker = next((inside[each] for each in op.outputs if each in inside), None)
+            if taker is not None and taker.name not in ALIASES and self._is_trained(op):
                 names = self._checker.parameters.names
                 known = (names.get(id(each.ref()), "") for each in op.inputs)
                 self._checker.report(
@@ -203,6 +206,11 @@ class DataInLoss(Rule):
                     (*known, *source.mentioned(op.sites)),
                     sites=sited(root=op.site),
                 )
+
+    def _is_trained(self, op: Op) -> bool:
+        """Has an optimizer stepped what an op took?"""
+        known = self._checker.parameters.known
+        return any(id(e.ref()) in known and known[id(e.ref())].optimizers for e in op.inputs)
 
 
 class ManyHooks(Rule):

@@ -134,7 +134,7 @@ def _code(dataset: Any) -> CodeType:
 
 def _state(value: Any) -> Any:
     """Return what tells whether a value has changed, as far as that is cheap."""
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, torch.Tensor) and not value.is_shared():
         return id(value), value._version
     if isinstance(value, (list, dict, set)):
         return id(value), len(value)

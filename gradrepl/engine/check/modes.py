@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -161,7 +162,8 @@ class FrozenStatistics(Rule):
         self._looks += 1
         for path, module in self._checker.parameters.each_module():
             own = list(module.parameters(recurse=False))
-            if _moves(module) and own and not any(each.requires_grad for each in own):
+            partly = any(each.requires_grad for each in self._rest(own))
+            if _moves(module) and partly and not any(each.requires_grad for each in own):
                 frozen = source.freezes(self._checker.script)
                 self._checker.report(
                     "frozen-statistics",
@@ -171,6 +173,13 @@ class FrozenStatistics(Rule):
                     fix=f"{path}.eval() behind model.train()",
                     sites=sited(root=frozen, made=self._checker.made.site(own[0])),
                 )
+
+    def _rest(self, own: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Yield the parameters of the model that these are a part of."""
+        parameters = self._checker.parameters
+        known = parameters.known.get(id(own[0])) if own else None
+        root = parameters.roots[known.root][1]() if known and known.root else None
+        yield from root.parameters() if root is not None else ()
 
 
 def _moves(module: torch.nn.Module) -> bool:

@@ -41,6 +41,10 @@ class State:
         self.kept = self.wiped = self.idle = 0
         """Steps with gradients of the step before; with cleared ones; with no new backward."""
         self.site: Site | None = None
+        self.begun: list[int] = []
+        """Identities of the gradients when the last backward began."""
+        self.added = False
+        """Has that added to them, in place?"""
         self.grads: list[tuple[int, float | None]] = []
         """Versions and norms of the gradients of its last step."""
 
@@ -48,7 +52,7 @@ class State:
         """Count a step: are the gradients cleared?"""
         known = self.steps > 0
         same, self.grads = grads == self.grads, grads
-        self.kept += known and not self.cleared and not clear
+        self.kept += known and not self.cleared and not clear and self.added
         self.idle += known and not self.backwards and not clear and same
         self.steps += 1
         self.backwards, self.cleared = 0, False
@@ -93,6 +97,7 @@ class Order(Rule):
             if optimizer is not None:
                 state.backwards += 1
                 state.cleared = state.cleared or _clear(optimizer)
+                state.begun = list(map(id, _grads(optimizer)))
 
     def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
         """Judge what an optimizer steps with."""
@@ -100,6 +105,7 @@ class Order(Rule):
         if state is None or state.ref() is not optimizer:
             state = self._states[id(optimizer)] = State(optimizer, variable_of(optimizer, frame))
         state.site = next(iter(self._checker.ledger.steps[-1]), None)
+        state.added = bool(state.begun) and state.begun == list(map(id, _grads(optimizer)))
         grads = [(each._version, figures.norm(each)) for each in _grads(optimizer)]
         clear = _clear(optimizer)
         state.wiped += clear and self._late and bool(self._backwards)
