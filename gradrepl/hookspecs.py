@@ -63,6 +63,16 @@ class Here:
         record: model.Record | None = self.session.answer(request, self.place)
         return record
 
+    def apart(self, made: Callable[[], model.Record | None]) -> model.Record | None:
+        """Return the record that ``made`` returns in a copy of the program, which then ends.
+
+        What code of the user's does there, the program does not notice; nor what is kept there.
+        """
+        from gradrepl.engine.data import apart
+
+        record: model.Record | None = apart.answered(self.session, self.place, made)
+        return record
+
     def grad_as_typed(self) -> AbstractContextManager[Any]:
         """Record gradients where what the user types would: inside a backward the mode is off."""
         mode: AbstractContextManager[Any] = self.session.grad_as_typed(self.place)

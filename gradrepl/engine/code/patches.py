@@ -111,6 +111,8 @@ class ClosurePatch(Patch):
 _TEXT = re.compile(r"This process \(pid=\d+\) is multi-threaded, use of \w+\(\) may lead to")
 _OURS = "gradrepl"
 """How the names of all our threads begin."""
+branching = False
+"""Is a fork that runs now one of ours, for a look?"""
 
 
 class _OnlyOurs:
@@ -119,7 +121,7 @@ class _OnlyOurs:
     def match(self, text: str) -> bool:
         """Is this that warning, and would it not be there without us?"""
         ours = sum(each.name.startswith(_OURS) for each in threading.enumerate())
-        if not _TEXT.match(text) or _threads() - ours > 1:
+        if not _TEXT.match(text) or (_threads() - ours > 1 and not branching):
             return False  # and the filter stays until the next fork: Python goes through the list
         _remove_filter()
         return True

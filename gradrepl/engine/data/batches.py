@@ -1,9 +1,9 @@
-"""One batch of an epoch, rebuilt: its indices from the sampler, its samples fetched here."""
+"""One batch of an epoch, rebuilt: its indices from the sampler, its samples fetched in a copy."""
 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code.values import USER_ERRORS
-from gradrepl.engine.data import fetching, odd, order, parts
+from gradrepl.engine.data import apart, fetching, isolate, odd, order, parts
 from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.fetching import Fetched
 from gradrepl.engine.data.wanted import log_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.stopping.gate import Place
 
 ROWS, INDICES, ODD, LABELS = 512, 4096, 64, 32
+STREAM = "of a pass that would begin now: an iterable dataset gives no indices"
 MISFITS = ("other keys", "other shape", "other dtype")
 """What keeps samples from being made into one batch."""
 
@@ -91,10 +92,7 @@ def _in_log(loader: Any, number: int, log: EpochLog) -> BatchIndices | None:
     if logged is not None:
         how = "as the program's loop got it"
         return BatchIndices(list(logged.indices), how, log.epoch, log.base_seed, logged)
-    try:
-        drawn = log.begun.batches(loader, number, 1)
-    except StateError:
-        return None
+    drawn = log.begun.batches(loader, number, 1)
     if not drawn or not log.agrees(loader):
         return None
     how = "rebuilt from the sampler's generator as it was when this epoch began"
@@ -111,23 +109,28 @@ def _check(number: int, total: int | None) -> None:
 
 @on(p.AskBatch)
 def _(request: p.AskBatch, session: Session, place: Place) -> Answer:
-    """Fetch the samples of a batch here; leaves all generators as they were."""
-    loader, _ = find_loader(request.expression, session, place)
-    current = current_of(session)
+    """Fetch the samples of a batch, in a copy of the program."""
+    loader, name = find_loader(request.expression, session, place)
+    current, log = current_of(session), log_of(session, loader)
     number = current.next if request.number is None else request.number
     if number < 0:
         raise UsageError("batches are counted from 0.", "':batch 0' is the first.")
-    with session.grad_as_typed(place):
-        if is_iterable(loader):
-            how = "from an iteration of our own: an iterable dataset gives no indices"
-            batch = BatchIndices([], how)
-            fetched, drew = _next_of_stream(loader, number, current)
-        else:
-            _check(number, total_of(loader))
-            batch = find(loader, number, current, log_of(session, loader))
-            fetched, drew = _fetched(loader, number, batch, current)
-        current.next, current.indices = number + 1, tuple(each.index for each in fetched)
-        return record(loader, number, current.name, batch, fetched, drew, request.rows)
+
+    def made() -> Batch:
+        with session.grad_as_typed(place):
+            if is_iterable(loader):
+                batch = BatchIndices([], STREAM)
+                fetched, drew = _of_stream(loader, number)
+            else:
+                _check(number, total_of(loader))
+                batch = find(loader, number, current, log)
+                fetched, drew = _fetched(loader, number, batch, current)
+            return record(loader, number, name, batch, fetched, drew, request.rows)
+
+    answer = apart.answered(session, place, made)
+    if isinstance(answer, Batch):
+        current.next, current.indices = number + 1, answer.indices
+    return answer
 
 
 def _fetched(
@@ -135,36 +138,22 @@ def _fetched(
 ) -> tuple[list[Fetched], tuple[str, ...]]:
     """Fetch the samples as their worker does; return them and the generators they drew from."""
     worker = fetching.worker_of(loader, number) if batch.log is None else batch.log.worker
-    first = batch.fresh and number == 0 and worker is None
-    with ExitStack() as stack:
-        if first and current.epoch is not None:
-            stack.enter_context(current.epoch.at_first_batch(loader))
-        before = stack.enter_context(fetching.undisturbed(loader, worker, batch.base_seed))
-        return fetching.fetch(loader.dataset, batch.indices), before.changed()
+    if batch.fresh and number == 0 and worker is None and current.epoch is not None:
+        next(current.epoch.begin(loader)[0], None)
+    before = fetching.be_worker(loader, worker, batch.base_seed)
+    return fetching.fetch(loader.dataset, batch.indices), before.changed()
 
 
-def _next_of_stream(
-    loader: Any, number: int, current: CurrentLoader
-) -> tuple[list[Fetched], tuple[str, ...]]:
-    """Return the next batch of our own iteration, and the generators that it drew from.
+def _of_stream(loader: Any, number: int) -> tuple[list[Fetched], tuple[str, ...]]:
+    """Return a batch of a pass that begins now, and the generators that it drew from.
 
     Raises:
-        StateError: it would have to be rebuilt, or skipped to.
         UsageError: the dataset has ended.
     """
-    if current.streams is None or number == 0:
-        current.streams = fetching.Streams(loader)
-    streams = current.streams
-    if number != streams.number:
-        raise StateError(
-            f"batch {number} of an IterableDataset cannot be rebuilt: its samples have no indices, "
-            f"they come one after the other. Batch {streams.number} is next.",
-            "':batch' takes the next one, ':batch 0' restarts.",
-        )
-    samples, drew = streams.next(loader)
-    if not samples:
-        raise UsageError(f"the dataset ends before batch {number}.", "':batch 0' restarts.")
-    return samples, drew
+    found = next(islice(fetching.stream(loader), number, None), None)
+    if found is None:
+        raise UsageError(f"the dataset ends before batch {number}.", "':batch 0' is the first.")
+    return found
 
 
 def rows_of(fetched: list[Fetched], worker: int | None) -> list[SampleRow]:
@@ -255,11 +244,11 @@ def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
     if any(each.error is not None for each in fetched):
         return (), ""
     values = [each.value for each in fetched]
-    with fetching.aside(fetching.of_loader(loader)):
-        try:
-            made = loader.collate_fn(values if loader._auto_collation else values[0])
-        except USER_ERRORS as raised:  # the user's samples, or the user's own collate_fn
-            return (), error_text(raised)
+    try:
+        made = loader.collate_fn(values if loader._auto_collation else values[0])
+    except USER_ERRORS as raised:  # the user's samples, or the user's own collate_fn
+        isolate.check(raised)
+        return (), error_text(raised)
     with figures.quiet():
         return parts.described(made), ""
 

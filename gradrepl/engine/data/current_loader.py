@@ -31,10 +31,8 @@ class CurrentLoader:
         """The one that would have begun when the loader was asked for."""
         self.next = 0
         """The batch that ``:batch`` shows when no number is said."""
-        self.indices: tuple[Any, ...] = ()
+        self.indices: tuple[str, ...] = ()
         """Of the batch shown last."""
-        self.streams: Any = None
-        """Of an iterable dataset: where we are in it ourselves."""
         self.device = ""
         """What ``:to`` takes when no device is said; '' as long as none was chosen."""
 
@@ -48,7 +46,7 @@ class CurrentLoader:
         self.asked = asked
         if loader is not self.loader:
             self._loader = weakref.ref(loader)
-        self.next, self.indices, self.streams = 0, (), None
+        self.next, self.indices = 0, ()
         self.epoch = Epoch(loader)
         self.name = name
 

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from gradrepl import model
 from gradrepl.engine.data import workers
 from gradrepl.engine.data.order import Epoch, indices_of
-from gradrepl.errors import StateError
 
 KEPT = 64
 """Batches of an epoch that are remembered."""
@@ -255,10 +254,7 @@ class EpochLog:
         if not logged:
             return True
         first, last = logged[0].number, logged[-1].number
-        try:
-            again = self.begun.batches(loader, first, last - first + 1)
-        except StateError:
-            return False
+        again = self.begun.batches(loader, first, last - first + 1)
         return again == [each.indices for each in logged]
 
     def steps(self) -> list[Step]:

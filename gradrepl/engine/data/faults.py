@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,12 +16,11 @@ from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code.values import USER_ERRORS
-from gradrepl.engine.data import batches, current_loader, fetching, loaders, odd
+from gradrepl.engine.data import apart, batches, current_loader, fetching, loaders, odd
 from gradrepl.engine.data.epoch_log import VISITS
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.progress import Telling
-from gradrepl.errors import StateError
 from gradrepl.model import Finding, SampleRow, Site
 
 if TYPE_CHECKING:
@@ -78,14 +76,22 @@ def _(request: p.CheckLoader, session: Session, place: Place) -> Answer:
     Ctrl-C ends it with what there is.
     """
     loader, name = current_loader.find_loader(request.expression, session, place)
+
+    def checked() -> model.LoaderCheck:
+        with session.grad_as_typed(place):
+            return _check(loader, name, request, session, place)
+
+    return apart.answered(session, place, checked)
+
+
+def _check(
+    loader: Any, name: str, request: p.CheckLoader, session: Session, place: Place
+) -> model.LoaderCheck:
     begun = time.monotonic()
     findings: list[Finding] = []
     looked_at: list[str] = []
     count = min(loaders.length(loader) or request.samples, request.samples)
-    with (
-        session.grad_as_typed(place),
-        Telling(session, f"check {name}", count, "samples") as telling,
-    ):
+    with Telling(session, f"check {name}", count, "samples") as telling:
         rows, what = some_rows(loader, request.samples, request.seconds, telling)
         looked_at.append(what)
         if not telling.stopped:
@@ -135,13 +141,11 @@ def some_rows(
     size = None if batches.is_iterable(loader) else loaders.length(loader) or 0
     fetched: list[fetching.Fetched] = []
     end = time.monotonic() + seconds
-    source = _stream(loader) if size is None else _spread(loader, size, min(size, most))
-    with closing(source):
-        for samples in source:
-            fetched += samples
-            telling.at(len(fetched))
-            if len(fetched) >= most or time.monotonic() > end or telling.stopped:
-                break
+    for samples in _stream(loader) if size is None else _spread(loader, size, min(size, most)):
+        fetched += samples
+        telling.at(len(fetched))
+        if len(fetched) >= most or time.monotonic() > end or telling.stopped:
+            break
     count = len(fetched)
     what = (
         f"the first {count} samples of the stream" if size is None else f"{count} of {size} samples"
@@ -149,26 +153,23 @@ def some_rows(
     return batches.rows_of(fetched, None), what
 
 
-def _spread(loader: Any, size: int, count: int) -> Generator[list[fetching.Fetched]]:
-    indices = sorted({(n * (size - 1)) // max(1, count - 1) for n in range(count)})
-    with fetching.undisturbed(loader, fetching.worker_of(loader, 0)):
-        for index in indices:
-            yield [fetching.one(loader.dataset, index)]
+def _spread(loader: Any, size: int, count: int) -> Iterator[list[fetching.Fetched]]:
+    fetching.be_worker(loader, fetching.worker_of(loader, 0))
+    for index in sorted({(n * (size - 1)) // max(1, count - 1) for n in range(count)}):
+        yield [fetching.one(loader.dataset, index)]
 
 
-def _stream(loader: Any) -> Generator[list[fetching.Fetched]]:
-    streams = fetching.Streams(loader)
-    while samples := streams.next(loader)[0]:
-        yield samples
+def _stream(loader: Any) -> Iterator[list[fetching.Fetched]]:
+    return (samples for samples, _ in fetching.stream(loader))
 
 
 def is_random(loader: Any) -> bool:
     """Is a sample another when it is fetched again?"""
     if batches.is_iterable(loader) or not loaders.length(loader):
         return False
-    with fetching.undisturbed(loader, fetching.worker_of(loader, 0)) as before:
-        fetching.one(loader.dataset, 0)
-        return bool(before.changed())
+    before = fetching.be_worker(loader, fetching.worker_of(loader, 0))
+    fetching.one(loader.dataset, 0)
+    return bool(before.changed())
 
 
 def _shared(checked: Checked) -> Iterator[Finding]:
@@ -207,8 +208,6 @@ def _visits(loader: Any) -> tuple[Counter[Any] | None, str]:
     try:
         drawn = Epoch(loader).batches(loader, 0, VISITS)
         visits = Counter(index for each in drawn for index in each)
-    except StateError as error:
-        return None, f"the order was not looked at: {error}"
     except TypeError:  # indices that are lists
         return None, ""
     return visits, f"the order of one epoch: {visits.total()} visits"

@@ -136,6 +136,22 @@ class Gate:
         """A client is there again: threads may park."""
         self.detached = self.left = False
 
+    @contextmanager
+    def elsewhere(self, inbox: Any) -> Iterator[None]:
+        """Put what is asked into ``inbox``: a copy of the program parks in this thread's place."""
+        place = Place(self.places[-1].state, inbox=inbox)
+        with self._stack:
+            self.places.append(place)
+        try:
+            yield
+        finally:
+            with self._stack:
+                self.places.remove(place)
+
+    def renew(self) -> None:
+        """Wait for no other thread: this is a copy of the program, with this thread alone."""
+        self.turn, self._stack = threading.RLock(), threading.Lock()
+
     # -- who may park ------------------------------------------------------------------------
 
     def answering(self) -> bool:
