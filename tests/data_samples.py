@@ -11,9 +11,9 @@ SITE = model.Site(
 STATS = model.Stats(norm=3.4, min=0.0, max=1.0, mean=0.26, nans=0, infs=0, zeros=31)
 BAD = model.Stats(norm=math.nan, min=math.nan, max=math.nan, mean=math.nan, nans=3, infs=0)
 FINDING = model.Finding(
-    severity="warning", what="workers 0 and 1 draw the same random numbers.",
-    why="dataset[0] was the same in both, and another when fetched again.",
-    do="Seed from torch.initial_seed() in worker_init_fn.", site=SITE,
+    severity="warning", message="workers 0 and 1 draw the same random numbers.",
+    evidence="dataset[0] was the same in both, and another when fetched again.",
+    fix="Seed from torch.initial_seed() in worker_init_fn.", sites=model.sited(root=SITE),
 )  # fmt: skip
 LOADER = model.Loader(
     name="loader[/b]", dataset="Digits", length=1797, batches=29, batch_size=64,
@@ -72,7 +72,7 @@ SAMPLE = model.Sample(
     notes=("the first NaN is made by log (transform.transforms[1]).",), site=SITE,
 )  # fmt: skip
 CHECK = model.LoaderCheck(
-    name="loader", findings=(FINDING, model.Finding(severity="error", what="NaN in data.")),
+    name="loader", findings=(FINDING, model.Finding(severity="error", message="NaN in data.")),
     looked_at=("200 of 1797 samples",), seconds=0.4,
 )  # fmt: skip
 TUNING = Tuning(

@@ -15,9 +15,10 @@ SAMPLES: list[model.Record] = [
                 rows=(("0", "5.648"), ("1",)), notes=("the last 2 are left out",)),
     model.Brought(kind="gradrepl_picture.Dots", fields={"rows": [[0, 255]], "about": "[/b]"}),
     model.Findings(
-        rows=(model.Finding(severity="error", what="y was overwritten [/b].", why="by add_",
-                            do="Do not.",
-                            site=model.Site(file="a.py", line=3, function="f", text="y += 1")),),
+        rows=(model.Finding(severity="error", message="y was overwritten [/b].", evidence="by add_",
+                            fix="Do not.",
+                            sites=model.sited(root=model.Site(
+                                "a.py", 3, "f", "y += 1"))),),
         looked_at=("memory in scope",),
     ),
 ]  # fmt: skip

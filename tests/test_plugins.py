@@ -69,7 +69,7 @@ def gradrepl_facts(tensor, name):
 @gradrepl.hookimpl
 def gradrepl_findings(names):
     if "bad" in names:
-        return [Finding(severity="error", what="bad is there.")]
+        return [Finding(severity="error", message="bad is there.")]
 
 @gradrepl.hookimpl
 def gradrepl_stop(stop):
@@ -134,8 +134,8 @@ def test_a_plugin_brings_words_facts_findings_and_conditions(work: Path) -> None
     ]  # fmt: skip
     assert of(found, "Tensor")[0]["more"] == [["mean abs", "1 of x"]]
     finding = of(found, "Findings")[0]["rows"][0]
-    assert finding["what"] == "bad is there."
-    assert finding["why"] == "says the plugin 'whole'"
+    assert finding["message"] == "bad is there."
+    assert finding["evidence"] == "says the plugin 'whole'"
     stops = of(found, "Stop")
     assert [stop["op"]["name"] for stop in stops if stop["op"]] == ["mul", "sum"]
     assert "breakpoint 1: louder 1.9" in stops[0]["reason"]

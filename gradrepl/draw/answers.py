@@ -87,13 +87,14 @@ def finding(each: model.Finding, plain: bool = False) -> Iterator[Line]:
     """Yield the lines of one diagnosis; '!' is a warning, '·' a hint."""
     role = ROLES.get(each.severity, "dim")
     mark = f"{each.severity}: " if plain else "! " if each.severity in ROLES else "· "
-    yield [(mark, role), ink.span(each.what, role if each.severity in ROLES else "")]
-    if each.why:
-        yield [ink.span(f"    {each.why}", "dim")]
-    if each.do:
-        yield [ink.span(f"    {each.do}")]
-    if each.site is not None:
-        yield [ink.span(f"    {source_line(each.site)}", "code")]
+    yield [(mark, role), ink.span(each.message, role if each.severity in ROLES else "")]
+    if each.evidence:
+        yield [ink.span(f"    {each.evidence}", "dim")]
+    if each.fix:
+        yield [ink.span(f"    {each.fix}")]
+    for line in each.sites:
+        role = "" if line.role == "root" else f"{line.role}: "
+        yield [ink.span(f"    {role}{source_line(line.site)}", "code")]
 
 
 # -- plugins, and what any of them may answer with -------------------------------------------------

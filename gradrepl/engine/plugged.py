@@ -178,7 +178,7 @@ def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
     here = Here(session, place)
     with session.quietly():
         rows = [
-            msgspec.structs.replace(row, why=row.why or f"says the plugin '{name}'")
+            msgspec.structs.replace(row, evidence=row.evidence or f"says the plugin '{name}'")
             if name != OWN
             else row
             for name, row in session.state(Plugged).plugins.flat(

@@ -118,19 +118,42 @@ class Brought(Record, frozen=True, kw_only=True):
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class Sited(msgspec.Struct, frozen=True):
+    """A line, and its part in what is told."""
+
+    role: str
+    """'root', 'saved', 'written', 'needed', 'freed', 'made', 'cut', 'raised'..."""
+    site: Site
+
+
+def sited(**roles: Site | None) -> tuple[Sited, ...]:
+    """Return the lines that are known, by role, in this order.
+
+    >>> [each.role for each in sited(root=Site("a.py", 3, "f", "y += 1"), made=None)]
+    ['root']
+    """
+    return tuple(Sited(role, site) for role, site in roles.items() if site is not None)
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A diagnosis."""
 
+    rule: str = ""
+    """What kind of fault it is, in a word ; '' of a plugin's own."""
     severity: str
     """'error', 'warning' or 'note'."""
-    what: str
-    """What is wrong, in one sentence."""
-    why: str = ""
-    """The evidence: what was seen, where."""
-    do: str = ""
-    """What to change."""
-    site: Site | None = None
-    """The line to change, where it is known."""
+    message: str
+    """What is wrong, where and why, in one sentence."""
+    sites: tuple[Sited, ...] = ()
+    """Its lines, the one to change first."""
+    subjects: tuple[str, ...] = ()
+    """What it is about, by the names that the user knows."""
+    evidence: str = ""
+    """Figures: what was seen."""
+    fix: str = ""
+    """What to write instead."""
+    since: int = 0
+    """The step in which it was first seen, from 1; 0: not a matter of steps."""
 
 
 class Findings(Record, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from torch.utils.data import get_worker_info
 
 from gradrepl.engine.data import batches, fetching, loaders, parts, workers
 from gradrepl.engine.tensor import figures
-from gradrepl.model import Finding, Site
+from gradrepl.model import Finding, Site, sited
 from gradrepl_loader_lab import loader_copy
 
 PATIENCE = 20
@@ -129,21 +129,21 @@ def _findings(loader: Any, answer: Answer, whose: str, site: Site | None) -> Ite
     if answer.alike and loader.num_workers > 1:
         yield Finding(
             severity="error",
-            site=site,
-            what=f"the workers draw the same random numbers{whose}: augmentation repeats "
+            sites=sited(root=site),
+            message=f"the workers draw the same random numbers{whose}: augmentation repeats "
             f"itself {loader.num_workers} times.",
-            why="dataset[0] came out the same in workers 0 and 1, and another when it was "
+            evidence="dataset[0] came out the same in workers 0 and 1, and another when it was "
             "fetched a second time.",
-            do="Seed each worker by itself: worker_init_fn=lambda _: "
+            fix="Seed each worker by itself: worker_init_fn=lambda _: "
             "numpy.random.seed(torch.initial_seed() % 2**32), and make a generator that the "
             "dataset holds there, too.",
         )
     if answer.again and not loader.persistent_workers:
         yield Finding(
             severity="error",
-            site=site,
-            what=f"each epoch draws the same random numbers again{whose}.",
-            why="two epochs that began with different seeds made the same samples.",
-            do="Workers restart in each epoch with a copy of the dataset: seed from "
+            sites=sited(root=site),
+            message=f"each epoch draws the same random numbers again{whose}.",
+            evidence="two epochs that began with different seeds made the same samples.",
+            fix="Workers restart in each epoch with a copy of the dataset: seed from "
             "torch.initial_seed(), which differs, and not with a constant.",
         )

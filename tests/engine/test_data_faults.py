@@ -53,7 +53,7 @@ def check(d: Debuggee, loader: str, setup: str = "") -> list[model.Finding]:
 
 
 def what(found: list[model.Finding]) -> list[str]:
-    return [each.what for each in found if each.severity != "note"]
+    return [each.message for each in found if each.severity != "note"]
 
 
 CLEAN = {
@@ -111,9 +111,9 @@ def test_trying_it_leaves_no_trace(d: Debuggee) -> None:
 
 def test_sorted_labels(d: Debuggee) -> None:
     (found,) = check(d, "DataLoader(Sorted(), 10)")
-    assert found.what.startswith("nothing shuffles, and the labels lie in order")
-    assert found.why.endswith("they go from 0 to 2.")
-    assert found.do.startswith("shuffle=True")
+    assert found.message.startswith("nothing shuffles, and the labels lie in order")
+    assert found.evidence.endswith("they go from 0 to 2.")
+    assert found.fix.startswith("shuffle=True")
 
 
 def test_visits(d: Debuggee) -> None:
@@ -122,13 +122,13 @@ def test_visits(d: Debuggee) -> None:
         "1 indices come more than once in an epoch.",
         "98 of 101 samples are not visited in an epoch.",
     ]
-    assert twice[0].why == "index 1 comes 2 times."
+    assert twice[0].evidence == "index 1 comes 2 times."
     meant = check(d, "DataLoader(Plain(), 10, sampler=WeightedRandomSampler([1.0] * 101, 50))")
     assert what(meant) == []
     assert {each.severity for each in meant} == {"note"}
     dropped = check(d, "DataLoader(Plain(), 10, shuffle=True, drop_last=True)")
     assert [each.severity for each in dropped] == ["note"]
-    assert "1 of 101 samples" in dropped[0].what
+    assert "1 of 101 samples" in dropped[0].message
     outside = check(d, "DataLoader(Plain(), 10, sampler=range(105))")
     assert what(outside)[0] == "the sampler gives index 101, and the dataset has 101 samples."
 
@@ -140,7 +140,7 @@ def test_a_last_batch_of_one_before_batch_norm(d: Debuggee) -> None:
         "the last batch has 1 sample, and BatchNorm1d '1' is in training mode: it has no variance "
         "to work with."
     ]
-    assert found[0].why == "101 samples in batches of 10 leave 1."
+    assert found[0].evidence == "101 samples in batches of 10 leave 1."
     assert what(check(d, "DataLoader(Torch(), 10, shuffle=True)", setup + ".eval()")) == []
     assert what(check(d, "DataLoader(Torch(), 9, shuffle=True)", setup)) == []
 
@@ -178,14 +178,14 @@ def test_values(d: Debuggee, change: str, said: str) -> None:
     assert [each for each in what(found) if said in each], what(found)
     assert len(found) == 1
     if "1 of" in said:
-        assert "dataset[7" in found[0].why
+        assert "dataset[7" in found[0].evidence
 
 
 def test_two_loaders_on_one_augmenting_dataset(d: Debuggee) -> None:
     setup = "both = {}()\nother = DataLoader(Subset(both, range(50, 101)), 10)"
     loader = "DataLoader(Subset(both, range(50)), 10, shuffle=True)"
     (found,) = check(d, loader, setup.replace("{}", "Torch"))
-    assert found.what == "loader and other read one Torch, which augments."
+    assert found.message == "loader and other read one Torch, which augments."
     assert check(d, loader, setup.replace("{}", "Plain")) == []
 
 
@@ -207,6 +207,6 @@ def test_the_line_to_change(script: Callable[..., Path]) -> None:
         d.cont()
         found = d.look(p.CheckLoader(expression="train"))
         assert isinstance(found, model.LoaderCheck), found
-        site = found.findings[0].site
+        site = found.findings[0].sites[0].site
         assert site is not None
         assert site.text == "train = DataLoader(Sorted(), 10)"

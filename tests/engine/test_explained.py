@@ -195,7 +195,7 @@ net = nn.ModuleList([a, b, c])
 def test_parameters_that_only_share_memory_are_found(d: Debuggee) -> None:
     d.type(HALF_TIED)
     found = d.look(protocol.AskFindings()).rows
-    assert [each.what.partition(",")[0] for each in found] == [
+    assert [each.message.partition(",")[0] for each in found] == [
         "0.weight and 1.weight lie in the same memory"
     ]
 

@@ -21,7 +21,7 @@ from gradrepl.engine.data.epoch_log import VISITS
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.progress import Telling
-from gradrepl.model import Finding, SampleRow, Site
+from gradrepl.model import Finding, SampleRow, Site, sited
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -48,9 +48,15 @@ class Checked(NamedTuple):
     random: bool
     """Was a sample another when it was fetched again?"""
 
-    def finding(self, severity: str, what: str, why: str, do: str = "") -> Finding:
+    def finding(self, severity: str, message: str, evidence: str, fix: str = "") -> Finding:
         """Return what was found, at the line that makes the loader."""
-        return Finding(severity=severity, site=self.site, what=what, why=why, do=do)
+        return Finding(
+            severity=severity,
+            sites=sited(root=self.site),
+            message=message,
+            evidence=evidence,
+            fix=fix,
+        )
 
     @property
     def size(self) -> int:
@@ -322,9 +328,9 @@ def _values(checked: Checked) -> Iterator[Finding]:
         word = {"nan": "NaN", "inf": "Inf"}.get(what, what)
         yield Finding(
             severity="error" if what in ("nan", "inf", "raises") else "warning",
-            what=f"{count} of {len(checked.rows)} samples: {word}.",
-            why=oddities[0].sentence,
-            do=f"':sample {oddities[0].index}' looks at it.",
+            message=f"{count} of {len(checked.rows)} samples: {word}.",
+            evidence=oddities[0].sentence,
+            fix=f"':sample {oddities[0].index}' looks at it.",
         )
 
 
@@ -341,9 +347,9 @@ def _wide(checked: Checked) -> Iterator[Finding]:
         if part.dtype == "float64" and part.shape:
             yield Finding(
                 severity="warning",
-                what=f"part '{part.key}' of a sample is float64{beside}.",
-                why=f"{checked.name}'s first sample; NumPy's own default is float64.",
-                do="torch.as_tensor(x, dtype=torch.float32), or array.astype(numpy.float32).",
+                message=f"part '{part.key}' of a sample is float64{beside}.",
+                evidence=f"{checked.name}'s first sample; NumPy's own default is float64.",
+                fix="torch.as_tensor(x, dtype=torch.float32), or array.astype(numpy.float32).",
             )
 
 
@@ -358,11 +364,11 @@ def _beyond(checked: Checked) -> Iterator[Finding]:
         label, index = beyond[0]
         yield Finding(
             severity="error",
-            what=f"label {label} is out of range: the last layer of {name or 'the model'} has "
+            message=f"label {label} is out of range: the last layer of {name or 'the model'} has "
             f"{outputs} outputs, for labels 0 to {outputs - 1}.",
-            why=f"dataset[{index}] and {len(beyond) - 1} more of {len(labels)} that were looked "
-            "at.",
-            do="Give the layer an output for each class, or count classes from 0.",
+            evidence=f"dataset[{index}] and {len(beyond) - 1} more of {len(labels)} that were "
+            "looked at.",
+            fix="Give the layer an output for each class, or count classes from 0.",
         )
 
 

@@ -265,25 +265,25 @@ def findings(loader: Any) -> Iterator[Finding]:
         if each.without_effect and each.name != "prefetch_factor":
             yield Finding(
                 severity="note",
-                what=f"{each.name}={each.value} has no effect here.",
-                why=each.without_effect + ".",
+                message=f"{each.name}={each.value} has no effect here.",
+                evidence=each.without_effect + ".",
             )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores and loader.num_workers > cores:
         yield Finding(
             severity="warning",
-            what=f"{loader.num_workers} workers share {cores} cores.",
-            why="Each worker is a process that wants a core, and the training wants one, too.",
-            do="':tune' measures what number is best here.",
+            message=f"{loader.num_workers} workers share {cores} cores.",
+            evidence="Each worker is a process that wants a core, and the training wants one, too.",
+            fix="':tune' measures what number is best here.",
         )
     own = fetching.held_by(("dataset", loader.dataset))
     if own and loader.num_workers > 1:
         yield Finding(
             severity="warning",
-            what=f"{own[0].name} is a generator that each of the {loader.num_workers} workers has "
-            "a copy of: all of them draw the same numbers.",
-            why="A worker process starts with a copy of the dataset, its generators included.",
-            do="Seed it in worker_init_fn from torch.initial_seed(); ':loader check' tries it.",
+            message=f"{own[0].name} is a generator that each of the {loader.num_workers} workers "
+            "has a copy of: all of them draw the same numbers.",
+            evidence="A worker process starts with a copy of the dataset, its generators included.",
+            fix="Seed it in worker_init_fn from torch.initial_seed(); ':loader check' tries it.",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.hookspecs import hookimpl
-from gradrepl.model import Finding
+from gradrepl.model import Finding, sited
 from gradrepl.model.health import PROBLEMS
 
 Ask = Callable[[Any], Any]
@@ -27,9 +27,9 @@ def _memory(ask: Ask) -> list[Finding]:
     stale = [
         Finding(
             severity="error",
-            what=each.sentence,
-            site=each.site,
-            do=f"':versions {each.name}' tells who wrote.",
+            message=each.sentence,
+            sites=sited(root=each.site),
+            fix=f"':versions {each.name}' tells who wrote.",
         )
         for each in record.stale
     ]
@@ -44,9 +44,9 @@ def _half_tied(record: model.Storages) -> Iterator[Finding]:
             if each.kind == "data" and each.requires_grad and each.of in owned:
                 yield Finding(
                     severity="warning",
-                    what=f"{each.of} and {each.name} lie in the same memory, but are two "
+                    message=f"{each.of} and {each.name} lie in the same memory, but are two "
                     "parameters: each has a part of the gradient, and an optimizer steps both.",
-                    do=f"Make {each.name} be {each.of} itself, not its .data.",
+                    fix=f"Make {each.name} be {each.of} itself, not its .data.",
                 )
 
 
@@ -61,18 +61,18 @@ def _modules(ask: Ask) -> list[Finding]:
         findings.append(
             Finding(
                 severity="warning",
-                what=f"{subject} a gradient are in no optimizer: they never change.",
-                why=", ".join(record.missed[:8]),
-                do="Give them to the optimizer, or freeze them.",
+                message=f"{subject} a gradient are in no optimizer: they never change.",
+                evidence=", ".join(record.missed[:8]),
+                fix="Give them to the optimizer, or freeze them.",
             )
         )
     for stray in record.strays:
         findings.append(
             Finding(
                 severity="warning",
-                what=f"{stray.name} is in no module's parameters.",
-                why=stray.why,
-                do="Keep it in a ParameterList, or as an attribute of the module.",
+                message=f"{stray.name} is in no module's parameters.",
+                evidence=stray.why,
+                fix="Keep it in a ParameterList, or as an attribute of the module.",
             )
         )
     return findings
@@ -84,9 +84,9 @@ def _health(ask: Ask) -> list[Finding]:
     return [
         Finding(
             severity="error" if each.verdict in ("nan", "inf") else "warning",
-            what=f"the gradient of {each.name} is {each.verdict}.",
-            why=each.why,
-            do=f"':health {each.name}' tells which number crossed which limit.",
+            message=f"the gradient of {each.name} is {each.verdict}.",
+            evidence=each.why,
+            fix=f"':health {each.name}' tells which number crossed which limit.",
         )
         for each in rows
         if each.verdict in PROBLEMS
