@@ -348,3 +348,52 @@ def test_a_strangers_sampler_keeps_what_it_counts(d: Debuggee) -> None:
     loader(d)
     batch(d, 2)
     assert d.value("loader.batch_sampler.passes") == "0"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_batch_after_a_crash_is_the_one_that_raised(d: Debuggee, workers: int) -> None:
+    make(d, "batch_size=4")
+    d.type(f"""
+class Broken(Dataset):
+    def __len__(self): return 16
+    def __getitem__(self, index):
+        if index == 9: raise KeyError("nine")
+        return torch.zeros(2)
+loader = DataLoader(Broken(), batch_size=4, num_workers={workers})
+it = iter(loader)""")
+    assert "KeyError" in d.type("for each in it: pass").message
+    assert loader(d).name == "loader"
+    told = batch(d)
+    assert (told.number, told.rows[0].index) == (2, "9")
+    assert told.problem.startswith("dataset[9] raises KeyError")
+    d.type("del it")
+
+
+def test_a_callers_loader_is_taken_by_the_name_that_is_told(d: Debuggee) -> None:
+    make(d, "batch_size=64")
+    d.type("""
+del loader
+def step(batch):
+    return batch[0] * 2
+def fit(mine):
+    for batch in mine:
+        step(batch)
+""")
+    stop = d.type("fit(DataLoader(digits, batch_size=64))", stepped=True)
+    assert isinstance(stop, model.Stop)
+    d.until("op mul")
+    told = ask(d, p.AskLoader(), model.Loader)
+    assert told.name == "mine"
+    assert loader(d, "mine").name == "mine"
+    assert "NameError" in refused(d, p.AskLoader(expression="theirs")).message
+    d.run(p.Abort())
+
+
+def test_persistent_workers_have_an_older_dataset(d: Debuggee) -> None:
+    make(d, "batch_size=64, num_workers=1, persistent_workers=True")
+    loader(d)
+    assert batch(d, 0).notes == ()
+    d.type("for each in loader: pass")
+    for told in (batch(d, 0), sample(d, 3)):
+        assert "copies from when they started" in " ".join(told.notes)
+    d.type("del loader")

@@ -190,7 +190,9 @@ loader = DataLoader(Ends(), batch_size=4, sampler=range(8))
 {TRAIN}"""
     looks = [p.AskSample(index="9", expression="loader"), p.FetchSample(index="9", loader="loader")]
     for each in same(d, source, [*looks, p.CheckLoader(expression="loader")]):
-        texts = [each.message] if isinstance(each, model.Error) else [f.evidence for f in each.findings]
+        texts = (
+            [each.message] if isinstance(each, model.Error) else [f.evidence for f in each.findings]
+        )
         assert any(ENDS[end] in text for text in texts), each
 
 

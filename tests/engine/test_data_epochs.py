@@ -409,6 +409,9 @@ def test_the_mean_of_steps() -> None:
     assert quick is not None
     assert quick.verdict == "the loader keeps up: 3% of the step is waiting for data."
     assert quick.ready is None
+    some = pace_of([Step(1.0, 0.4, None)] * 3, None, 0.3)
+    assert some is not None
+    assert some.verdict.startswith("the program's own work takes more: 40% of the step")
 
 
 def test_what_a_process_computed() -> None:

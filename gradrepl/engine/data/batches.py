@@ -68,7 +68,8 @@ def find(loader: Any, number: int, current: CurrentLoader, log: EpochLog | None)
         return indices
     for iterator in reversed(order.iterators(loader)):
         whole = order.drawn_by(iterator)
-        if whole is not None and vars(iterator).get("_num_yielded"):
+        began = vars(iterator).get("_num_yielded") or iterator is current.raised_in()
+        if whole is not None and began:
             _check(number, len(whole))
             how = "from the order that the sampler has drawn for the epoch that is running"
             return BatchIndices(whole[number], how, None, vars(iterator).get("_base_seed"))
@@ -112,7 +113,9 @@ def _(request: p.AskBatch, session: Session, place: Place) -> Answer:
     """Fetch the samples of a batch, in a copy of the program."""
     loader, name = find_loader(request.expression, session, place)
     current, log = current_of(session), log_of(session, loader)
-    number = current.next if request.number is None else request.number
+    number = request.number
+    if number is None:
+        number = current.next or current.failed_batch(loader) or 0
     if number < 0:
         raise UsageError("batches are counted from 0.", "':batch 0' is the first.")
 
@@ -210,13 +213,14 @@ def record(
     """Return the record of a batch."""
     worker = batch.log.worker if batch.log is not None else fetching.worker_of(loader, number)
     rows = rows_of(fetched, worker)
-    collated, error = _collated(loader, fetched)
+    made, error = collated(loader, fetched)
     oddities = odd.find(rows, strict=bool(error))
     words: dict[int, dict[str, None]] = {}
     for each in oddities:
         words.setdefault(each.place, {})[each.what] = None
     rows = [msgspec.structs.replace(row, odd=tuple(words.get(row.place, ()))) for row in rows]
-    shown = sorted(rows, key=lambda row: not row.odd)[: min(limit, ROWS)]
+    shown = sorted(rows, key=lambda row: (not {*row.odd} - {"slow"}, not row.odd))
+    shown = shown[: min(limit, ROWS)]
     labels = Counter(row.label for row in rows if row.label)
     return Batch(
         number=number,
@@ -227,7 +231,7 @@ def record(
         size=len(fetched),
         rows=tuple(shown),
         odd=tuple(oddities[:ODD]),
-        collated=collated,
+        collated=made,
         problem=problem(rows, oddities, error),
         error=error,
         labels=tuple(labels.most_common(LABELS)),
@@ -239,7 +243,7 @@ def record(
     )
 
 
-def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
+def collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
     """Let the loader's own function make a batch of the samples; return its parts, or its error."""
     if any(each.error is not None for each in fetched):
         return (), ""
@@ -300,9 +304,20 @@ def _notes(loader: Any, number: int, batch: BatchIndices, drew: tuple[str, ...])
             f"the dataset draws random numbers ({', '.join(drew)}): which ones the program's "
             f"batch {number} got depends on all that was drawn before; the indices are exact."
         )
+    notes += stale(loader)
     if loader.num_workers and not getattr(loader, "in_order", True):
         notes.append("in_order is False: the program may get batches in another order than this.")
     return notes
+
+
+def stale(loader: Any) -> list[str]:
+    """Say where the workers that run have an older dataset than the one that is fetched from."""
+    if getattr(loader, "_iterator", None) is None or not loader.num_workers:
+        return []
+    return [
+        "fetched from the dataset as the program has it now: its persistent workers have copies "
+        "from when they started, and what was set on it since has not reached them."
+    ]
 
 
 def _exact(loader: Any, number: int, batch: BatchIndices) -> bool:

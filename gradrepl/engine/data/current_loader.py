@@ -31,6 +31,8 @@ class CurrentLoader:
         """The one that would have begun when the loader was asked for."""
         self.next = 0
         """The batch that ``:batch`` shows when no number is said."""
+        self.failed: weakref.ref[Any] | None = None
+        """The iterator in which an exception was raised last."""
         self.indices: tuple[str, ...] = ()
         """Of the batch shown last."""
         self.device = ""
@@ -40,6 +42,17 @@ class CurrentLoader:
     def loader(self) -> Any:
         """The current loader, or None."""
         return self._loader() if self._loader is not None else None
+
+    def raised_in(self) -> Any:
+        """Return the iterator in which an exception was raised last, while it is there."""
+        return self.failed() if self.failed is not None else None
+
+    def failed_batch(self, loader: Any) -> int | None:
+        """Return the batch of ``loader`` that has raised last, if its iterator is still there."""
+        iterator = self.raised_in()
+        if iterator is None or iterator._index_sampler is not loader._index_sampler:
+            return None
+        return int(iterator._num_yielded)
 
     def choose(self, loader: Any, name: str, asked: bool = True) -> None:
         """Take this loader from now on."""
@@ -64,7 +77,7 @@ def find_loader(expression: str, session: Session, place: Place) -> tuple[Any, s
     """
     current = current_of(session)
     if expression:
-        loader = session.evaluate(expression, place)
+        loader = _named(expression, session, place)
         if not isinstance(loader, DataLoader):
             raise UsageError(
                 f"'{expression}' is a {type(loader).__name__}, not a DataLoader.",
@@ -77,6 +90,17 @@ def find_loader(expression: str, session: Session, place: Place) -> tuple[Any, s
             raise _which(in_scope)
         current.choose(in_scope[0][1], in_scope[0][0], asked=False)
     return current.loader, current.name
+
+
+def _named(expression: str, session: Session, place: Place) -> Any:
+    """Return what was asked for: a name that we tell may be a caller's."""
+    try:
+        return session.evaluate(expression, place)
+    except NameError:
+        known = dict(loaders(session, place))
+        if expression not in known:
+            raise
+        return known[expression]
 
 
 def _which(in_scope: list[tuple[str, Any]]) -> UsageError:

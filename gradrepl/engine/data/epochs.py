@@ -83,7 +83,7 @@ def _unwatched(loader: Any, name: str, current: CurrentLoader, seconds: float) -
         got = vars(iterator).get("_num_yielded", 0)
         whole = order.drawn_by(iterator)
         if got and whole is not None:
-            first = [index for each in whole[:got] for index in each]
+            first = order.samples_of([index for each in whole[:got] for index in each])
             counts = None if batches.is_iterable(loader) else Counter(map(_plain, first))
             return _record(
                 loader,
@@ -130,7 +130,11 @@ def _record(
 ) -> model.Epoch:
     length = loaders.length(loader)
     labels, looked = _labels(loader, counts, seconds) if counts else (Counter(), 0)
-    all_of_it = Counter(_plain(index) for each in whole for index in each) if whole else None
+    all_of_it = (
+        Counter(_plain(index) for each in whole for index in order.samples_of(each))
+        if whole
+        else None
+    )
     return model.Epoch(
         loader=name,
         total=batches.total_of(loader),

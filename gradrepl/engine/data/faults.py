@@ -16,7 +16,7 @@ from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code.values import USER_ERRORS
-from gradrepl.engine.data import apart, batches, current_loader, fetching, loaders, odd
+from gradrepl.engine.data import apart, batches, current_loader, fetching, loaders, odd, order
 from gradrepl.engine.data.epoch_log import VISITS
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.plugged import Plugged
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FEW = 8
 """Labels from which on their order says something."""
+BATCHES, SECONDS = 64, 1.0
+"""Batches that are made, and time for it."""
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -106,10 +108,10 @@ def _check(
                 looked_at.append(what)
     if telling.interrupted:
         looked_at.append("stopped before the end")
-    order = ("error", "warning", "note")
+    severities = ("error", "warning", "note")
     return model.LoaderCheck(
         name=name,
-        findings=tuple(sorted(findings, key=lambda each: order.index(each.severity))),
+        findings=tuple(sorted(findings, key=lambda each: severities.index(each.severity))),
         looked_at=tuple(filter(None, looked_at)),
         seconds=time.monotonic() - begun,
     )
@@ -213,8 +215,8 @@ def _visits(loader: Any) -> tuple[Counter[Any] | None, str]:
         return None, f"the order of {size} samples was not counted"
     try:
         drawn = Epoch(loader).batches(loader, 0, VISITS)
-        visits = Counter(index for each in drawn for index in each)
-    except TypeError:  # indices that are lists
+        visits = Counter(index for each in drawn for index in order.samples_of(each))
+    except TypeError:  # indices that cannot be counted
         return None, ""
     return visits, f"the order of one epoch: {visits.total()} visits"
 
@@ -304,6 +306,44 @@ def _last_batch(checked: Checked) -> Iterator[Finding]:
         )
 
 
+def _lists(checked: Checked) -> Iterator[Finding]:
+    """Find a sampler of batches in the place of one of indices."""
+    loader = checked.loader
+    if isinstance(loader.sampler, samplers.BatchSampler) and loader.batch_size is not None:
+        yield checked.finding(
+            "error",
+            "the sampler is a BatchSampler: the dataset gets a list in the place of each index, "
+            f"and {loader.batch_size} of these lists are a batch.",
+            "batches then have a dimension more than samples have.",
+            "batch_sampler= in the place of sampler= and batch_size=.",
+        )
+
+
+def _collates(checked: Checked) -> Iterator[Finding]:
+    """Find a batch that cannot be made of its samples, or that is None."""
+    loader, end = checked.loader, time.monotonic() + SECONDS
+    if batches.is_iterable(loader) or not loader._auto_collation:
+        return
+    for number, indices in enumerate(Epoch(loader).batches(loader, 0, BATCHES)):
+        fetched = fetching.fetch(loader.dataset, indices)
+        made, error = batches.collated(loader, fetched)
+        nothing = not error and [(part.key, part.kind) for part in made] == [("", "None")]
+        if error or nothing:
+            rows = batches.rows_of(fetched, None)
+            why = batches.problem(rows, odd.find(rows, strict=True), error)
+            yield checked.finding(
+                "error",
+                f"batch {number} cannot be made of its samples."
+                if error
+                else f"collate_fn makes None of batch {number}.",
+                why or f"its indices are {', '.join(order.shown(indices[:8]))}.",
+                f"':batch {number}' looks at it.",
+            )
+            return
+        if time.monotonic() > end:
+            return
+
+
 def _visited(loader: Any) -> int | None:
     """Return how many samples torch's own batch sampler hands out, the last ones included."""
     if type(loader.batch_sampler) is not samplers.BatchSampler or loader.drop_last:
@@ -383,6 +423,8 @@ def _outputs(root: nn.Module) -> int:
 
 LOOKS: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
     _order,
+    _lists,
+    _collates,
     _values,
     _wide,
     _beyond,

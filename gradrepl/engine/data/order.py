@@ -124,6 +124,16 @@ def _waits(generator: Any) -> bool:
     return isinstance(generator, GeneratorType) and generator.gi_frame is not None
 
 
+def samples_of(indices: Indices) -> Indices:
+    """Return the same with the indices that a list of them, as one index, stands for.
+
+    >>> samples_of([3, [4, 5]])
+    [3, 4, 5]
+    """
+    lists = (each if type(each) is list else [each] for each in indices)
+    return [index for each in lists for index in each]
+
+
 def _whole(waiting: Any, sampler: Any) -> Indices | None:
     """Return all that a sampler's iterator hands out in this epoch, what is over included."""
     if type(sampler) is samplers.SequentialSampler and type(waiting) is type(iter(range(0))):

@@ -129,7 +129,7 @@ def record(
         random=drew,
         worker=worker,
         seed=None if seed is None or worker is None else seed + worker,
-        notes=tuple(_notes(steps, drew, worker)),
+        notes=(*_notes(steps, drew, worker), *batches.stale(loader)),
         site=_where(loader.dataset),
     )
 

@@ -14,6 +14,7 @@ import re
 import resource
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import CodeType, FrameType, SimpleNamespace
@@ -27,6 +28,7 @@ from gradrepl.engine import torch_private
 from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import apart, batches, fetching, order, workers
 from gradrepl.engine.data.batches import listed
+from gradrepl.engine.data.current_loader import current_of
 from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError
@@ -76,6 +78,8 @@ def name_the_sample(
     """
     if not any(map(_file, _frames(raised))):
         return ""
+    if (iterator := _iterator_of(raised, [])) is not None:
+        current_of(session).failed = weakref.ref(iterator)
     hint = next((hint for part, hint in HINTS.items() if part in message), "")
     if not hint and ("pickle" in message or "Can't get local object" in message):
         hint = _apart(session, partial(_what_cannot_be_pickled, raised))
@@ -180,7 +184,7 @@ def _iterator_of(raised: BaseException, pids: list[int]) -> Any:
     """Return the iterator that an exception came through, or that has a worker of these."""
     for frame in _frames(raised):
         iterator = frame.f_locals.get("self") if _file(frame) == "dataloader" else None
-        if issubclass(type(iterator), torch_private.WorkersIterator):
+        if issubclass(type(iterator), torch_private.LoaderIterator):
             return iterator
     for iterator in order.all_iterators():
         mine = [process.pid for process in vars(iterator).get("_workers", ())]
