@@ -211,10 +211,9 @@ def gradrepl_loader_check(
 ) -> tuple[Iterable[model.Finding], str] | None:
     """Return what is wrong with a DataLoader, and what was looked at, for ``:loader check``.
 
-    ``site`` is the line to blame where none is nearer; ``say`` shows what is being looked at. In
-    the thread that is parked, in the grad mode of what is typed there. It may run the user's
-    dataset in copies of the loader (``gradrepl.engine.data.workers.running``); it leaves the
-    program's own loader and generators as they are.
+    ``site`` is the line to blame where none is nearer; ``say`` shows what is being looked at. In a
+    copy of the program, which ends with the check: it may run the user's dataset and loader
+    (``gradrepl.engine.data.workers.running``), in the grad mode of what is typed there.
     """
 
 

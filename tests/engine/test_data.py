@@ -397,3 +397,20 @@ def test_persistent_workers_have_an_older_dataset(d: Debuggee) -> None:
     for told in (batch(d, 0), sample(d, 3)):
         assert "copies from when they started" in " ".join(told.notes)
     d.type("del loader")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["batch_size=4", "batch_size=4, num_workers=2", "batch_size=None"]
+)
+def test_a_loader_without_a_name_is_known_by_its_loop(d: Debuggee, arguments: str) -> None:
+    make(d, "batch_size=4")
+    d.type("del loader")
+    assert "No DataLoader found" in refused(d, p.AskLoader()).message
+    d.type(f"it = iter(DataLoader(digits, {arguments}))\nfirst = [next(it), next(it)]")
+    told = ask(d, p.AskLoader(), model.Loader)
+    assert (told.name, told.length, told.batch) == ("unnamed", 1797, 1)
+    assert told.workers == ("2" in arguments) * 2
+    assert loader(d, "unnamed").name == "unnamed"
+    assert batch(d, 2).indices == (("2",) if "None" in arguments else ("8", "9", "10", "11"))
+    assert sample(d, 3).label == "3"
+    d.type("del it")

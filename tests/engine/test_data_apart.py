@@ -342,6 +342,24 @@ loader = DataLoader(Remote(), batch_size=2)
     assert "BlockingIOError" in d.type("ours.recv(1)").message
 
 
+def test_an_error_about_a_server_is_the_samples_own_where_nothing_is_connected(
+    d: Debuggee,
+) -> None:
+    d.type(
+        BEGIN
+        + """
+class Remote(Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, i):
+        raise ValueError("no server")
+loader = DataLoader(Remote(), batch_size=2)
+"""
+    )
+    told = d.look(p.AskSample(index="1", expression="loader"))
+    assert (told.kind, told.message) == ("ValueError", "ValueError: no server")
+
+
 def test_a_handler_of_sigchld_of_the_programs_does_not_hear_of_it(d: Debuggee) -> None:
     d.type(
         BEGIN

@@ -107,32 +107,41 @@ def _live(
     global inside
     inside = True
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        workers.worker_signals._SIGCHLD_handler_set = False
-        order.kept = order.all_iterators()
-        gc.freeze()  # what the program has dropped is the program's to end
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            isolate.cut.add("GPU")
-        isolate.isolate((theirs.fileno(),), prints)
-        torch.set_num_threads(1)
-        os.environ["GRADREPL_NO_TTY"] = "continue"
-        link = BlockingLink(theirs)
-        os.register_at_fork(after_in_child=link.drop)
-        session.gate.renew()
-        session.link = link
-        if stepped:
-            hear = threading.Thread(target=_hear, args=(session, link), name="gradrepl-copy")
-            hear.daemon = True
-            hear.start()
-        last = p.Answer(id=LEFT)
-        with suppress(Quitting):
-            last = p.Answer(id=ENDED, record=session.answer(Work(made), place))  # type: ignore[arg-type]
+        link = session.link = BlockingLink(theirs)
+        try:
+            _settle(session, link, prints, stepped)
+            record = session.answer(Work(made), place)
+            last = p.Answer(id=ENDED, record=record)  # type: ignore[arg-type]
+        except Quitting:
+            last = p.Answer(id=LEFT)
+        except Exception as error:  # ours
+            why = StateError(f"a copy of the program cannot be kept apart: {error}", isolate.HERE)
+            last = p.Answer(id=ENDED, record=why.record())
         sys.stdout.flush()
         sys.stderr.flush()
         session.send(last)
         link.close()
     finally:
         os._exit(0)
+
+
+def _settle(session: Session, link: BlockingLink, prints: int, stepped: bool) -> None:
+    """Keep this copy apart from the program, and let it be asked what it may stop at."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    workers.worker_signals._SIGCHLD_handler_set = False
+    order.kept = order.all_iterators()
+    gc.freeze()  # what the program has dropped is the program's to end
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        isolate.cut.add("GPU")
+    isolate.isolate((link.fileno(),), prints)
+    torch.set_num_threads(1)
+    os.environ["GRADREPL_NO_TTY"] = "continue"
+    os.register_at_fork(after_in_child=link.drop)
+    session.gate.renew()
+    if stepped:
+        hear = threading.Thread(target=_hear, args=(session, link), name="gradrepl-copy")
+        hear.daemon = True
+        hear.start()
 
 
 def _hear(session: Session, link: BlockingLink) -> None:
@@ -171,6 +180,8 @@ class Copy:
         """
         ours, theirs = socket.socketpair()
         self._printed, prints = os.pipe()
+        os.set_blocking(self._printed, False)
+        self._link = BlockingLink(ours)
         state = random.getstate()
         patches.branching = True
         try:
@@ -178,6 +189,8 @@ class Copy:
             if not self._pid:
                 random.setstate(state)
                 patches.branching = False
+                self._link.drop()
+                os.close(self._printed)
                 _live(self._session, place, made, theirs, prints, stepped)
         except OSError as error:
             why = f"the program cannot be copied: {error.strerror}."
@@ -186,7 +199,6 @@ class Copy:
             patches.branching = False
             theirs.close()
             os.close(prints)
-            self._link = BlockingLink(ours)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -236,7 +248,8 @@ class Copy:
             try:
                 for number, _ in poll.poll(EVERY * 1000):
                     if number == self._printed:
-                        self._print(poll)
+                        if not self._print():
+                            poll.unregister(number)
                     elif (last := self._heard()) is not None:
                         return self._end(last)
                 self._look_after()
@@ -258,20 +271,19 @@ class Copy:
         return None
 
     def _end(self, last: p.Answer) -> Answer:
-        while self._print(None):
+        while self._print():
             pass
         if last.id == LEFT:
             self._session.gate.left = True
             raise self._session.gate.quitting
         return last.record
 
-    def _print(self, poll: Any) -> bool:
-        """Show what it prints, as far as there is not too much of it."""
-        if poll is None and not select.select([self._printed], [], [], 0)[0]:
+    def _print(self) -> bool:
+        """Show what it has printed, as far as there is not too much of it; was there anything?"""
+        try:
+            piece = os.read(self._printed, PRINTED)
+        except BlockingIOError:
             return False
-        piece = os.read(self._printed, PRINTED)
-        if not piece and poll is not None:
-            poll.unregister(self._printed)
         shown, self._left = piece[: max(0, self._left)], self._left - len(piece)
         if shown:
             more = "\n(more is not shown)" if self._left < 0 else ""
@@ -320,7 +332,7 @@ class Copy:
 
     def _is_over(self) -> bool:
         """Has it ended? Its status is kept."""
-        if self._status is None:
+        if self._pid and self._status is None:
             try:
                 pid, status = os.waitpid(self._pid, os.WNOHANG)
             except ChildProcessError:  # another thread of the program waits for every child
@@ -330,11 +342,10 @@ class Copy:
 
     def _kill(self) -> None:
         """End it, and the processes that it has started."""
-        if not self._pid:
-            return
         with suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGTERM)
-        if not self._is_over():
+            if self._pid:
+                os.killpg(self._pid, signal.SIGTERM)
+        if self._pid and not self._is_over():
             os.kill(self._pid, signal.SIGKILL)
             with suppress(ChildProcessError):
                 os.waitpid(self._pid, 0)
@@ -350,6 +361,8 @@ class Copy:
         end = time.monotonic() + GRACE
         while not self._is_over() and time.monotonic() < end:
             time.sleep(0.01)
+        if self._asked_to_end is not None:
+            return self._ended("stopped.")
         return self._ended(f"what it runs ended its process: {describe_exit(self._status or 0)}.")
 
     def _ended(self, why: str) -> StateError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import DataLoader
 
+from gradrepl.engine.data import order
 from gradrepl.engine.data.order import Epoch, all_iterators
 from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.tensor import names
@@ -159,10 +160,12 @@ def _hint(value: Any, session: Session, place: Place) -> str:
 
 
 def loaders(session: Session, place: Place) -> list[tuple[str, Any]]:
-    """Return the loaders in scope with the name of each."""
+    """Return the loaders in scope with the name of each; without any, one whose loop runs."""
     named: dict[int, tuple[str, Any]] = {}
     for space in names.namespaces(place.frame, session.space):
         for name, value in names.reachable(space):
             if issubclass(type(value), DataLoader):
                 named.setdefault(id(value), (name, value))
-    return list(named.values())
+    nameless = () if named else order.all_iterators()
+    running = [each for each in nameless if not vars(each).get("_shutdown")]
+    return list(named.values()) or [("unnamed", order.loader_of(each)) for each in running[:1]]

@@ -8,11 +8,13 @@ began unseen, torch's own samplers still hold the order that they have drawn.
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from types import GeneratorType
 from typing import Any
 
+from torch.utils.data import DataLoader
 from torch.utils.data import sampler as samplers
 
 from gradrepl.engine import torch_private
@@ -91,6 +93,27 @@ def all_iterators() -> list[Any]:
     kind = torch_private.LoaderIterator
     # by type(): isinstance asks __class__, which may be code of the user's
     return [*kept, *(each for each in gc.get_objects() if issubclass(type(each), kind))]
+
+
+_nameless: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def loader_of(iterator: Any) -> Any:
+    """Return a loader like that of a running iterator, which has no name and may be gone."""
+    if iterator not in _nameless:
+        known = vars(iterator)
+        sampler, settings = known["_index_sampler"], {"collate_fn": known["_collate_fn"]}
+        if known["_dataset_kind"] == 1:
+            settings |= {"batch_size": getattr(sampler, "batch_size", None)}
+            settings |= {"drop_last": known["_drop_last"]}
+        elif known["_auto_collation"]:
+            settings |= {"batch_sampler": sampler}
+        else:
+            settings |= {"batch_size": None, "sampler": sampler}
+        made = _nameless[iterator] = DataLoader(known["_dataset"], **settings)
+        for name in ("num_workers", "pin_memory", "timeout", "prefetch_factor"):
+            vars(made)[name] = known.get(f"_{name}", vars(made)[name])
+    return _nameless[iterator]
 
 
 def drawn_by(iterator: Any) -> list[Indices] | None:

@@ -17,7 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from types import CodeType, FrameType, SimpleNamespace
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -332,11 +332,7 @@ def _indices(iterator: Any, task: int, log: Any) -> list[Any]:
 
 def _again(iterator: Any, worker: int, indices: Iterable[Any]) -> tuple[list[Any], Any]:
     """Fetch a worker's samples up to the one that raises."""
-    loader = SimpleNamespace(
-        dataset=iterator._dataset,
-        num_workers=iterator._num_workers,
-        collate_fn=iterator._collate_fn,
-    )
+    loader = order.loader_of(iterator)
     fetched: list[fetching.Fetched] = []
     end = time.monotonic() + SECONDS
     fetching.be_worker(loader, worker, iterator._base_seed)

@@ -137,13 +137,13 @@ class Gate:
         self.detached = self.left = False
 
     @contextmanager
-    def elsewhere(self, inbox: Any) -> Iterator[None]:
+    def elsewhere(self, inbox: Any) -> Iterator[Place]:
         """Put what is asked into ``inbox``: a copy of the program parks in this thread's place."""
         place = Place(self.places[-1].state, inbox=inbox)
         with self._stack:
             self.places.append(place)
         try:
-            yield
+            yield place
         finally:
             with self._stack:
                 self.places.remove(place)
