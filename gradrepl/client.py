@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 COLUMNS, ROWS = 60, 15
 """The smallest terminal that the screen is drawn on."""
-CLIENTS = {
-    "tui": "gradrepl.tui",
-    "repl": "gradrepl.repl.prompt",
-    "batch": "gradrepl.repl.batch",
-}
+CLIENTS = {"tui": "gradrepl.tui", "repl": "gradrepl.repl.prompt", "batch": "gradrepl.repl.batch"}
 
 
 def is_tty(descriptor: int) -> bool:

@@ -29,8 +29,6 @@ from gradrepl.launch import Options, Settings
 
 PREFIX = "GRADREPL_"
 RC = ".gradreplrc"
-OLD = {"face": "client"}
-"""Settings that had another name."""
 RUNS_CODE = ("plugins", "commands")
 """Settings that a project may have only when it is trusted."""
 
@@ -95,8 +93,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Loaded:
     sources: dict[str, str] = {}
     ignored: list[str] = []
     for where, table, trusted in _tables():
-        for key, value in table.items():
-            name = OLD.get(key, key)
+        for name, value in table.items():
             checked = _checked(where, name, value)
             if name in RUNS_CODE and not trusted:
                 ignored.append(
@@ -107,9 +104,11 @@ def load(environment: Mapping[str, str] = os.environ) -> Loaded:
                 checked = {**settings.get(name, {}), **checked}
             settings[name] = checked
             sources[name] = where
-    for name, text in _variables(environment):
-        settings[name] = _checked(PREFIX + name.upper(), name, _read(name, text))
-        sources[name] = PREFIX + name.upper()
+    for name in HELP:
+        variable = PREFIX + name.upper()
+        if text := environment.get(variable):
+            settings[name] = _checked(variable, name, _read(name, text), strict=False)
+            sources[name] = variable
     return Loaded(Config(**settings), sources, tuple(ignored))
 
 
@@ -144,8 +143,8 @@ def parsed(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} is not TOML: {error}.", "https://toml.io shows how.") from None
 
 
-def _checked(where: str, name: str, value: Any) -> Any:
-    """Return ``value`` as the setting ``name`` has it.
+def _checked(where: str, name: str, value: Any, strict: bool = True) -> Any:
+    """Return ``value`` as the setting ``name`` has it; with ``strict`` off, of what texts spell.
 
     Raises:
         ConfigError: there is no such setting, or it is of another type.
@@ -156,7 +155,7 @@ def _checked(where: str, name: str, value: Any) -> Any:
         hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(HELP)}."
         raise ConfigError(f"{where}: there is no setting '{name}'.", hint)
     try:
-        return msgspec.convert(value, kinds[name])
+        return msgspec.convert(value, kinds[name], strict=strict)
     except msgspec.ValidationError:
         raise ConfigError(
             f"{where}: '{name}' cannot be {value!r}.", f"It is {described(kinds[name])}."
@@ -179,33 +178,15 @@ def described(kind: Any) -> str:
     return {bool: "true or false", str: "a text"}[kind]
 
 
-def _variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name in (*OLD, *HELP):
-        text = environment.get(PREFIX + name.upper())
-        if text:
-            yield OLD.get(name, name), text
-
-
 def _read(name: str, text: str) -> Any:
     """Return what a variable of the environment spells."""
     kind = get_type_hints(Config)[name]
-    if kind is bool:
-        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-        return words.get(text.lower(), text)
     if get_origin(kind) is tuple:
         return [part.strip() for part in text.split(os.pathsep if name == "plugins" else ",")]
     if get_origin(kind) is dict:
         pairs = (part.partition("=") for part in text.split(","))
-        number = get_args(kind)[1] is float
-        return {key.strip(): _number(value) if number else value.strip() for key, _, value in pairs}
-    return text
-
-
-def _number(text: str) -> Any:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+        return {key.strip(): value.strip() for key, _, value in pairs}
+    return {"yes": True, "no": False}.get(text.lower(), text) if kind is bool else text
 
 
 def options() -> Options:

@@ -77,3 +77,27 @@ class Aborted(BaseException):
 
     No ``Exception``, so that a training loop's own ``except Exception`` does not swallow it.
     """
+
+
+def report(error: BaseException) -> str:
+    """Write a log of a bug of ours, without anybody's values; return the line that is shown."""
+    import os
+    import platform
+    import traceback
+    from datetime import UTC, datetime
+
+    from platformdirs import user_state_path
+
+    folder = user_state_path("gradrepl") / "crashes"
+    now = datetime.now(UTC)
+    text = f"gradrepl crashed at {now.isoformat(timespec='seconds')}\n"
+    text += f"python {platform.python_version()} on {platform.platform()}\n\n"
+    text += "".join(traceback.format_exception(error))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{now:%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+        path.write_text(text, encoding="utf-8")
+        where = f"; the details are in {path}"
+    except OSError:
+        where = ""
+    return f"gradrepl: a bug of ours, {type(error).__name__}{where}. Please report it."

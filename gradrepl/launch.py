@@ -237,8 +237,8 @@ class Streams:
         del self._outputs[descriptor]
 
 
-def start(options: Options, path: str, token: str, ends: Streams) -> subprocess.Popen[bytes]:
-    """Start a process with the engine in it; ``ends`` gets our ends of its streams.
+def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]:
+    """Start a process with the engine; ``link`` is its end, ``ends`` gets ours of its streams.
 
     Raises:
         TargetError: the Python of ``options`` cannot be started.
@@ -255,8 +255,7 @@ def start(options: Options, path: str, token: str, ends: Streams) -> subprocess.
         ours = [os.dup(number) for number in (0, 1, 2)]
     keep = ends.outputs
     setup = {
-        "socket": path,
-        "token": token,
+        "link": link,
         "stdin": options.stdin,
         "keep": keep,
         "fallback": ours,
@@ -271,7 +270,7 @@ def start(options: Options, path: str, token: str, ends: Streams) -> subprocess.
                 stdin=streams[0],
                 stdout=streams[1],
                 stderr=streams[2],
-                pass_fds=[*keep, *ours],
+                pass_fds=[link, *keep, *ours],
                 env={**os.environ, VARIABLE: json.dumps(setup)},
             )
     except OSError as error:

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from gradrepl import draw, model, protocol
-from gradrepl.commands.registry import Command, split_word
+from gradrepl.commands.registry import Command, find, split_word
 from gradrepl.commands.table import WORDS
 from gradrepl.engine.code import frames
 from gradrepl.engine.stopping.gate import Place
@@ -85,9 +85,9 @@ def say(line: str, stack: list[FrameType], space: dict[str, Any] | None = None) 
 
 def _done(line: str, stack: list[FrameType]) -> model.Record:
     word, rest = split_word(line.strip().lstrip(":%"))
-    command = known().get(word)
-    if command is None:
+    if word not in known():
         raise StateError(f"'{word}' cannot be said here.", "Say it at a stop of gradrepl's.")
+    command, rest = find(word, rest)
     caller = Caller(Place("forward" if stack else "idle", stack))
     work = command.function(caller, *command.parse(rest))
     try:

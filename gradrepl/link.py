@@ -1,10 +1,9 @@
 """The socket between a client and a program: frames of messages, and who may speak.
 
-The engine holds a :class:`BlockingLink`, a client a :class:`Link` accepted by a :class:`Listener`.
-The listener waits on a Unix socket in a private folder, and closes every peer that does not show
-the token, or talks nonsense, without losing its place.
+The engine holds a :class:`BlockingLink`, a client a :class:`Link`. A program that a client starts,
+and a client that a program starts, inherit their end; whoever connects shows the program's token.
 
-asyncio is imported by the listener only: the engine's end must not load it into a user's program.
+asyncio is imported by a client only: the engine's end must not load it into a user's program.
 """
 
 from __future__ import annotations
@@ -15,11 +14,8 @@ import hmac
 import os
 import queue
 import resource
-import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -27,7 +23,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gradrepl import protocol
-from gradrepl.endpoint import PATH_LIMIT
 from gradrepl.errors import LinkError, RefusedError
 
 if TYPE_CHECKING:
@@ -120,26 +115,6 @@ class BlockingLink:
         self._writer.start()
 
     @classmethod
-    def connect(cls, path: str, token: str, python: str = "") -> BlockingLink:
-        """Connect to a client, show it the token and wait for its welcome.
-
-        Raises:
-            RefusedError: the client refused.
-        """
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.connect(path)
-        except OSError as error:
-            sock.close()
-            raise LinkError(f"no client listens at {path}: {error.strerror}.") from None
-        link = cls(sock)
-        link.send(protocol.Hello(token=token, pid=os.getpid(), python=python))
-        if not isinstance(link.receive(), protocol.Welcome):
-            link.close()
-            raise RefusedError("the client refused the token or the version of the protocol.")
-        return link
-
-    @classmethod
     def accepted(cls, sock: socket.socket, token: str) -> BlockingLink:
         """Return the link to a client that connected to us, once it has shown ``token``.
 
@@ -157,7 +132,7 @@ class BlockingLink:
             raise
         sock.settimeout(None)
         link = cls(sock)
-        link.send(protocol.Welcome(pid=os.getpid()))
+        link.send(protocol.Welcome())
         return link
 
     def fileno(self) -> int:
@@ -279,7 +254,7 @@ class Link:
         link = cls(*await asyncio.open_connection(sock=sock))
         if not token:
             return link
-        link.send(protocol.Hello(token=token, pid=os.getpid()))
+        link.send(protocol.Hello(token=token))
         try:
             answer = await asyncio.wait_for(link.receive(), HELLO_SECONDS)
         except TimeoutError:
@@ -291,7 +266,7 @@ class Link:
             raise RefusedError(answer.why, "Is it the right process, and a token of today?")
         raise LinkError("the program does not answer.", "Has the program ended?")
 
-    async def receive(self, limit: int = protocol.LIMIT) -> protocol.Messages | None:
+    async def receive(self) -> protocol.Messages | None:
         """Wait for the next message; None at the end of the stream.
 
         Raises:
@@ -299,7 +274,7 @@ class Link:
         """
         begun = False
         try:
-            length = _length(await self._reader.readexactly(4), limit)
+            length = _length(await self._reader.readexactly(4), protocol.LIMIT)
             begun = True
             return _message(await self._reader.readexactly(length))
         except EOFError as error:  # asyncio's kind of it knows what came before the end
@@ -313,53 +288,3 @@ class Link:
     def close(self) -> None:
         """Close; a waiting ``receive`` returns None."""
         self._writer.close()
-
-
-class Listener:
-    """A private Unix socket on which one program with the right token is awaited."""
-
-    def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="gradrepl-")
-        if len(os.fsencode(self.folder)) > PATH_LIMIT - 10:
-            os.rmdir(self.folder)
-            self.folder = tempfile.mkdtemp(prefix="gradrepl-", dir="/tmp")
-        self.path = os.path.join(self.folder, "link")
-        self.token = secrets.token_hex(16)
-        self._server: asyncio.Server | None = None
-        self._accepted: asyncio.Queue[tuple[Link, protocol.Hello]] | None = None
-
-    async def open(self) -> None:
-        """Start to listen."""
-        import asyncio
-
-        self._accepted = asyncio.Queue()
-        self._server = await asyncio.start_unix_server(self._meet, self.path)
-        os.chmod(self.path, 0o600)
-
-    async def accept(self) -> tuple[Link, protocol.Hello]:
-        """Wait for a peer that shows the token, and welcome it."""
-        assert self._accepted is not None, "open() comes first"
-        link, hello = await self._accepted.get()
-        link.send(protocol.Welcome())
-        return link, hello
-
-    def close(self) -> None:
-        """Stop listening and remove the socket and its folder."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        import asyncio
-
-        link = Link(reader, writer)
-        try:
-            hello = await asyncio.wait_for(link.receive(HELLO_LIMIT), HELLO_SECONDS)
-            _check(hello, self.token)
-        except (LinkError, TimeoutError):
-            link.close()
-            return
-        assert isinstance(hello, protocol.Hello)
-        assert self._accepted is not None
-        self._accepted.put_nowait((link, hello))

@@ -30,10 +30,7 @@ from gradrepl.errors import GradreplError, PluginError
 from gradrepl.model import PluginInfo, Record
 
 GROUP = "gradrepl"
-FOREIGN = {
-    "client": ("torch",),
-    "program": ("textual", "prompt_toolkit"),
-}
+FOREIGN = {"client": ("torch",), "program": ("textual", "prompt_toolkit")}
 """What a plugin must not import where: the half of the other process does."""
 
 

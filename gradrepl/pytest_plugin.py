@@ -59,10 +59,6 @@ def pytest_exception_interact(
 def _beyond_pytest(tb: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback that begins in the test."""
     rest = tb
-    while rest is not None and _name(rest).startswith(_PYTESTS):
+    while rest and str(rest.tb_frame.f_globals.get("__name__", "")).startswith(_PYTESTS):
         rest = rest.tb_next
     return rest or tb
-
-
-def _name(tb: TracebackType) -> str:
-    return str(tb.tb_frame.f_globals.get("__name__", ""))

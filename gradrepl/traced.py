@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
@@ -127,12 +127,7 @@ class Watch(_Shown):
     def __enter__(self) -> Watch:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *how: object) -> None:
         self.close()
 
     # -- what was seen -------------------------------------------------------------------------
@@ -228,12 +223,7 @@ class Trace(_Shown):
         self._engine.blind = stepper.thread is not threading.current_thread()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, tb: object) -> None:
         from gradrepl.engine.code.evaluate import summary
         from gradrepl.guest import api
 

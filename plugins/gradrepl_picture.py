@@ -7,7 +7,7 @@ Inf count as the least and are said.
 import gradrepl
 from gradrepl import model, protocol
 from gradrepl.commands.registry import Expression, command
-from gradrepl.draw.pictures import halves, ramp, scaled
+from gradrepl.draw.samples import halves, ramp, scaled
 from gradrepl.errors import UsageError
 
 DOTS = 128

@@ -1,7 +1,8 @@
 """Forks a process for each program of a test, with torch imported: a hundred imports saved.
 
-It reads one JSON line a command on standard input and answers with one on standard output. All of
-it stands at the top level, so that a program's frames have only one of ours below them.
+Its standard input is a socket: it reads a command as JSON, with the end of a link where it is for
+a debuggee, and answers with a line on standard output. All of it stands at the top level, so that a
+program's frames have only one of ours below them.
 """
 
 import atexit
@@ -9,6 +10,7 @@ import gc
 import importlib.machinery
 import json
 import os
+import socket
 import sys
 import threading
 from types import ModuleType
@@ -65,9 +67,10 @@ def main_module(path):
 
 
 gc.freeze()
-commands = os.fdopen(os.dup(0), "rb", buffering=0)
+commands = socket.socket(fileno=os.dup(0))
 answers = os.fdopen(os.dup(1), "w")
-for line in commands:
+while (received := socket.recv_fds(commands, 1 << 16, 1))[0]:
+    line, descriptors, _, _ = received
     ask = json.loads(line)
     if "child" in ask:
         flags = 0 if ask["wait"] else os.WNOHANG
@@ -92,5 +95,9 @@ for line in commands:
             leave(0)
         from gradrepl.engine.__main__ import main
 
+        about = {**ask["about"], "link": descriptors[0]}
+        os.environ["GRADREPL_DEBUGGEE"] = json.dumps(about)
         leave(main())
+    for descriptor in descriptors:
+        os.close(descriptor)
     print(json.dumps(answer), file=answers, flush=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -191,7 +189,7 @@ def _begin(about: dict[str, Any], cwd: Path | None, streams: Any) -> subprocess.
     with large_stack():
         return subprocess.Popen(
             [sys.executable, *Options().engine], text=True, cwd=cwd,
-            env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)},
+            env={**os.environ, "GRADREPL_DEBUGGEE": json.dumps(about)}, pass_fds=[about["link"]],
             **{"stdin": subprocess.DEVNULL, **streams},
         )  # fmt: skip
 
@@ -205,33 +203,24 @@ def debuggee(
 
     ``start`` begins another process than a new one, given what a debuggee must know.
     """
-    with tempfile.TemporaryDirectory(prefix="gradrepl-test-") as folder:
-        path, token = f"{folder}/s", secrets.token_hex(8)
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen()
-            listener.settimeout(SECONDS)
-            about = {
-                "socket": path, "token": token, "stdin": reads, "keep": [], "fallback": [],
-                "warm": warm, "stack": thread_stack(),
-            }  # fmt: skip
-            process = start(about) if start is not None else _begin(about, cwd, streams)
-            sock, _ = listener.accept()
-            sock.settimeout(SECONDS)
-        link = BlockingLink(sock)
-        hello = link.receive()
-        assert isinstance(hello, protocol.Hello)
-        assert hello.token == token
-        link.send(protocol.Welcome())
-        found = Debuggee(link, process)
-        found.until_prompt()
-        try:
-            yield found
-        finally:
-            link.close()
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-            process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        about = {
+            "link": theirs.fileno(), "stdin": reads, "keep": [], "fallback": [],
+            "warm": warm, "stack": thread_stack(),
+        }  # fmt: skip
+        process = start(about) if start is not None else _begin(about, cwd, streams)
+    ours.settimeout(SECONDS)
+    link = BlockingLink(ours)
+    found = Debuggee(link, process)
+    found.until_prompt()
+    try:
+        yield found
+    finally:
+        link.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -67,32 +68,34 @@ class Nursery:
         self._outcomes: dict[tuple[str, ...], Outcome] = {}
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         with large_stack():
-            self._server = subprocess.Popen(
-                [sys.executable, SERVER], env=environment, stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )  # fmt: skip
+            self._commands, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._server = subprocess.Popen(
+                    [sys.executable, SERVER], env=environment, stdin=theirs,
+                    stdout=subprocess.PIPE,
+                )  # fmt: skip
 
-    def ask(self, command: dict[str, Any]) -> Any:
-        """Return the server's answer."""
-        assert self._server.stdin is not None
+    def ask(self, command: dict[str, Any], *descriptors: int) -> Any:
+        """Return the server's answer; ``descriptors`` go with the command."""
         assert self._server.stdout is not None
-        self._server.stdin.write(json.dumps(command).encode() + b"\n")
-        self._server.stdin.flush()
+        socket.send_fds(self._commands, [json.dumps(command).encode()], descriptors)
         ready, _, _ = select.select([self._server.stdout], [], [], SECONDS)
         if not ready and "child" in command:
             os.kill(command["child"], signal.SIGKILL)
         return json.loads(self._server.stdout.readline())
 
-    def fork(self, name: str, argv: tuple[str, ...] = (), **environment: str) -> tuple[Child, Path]:
-        """Start a script, or with no ``argv`` a debuggee; what it prints goes below the path."""
+    def fork(
+        self, name: str, argv: tuple[str, ...] = (), about: Any = None, **environment: str
+    ) -> tuple[Child, Path]:
+        """Start a script, or a debuggee, told ``about``; what it prints goes below the path."""
         self._started += 1
         path = self._folder / f"{self._started}-{name}"
         path.mkdir()
         command = {
-            "argv": argv, "environment": environment, "stdin": "/dev/null",
+            "argv": argv, "about": about, "environment": environment, "stdin": "/dev/null",
             "stdout": str(path / "out"), "stderr": str(path / "err"),
         }  # fmt: skip
-        return Child(self, self.ask(command)), path
+        return Child(self, self.ask(command, *([about["link"]] if about else []))), path
 
     def start(self, *argv: str) -> None:
         """Start a script alone, once; it runs beside what else is done."""
@@ -114,7 +117,7 @@ class Nursery:
 
         def begin(about: dict[str, Any]) -> Child:
             name = f"debugged-{Path(argv[-1]).stem}"
-            found.append(self.fork(name, GRADREPL_DEBUGGEE=json.dumps(about)))
+            found.append(self.fork(name, about=about))
             return found[0][0]
 
         with debuggee(warm=False, start=begin) as d:
@@ -125,9 +128,8 @@ class Nursery:
 
     def close(self) -> None:
         """End it."""
-        assert self._server.stdin is not None
         assert self._server.stdout is not None
-        self._server.stdin.close()
+        self._commands.close()
         self._server.wait(SECONDS)
         self._server.stdout.close()
 

@@ -12,9 +12,8 @@ import pytest
 
 from gradrepl import conditions, model, protocol
 from gradrepl.commands import registry
-from gradrepl.commands.conversation import Conversation
+from gradrepl.commands.conversation import Conversation, History
 from gradrepl.commands.entry import fragment, needs_more, split_entries
-from gradrepl.commands.history import History
 from gradrepl.commands.registry import command, find, split_word
 from gradrepl.commands.session import example_files
 from gradrepl.commands.table import COMMANDS, WORDS
@@ -190,11 +189,6 @@ def test_a_stop_inside_a_stop():
     assert play(scene, **SCRIPT) == (["stop linear depth 2", "5"], 2, 1, "forward")
 
 
-def test_jump_is_refused_with_the_reason():
-    (said,) = typed("jump 3")
-    assert "cannot be undone" in said
-
-
 def test_interact_makes_everything_python():
     assert typed(":interact", "c = 9", "c", ":interact", ":c", **SCRIPT)[1:] == [
         "- Everything is Python now; ':interact' ends it.", "9",
@@ -338,7 +332,7 @@ def test_the_words_of_pdb_are_all_there():
     pdb = (
         "s n r c u d p pp l ll w b tbreak cl cond condition ignore disable enable commands display "
         "undisplay until unt a args whatis source interact alias unalias q h ? restart run bt where"
-        " step next return continue cont up down list longlist clear help quit exit jump j print"
+        " step next return continue cont up down list longlist clear help quit exit print"
     )
     assert [word for word in pdb.split() if word not in WORDS and word != "print"] == []
 
@@ -631,7 +625,7 @@ def test_history_keeps_entries_of_many_lines(tmp_path):
 def test_two_writers_lose_nothing(tmp_path):
     path = tmp_path / "history"
     code = (
-        "import sys; from pathlib import Path; from gradrepl.commands.history import History\n"
+        "import sys; from pathlib import Path; from gradrepl.commands.conversation import History\n"
         "h = History(Path(sys.argv[1]))\n"
         "for n in range(200): h.append(f'{sys.argv[2]} {n}\\n' + 'x' * 300)\n"
     )
@@ -658,8 +652,8 @@ def test_a_history_without_a_place_is_no_error(tmp_path):
 
 
 def test_a_long_history_is_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr("gradrepl.commands.history.KEEP", 10)
-    monkeypatch.setattr("gradrepl.commands.history.SLACK", 500)
+    monkeypatch.setattr("gradrepl.commands.conversation.KEEP", 10)
+    monkeypatch.setattr("gradrepl.commands.conversation.SLACK", 500)
     history = History(tmp_path / "history")
     for number in range(200):
         history.append(f"entry {number}")

@@ -4,15 +4,13 @@ import asyncio
 import os
 import signal
 import socket
-import stat
 import threading
-from pathlib import Path
 
 import pytest
 
 from gradrepl import model, protocol
 from gradrepl.errors import LinkError, RefusedError
-from gradrepl.link import BlockingLink, Link, Listener
+from gradrepl.link import BlockingLink, Link
 
 SECONDS = 5
 
@@ -127,20 +125,15 @@ def run(coroutine):
     return asyncio.run(asyncio.wait_for(coroutine, SECONDS))
 
 
-async def connect(listener, data):
-    """Connect as a stranger, say ``data``, and return what comes back before the end."""
-    reader, writer = await asyncio.open_unix_connection(listener.path)
-    writer.write(data)
-    writer.write_eof()
-    answer = await reader.read()
-    writer.close()
-    return answer
+def hello(**about):
+    return protocol.encode(protocol.Hello(**{"token": "0" * 32} | about))
 
 
 BAD = {
-    "no token": protocol.encode(protocol.Hello(token="")),
-    "wrong token": protocol.encode(protocol.Hello(token="0" * 32)),
-    "not ascii": protocol.encode(protocol.Hello(token="ü")),
+    "no token": hello(token=""),
+    "wrong token": hello(token="1" * 32),
+    "not ascii": hello(token="ü"),
+    "another version": hello(version=protocol.VERSION + 1),
     "not a hello": protocol.encode(protocol.Input()),
     "garbage": b"GET / HTTP/1.1\r\n\r\n",
     "oversized": b"\x00\x10\x00\x00" + b"x" * 10_000,
@@ -149,72 +142,44 @@ BAD = {
 }
 
 
-def test_bad_peers_are_closed_and_a_good_one_is_still_welcome():
-    # accept() sends the Welcome that connect() waits for, so the two must overlap
-    async def overlapped():
-        listener = Listener()
-        await listener.open()
-        said = {name: await connect(listener, data) for name, data in BAD.items()}
-        accepting = asyncio.create_task(listener.accept())
-        ours = await asyncio.to_thread(BlockingLink.connect, listener.path, listener.token)
-        link, hello = await accepting
-        ours.send(protocol.Input())
-        first, pid = await link.receive(), hello.pid
-        ours.close()
+@pytest.mark.parametrize("data", BAD.values(), ids=BAD)
+def test_a_bad_peer_gets_no_link(data):
+    ours, theirs = socket.socketpair()
+    theirs.sendall(data)
+    theirs.shutdown(socket.SHUT_WR)
+    with ours, theirs, pytest.raises(LinkError):
+        BlockingLink.accepted(ours, "0" * 32)
+
+
+def test_a_client_that_shows_the_token_is_welcome():
+    async def scene():
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        accepting = asyncio.create_task(asyncio.to_thread(BlockingLink.accepted, ours, "0" * 32))
+        link = await Link.connect(theirs, "0" * 32)
+        engine = await accepting
+        engine.send(protocol.Input())
+        first = await link.receive()
+        engine.close()
         last = await link.receive()
         link.close()
-        listener.close()
-        return said, first, last, pid
+        return first, last
 
-    said, first, last, pid = run(overlapped())
-    assert said == dict.fromkeys(BAD, b"")
-    assert (first, last, pid) == (protocol.Input(), None, os.getpid())
+    assert run(scene()) == (protocol.Input(), None)
 
 
-def test_another_version_is_refused():
+def test_a_client_says_that_it_was_refused():
     async def scene():
-        listener = Listener()
-        await listener.open()
-        hello = protocol.Hello(token=listener.token, version=protocol.VERSION + 1)
-        answer = await connect(listener, protocol.encode(hello))
-        listener.close()
-        return answer
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        accepting = asyncio.create_task(asyncio.to_thread(BlockingLink.accepted, ours, "0" * 32))
+        with pytest.raises(RefusedError, match="did not show the token"):
+            await Link.connect(theirs, "no")
+        with pytest.raises(RefusedError):
+            await accepting
+        ours.close()
 
-    assert run(scene()) == b""
-
-
-def test_the_engine_says_that_it_was_refused():
-    async def scene():
-        listener = Listener()
-        await listener.open()
-        try:
-            await asyncio.to_thread(BlockingLink.connect, listener.path, "no")
-        finally:
-            listener.close()
-
-    with pytest.raises(RefusedError):
-        run(scene())
-
-
-def test_the_socket_is_private_and_goes_away():
-    async def scene():
-        listener = Listener()
-        await listener.open()
-        folder, path = Path(listener.folder), Path(listener.path)
-        modes = [stat.S_IMODE(each.stat().st_mode) for each in (folder, path)]
-        listener.close()
-        return modes, folder.exists()
-
-    assert run(scene()) == ([0o700, 0o600], False)
-
-
-def test_a_long_temporary_folder_is_no_hindrance(tmp_path, monkeypatch):
-    deep = tmp_path / ("d" * 120)
-    deep.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(deep))
-    listener = Listener()
-    assert len(listener.path) < 100
-    listener.close()
+    run(scene())
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", b"\x00\x00", b"\x00\x00\x00\x01\xc1"])

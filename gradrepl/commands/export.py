@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from gradrepl import model, protocol
+from gradrepl import export as door
+from gradrepl import model, plugins, protocol
 from gradrepl.commands.registry import GONE, WAITING, Argument, Press, command
 from gradrepl.commands.talk import Answer, Talk
 from gradrepl.errors import GradreplError, LinkError, StateError, UsageError
-
-if TYPE_CHECKING:
-    from gradrepl.export import Exporter
-    from gradrepl.export.files import Rows
+from gradrepl.export import Exporter, files
+from gradrepl.export.files import Rows, check, written
 
 PART = 2_000
 """Rows in one answer of the debuggee's."""
@@ -37,8 +36,6 @@ async def export(talk: Talk, what: What = "") -> Answer:
     mermaid graph.md``. ``export! ...`` writes over a file that is there. ``pass`` and ``time``
     are of what is recorded: ``record on``. Alone: what can be written.
     """
-    from gradrepl import export as door
-
     if not what.lstrip("! "):
         rows = (
             model.ExporterInfo(name=e.name, of=e.of, suffix=e.suffixes[0], help=e.help)
@@ -90,11 +87,9 @@ def read(text: str) -> Wanted:
     Raises:
         UsageError: there is no FILE.
     """
-    from gradrepl.export import words
-
     overwrite = text.lstrip().startswith("!")
     rest = text.lstrip().removeprefix("!")
-    known, kinds = set(words()), []
+    known, kinds = set(door.words()), []
     while word := _WORD.match(rest):
         if word[1] not in known:
             break
@@ -119,8 +114,6 @@ class _Export:
 
     async def run(self) -> model.Record:
         """Do it; return the record of what was written, or the debuggee's refusal."""
-        from gradrepl.export.files import check
-
         check(self.wanted.path, self.wanted.overwrite)  # before anything takes time
         try:
             record = await self._record()
@@ -152,8 +145,6 @@ class _Export:
 
     async def _record(self) -> Any:
         """Return what the exporter is given, or the debuggee's error."""
-        from gradrepl.export import files
-
         of = self.chosen.of
         if of == "screen":
             return _screen(self.talk)
@@ -171,15 +162,12 @@ class _Export:
         self, what: str, expression: str = ""
     ) -> tuple[model.Taken, Rows[Any]] | model.Error:
         """Have something taken, and fetch its rows."""
-        from gradrepl.export import too_many
-        from gradrepl.export.files import Rows
-
         ask = self.talk.ask
         taken = await ask(protocol.Take(what=what, expression=expression))
         if not isinstance(taken, model.Taken):
             return taken if isinstance(taken, model.Error) else _strange(taken)
         if self.chosen.most and not taken.recorded and taken.total > self.chosen.most:
-            raise too_many(taken.total, self.chosen.name, recorded=False)
+            raise door.too_many(taken.total, self.chosen.name, recorded=False)
         rows: Rows[Any] = Rows(model.OpRow if what == "ops" else model.NodeRow)
         self.rows.append(rows)
         while len(rows) < taken.total:
@@ -201,15 +189,11 @@ class _Export:
             return await writing
         except StateError as error:
             if error.__cause__ is not None and self.chosen.plugin:
-                from gradrepl import plugins
-
                 where = f"exporter '{self.chosen.name}'"
                 plugins.here("client").disable(self.chosen.plugin, error.__cause__, where)
             raise
 
     def _written(self, record: Any) -> str | None:
-        from gradrepl.export.files import written
-
         with written(self.wanted.path, self.wanted.overwrite) as file:
             try:
                 return self.chosen.function(record, file)

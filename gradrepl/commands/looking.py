@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Annotated
 
@@ -40,16 +41,41 @@ async def pp(talk: Talk, expression: Expression) -> Answer:
     return await talk.ask(protocol.Print(expression=expression, full=True))
 
 
-@looking("t")
-async def tensor(talk: Talk, expression: Expression) -> Answer:
-    """Show everything about a tensor: layout, storage, version, gradient, statistics."""
-    return await talk.ask(protocol.Describe(expression=expression))
+PARTS = ("leaf", "grad", "whatis")
+"""Words that ask for one thing about a tensor."""
 
 
-@looking("whatis")
-async def whatis(talk: Talk, expression: Expression) -> Answer:
-    """Show the type of an expression's value."""
-    return await talk.ask(protocol.Print(expression=f"type({expression})"))
+def _asked(text: str) -> tuple[str, str]:
+    """Return the word that was typed for 't', and the expression."""
+    word, colon, rest = text.partition(":")
+    part, expression = (word, rest.strip()) if colon and word in PARTS else ("", text)
+    if not expression:
+        raise UsageError(f"'{part}' needs EXPR.", f"Write: {part} EXPR")
+    return part, expression
+
+
+Asked = Annotated[tuple[str, str], Argument("EXPR", complete="python", rest=True, read=_asked)]
+
+
+@looking("t", *PARTS, parts=PARTS)
+async def tensor(talk: Talk, what: Asked) -> Answer:
+    """Show everything about a tensor: layout, storage, version, gradient, statistics.
+
+    ``leaf EXPR`` says in one sentence whether it is a leaf, and why; ``grad EXPR`` shows all about
+    its gradient, or says why there is none; ``whatis EXPR`` shows the type of any value.
+    """
+    part, expression = what
+    if part == "whatis":
+        return await talk.ask(protocol.Print(expression=f"type({expression})"))
+    record = await talk.ask(protocol.Describe(expression=expression))
+    if not part or not isinstance(record, model.Tensor):
+        return record
+    if part == "leaf":
+        return model.Notice(message=f"'{expression}' is {record.leaf_why}")
+    if record.has_grad:
+        whole = expression if re.fullmatch(r"[\w.]+", expression) else f"({expression})"
+        return await talk.ask(protocol.Describe(expression=f"{whole}.grad"))
+    return model.Notice(message=f"the gradient of '{expression}' is {record.grad_why}")
 
 
 @looking("names")
@@ -156,18 +182,6 @@ async def node(talk: Talk, number: Number) -> Answer:
 async def retain(talk: Talk, expression: Expression) -> Answer:
     """Have a non-leaf tensor keep its gradient from now on: EXPR.retain_grad()."""
     return await talk.ask(protocol.Retain(expression=expression))
-
-
-@looking("grad")
-async def grad(talk: Talk, expression: Expression) -> Answer:
-    """Show the gradient of EXPR as ':t' does, or say why there is none."""
-    return await talk.ask(protocol.Gradient(expression=expression))
-
-
-@looking("leaf")
-async def leaf(talk: Talk, expression: Expression) -> Answer:
-    """Say in one sentence whether EXPR is a leaf, and why."""
-    return await talk.ask(protocol.LeafWhy(expression=expression))
 
 
 @looking("findings")

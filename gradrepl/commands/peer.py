@@ -11,13 +11,12 @@ import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from gradrepl import launch, model, protocol
 from gradrepl.endpoint import Endpoint, connected
 from gradrepl.errors import GradreplError, LinkError
 from gradrepl.launch import KEPT, Options, Streams
-from gradrepl.link import Link, Listener
+from gradrepl.link import Link
 
 PATIENCE = 3.0
 """Seconds that a debuggee gets to quit, and again to terminate."""
@@ -60,22 +59,24 @@ class Peer:
         Raises:
             TargetError: the Python of ``options`` cannot be started.
         """
-        listener = Listener()
-        await listener.open()
+        ours, theirs = socket.socketpair()
         streams = self._streams = Streams(on_output)
-        try:
-            process = launch.start(options, listener.path, listener.token, streams)
-        except GradreplError:
-            listener.close()
-            raise
+        with theirs:
+            try:
+                process = launch.start(options, theirs.fileno(), streams)
+            except GradreplError:
+                ours.close()
+                raise
         self.pid = process.pid
+        ours.setblocking(False)
+        link = self._link = await Link.connect(ours)
         loop = asyncio.get_running_loop()
         ended = self._ended = loop.create_future()
         threading.Thread(
             target=_reap, args=(process, loop, ended), name="gradrepl-reap", daemon=True
         ).start()
         await streams.open_input()
-        self._serving = asyncio.create_task(self._serve(listener, streams, ended))
+        self._serving = asyncio.create_task(self._serve(link, streams, ended))
 
     def send(self, request: protocol.Request, reply: Reply) -> None:
         """Ask; ``reply`` gets the answer, or None when the debuggee goes first.
@@ -117,29 +118,14 @@ class Peer:
         await serving
         return forced
 
-    async def _serve(
-        self, listener: Listener, streams: Streams, ended: asyncio.Future[int]
-    ) -> None:
+    async def _serve(self, link: Link, streams: Streams, ended: asyncio.Future[int]) -> None:
         """Listen from the first message to the end of the process."""
-        meeting = asyncio.create_task(listener.accept())
-        try:
-            both: set[asyncio.Future[Any]] = {meeting, ended}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if meeting.done():
-                link, _ = meeting.result()
-                self._link = link
-                listener.close()  # now, so that a client that is killed leaves no folder behind
-                # A grandchild may hold a copy of the socket: then the process's end is the sign.
-                loop = asyncio.get_running_loop()
-                ended.add_done_callback(lambda _: loop.call_later(LINGER, link.close))
-                if not await self._hear_all(link, streams):
-                    self.signal(signal.SIGTERM)
-            code = await asyncio.shield(ended)
-        finally:
-            meeting.cancel()
-            listener.close()
-            self._link = None
-        self._over(streams, code)
+        # A grandchild may hold a copy of the socket: then the process's end is the sign.
+        loop = asyncio.get_running_loop()
+        ended.add_done_callback(lambda _: loop.call_later(LINGER, link.close))
+        if not await self._hear_all(link, streams):
+            self.signal(signal.SIGTERM)
+        self._over(streams, await asyncio.shield(ended))
 
     async def _hear_all(self, link: Link, streams: Streams) -> bool:
         """Hear messages to the end of the link, each after the output that came before it.
@@ -171,9 +157,7 @@ class Peer:
 
 
 def _reap(
-    process: subprocess.Popen[bytes],
-    loop: asyncio.AbstractEventLoop,
-    ended: asyncio.Future[int],
+    process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, ended: asyncio.Future[int]
 ) -> None:
     code = process.wait()
 

@@ -106,6 +106,8 @@ class Command(msgspec.Struct, frozen=True):
     """An empty line runs it again."""
     takes_block: bool
     """More lines follow, up to one that says 'end'."""
+    parts: tuple[str, ...]
+    """Those of its aliases that ask for a part of it: its arguments begin with them, 'grad: x'."""
     help: str
     arguments: tuple[Argument, ...]
     function: Callable[..., Any]
@@ -185,12 +187,13 @@ def command(
     key: Press | None = None,
     repeats: bool = False,
     takes_block: bool = False,
+    parts: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
     """Make a function a command: ``function.command``, which :func:`enter` puts into the table."""
 
     def make(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         about = inspect.getdoc(function) or "", _arguments(function), function
-        made = Command(name, aliases, group, states, key, repeats, takes_block, *about)
+        made = Command(name, aliases, group, states, key, repeats, takes_block, parts, *about)
         function.command = made  # type: ignore[attr-defined]
         return function
 
@@ -269,11 +272,12 @@ def find(word: str, rest: str) -> tuple[Command, str]:
         UsageError: there is none; the hint has the nearest.
     """
     second, _, more = rest.partition(" ")
-    if command := WORDS.get(f"{word} {second}"):
-        return command, more
+    if two := WORDS.get(f"{word} {second}"):
+        return two, more
     if word not in WORDS:
         raise unknown(word)
-    return WORDS[word], rest
+    command = WORDS[word]
+    return command, f"{word}: {rest}" if word in command.parts else rest
 
 
 def unknown(word: str, what: str = "there is no command") -> UsageError:

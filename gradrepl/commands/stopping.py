@@ -22,7 +22,6 @@ from gradrepl.commands.registry import (
     Place,
     Press,
     Statement,
-    Words,
     command,
 )
 from gradrepl.commands.talk import Answer, Talk
@@ -137,15 +136,6 @@ async def abort(talk: Talk) -> Answer:
     """Raise an exception here: ends the backward or the op, and says what had accumulated."""
     await talk.run(protocol.Abort())
     return None
-
-
-@going("jump", "j", states=WAITING)
-async def jump(talk: Talk, where: Words = "") -> Answer:
-    """Not supported: ops cannot be undone."""
-    raise StateError(
-        "ops cannot be undone, so there is no jumping.",
-        "':restart' starts again; 'until LINE' goes forward.",
-    )
 
 
 @going("bw", states=WAITING)

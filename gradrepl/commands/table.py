@@ -8,15 +8,7 @@ from typing import Any
 
 from gradrepl import conditions, plugins, protocol
 from gradrepl import export as exporters
-from gradrepl.commands import (
-    export,
-    graphs,
-    looking,
-    registry,
-    session,
-    stopping,
-    training,
-)
+from gradrepl.commands import export, graphs, looking, registry, session, stopping, training
 from gradrepl.commands.registry import COMMANDS, WORDS
 from gradrepl.commands.talk import Talk
 from gradrepl.errors import PluginError

@@ -315,9 +315,7 @@ class Talk:
         return record
 
     async def run(
-        self,
-        request: protocol.Request,
-        reply: Callable[[model.Record | None], None] | None = None,
+        self, request: protocol.Request, reply: Callable[[model.Record | None], None] | None = None
     ) -> None:
         """Let the user's code run; returns when the debuggee waits again or is gone.
 

@@ -100,8 +100,6 @@ def finding(each: model.Finding, plain: bool = False) -> Iterator[Line]:
 # -- plugins, and what any of them may answer with -------------------------------------------------
 
 
-SIDES = {"face": "client", "debuggee": "program"}
-"""Which process a plugin is in."""
 LONG = 2000
 """Characters of what a plugin says that are shown."""
 
@@ -113,14 +111,7 @@ def _(record: model.PluginList, look: Look) -> Iterable[Line]:
         return
     heads = ("plugin", "where", "version", "from", "state", "hooks")
     rows = [
-        (
-            (p.name, "name"),
-            SIDES.get(p.side, p.side),
-            p.version,
-            p.origin,
-            p.state,
-            " ".join(p.hooks),
-        )
+        ((p.name, "name"), p.side, p.version, p.origin, p.state, " ".join(p.hooks))
         for p in record.rows
     ]
     yield from table(rows, heads)

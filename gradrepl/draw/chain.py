@@ -212,17 +212,14 @@ def _(record: model.Addends, look: Look) -> Iterable[Line]:
     what = f"{count(record.count, 'gradient')} added up" if record.count > 1 else "one gradient"
     yield ink.join((f"{record.root} <- {record.target}", "title"), what)
     rows = [
-        (f"+ {_amount(a.amount)}", percent(a.share), f"from {_sender(a)}", f"edge {a.edge}", a.line)
+        (f"+ {_amount(a.amount)}", percent(a.share), f"from {sender}", f"edge {a.edge}", a.line)
         for a in record.addends
+        for sender in (_called(a.made, a.sender) if a.made else a.sender,)
     ]
     yield from table(rows)
     yield from more(len(record.addends), record.count)
     yield _sum(record)
     yield from notes(record.notes, "note: {}")
-
-
-def _sender(addend: model.Addend) -> str:
-    return _called(addend.made, addend.sender) if addend.made else addend.sender
 
 
 # -- rules ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby, zip_longest
 
 Role = Hashable
 """A word of ``ROLES``, a pair of brightnesses (of a picture), or a style of the client's own."""
@@ -218,14 +219,8 @@ def runs(text: str, role_of: Mapping[str, Role], role: Role = "") -> Line:
     >>> runs("ab!", {"!": "bad"})
     [('ab', ''), ('!', 'bad')]
     """
-    spans: Line = []
-    for character in text:
-        own = role_of.get(character, role)
-        if spans and spans[-1][1] == own:
-            spans[-1] = spans[-1][0] + character, own
-        else:
-            spans.append((character, own))
-    return spans
+    alike = groupby(text, lambda character: role_of.get(character, role))
+    return [("".join(characters), own) for own, characters in alike]
 
 
 # -- several lines -------------------------------------------------------------------------------
@@ -299,6 +294,12 @@ def pack(parts: Sequence[Line], cells: int | None, gap: int = 2) -> list[Line]:
         else:
             lines.append(list(part))
     return lines
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], column: int) -> list[Line]:
+    """Return two columns, the second one from cell ``column`` on."""
+    pairs = zip_longest(left, right, fillvalue=list[Span]())
+    return [[*a, (" " * (column - width(a)), ""), *b] for a, b in pairs]
 
 
 def paragraph(text: str, role: Role = "") -> list[Line]:

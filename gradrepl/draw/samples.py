@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from gradrepl import model
-from gradrepl.draw import Look, charts, drawing, ink, pictures
+from gradrepl.draw import Look, charts, drawing, ink
 from gradrepl.draw.charts import bar
 from gradrepl.draw.ink import Line, Role, Row, Span
 from gradrepl.draw.numbers import count, dtype, of, seconds, shape, span
@@ -61,7 +62,13 @@ RANGE = Column("range", "range", lambda row: span(row.min, row.max), most=19, co
 COLUMNS = (
     Column("place", "i", lambda row: str(row.place), "dim", right=True),
     Column("index", "index", lambda row: row.index, "number", 12, True, ("duplicate",)),
-    Column("worker", "worker", lambda row: _number(row.worker), "dim", right=True),
+    Column(
+        "worker",
+        "worker",
+        lambda row: "" if row.worker is None else str(row.worker),
+        "dim",
+        right=True,
+    ),
     Column("took", "ms", lambda row: _milliseconds(row.seconds), "dim", 10, True, ("slow",)),
     Column("label", "label", lambda row: row.label, "name", 16),
     Column("shape", "shape", lambda row: shape(row.shape), "", 20, concerns=("other shape",)),
@@ -239,12 +246,7 @@ def sample(record: model.Sample, look: Look, height: int = 24) -> list[Line]:
     narrow = Look(width=look.width - cells, ascii=look.ascii, colour=look.colour)
     rest = [*_parts(record, narrow, height, beside=image), *_told(record, narrow)]
     rest = [part for each in rest for part in ink.wrap(each, narrow.width, 2)]
-    lines: list[Line] = []
-    for at in range(max(len(left), len(rest))):
-        begin = left[at] if at < len(left) else []
-        gap = (" " * (cells - ink.width(begin)), "")
-        lines.append(Row([*begin, gap, *(rest[at] if at < len(rest) else [])]))
-    return lines
+    return list(map(Row, ink.beside(left, rest, cells)))
 
 
 def _parts(
@@ -280,10 +282,10 @@ def _shown(part: Part, look: Look, high: int) -> list[Line]:
 
 def _picture(part: Part, wide: int, high: int, look: Look) -> list[Line]:
     """Return an image in half blocks, or where there is no colour in characters."""
-    scaled = pictures.scaled(part.lines, wide, min(HIGH, high))
+    dots = scaled(part.lines, wide, min(HIGH, high))
     if not look.colour:
-        return [Row([(text, "")]) for text in pictures.ramp(scaled)]
-    return [Row(runs) for runs in pictures.halves(scaled)]
+        return [Row([(text, "")]) for text in ramp(dots)]
+    return list(map(Row, halves(dots)))
 
 
 def _told(record: model.Sample, look: Look) -> Iterator[Line]:
@@ -322,3 +324,64 @@ def row_details(row: SampleRow, width: int) -> list[Line]:
     for text in filter(None, (row.error, ", ".join(row.odd))):
         lines.append([("! ", "bad"), ink.span(text, "bad")])
     return [part for each in lines for part in ink.wrap(each, width, 2)]
+
+
+# -- images in the cells of a terminal -------------------------------------------------------------
+
+# An image is rows of brightness, 0..255. In half blocks a cell is two dots, one above the other;
+# the ramp has one character for them, for where there is no colour.
+
+
+Rows = Sequence[Sequence[int]]
+HALF = "▀"
+RAMP = " .:-=+*#%@"
+LEAST = 4
+"""Cells in which nothing can be recognised any more."""
+
+
+def scaled(rows: Rows, wide: int, high: int) -> list[list[int]]:
+    """Return ``rows`` with at most ``wide`` x ``high`` dots, as large as whole dots allow."""
+    if not rows or not rows[0]:
+        return []
+    height, width = len(rows), len(rows[0])
+    times = min(max(LEAST, wide) // width, max(LEAST, high) // height)
+    if times >= 1:
+        wider = [[value for value in row for _ in range(times)] for row in rows]
+        return [row for row in wider for _ in range(times)]
+    shrink = min(max(LEAST, wide) / width, max(LEAST, high) / height)
+    columns, lines = max(1, int(width * shrink)), max(1, int(height * shrink))
+    return [
+        [_mean(rows, (line, lines), (column, columns)) for column in range(columns)]
+        for line in range(lines)
+    ]
+
+
+def _mean(rows: Rows, line: tuple[int, int], column: tuple[int, int]) -> int:
+    """Return the mean of the dots that fall into one of fewer lines and columns."""
+    height, width = len(rows), len(rows[0])
+    top, bottom = line[0] * height // line[1], -(-(line[0] + 1) * height // line[1])
+    left, right = column[0] * width // column[1], -(-(column[0] + 1) * width // column[1])
+    dots = [value for row in rows[top:bottom] for value in row[left:right]]
+    return round(sum(dots) / len(dots))
+
+
+def halves(rows: Rows) -> list[Line]:
+    """Return two rows of dots a line, dots alike side by side as one span of their brightness."""
+    return [
+        [(HALF * len([*alike]), pair) for pair, alike in groupby(zip(upper, lower, strict=True))]
+        for upper, lower in _in_twos(rows)
+    ]
+
+
+def ramp(rows: Rows) -> list[str]:
+    """Return two rows of dots a line, as characters that are darker or lighter."""
+    lines = []
+    for upper, lower in _in_twos(rows):
+        mean = [(above + below) // 2 for above, below in zip(upper, lower, strict=True)]
+        lines.append("".join(RAMP[value * (len(RAMP) - 1) // 255] for value in mean))
+    return lines
+
+
+def _in_twos(rows: Rows) -> list[Rows]:
+    """Return each two rows, one above the other; of an odd number the last one twice."""
+    return [(row, rows[min(2 * at + 1, len(rows) - 1)]) for at, row in enumerate(rows[::2])]

@@ -1,9 +1,9 @@
-"""The debuggee's start: connect to the client, then serve at the bottom of the main thread."""
+"""The debuggee's start: take its end of the link, then serve at the bottom of the main thread."""
 
 from __future__ import annotations
 
 import os
-import platform
+import socket
 import sys
 import threading
 from typing import Any
@@ -24,7 +24,8 @@ _gone = threading.Lock()
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")
-    link = BlockingLink.connect(setup["socket"], setup["token"], platform.python_version())
+    os.set_inheritable(setup["link"], False)
+    link = BlockingLink(socket.socket(fileno=setup["link"]))
     session = Session.current = debuggee.begin(link)
     session.from_command_line = True
     interrupts = Interrupts(session)

@@ -6,19 +6,17 @@ Nothing else imports all rooms: a room knows the session, and the session knows 
 from __future__ import annotations
 
 import pkgutil
-from functools import partial
 from importlib import import_module
 from typing import Any
 
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import explain
-from gradrepl.engine.answers import HANDLERS, Answer, Handler
 from gradrepl.engine.code import evaluate, script
 from gradrepl.engine.data.wanted import Loops
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.plugged import Plugged
-from gradrepl.engine.session import Link, Session
+from gradrepl.engine.session import HANDLERS, Answer, Handler, Link, Session
 from gradrepl.engine.stopping.gate import Place, Quitting
 from gradrepl.errors import Aborted, GradreplError, StateError, UsageError
 
@@ -33,15 +31,11 @@ def begin(link: Link) -> Session:
     for name in EARLY:
         import_module(f"gradrepl.engine.{name}")
     session = Session(link, answer)
-    session.gate.struck = partial(_struck, session)
+    session.gate.struck = lambda error, place: explain.error_of(error, session, place)
     for kind in (Gradients, Loops, Plugged):
         session.stepper.observe(session.state(kind))
     session.watch_for_torch()
     return session
-
-
-def _struck(session: Session, error: Exception, place: Place) -> model.Error:
-    return explain.error_of(error, session, place)
 
 
 def answer(request: Any, session: Session, place: Place) -> Answer:

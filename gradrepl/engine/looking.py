@@ -15,13 +15,12 @@ from msgspec import structs
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import evaluate
 from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.running import broken_lines
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
 

@@ -13,11 +13,10 @@ import msgspec
 from gradrepl import __version__, model
 from gradrepl import conditions as c
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import frames
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.observers import Observer
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import PluginError, UsageError
 from gradrepl.hookspecs import Here

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from gradrepl import model
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session
 
 PATIENT, EVERY = 0.5, 0.25
 """Seconds until the first is told, and between them."""

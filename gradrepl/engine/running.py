@@ -12,10 +12,9 @@ from typing import Any
 from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import evaluate, frames, script
 from gradrepl.engine.code.torch_import import torch_module
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.lines import doubts, same_file
 from gradrepl.errors import ConditionError, StateError

@@ -33,6 +33,28 @@ Scope = tuple[dict[str, Any], MutableMapping[str, Any]]
 """(globals, locals)"""
 
 
+Answer = Record | None
+Handler = Callable[..., Answer]
+F = TypeVar("F", bound=Handler)
+
+HANDLERS: dict[type, Handler] = {}
+"""By kind of request."""
+
+
+def on(kind: type) -> Callable[[F], F]:
+    """Make a function the answer to a kind of request.
+
+    It is given (request, session, place), runs in the thread that is parked, and returns a record,
+    or None where there is nothing to say.
+    """
+
+    def register(handler: F) -> F:
+        HANDLERS[kind] = handler
+        return handler
+
+    return register
+
+
 class Link(Protocol):
     """What carries what is told: one client's socket, or all of them."""
 

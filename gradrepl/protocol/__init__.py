@@ -50,15 +50,12 @@ class Hello(Message, frozen=True, kw_only=True):
 
     token: str
     version: int = VERSION
-    pid: int = 0
-    python: str = ""
 
 
 class Welcome(Message, frozen=True, kw_only=True):
     """The answer to a good Hello."""
 
     version: int = VERSION
-    pid: int = 0
 
 
 class Refused(Message, frozen=True, kw_only=True):
@@ -135,7 +132,8 @@ def _body(message: Message) -> bytes:
     try:
         body = _encoder.encode(message)
     except UnicodeEncodeError:
-        body = _encoder.encode(_texts(_builtins(message), lambda text: text.translate(_PRIVATE)))
+        plain = msgspec.to_builtins(message, builtin_types=(bytes,))
+        body = _encoder.encode(_texts(plain, lambda text: text.translate(_PRIVATE)))
     if len(body) > LARGE:
         body = _encoder.encode(_texts(msgspec.msgpack.decode(body), _cut))
     if len(body) > LIMIT and isinstance(message, (Answer, Tell)):
@@ -143,10 +141,6 @@ def _body(message: Message) -> bytes:
         said = model.Error(message=f"this takes {size}, more than fits: ask for a part of it.")
         return _encoder.encode(replace(message, record=said))
     return body
-
-
-def _builtins(message: Message) -> Any:
-    return msgspec.to_builtins(message, builtin_types=(bytes,))
 
 
 def _texts(value: Any, change: Callable[[str], str]) -> Any:

@@ -159,18 +159,6 @@ class Retain(Request, frozen=True, kw_only=True):
     expression: str
 
 
-class Gradient(Request, frozen=True, kw_only=True):
-    """``:grad EXPR``: everything about ``EXPR.grad``, or why there is none."""
-
-    expression: str
-
-
-class LeafWhy(Request, frozen=True, kw_only=True):
-    """``:leaf EXPR``: is it a leaf, and why."""
-
-    expression: str
-
-
 class FunctionOf(Request, frozen=True, kw_only=True):
     """``:fn EXPR|#N``: the node of a tensor, a node itself, or a node of the paused backward."""
 

@@ -29,9 +29,8 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth, create_output
 
 from gradrepl import __version__, model
-from gradrepl.commands.conversation import Conversation, converse
+from gradrepl.commands.conversation import Conversation, History, converse
 from gradrepl.commands.entry import fragment
-from gradrepl.commands.history import History
 from gradrepl.commands.registry import PROMPTS
 from gradrepl.launch import Options
 from gradrepl.repl.batch import pass_signals

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -59,8 +58,6 @@ def run(options: Options) -> int:
         from gradrepl.tui.entries import Show
 
     options = msgspec.structs.replace(options, stdin="asked", output="piped")
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    ascii_only = options.ascii or encoding != "utf8"
     color = options.color and not os.environ.get("NO_COLOR")
     kept = os.environ.get("NO_COLOR")
     os.environ.pop("NO_COLOR", None)
@@ -88,7 +85,7 @@ def run(options: Options) -> int:
     app = GradreplApp(
         make,
         typing=not (options.target or options.endpoint),
-        ascii=ascii_only,
+        ascii=options.ascii,
         theme=options.theme,
         keymap=keymap,
     )

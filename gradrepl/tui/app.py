@@ -20,7 +20,8 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from gradrepl import model
-from gradrepl.tui import crash, keys, themes, views
+from gradrepl.errors import report
+from gradrepl.tui import keys, themes, views
 from gradrepl.tui.entries import Entries, Make
 from gradrepl.tui.keymaps import Keyed, check
 from gradrepl.tui.main_screen import HORIZONTAL, VERTICAL, Main
@@ -101,7 +102,7 @@ class GradreplApp(Themed, Keyed):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        from gradrepl.commands.history import History
+        from gradrepl.commands.conversation import History
 
         self.talk = self._make(self.show)
         self.talk.on_change = self.changed
@@ -150,7 +151,7 @@ class GradreplApp(Themed, Keyed):
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
-        self.panic(Text(crash.report(error)))
+        self.panic(Text(report(error)))
 
     def shot(self) -> Shot:
         """Return the screen as a picture and as text; nothing of it is fetched."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from textual.app import ComposeResult
@@ -115,13 +114,7 @@ def draw_about(about: About, width: int) -> list[Line]:
     if cells == width:
         return [*lines, *table, []]
     half = (len(table) + 1) // 2
-    return [*lines, *_beside(table[:half], table[half:], cells + 3), []]
-
-
-def _beside(left: list[Line], right: list[Line], column: int) -> list[Line]:
-    """Return two columns, the second one from cell ``column`` on."""
-    pairs = zip_longest(left, right, fillvalue=list[ink.Span]())
-    return [[*a, (" " * (column - ink.width(a)), ""), *b] for a, b in pairs]
+    return [*lines, *ink.beside(table[:half], table[half:], cells + 3), []]
 
 
 def draw_help(width: int, about: About) -> list[Line]:
@@ -139,7 +132,7 @@ def draw_help(width: int, about: About) -> list[Line]:
     for each in tables:
         shorter = left if len(left) <= len(right) else right
         shorter += [*draw_table(*each, half), []]
-    return [*first, *_beside(left, right, half + 3)]
+    return [*first, *ink.beside(left, right, half + 3)]
 
 
 def _intro(width: int) -> list[Line]:

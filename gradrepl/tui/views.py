@@ -29,8 +29,8 @@ class View:
     help: str
     word: str
     """What is typed for the same, without the colon."""
-    feet: tuple[Foot, ...]
-    """Its footer while the program is stopped."""
+    feet: tuple[Foot, ...] = ()
+    """Its footer while the program is stopped; of ours that of the table."""
     keys: tuple[Key, ...] = ()
     """Keys of this screen alone; they do the actions of its page."""
     page: str | Callable[[], Any] = ""
@@ -39,6 +39,9 @@ class View:
     """A stop in this phase opens it; such a page is there from the start."""
     brought: tuple[Key, ...] = ()
     """Those of its keys that plugins bring, each for a command of theirs."""
+
+    def __post_init__(self) -> None:
+        self.feet = self.feet or FEET.get(self.name, ())
 
     @property
     def key(self) -> Key:
@@ -70,50 +73,19 @@ HEALTH = (
     Key("health.nodes", "N", NODES, "watch nodes", "Watch the gradient at every node, too"),
     Key("health.turn", "t", "turn", "health-turn", "The other picture: by depth, over time"),
 )
+SHARED, TRAINING = "Tensors by the memory they share", "Gradients while a training runs"
+BATCHES = "Batches, samples, loaders, and where the time goes"
 VIEWS: list[View] = [
+    View("fwd", "1", "Fwd", "Forward ops", "fwd", page=".forward:ForwardPage", phase="forward"),
     View(
-        "fwd", "1", "Fwd", "Forward ops", "fwd", FEET["fwd"], (), ".forward:ForwardPage", "forward"
+        "bwd", "2", "Bwd", "Backward graph", "bwd", page=".backward:BackwardPage", phase="backward"
     ),
+    View("mem", "3", "Mem", SHARED, "mem-screen", page=".memory:MemoryPage"),
+    View("data", "4", "Data", BATCHES, "data-screen", keys=DATA, page=".data:DataPage"),
     View(
-        "bwd",
-        "2",
-        "Bwd",
-        "Backward graph",
-        "bwd",
-        FEET["bwd"],
-        page=".backward:BackwardPage",
-        phase="backward",
+        "health", "5", "Health", TRAINING, "health-screen", keys=HEALTH, page=".health:HealthPage"
     ),
-    View(
-        "mem",
-        "3",
-        "Mem",
-        "Tensors by the memory they share",
-        "mem-screen",
-        FEET["mem"],
-        page=".memory:MemoryPage",
-    ),
-    View(
-        "data",
-        "4",
-        "Data",
-        "Batches, samples, loaders, and where the time goes",
-        "data-screen",
-        FEET["data"],
-        DATA,
-        ".data:DataPage",
-    ),
-    View(
-        "health",
-        "5",
-        "Health",
-        "Gradients while a training runs",
-        "health-screen",
-        FEET["health"],
-        HEALTH,
-        ".health:HealthPage",
-    ),
-    View("log", "6", "Log", "Program output", "log", FEET["log"], (), ".output:OutputPage"),
+    View("log", "6", "Log", "Program output", "log", page=".output:OutputPage"),
 ]
 BY_NAME = {view.name: view for view in VIEWS}
 _OURS = frozenset(BY_NAME)

@@ -133,7 +133,7 @@ def test_settings_and_which_have_no_effect(d: Debuggee) -> None:
     assert (told.workers, told.start_method, told.sampler) == (0, "", "SequentialSampler")
     without = {each.name for each in told.settings if each.without_effect}
     assert {"pin_memory", "worker_init_fn", "prefetch_factor"} <= without
-    assert any("pin_memory=True has no effect" in each.what for each in told.findings)
+    assert any("pin_memory=True has no effect" in each.message for each in told.findings)
     make(d, "batch_size=8, num_workers=2, multiprocessing_context='spawn', prefetch_factor=4")
     told = loader(d)
     assert (told.start_method, told.workers) == ("spawn", 2)

@@ -89,7 +89,7 @@ def lost(d: Debuggee) -> Debuggee:
 def test_what_became_of_a_parameter_without_a_gradient_is_told(
     lost: Debuggee, name: str, why: str
 ) -> None:
-    said = lost.look(protocol.Gradient(expression=f"net.{name}")).message
+    said = lost.look(protocol.Describe(expression=f"net.{name}")).grad_why
     assert re.sub("<typed [0-9]+>", "", said.partition("lead to it: ")[2]) == why
     assert lost.value(f"net.{name}.grad") == "None"
     assert lost.value("net.table.weight.grad is None") == "False"  # written into 'out' in place

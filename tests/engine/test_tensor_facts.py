@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 from debuggee import Debuggee
 
 from gradrepl import model, protocol
+from gradrepl.commands.registry import find
+from gradrepl.commands.table import COMMANDS  # noqa: F401  (fills the table)
 from gradrepl.engine.tensor.figures import BINS, LOOKED_AT, histogram, stats
 
 
@@ -26,8 +29,21 @@ def said(d: Debuggee, request: protocol.Request) -> str:
     return found.message
 
 
+def word(d: Debuggee, word: str, expression: str) -> model.Record:
+    """Return what the command of this word answers."""
+
+    class Asks:
+        async def ask(self, request: protocol.Request) -> model.Record | None:
+            return d.look(request)
+
+    command, rest = find(word, expression)
+    return asyncio.run(command.function(Asks(), *command.parse(rest)))
+
+
 def why(d: Debuggee, expression: str) -> str:
-    return said(d, protocol.LeafWhy(expression=expression))
+    found = word(d, "leaf", expression)
+    assert isinstance(found, (model.Notice, model.Error)), found
+    return found.message
 
 
 WHYS = {
@@ -221,14 +237,14 @@ def test_hooks_have_owners(d: Debuggee, tmp_path: Path) -> None:
 def test_why_there_is_no_gradient(d: Debuggee) -> None:
     d.type("w = torch.ones(3, requires_grad=True); u = torch.ones(3, requires_grad=True)")
     d.type("h = w * 2; plain = torch.ones(2); loss = h.sum()")
-    ask = lambda name: said(d, protocol.Gradient(expression=name))  # noqa: E731
+    ask = lambda name: word(d, "grad", name).message  # noqa: E731
     assert ask("w").endswith("none: no backward has come here since it was made or cleared.")
     assert ask("plain").endswith("none: it does not require a gradient.")
     assert "not a leaf" in ask("h")
     assert "':retain h'" in ask("h")
     d.type("loss.backward()")
     assert "never reached: 'w' has a gradient" in ask("u")
-    found = d.look(protocol.Gradient(expression="w"))
+    found = word(d, "grad", "w")
     assert (found.name, found.stats.norm) == ("w.grad", pytest.approx(math.sqrt(12)))
     d.type("w.grad.zero_()")
     assert facts(d, "w").grad_state == "zero"
@@ -242,8 +258,8 @@ def test_why_there_is_no_gradient_yet_at_a_backward_stop(d: Debuggee) -> None:
     d.type("w = torch.ones(3, requires_grad=True); u = torch.ones(3, requires_grad=True)")
     d.type("loss = (w * 2).sum()")
     d.backward("loss")
-    assert "comes to it at node #3" in said(d, protocol.Gradient(expression="w"))
-    assert "does not lead to it" in said(d, protocol.Gradient(expression="u"))
+    assert "comes to it at node #3" in word(d, "grad", "w").message
+    assert "does not lead to it" in word(d, "grad", "u").message
     d.cont()
 
 
@@ -292,8 +308,8 @@ def test_nothing_changes(d: Debuggee) -> None:
     source = STATE.replace("\n", " ")
     before = d.value(source)
     for name in ("w", "h", "v", "y", "i", "h.grad_fn", "v + 1"):
-        for kind in (protocol.Describe, protocol.LeafWhy, protocol.Gradient):
-            d.look(kind(expression=name))
+        for each in ("t", "leaf", "grad"):
+            word(d, each, name)
     after = d.value(source)
     # ('v + 1' was typed by the user, and makes its node each time.)
     assert after.split(",")[2:] == before.split(",")[2:]
@@ -412,7 +428,7 @@ def test_odd_tensors_are_told_about(d: Debuggee, name: str) -> None:
     d.type(ODD)
     assert facts(d, name).leaf_why
     assert "no" in why(d, name) or "leaf" in why(d, name) or "torch says" in why(d, name)
-    assert said(d, protocol.Gradient(expression=name)).startswith(f"the gradient of '{name}' is")
+    assert word(d, "grad", name).message.startswith(f"the gradient of '{name}' is")
     for request in (protocol.GraphRows(expression=name), protocol.FunctionOf(target=name)):
         found = d.look(request)
         assert getattr(found, "kind", "AutogradError") in ("AutogradError", "")

@@ -17,8 +17,8 @@ from gradrepl.link import BlockingLink
 
 SITE = model.Site(file="/home/me/träin.py", line=36, function="step", text="loss.backward()")
 MESSAGES = [
-    protocol.Hello(token="0" * 32, pid=7, python="3.13.0"),
-    protocol.Welcome(pid=7),
+    protocol.Hello(token="0" * 32),
+    protocol.Welcome(),
     protocol.Refused(why="no"),
     protocol.Ask(id=1, request=protocol.Run(target="a\udcff.py", args=("-x", "ü"))),
     protocol.Ask(id=2, request=protocol.Resume(verb=c.Step(3))),

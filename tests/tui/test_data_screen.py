@@ -33,7 +33,7 @@ from test_live import until
 from gradrepl import draw, model, plugins, protocol
 from gradrepl.commands import registry
 from gradrepl.commands.conversation import Conversation
-from gradrepl.draw import Look, charts, ink, pictures, samples
+from gradrepl.draw import Look, charts, ink, samples
 from gradrepl.draw.answers import progress
 from gradrepl.draw.data import WIDE, step_verdict
 from gradrepl.launch import Options
@@ -65,17 +65,17 @@ def fits(lines: list[ink.Line], width: int) -> bool:
 
 
 def test_a_picture_grows_by_whole_dots_and_shrinks_to_means() -> None:
-    assert pictures.scaled(((0, 255),), 5, 9) == [[0, 0, 255, 255]] * 2
-    assert pictures.scaled(((0, 100, 200, 200, 0, 0, 0, 8),) * 8, 4, 4) == [[50, 200, 0, 4]] * 4
-    assert pictures.scaled((), 4, 4) == []
+    assert samples.scaled(((0, 255),), 5, 9) == [[0, 0, 255, 255]] * 2
+    assert samples.scaled(((0, 100, 200, 200, 0, 0, 0, 8),) * 8, 4, 4) == [[50, 200, 0, 4]] * 4
+    assert samples.scaled((), 4, 4) == []
 
 
 def test_half_blocks_have_two_dots_a_cell_and_runs_of_what_is_alike() -> None:
-    assert pictures.halves([[1, 1, 9], [2, 2, 9], [5, 5, 5]]) == [
+    assert samples.halves([[1, 1, 9], [2, 2, 9], [5, 5, 5]]) == [
         [("▀▀", (1, 2)), ("▀", (9, 9))],
         [("▀▀▀", (5, 5))],
     ]
-    assert pictures.ramp([[0, 255], [0, 255], [100, 156]]) == [" @", "-+"]
+    assert samples.ramp([[0, 255], [0, 255], [100, 156]]) == [" @", "-+"]
 
 
 def test_a_picture_has_its_greys_and_without_colour_characters() -> None:

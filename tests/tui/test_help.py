@@ -132,7 +132,7 @@ def test_help_explains_what_is_no_command(word: str) -> None:
 
 def test_a_word_that_is_both_is_explained_as_both() -> None:
     text = said("leaf")
-    assert "Say in one sentence whether EXPR is a leaf" in text
+    assert "says in one sentence whether it is a leaf" in text
     assert "b leaf fc1.weight" in text
     assert NAMES["leaf"] in text
 

@@ -15,23 +15,14 @@ import torch
 from msgspec.structs import replace
 
 from gradrepl import protocol as p
-from gradrepl.engine.answers import on
 from gradrepl.engine.chain import gradients, naming, search
-from gradrepl.engine.chain.gradients import (
-    MOST,
-    Hop,
-    PathGraph,
-    amount,
-    projection,
-    size,
-    written,
-)
+from gradrepl.engine.chain.gradients import MOST, Hop, PathGraph, amount, projection, size, written
 from gradrepl.engine.chain.naming import Labels
 from gradrepl.engine.chain.search import ENDS, LISTED, Route, Step
 from gradrepl.engine.chain.unseen import Runner, contained, elements, is_real_number, seed
 from gradrepl.engine.code.evaluate import first_line
 from gradrepl.engine.graph.nodes import is_custom
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError
@@ -221,11 +212,11 @@ def walk(between: PathGraph, runner: Runner) -> tuple[str, list[Listed], Any]:
 
 
 def _largest(between: PathGraph, runner: Runner) -> list[Listed]:
-    largest = search.Largest(between, runner)
+    largest = search.Largest(between, runner, search.room(between))
     target = between.graph.nodes[between.target]
     return [
         Listed(start, route, seed(target, between.number, route.product))
-        for start, route in largest.routes(search.room(between))
+        for start, route in largest.routes()
     ]
 
 

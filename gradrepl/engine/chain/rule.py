@@ -8,7 +8,6 @@ import torch
 
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
-from gradrepl.engine.answers import on
 from gradrepl.engine.chain import naming, table
 from gradrepl.engine.chain.gradients import size
 from gradrepl.engine.chain.naming import Labels
@@ -19,7 +18,7 @@ from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.nodes import is_custom
 from gradrepl.engine.modules.functions import source
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import GradreplError, StateError, UsageError

@@ -1,9 +1,9 @@
 """The largest paths of a graph, without enumerating the others.
 
 Where every local derivative is one number, the best paths of a node are merged from the best of
-those that its edges lead to, each found only when it is asked for (the recursive enumeration of
-Jimenez and Marzal), which is exact. For tensors the size of a product is known only when it has
-been multiplied: a best-first search follows the norms, guided by the gains measured on the sum.
+those that its edges lead to, from the target on, which is exact. For tensors the size of a product
+is known only when it has been multiplied: a best-first search follows the norms, guided by the
+gains measured on the sum.
 """
 
 from __future__ import annotations
@@ -78,35 +78,23 @@ Candidate = tuple[float, int, int]
 """(minus the logarithm of the product, which of the hops, which path from there on)"""
 
 
-class _Stream:
-    """The paths of one port, largest first, as far as anybody asked."""
-
-    __slots__ = ("done", "last", "ranked", "waiting")
-
-    def __init__(self) -> None:
-        self.ranked: list[Candidate] = []
-        self.waiting: list[Candidate] = []
-        self.last: Candidate | None = None
-        """The one found last, whose successor through the same edge is not waiting yet."""
-        self.done = False
-
-
 class Largest:
-    """The paths with the largest products of derivatives, found one by one."""
+    """The paths with the largest products of derivatives, so many of each port."""
 
-    def __init__(self, between: PathGraph, runner: Runner) -> None:
-        self._between, self._runner = between, runner
+    def __init__(self, between: PathGraph, runner: Runner, most: int) -> None:
+        self._between, self._runner, self._most = between, runner, most
         self._known: dict[Port, dict[int, float]] = {}
-        self._streams: dict[Port, _Stream] = {}
+        self._ranked: dict[Port, list[Candidate]] = {}
+        """Of each port, the largest first."""
         entered: dict[int, set[int]] = {}
         for node, number, _ in between.starts:
             entered.setdefault(node, set()).add(number)
         for node in between.order:
             for hop in between.hops(node):
                 entered.setdefault(hop.node, set()).add(hop.number)
-        for node in reversed(between.order):
+        for node in reversed(between.order):  # the ports ahead have theirs
             for number in sorted(entered[node]):
-                self._begin((node, number))
+                self._ranked[node, number] = heapq.nsmallest(most, self._waiting((node, number)))
 
     def _derivatives(self, port: Port) -> dict[int, float]:
         """Return, by edge, the derivative of this output by the node's inputs: numbers."""
@@ -119,78 +107,33 @@ class Largest:
             }
         return self._known[port]
 
-    def _begin(self, port: Port) -> None:
-        """Find the largest path of a port; the ports ahead have theirs."""
-        stream = self._streams[port] = _Stream()
-        for which in range(len(self._between.hops(port[0]))):
-            self._enter(stream, port, which, 0)
-        self._take(stream)
+    def _waiting(self, port: Port) -> Iterator[Candidate]:
+        """Yield the paths of a port that begin with one of its edges and go on as a best one."""
+        for which, hop in enumerate(self._between.hops(port[0])):
+            size = -log(self._derivatives(port)[hop.edge])
+            if self._between.ends((hop.node, hop.number)):
+                yield size, which, 0
+            else:
+                for rank, (ahead, _, _) in enumerate(self._ranked[hop.node, hop.number]):
+                    yield size + ahead, which, rank
 
-    def _enter(self, stream: _Stream, port: Port, which: int, rank: int) -> None:
-        """Have path ``rank`` of the port that an edge leads to wait for its turn."""
-        hop = self._between.hops(port[0])[which]
-        ahead = (hop.node, hop.number)
-        size = -log(self._derivatives(port)[hop.edge])
-        if self._between.ends(ahead):
-            if rank == 0:
-                heapq.heappush(stream.waiting, (size, which, rank))
-        elif rank < len(self._streams[ahead].ranked):
-            size += self._streams[ahead].ranked[rank][0]
-            heapq.heappush(stream.waiting, (size, which, rank))
-
-    def _take(self, stream: _Stream) -> None:
-        if stream.waiting:
-            stream.last = heapq.heappop(stream.waiting)
-            stream.ranked.append(stream.last)
-        else:
-            stream.done = True
-
-    def _reach(self, port: Port, rank: int) -> bool:
-        """Find the path of this rank, from 0; False where there are not so many."""
-        todo = [(port, rank)]
-        while todo:
-            at, wanted = todo[-1]
-            stream = self._streams[at]
-            if stream.done or wanted < len(stream.ranked):
-                todo.pop()
-                continue
-            if stream.last is not None:
-                _, which, below = stream.last
-                hop = self._between.hops(at[0])[which]
-                ahead = self._streams.get((hop.node, hop.number))
-                if ahead is not None and not ahead.done and below + 1 >= len(ahead.ranked):
-                    todo.append(((hop.node, hop.number), below + 1))
-                    continue
-                stream.last = None
-                self._enter(stream, at, which, below + 1)
-            self._take(stream)
-        return rank < len(self._streams[port].ranked)
-
-    def routes(self, most: int) -> list[tuple[int, Route]]:
-        """Return the largest ``most`` paths as (which of the starts, route), largest first."""
-        heads = []
-        for start, (node, number, grad) in enumerate(self._between.starts):
-            if (node, number) in self._streams and self._reach((node, number), 0):
-                heads.append(self._head(start, 0, float(grad.item())))
-        heapq.heapify(heads)
-        routes: list[tuple[int, Route]] = []
-        while heads and len(routes) < most:
-            _, start, rank = heapq.heappop(heads)
-            node, number, grad = self._between.starts[start]
-            routes.append((start, self._route((node, number), rank, float(grad.item()))))
-            if self._reach((node, number), rank + 1):
-                heapq.heappush(heads, self._head(start, rank + 1, float(grad.item())))
-        return routes
-
-    def _head(self, start: int, rank: int, factor: float) -> Candidate:
-        node, number, _ = self._between.starts[start]
-        size = self._streams[node, number].ranked[rank][0]
-        return (size - log(factor), start, rank)
+    def routes(self) -> list[tuple[int, Route]]:
+        """Return the largest paths of all as (which of the starts, route), largest first."""
+        factors = [float(grad.item()) for _, _, grad in self._between.starts]
+        heads = [
+            (size - log(factors[start]), start, rank)
+            for start, (node, number, _) in enumerate(self._between.starts)
+            for rank, (size, _, _) in enumerate(self._ranked.get((node, number), ()))
+        ]
+        return [
+            (start, self._route(self._between.starts[start][:2], rank, factors[start]))
+            for _, start, rank in heapq.nsmallest(self._most, heads)
+        ]
 
     def _route(self, port: Port, rank: int, product: float) -> Route:
         steps: list[Step] = []
         while not self._between.ends(port):
-            _, which, rank = self._streams[port].ranked[rank]
+            _, which, rank = self._ranked[port][rank]
             hop = self._between.hops(port[0])[which]
             product *= self._derivatives(port)[hop.edge]
             steps.append(Step(*port, hop, abs(product)))
@@ -298,11 +241,8 @@ def best_first(between: PathGraph, runner: Runner, gains: Gains, most: int) -> l
         runs += 1
         for longer in further(between, runner, walked):
             heapq.heappush(waiting, entry(longer))
-        room = max(most, HELD // max(1, _bytes(walked.grad)))
+        held = 0 if walked.grad is None else walked.grad.numel() * walked.grad.element_size()
+        room = max(most, HELD // max(1, int(held)))
         if len(waiting) > 2 * room:
             waiting = heapq.nsmallest(room, waiting)
     return ended
-
-
-def _bytes(grad: Any) -> int:
-    return 0 if grad is None else int(grad.numel() * grad.element_size())

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradrepl import protocol as p
-from gradrepl.engine.answers import on
 from gradrepl.engine.chain import gradients, naming, unseen
 from gradrepl.engine.chain.gradients import Start, amount, projection, size
 from gradrepl.engine.chain.naming import Labels
@@ -16,7 +15,7 @@ from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph, Order
 from gradrepl.engine.graph.nodes import is_custom
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import AutogradError, StateError

@@ -16,13 +16,12 @@ import torch
 
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
-from gradrepl.engine.answers import on
 from gradrepl.engine.chain import naming, rule, table
 from gradrepl.engine.chain.unseen import contained
 from gradrepl.engine.code.evaluate import first_line
 from gradrepl.engine.forward.calls import tensors_in
 from gradrepl.engine.graph import nodes
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import Checked, Verified

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
@@ -9,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from types import CellType, CodeType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 Made = TypeVar("Made", bound=Callable[..., Any])
 
@@ -48,6 +49,11 @@ class Patch:
         self.kept: Any = self._read()
         """What was there before: what ours hands on to, also once it is removed."""
 
+    @classmethod
+    def of(cls, owner: Any, name: str) -> Callable[[Callable[..., Any]], Self]:
+        """Make a function the patch of ``owner.name``; it calls ``kept`` of what it has become."""
+        return lambda ours: cls(owner, name, functools.wraps(cls._whole(owner, name))(passes(ours)))
+
     def install(self) -> None:
         """Put ours in place, on top of whatever is there now."""
         if not self._installed:
@@ -70,6 +76,11 @@ class Patch:
         self._installed = False
         _placed.remove(self)
 
+    @staticmethod
+    def _whole(owner: Any, name: str) -> Any:
+        """Return the function that ours looks like."""
+        return vars(owner)[name]
+
     def _read(self) -> Any:
         return vars(self._owner).get(self._name)
 
@@ -90,6 +101,10 @@ class InheritedPatch(Patch):
 class ClosurePatch(Patch):
     """The same for a variable that function ``owner`` holds in its closure: every name it has
     been imported by is met."""
+
+    @staticmethod
+    def _whole(owner: Any, name: str) -> Any:
+        return owner.__wrapped__
 
     def _read(self) -> Any:
         return self._cell().cell_contents

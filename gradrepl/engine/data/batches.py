@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import apart, fetching, isolate, odd, order, parts
 from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.fetching import Fetched
 from gradrepl.engine.data.wanted import log_of
+from gradrepl.engine.session import Answer, on
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import Batch, Part, SampleRow

@@ -10,8 +10,8 @@ import torch
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.data import current_loader, parts
+from gradrepl.engine.session import Answer, on
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError, UsageError
 from gradrepl.model import DeviceInfo

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.data import apart, batches, fetching, loaders, order, parts
 from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.epoch_log import VISITS, EpochLog
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.wanted import watch_of
+from gradrepl.engine.session import Answer, on
 from gradrepl.errors import UsageError
 
 if TYPE_CHECKING:

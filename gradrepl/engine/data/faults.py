@@ -11,7 +11,6 @@ from torch.utils.data import Subset
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.data import (
     apart,
     batches,
@@ -24,6 +23,7 @@ from gradrepl.engine.data import (
 from gradrepl.engine.data.handing_out import Checked
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.progress import Telling
+from gradrepl.engine.session import Answer, on
 from gradrepl.model import Finding, SampleRow
 
 if TYPE_CHECKING:

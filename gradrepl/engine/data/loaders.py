@@ -17,7 +17,6 @@ from torch.utils.data import sampler as samplers
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.torch_import import device
 from gradrepl.engine.code.values import USER_ERRORS
@@ -26,6 +25,7 @@ from gradrepl.engine.data.epoch_log import EpochLog, pace_of
 from gradrepl.engine.data.wanted import Loops, log_of, watch_of
 from gradrepl.engine.data.watch import DataWatch
 from gradrepl.engine.health.wanted import Gradients
+from gradrepl.engine.session import Answer, on
 from gradrepl.model import Finding, Setting, Site
 
 if TYPE_CHECKING:

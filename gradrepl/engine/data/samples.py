@@ -15,13 +15,13 @@ from msgspec import structs
 
 from gradrepl import conditions as c
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import evaluate
 from gradrepl.engine.code.values import attributes
 from gradrepl.engine.data import apart, batches, fetching, loaders, order, parts
 from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.fetching import Fetched
 from gradrepl.engine.data.wanted import log_of
+from gradrepl.engine.session import Answer, on
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import StateError
 from gradrepl.model import Part, Sample, Site, TransformStep

@@ -15,7 +15,6 @@ from typing import Any
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.code import frames
 from gradrepl.engine.export.snapshot import Listed, Snapshot
 from gradrepl.engine.forward.calls import Call
@@ -23,7 +22,7 @@ from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.modules.graphs import source_of
 from gradrepl.engine.observers import BackwardCall, Depth, Look, Observer
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.engine.tensor.names import Names

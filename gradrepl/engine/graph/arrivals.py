@@ -14,7 +14,13 @@ from typing import Any, TypeGuard
 import torch
 
 from gradrepl.engine.tensor import facts, figures
-from gradrepl.engine.torch_private import dispatch_mode, has_overlap, modes, profiling
+from gradrepl.engine.torch_private import (
+    DisableTorchFunction,
+    dispatch_mode,
+    has_overlap,
+    modes,
+    profiling,
+)
 
 LARGE = 16 * 1024
 """Elements from which on a gradient that shows the same memory as one before is not read again."""
@@ -33,9 +39,9 @@ class Arrivals:
         self._ran = ran
         self.extremes = False
         """Are minimum and maximum wanted, too?"""
-        self.plain = not (grows or modes() or profiling()) and dispatch_mode() is None
-        """Neither a mode of the user's nor autograd would notice our arithmetic; unless one comes
-        meanwhile: Ctrl-C has the next op seen."""
+        self.plain = not (grows or profiling()) and dispatch_mode() is None
+        """Would nobody but modes of functions notice our arithmetic, which may come meanwhile, too:
+        Ctrl-C has the next op seen?"""
         self.far = False
         """Was a gradient on an accelerator?"""
         self.bad: dict[int, tuple[int, int]] = {}
@@ -49,9 +55,14 @@ class Arrivals:
         if grad is None:
             self.shapes[len(self._ran)] = None
             return _NONE
-        if self.plain and type(grad) is torch.Tensor and not modes():
-            return self._read(grad)
-        with figures.quiet():
+        if not self.plain or type(grad) is not torch.Tensor or dispatch_mode() is not None:
+            with figures.quiet():
+                return self._read(grad)
+        with DisableTorchFunction():
+            if not self.extremes and self.quick(grad, unheard=True) and grad.numel() < LARGE:
+                value = vector_norm(grad).item()
+                if math.isfinite(value):
+                    return value, None, None
             return self._read(grad)
 
     def _read(self, grad: torch.Tensor) -> Figures:
@@ -102,12 +113,15 @@ class Arrivals:
                     return False
         return True
 
-    def quick(self, grad: Any) -> TypeGuard[torch.Tensor]:
-        """Is its norm one call: a plain tensor on the CPU, of a wide type, its bytes there?"""
+    def quick(self, grad: Any, unheard: bool = False) -> TypeGuard[torch.Tensor]:
+        """Is its norm one call: a plain tensor on the CPU, of a wide type, its bytes there?
+
+        ``unheard``: no mode of functions is asked.
+        """
         return (
             self.plain
             and type(grad) is torch.Tensor
-            and not modes()  # before anything that a mode would see
+            and (unheard or not modes())  # before anything that a mode would see
             and grad.dtype in _WIDE
             and grad.is_cpu
             and grad.layout is torch.strided

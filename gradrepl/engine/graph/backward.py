@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterable
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -20,15 +20,13 @@ from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import SMALL, Recorder
 from gradrepl.engine.observers import BackwardCall, Depth
 from gradrepl.engine.stopping.gate import Quitting
+from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
 from gradrepl.engine.torch_private import running_node
 from gradrepl.errors import Aborted
 from gradrepl.model import Accumulated
 from gradrepl.model import Pass as PassRecord
-
-if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
 
 LISTED = 64
 """Leaves listed in a record."""
@@ -64,6 +62,7 @@ class Pass(Labelled):
         self.frame = call.caller
         look_up = partial(stepper.session.names, self.frame)
         super().__init__(recorder.graph, stepper.recorder.op_of, look_up)
+        self.seen, self.running = recorder.ran, recorder.running
         self.accumulate = call.accumulates
         if call.inputs:
             self.needed = self.graph.needed(self._targets(call.inputs), self.accumulate)
@@ -206,7 +205,7 @@ class Pass(Labelled):
 
     def _at_begin(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
-        stepper, recorder = self.stepper, self.recorder
+        recorder = self.recorder
         if not recorder.mine():
             return None
         node = running_node()
@@ -216,14 +215,21 @@ class Pass(Labelled):
         if place not in self._before.places:
             return None
         if self._small and recorder.ran[node] is None:
-            first = next((grad for grad in grads if isinstance(grad, torch.Tensor)), None)
-            recorder.ran[node] = None if first is None else figures.norm(first)
-        if recorder.arrivals.all_within(self._before.quiet, grads, recorder.ran[node]):
-            return None
-        event = NodeEvent(stepper, stepper.armed.anchor, self, place, "before")
+            recorder.ran[node] = next(
+                (figures.norm(grad) for grad in grads if grad is not None), None
+            )
+        norm, (low, high) = recorder.ran[node], self._before.quiet
+        if len(grads) == 1 and norm is not None and low <= norm <= high:
+            return None  # as of most nodes, in no call
+        within = recorder.arrivals.all_within((low, high), grads, norm)
+        return None if within else self._ask(place, grads)
+
+    def _ask(self, place: int, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """Stop before a node, if anything armed says so; return gradients that were replaced."""
+        event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, place, "before")
         event.grad_in = list(grads)
-        stepper.event(event)
-        stepper.deliver_interrupt()
+        self.stepper.event(event)
+        self.stepper.deliver_interrupt()
         if all(new is old for new, old in zip(event.grad_in, grads, strict=True)):
             return None
         return tuple(event.grad_in)
@@ -242,28 +248,6 @@ class Pass(Labelled):
         event = NodeEvent(stepper, stepper.armed.anchor, self, place, "after")
         event.grad_in, event.grad_out = list(grads), list(outputs)
         stepper.event(event)
-
-    @property
-    def begun(self) -> int:
-        """How many nodes have begun to run."""
-        return len(self.recorder.ran)
-
-    def ran(self) -> list[int]:
-        """Return those, in the engine's true order."""
-        return list(map(self.graph.index.__getitem__, self.recorder.ran))
-
-    def has_begun(self, node: int) -> bool:
-        """Has the node begun to run?"""
-        return self.graph.nodes[node] in self.recorder.ran
-
-    def is_done(self, node: int) -> bool:
-        """Has the node run to its end?"""
-        return self.has_begun(node) and self.graph.nodes[node] not in self.recorder.running.values()
-
-    def norm(self, node: int) -> float | None:
-        """Return the norm of what arrived at the node, where it has run and is known."""
-        norm = self.recorder.ran.get(self.graph.nodes[node])
-        return norm.item() if isinstance(norm, torch.Tensor) else norm
 
     # -- what may be asked -------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -15,12 +15,10 @@ from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Lanes
 from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.stopping.breakpoints import Anchor
+from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import hooks_of
 from gradrepl.model import Edge, Node, NodeRow, Site
-
-if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
 
 MISSING = 8
 """Parameters without a gradient that are named."""

@@ -7,7 +7,7 @@ that nobody runs, a file, a trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, cached_property
 from types import FrameType
@@ -213,26 +213,32 @@ class Labelled:
 
     # -- what has run: of a graph that nobody runs, nothing --------------------------------------
 
+    seen: Mapping[Any, Any] = {}
+    """The nodes that have begun, in the engine's true order, as ``Recorder.ran`` has them."""
+    running: Mapping[int, Any] = {}
+    """The node that each thread of the engine is at."""
+
     @property
     def begun(self) -> int:
         """How many nodes have begun to run."""
-        return 0
+        return len(self.seen)
 
     def ran(self) -> list[int]:
         """Return those, in the engine's true order."""
-        return []
+        return list(map(self.graph.index.__getitem__, self.seen))
 
     def has_begun(self, node: int) -> bool:
         """Has the node begun to run?"""
-        return False
+        return self.graph.nodes[node] in self.seen
 
     def is_done(self, node: int) -> bool:
         """Has the node run to its end?"""
-        return False
+        return self.has_begun(node) and self.graph.nodes[node] not in self.running.values()
 
     def norm(self, node: int) -> float | None:
         """Return the norm of what arrived at the node, where it has run and is known."""
-        return None
+        norm = self.seen.get(self.graph.nodes[node])
+        return norm.item() if isinstance(norm, torch.Tensor) else norm
 
     @property
     def root(self) -> str:

@@ -162,17 +162,16 @@ class Recorder:
         """Note a node that has a hook that may stop, and no other."""
         if type(node) is LEAF:
             self._at_leaf(grads)
-        else:
+        elif grads[0] is None:
             self._first(grads)
+        else:
+            self._arrived(grads[0])
 
     # -- what is called for each node: lean ------------------------------------------------------
 
     def _compiled(self) -> Arrived:
         """Return what is called with each gradient; it has all it needs at hand."""
-        deep = self.depth > Depth.ORDER
-        arrived = self._norms() if deep else self._order()
-        if self._steps and deep:
-            arrived = self._following(arrived)
+        arrived = self._norms() if self.depth > Depth.ORDER else self._order()
         return self._timed(arrived) if self._times else arrived
 
     def _order(self) -> Arrived:
@@ -188,6 +187,7 @@ class Recorder:
 
     def _norms(self) -> Arrived:
         ran, ranges, node, task = self.ran, self.ranges.append, running_node, running_backward
+        steps, running, thread = self._steps, self.running, threading.get_ident
         statistics = self.arrivals.extremes = self.depth >= Depth.STATISTICS
         quick, slow = self.arrivals.quick, self.arrivals.figures
         norm, extremes = vector_norm, torch.aminmax
@@ -195,30 +195,23 @@ class Recorder:
         def arrived(grad: torch.Tensor | None) -> None:
             if task() != self._task and not self.mine():
                 return
+            here = node()
+            if steps:
+                running[thread()] = here
             if quick(grad) and 0 < grad.numel() < LARGE:
                 value = norm(grad).item()
                 if value - value == 0.0:  # finite
-                    ran[node()] = value
+                    ran[here] = value
                     if statistics:
                         low, high = extremes(grad)
                         ranges((low.item(), high.item()))
                     return
             value, low, high = slow(grad)
-            ran[node()] = value
+            ran[here] = value
             if statistics:
                 ranges((low, high))
 
         return arrived
-
-    def _following(self, arrived: Arrived) -> Arrived:
-        running, thread, node = self.running, threading.get_ident, running_node
-
-        def followed(grad: torch.Tensor | None) -> None:
-            if self.mine():
-                running[thread()] = node()
-                arrived(grad)
-
-        return followed
 
     def _timed(self, arrived: Arrived) -> Arrived:
         ran, clocked, thread = self.ran, self.clocked.append, threading.get_ident

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradrepl.engine import torch_private
 from gradrepl.engine.code import evaluate
@@ -20,9 +20,7 @@ from gradrepl.engine.graph.backward import Pass
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.observers import BackwardCall, Depth, Look
-
-if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
+from gradrepl.engine.stopping.stepper import Stepper
 
 Engine = Callable[[], Any]
 

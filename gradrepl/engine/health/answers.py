@@ -11,12 +11,11 @@ import msgspec
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.health import measure, nodes
 from gradrepl.engine.health.tracked import Tracked
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.health.watch import HealthWatch
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import GradreplError, StateError, UsageError
@@ -119,11 +118,7 @@ def _depths(everyone: list[Tracked], scale: float) -> tuple[model.Depth, ...]:
     if len(ordered) > DEPTHS:
         ordered = [ordered[at * (len(ordered) - 1) // (DEPTHS - 1)] for at in range(DEPTHS)]
     return tuple(
-        model.Depth(
-            name=each.name,
-            verdict=each.word,
-            norm=each.grad_norm(scale),
-        )
+        model.Depth(name=each.name, verdict=each.word, norm=each.grad_norm(scale))
         for each in ordered
     )
 

@@ -67,15 +67,13 @@ class Clock:
         self._begun: float | None = None
         self._step = Spent()
         self._step_begun: list[tuple[float, float]] = []
-        clock = self
         self._moves = [self._mover(name) for name in ("to", "cuda")]
-        original = vars(torch_private.LoaderIterator)["__next__"]
 
-        @functools.wraps(original)
-        def __next__(iterator: Any) -> Any:
-            return clock.wait(patch.kept, iterator)
+        @Patch.of(torch_private.LoaderIterator, "__next__")
+        def patch(iterator: Any) -> Any:
+            return self.wait(patch.kept, iterator)
 
-        self._patch = patch = Patch(torch_private.LoaderIterator, "__next__", __next__)
+        self._patch = patch
 
     def install(self) -> None:
         """Read the time from now on."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.graph.arrivals import fetch
 from gradrepl.engine.tensor import facts, figures
 
 BINS = 24
@@ -47,45 +48,29 @@ def state(grad: torch.Tensor | None) -> tuple[int, int] | None:
 
 def norms(grads: Sequence[torch.Tensor]) -> list[float | None]:
     """Return the L2 norm of each; None where it cannot be read. Inside ``figures.quiet()``."""
-    results: list[float | None] = []
-    far: dict[torch.device, list[int]] = {}
-    for grad in grads:
-        if type(grad) is not torch.Tensor or grad.layout is not torch.strided:
-            results.append(figures.norm(grad))
-        elif grad.is_cpu:
-            results.append(norm(grad))
-        else:
-            far.setdefault(grad.device, []).append(len(results))
-            results.append(None)
-    for places in far.values():
-        for place, value in zip(places, _transferred([grads[i] for i in places]), strict=True):
-            results[place] = value
-    return results
+    read = list(map(_norm, grads))
+    if torch.Tensor in map(type, read):
+        fetch([read])
+        read = [_sure(norm, grad) for norm, grad in zip(read, grads, strict=True)]
+    return read
 
 
-def norm(grad: torch.Tensor) -> float | None:
-    """Return the L2 norm of a plain tensor on the CPU; None where its storage was freed."""
+def _sure(norm: float | None, grad: torch.Tensor) -> float | None:
+    """Return a norm, taken again where it is not finite: float32 overflows before elements do."""
+    return norm if norm is None or math.isfinite(norm) else figures.norm(grad)
+
+
+def _norm(grad: torch.Tensor) -> Any:
+    """Return one norm; on an accelerator the tensor that will tell it."""
+    if type(grad) is not torch.Tensor or grad.layout is not torch.strided:
+        return figures.norm(grad)
     if not figures.readable(grad):
         return None
     try:
-        kind = torch.float32 if grad.dtype in _HALF else None
-        value = _vector_norm(grad, dtype=kind).item()
+        value = _vector_norm(grad, dtype=torch.float32 if grad.dtype in _HALF else None)
+        return _sure(value.item(), grad) if grad.is_cpu else value
     except figures.UNREADABLE:
         return figures.norm(grad)
-    # float32 overflows where the elements do not
-    return value if math.isfinite(value) else figures.norm(grad)
-
-
-def _transferred(grads: list[torch.Tensor]) -> list[float | None]:
-    """Return norms from one accelerator, in one transfer."""
-    if any(not figures.readable(grad) for grad in grads):
-        return [figures.norm(grad) for grad in grads]
-    scalars = [_vector_norm(g, dtype=torch.float32 if g.dtype in _HALF else None) for g in grads]
-    values = torch.stack([scalar.double() for scalar in scalars]).tolist()
-    return [
-        value if math.isfinite(value) else figures.norm(grad)
-        for value, grad in zip(values, grads, strict=True)
-    ]
 
 
 def extremes(grad: torch.Tensor) -> tuple[float | None, float | None, int | None]:

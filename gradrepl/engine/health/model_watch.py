@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import torch
@@ -20,13 +20,11 @@ from gradrepl.engine.health.tracked import WatchEvent
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.health.watch import HealthWatch
 from gradrepl.engine.observers import Observer
+from gradrepl.engine.session import Session
+from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Health
 from gradrepl.model import health as h
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
-    from gradrepl.engine.stopping.stepper import Stepper
 
 ROWS = 1000
 """Rows that are asked for at once."""

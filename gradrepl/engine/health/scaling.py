@@ -7,7 +7,6 @@ matter by which name, or when, the program has imported them.
 
 from __future__ import annotations
 
-import functools
 import time
 import weakref
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from torch.amp.grad_scaler import OptState
 from torch.nn.utils import clip_grad
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.code.patches import ClosurePatch, Patch, passes
+from gradrepl.engine.code.patches import ClosurePatch, Patch
 from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
 
@@ -37,42 +36,27 @@ class Scaling:
         """Steps that a GradScaler has kept its optimizer from making."""
         self._stepped: set[int] = set()
         """Optimizers, by id, that have stepped since the last update."""
-        self._patches = [self._scale(), self._update()]
+        self.patches = (self._scale(), self._update())
 
     def _scale(self) -> Patch:
-        original = vars(torch.amp.GradScaler)["scale"]
-
-        @functools.wraps(original)
-        @passes
-        def scale(scaler: Any, outputs: Any) -> Any:
+        @Patch.of(torch.amp.GradScaler, "scale")
+        def patch(scaler: Any, outputs: Any) -> Any:
             result = patch.kept(scaler, outputs)
             self.note(scaler, result)
             return result
 
-        patch = Patch(torch.amp.GradScaler, "scale", scale)
         return patch
 
     def _update(self) -> Patch:
-        original = vars(torch.amp.GradScaler)["update"]
-
-        @functools.wraps(original)
-        @passes
-        def update(scaler: Any, new_scale: Any = None) -> None:
+        @Patch.of(torch.amp.GradScaler, "update")
+        def patch(scaler: Any, new_scale: Any = None) -> None:
             self.updates(scaler)
             patch.kept(scaler, new_scale)
 
-        patch = Patch(torch.amp.GradScaler, "update", update)
         return patch
 
-    def install(self) -> None:
-        """Note them from now on."""
-        for patch in self._patches:
-            patch.install()
-
-    def remove(self) -> None:
-        """Note no more."""
-        for patch in self._patches:
-            patch.remove()
+    def forget(self) -> None:
+        """Refer to nothing of the program's any more."""
         self._roots.clear()
         self._stepped.clear()
 
@@ -127,17 +111,7 @@ class Clips:
         self.took = 0.0
         """Seconds that looking has taken."""
         self._by_limit: dict[tuple[str, float], h.Clipping] = {}
-        self._patches = [self._norms(), self._values()]
-
-    def install(self) -> None:
-        """See from now on."""
-        for patch in self._patches:
-            patch.install()
-
-    def remove(self) -> None:
-        """See no more."""
-        for patch in self._patches:
-            patch.remove()
+        self.patches = (self._norms(), self._values())
 
     def forget(self) -> None:
         """Restart."""
@@ -158,11 +132,9 @@ class Clips:
 
     def _norms(self) -> ClosurePatch:
         """Both ``clip_grad_norm_`` and ``clip_grads_with_norm_`` end in this function."""
-        owner = torch_private.clip_by_norm
 
-        @functools.wraps(owner.__wrapped__)
-        @passes
-        def ours(
+        @ClosurePatch.of(torch_private.clip_by_norm, "func")
+        def patch(
             parameters: Any, max_norm: float, total_norm: torch.Tensor, foreach: bool | None = None
         ) -> None:
             patch.kept(parameters, max_norm, total_norm, foreach)
@@ -175,15 +147,11 @@ class Clips:
                 self._note("norm", float(max_norm), hit, self._scaled(norm))
             self.took += time.perf_counter() - begun
 
-        patch = ClosurePatch(owner, "func", ours)
         return patch
 
     def _values(self) -> ClosurePatch:
-        owner = clip_grad.clip_grad_value_
-
-        @functools.wraps(owner.__wrapped__)  # type: ignore[attr-defined]
-        @passes
-        def ours(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
+        @ClosurePatch.of(clip_grad.clip_grad_value_, "func")
+        def patch(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
             if torch.compiler.is_compiling() or not self._sees():
                 patch.kept(parameters, clip_value, foreach)
                 return
@@ -196,7 +164,6 @@ class Clips:
             patch.kept(parameters, clip_value, foreach)
             self._note("value", float(clip_value), hit)
 
-        patch = ClosurePatch(owner, "func", ours)
         return patch
 
 

@@ -11,7 +11,7 @@ import weakref
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -20,11 +20,9 @@ from gradrepl.engine.forward.events import TensorEvent
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.verdicts import FROZEN, Facts, Verdict, fine, growth, judge
 from gradrepl.engine.stopping.breakpoints import Anchor
+from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.engine.tensor import facts
 from gradrepl.model import health as h
-
-if TYPE_CHECKING:
-    from gradrepl.engine.stopping.stepper import Stepper
 
 KEPT = 120
 """Looks that are kept."""
@@ -222,35 +220,22 @@ class Tracked(Facts):
         verdict = self.verdict or Verdict(h.UNSEEN, h.UNSEEN, "no watched backward has ended yet.")
         low, high = (None if x is None else x / scale for x in (self.low, self.high))
         return h.HealthRow(
-            name=self.name,
-            also=self.also,
-            shape=self.shape,
-            numel=self.numel,
             verdict=verdict.word,
             label=verdict.label,
             why=verdict.why,
             limit=verdict.limit,
-            since=self.since,
             norm=norm,
             min=low,
             max=high,
-            zeros=self.zeros,
-            nans=self.nans,
-            infs=self.infs,
-            figures_at=self.figures_at,
             weight_norm=weight,
             ratio=norm / weight if norm is not None and weight else None,
-            update=self.update,
-            update_of=self.update_of,
-            update_steps=self.update_steps,
             history=self.history()[-looks:],
-            depth=self.depth,
-            reached_at=self.reached_at,
-            optimizer=self.optimizer,
-            lr=self.lr,
+            **{name: getattr(self, name) for name in SAME},
         )
 
 
+SAME = {*h.HealthRow.__struct_fields__} & {*Tracked.__dataclass_fields__} - {"norm", "verdict"}
+"""What a parameter's line says as it is kept here."""
 Change = tuple[Tracked, str]
 """A parameter that has another verdict, and the word of the one before."""
 
@@ -263,12 +248,6 @@ class Telling:
         self._untold: dict[str, h.VerdictChange] = {}
         self._heard: dict[tuple[str, str], int] = {}
         """When it was told last that a parameter has a verdict."""
-        self._told_at = 0.0
-
-    def forget(self) -> None:
-        """Restart."""
-        self._untold.clear()
-        self._heard.clear()
         self._told_at = 0.0
 
     @property

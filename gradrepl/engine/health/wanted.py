@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from gradrepl import conditions as c
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.observers import BackwardCall, Look, Observer
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import UsageError
 from gradrepl.model.health import HealthLimits, Watching

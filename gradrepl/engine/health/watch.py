@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -25,11 +25,9 @@ from gradrepl.engine.health.parameters import Parameters
 from gradrepl.engine.health.scaling import Clips, Scaling
 from gradrepl.engine.health.tracked import KEPT, LOST, Change, Telling, Tracked
 from gradrepl.engine.observers import BackwardCall, Depth, Look
+from gradrepl.engine.session import Session
 from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
-
-if TYPE_CHECKING:
-    from gradrepl.engine.session import Session
 
 OFTEN = 50.0
 """Figures may be worked out again after so many times what the last time took."""
@@ -82,25 +80,14 @@ class HealthWatch:
         self.clock = Clock(self._steps)
         self.scaling = Scaling()
         self.clips = Clips(stepper.sees, self._scaled)
-        self.points: deque[h.HealthPoint] = deque(maxlen=KEPT)
-        self._lost = 0
-        """Looks in a row whose total norm was not finite."""
-        self.backwards = 0
-        self.scale: float | None = None
-        self.run: nodes.Run | None = None
-        """The nodes of the last watched backward."""
-        self.run_with_edges: nodes.Run | None = None
-        """The same of the last one of which the edges were kept."""
-        self._edges_end = self._edges_took = 0.0
         self.on = False
         self.urgent = False
         """A breakpoint waits for a verdict: figures at every look."""
         self.new: list[Change] = []
         """Parameters whose verdict is another since the last look."""
         self._lock = threading.Lock()
-        self._figures_end = self._figures_took = 0.0
-        self._telling = Telling(session.tell)
         self._pending = 0
+        self.forget()
 
     # -- on and off ----------------------------------------------------------------------------
 
@@ -119,27 +106,31 @@ class HealthWatch:
         self.on = on
         if on:
             self.forget()
-            self.scaling.install()
-            self.clips.install()
             self.clock.install()
         else:
             self.clock.remove()
-            self.clips.remove()
-            self.scaling.remove()
+            self.scaling.forget()
             self.parameters.stop_order()
+        for patch in (*self.scaling.patches, *self.clips.patches):
+            patch.install() if on else patch.remove()
 
     def forget(self) -> None:
         """Restart."""
         self.parameters.clear()
-        self.points.clear()
         self.clips.forget()
         self.clock.kept.clear()
-        self.clock.steps = 0
-        self.backwards = self.scaling.skipped = self._lost = 0
-        self.run = self.scale = self.run_with_edges = None
+        self.backwards = self.scaling.skipped = self.clock.steps = 0
+        self.points: deque[h.HealthPoint] = deque(maxlen=KEPT)
+        self._lost = 0
+        """Looks in a row whose total norm was not finite."""
+        self.scale: float | None = None
+        self.run: nodes.Run | None = None
+        """The nodes of the last watched backward."""
+        self.run_with_edges: nodes.Run | None = None
+        """The same of the last one of which the edges were kept."""
         self._edges_end = self._edges_took = 0.0
         self._figures_end = self._figures_took = 0.0
-        self._telling.forget()
+        self._telling = Telling(self.session.tell)
 
     # -- around a backward ---------------------------------------------------------------------
 
@@ -254,11 +245,7 @@ class HealthWatch:
         return norms
 
     def _note(
-        self,
-        roots: Sequence[Any],
-        norms: list[float | None],
-        models: Iterable[str],
-        number: int,
+        self, roots: Sequence[Any], norms: list[float | None], models: Iterable[str], number: int
     ) -> None:
         by = self.scale or 1.0
         known = [norm for norm in norms if norm is not None]

@@ -134,18 +134,7 @@ def overlap(a: Layout, b: Layout) -> tuple[int, bool]:
         return 0, True
     if first is None or second is None:
         return min(high - low, a.used()[0], b.used()[0]), False
-    return _common(first, second), True
-
-
-def _common(a: list[Range], b: list[Range]) -> int:
-    common = i = j = 0
-    while i < len(a) and j < len(b):
-        common += max(0, min(a[i][1], b[j][1]) - max(a[i][0], b[j][0]))
-        if a[i][1] <= b[j][1]:
-            i += 1
-        else:
-            j += 1
-    return common
+    return total(first) + total(second) - total(merged(first + second)), True
 
 
 _COMPRESSED = {

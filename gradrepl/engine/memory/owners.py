@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from types import FrameType
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -19,15 +20,10 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import Graph
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts
-from gradrepl.engine.tensor.names import opens
+from gradrepl.engine.tensor.names import Names, opens
 from gradrepl.engine.torch_private import unpacked_alone
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-    from gradrepl.engine.stopping.gate import Place
-    from gradrepl.engine.tensor.names import Names
 
 INSIDE = 256
 """Elements or attributes of one object that are looked at."""

@@ -27,11 +27,10 @@ from torch.nn.parameter import is_lazy
 from gradrepl import protocol as p
 from gradrepl.draw.numbers import size
 from gradrepl.engine import torch_private
-from gradrepl.engine.answers import on
 from gradrepl.engine.code.evaluate import first_line
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.errors import UsageError

@@ -8,14 +8,13 @@ import torch
 
 from gradrepl import protocol as p
 from gradrepl.draw.numbers import size
-from gradrepl.engine.answers import on
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import without_gc
 from gradrepl.engine.memory import layout, relations, storages
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import GRADIENT, PARAMETER
 from gradrepl.engine.memory.survey import Survey, in_brackets, pieces_of
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.model import Sharing

@@ -14,15 +14,7 @@ from msgspec import structs
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import relations
 from gradrepl.engine.memory.layout import Layout, Piece, pieces
-from gradrepl.engine.memory.owners import (
-    GRADIENT,
-    PARAMETER,
-    SAVED,
-    STOP,
-    VARIABLE,
-    Owned,
-    Owners,
-)
+from gradrepl.engine.memory.owners import GRADIENT, PARAMETER, SAVED, STOP, VARIABLE, Owned, Owners
 from gradrepl.engine.memory.remembered import Ids
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Member, Site, Storage

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from gradrepl import protocol as p
-from gradrepl.engine.answers import on
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import without_gc
@@ -29,7 +28,7 @@ from gradrepl.engine.memory.owners import (
 )
 from gradrepl.engine.memory.remembered import Known, WatchedStorage, Write
 from gradrepl.engine.memory.storages import Group
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
 from gradrepl.errors import UsageError

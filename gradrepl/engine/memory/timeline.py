@@ -11,7 +11,6 @@ import torch
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
-from gradrepl.engine.answers import on
 from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import without_gc
@@ -22,7 +21,7 @@ from gradrepl.engine.memory.remembered import Change, Known, WatchedStorage, Wri
 from gradrepl.engine.memory.storages import Group
 from gradrepl.engine.memory.survey import STALE, Survey, alias, pieces_of, written
 from gradrepl.engine.observers import Observer
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.errors import UsageError

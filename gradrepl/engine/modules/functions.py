@@ -10,7 +10,6 @@ import torch
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import Answer, on
 from gradrepl.engine.chain.naming import node_index
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.evaluate import text_of
@@ -20,7 +19,7 @@ from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.modules.graphs import walked
 from gradrepl.engine.modules.reach import Optimizers
 from gradrepl.engine.modules.tree import Tree
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.engine.tensor import names as engine_names
@@ -216,7 +215,7 @@ def source(function: Any, name: str) -> tuple[str, Site | None]:
     return text[:SOURCE], site
 
 
-# -- a tensor's gradient ---------------------------------------------------------------------------
+# -- keeping a gradient ----------------------------------------------------------------------------
 
 
 @on(p.Retain)
@@ -245,21 +244,3 @@ def _(request: p.Retain, session: Session, place: Place) -> Answer:
         message=f"'{name}' keeps its gradient {when}, as after {name}.retain_grad(): "
         f"{name}.grad has it."
     )
-
-
-@on(p.Gradient)
-def _(request: p.Gradient, session: Session, place: Place) -> Answer:
-    tensor = session.tensor(request.expression, place)
-    with figures.quiet():
-        grad = tensor.grad if facts.is_leaf(tensor) or tensor.retains_grad else None
-        if grad is not None:
-            return report.everything(grad, f"{request.expression}.grad", session, place)
-        _, why = report.gradient(tensor, request.expression, session, place)
-    return model.Notice(message=f"the gradient of '{request.expression}' is {why}")
-
-
-@on(p.LeafWhy)
-def _(request: p.LeafWhy, session: Session, place: Place) -> Answer:
-    tensor = session.tensor(request.expression, place)
-    why = report.everything(tensor, request.expression, session, place).leaf_why
-    return model.Notice(message=f"'{request.expression}' is {why}")

@@ -16,11 +16,10 @@ import torch
 
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
-from gradrepl.engine.answers import on
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import LEAF, Graph, Lanes
 from gradrepl.engine.graph.nodes import Labelled
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures, report
 from gradrepl.engine.tensor.names import Names
@@ -255,13 +254,11 @@ class Drawing:
             run = known[place]
             lanes.merge(set(run.nodes), run.nodes[0])
             leads[:] = targets(source, run)
-            drawn = lanes.row(run.nodes[0], self._is_leaf(run))
+            leaf = len(run.nodes) == 1 and source.is_leaf(run.nodes[0])
+            drawn = lanes.row(run.nodes[0], leaf)
             if place >= first:
                 rows.append(self._row(run, drawn, homes))
         return rows
-
-    def _is_leaf(self, run: Run) -> bool:
-        return len(run.nodes) == 1 and self.source.is_leaf(run.nodes[0])
 
     def _row(self, run: Run, lanes: str, homes: dict[int, int]) -> NodeRow:
         source, node = self.source, run.nodes[0]

@@ -89,10 +89,7 @@ def strays(
             if id(tensor) in everywhere or id(tensor) in lost or len(lost) >= LISTED:
                 continue
             lost[id(tensor)] = Stray(
-                name=path,
-                shape=facts.sizes(tensor.shape),
-                why=why,
-                optimized=optimizers.of(tensor),
+                name=path, shape=facts.sizes(tensor.shape), why=why, optimized=optimizers.of(tensor)
             )
     return tuple(lost.values())
 

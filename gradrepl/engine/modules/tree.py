@@ -13,10 +13,9 @@ from torch.nn.parameter import is_lazy
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.answers import on
 from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.modules.reach import LISTED, Optimizers, ids_in, strays
-from gradrepl.engine.session import Session
+from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor import names as engine_names
@@ -143,6 +142,10 @@ class Spot:
             parent.ran = parent.ran or self.ran
 
 
+SAME = {*ModuleRow.__struct_fields__} & {*Spot.__dataclass_fields__} - {"ran"}
+"""What a row says as it is kept here."""
+
+
 def _worse(one: str, other: str) -> str:
     return min(one, other, key=WORST.index)
 
@@ -232,22 +235,14 @@ class Tree:
     def row(self, spot: Spot, depth: int | None) -> ModuleRow:
         """Return the row of a spot."""
         return ModuleRow(
-            path=spot.path,
-            name=spot.name,
             kind=type(spot.module).__name__,
-            depth=spot.depth,
             about="" if spot.same_as else _about(spot.module),
-            own=spot.own,
-            total=spot.total,
-            trainable=spot.trainable,
-            children=spot.children,
             hidden=spot.below if spot.depth == depth else 0,
             training=bool(spot.module.training),
-            grad=spot.grad,
             ran="" if self._ran is None else "ran" if spot.ran else "no op yet",
-            same_as=spot.same_as,
             parameters=() if spot.same_as else self.kept(spot),
             hooks=() if spot.same_as else engine_names.hooks_of_module(spot.module),
+            **{name: getattr(spot, name) for name in SAME},
         )
 
     def kept(self, spot: Spot) -> tuple[ParameterRow, ...]:

@@ -88,9 +88,7 @@ def _walked(name: str, root: torch.nn.Module) -> Walked | None:
         return None
 
 
-def _apart(
-    roots: Iterable[tuple[str, torch.nn.Module]],
-) -> list[tuple[str, torch.nn.Module]]:
+def _apart(roots: Iterable[tuple[str, torch.nn.Module]]) -> list[tuple[str, torch.nn.Module]]:
     """Return the modules by names of their own: a caller's ``model`` beside ours is model~2."""
     used: dict[str, int] = {}
     named = []

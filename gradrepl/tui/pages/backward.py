@@ -61,11 +61,9 @@ class NodeList(RowList[model.NodeRow]):
         return max((len(row.lanes.rstrip()) for row in seen if row is not None), default=5)
 
     def draw_head(self, width: int) -> Line:
-        """Return the column titles."""
         return lists.node_head(width, self.lanes(), self.digits)
 
     def draw_row(self, row: model.NodeRow, index: int, width: int) -> Line:
-        """Return one node."""
         if self.outcome and row.state in ("here", "predicted"):
             ran = row.state == "here" or self.outcome == "finished"
             row = replace(row, state="done" if ran else "skipped")
@@ -85,11 +83,9 @@ class Flow(Drawing):
     record: tuple[model.Accumulated, ...] = ()
 
     def captions(self) -> tuple[str, str]:
-        """Return what is plotted."""
         return "Gradient flow so far", "log10 |g|"
 
     def drawn(self) -> list[Line]:
-        """Return the plot, and the newest leaves below it."""
         height = self.size.height
         newest = self.record[-max(1, height - 9) :]
         below: list[Line] = [[("no leaf has its gradient yet", "dim")]]
@@ -131,11 +127,9 @@ class BackwardPage(StepPage):
             del self.seen[next(iter(self.seen))]
 
     def forget(self) -> None:
-        """Forget the nodes of another process."""
         self.seen.clear()
 
     def jobs(self, ask: Ask, moved: bool) -> Iterable[Awaitable[None]]:
-        """Return what brings the graph and the norms up to date."""
         return [self._graph(ask, moved), self._norms(ask)]
 
     async def _graph(self, ask: Ask, moved: bool) -> None:
@@ -166,7 +160,6 @@ class BackwardPage(StepPage):
             panel.stand(panel.here if panel.here >= 0 else last, quietly=self.raised)
 
     async def window(self, first: int, count: int) -> model.Nodes | None:
-        """Return some rows of the graph."""
         request = gradrepl.protocol.NodeRows(first=first, count=count)
         answer = await self.host.entries.ask_now()(request)
         return answer if isinstance(answer, model.Nodes) else None
@@ -183,7 +176,6 @@ class BackwardPage(StepPage):
             panel.show(stop.accumulated)
 
     async def detail(self, ask: Ask, row: model.NodeRow) -> model.Record | None:
-        """Return the node of ``row``, with the gradients that its stop told."""
         answer = await ask(gradrepl.protocol.NodeDetail(id=row.id))
         seen = self.seen.get(row.id)
         if seen is not None and isinstance(answer, model.Node):
@@ -191,7 +183,6 @@ class BackwardPage(StepPage):
         return answer or seen
 
     def node_here(self) -> str:
-        """Return '#7'."""
         return f"#{self.selected.id}" if self.selected is not None else ""
 
     def place(self) -> str:

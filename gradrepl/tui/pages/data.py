@@ -41,7 +41,6 @@ class DataPage(Page):
         """Index of the sample that Enter has asked for."""
 
     def compose(self) -> ComposeResult:
-        """Lay out the batch beside its loader, the time below."""
         with Horizontal(id="data-top"):
             yield self.samples
             yield self.near
@@ -66,7 +65,6 @@ class DataPage(Page):
             self.show_loader(loader, answer.message if isinstance(answer, model.Error) else "")
 
     async def select(self, ask: Ask) -> None:
-        """Show the selected sample as far as it is known."""
         row = self.samples.selected
         if row is not None:
             self.near.show(self._looked.get(row.index, row))

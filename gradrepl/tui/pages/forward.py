@@ -66,15 +66,12 @@ class OpList(RowList[model.OpRow]):
     """Why there may be no row yet."""
 
     def draw_head(self, width: int) -> Line:
-        """Return the column titles."""
         return lists.op_head(width, self.digits)
 
     def draw_row(self, row: model.OpRow, index: int, width: int) -> Line:
-        """Return one op."""
         return lists.op_row(row, index == self.here, self.when, width, self.digits)
 
     def draw_empty(self, width: int) -> list[Line]:
-        """Say how to begin."""
         return [ink.fit([(" ", ""), line], width) for line in self.doing]
 
 
@@ -91,7 +88,6 @@ class Watches(Drawing):
         return self.NAME, "D add  X remove"
 
     def drawn(self) -> list[Line]:
-        """Return the expressions."""
         hint: Line = [(" D ", "key"), ("shows an expression here at every stop", "dim")]
         return looking.displays(self.record, self.room) or [hint]
 
@@ -135,11 +131,9 @@ class Side(Drawing):
     names: model.Variables | None = None
 
     def captions(self) -> tuple[str, str]:
-        """Return the module here."""
         return self.NAME, self.here
 
     def drawn(self) -> list[Line]:
-        """Return the sections that there are, under one another."""
         width = self.room
         tree = draw_modules(self.ran, self.here)
         if self.record is not None and self.record.rows:
@@ -179,7 +173,6 @@ class ForwardPage(StepPage):
         self.ops.doing = DOING.get(state, WELCOME)
 
     def jobs(self, ask: Ask, moved: bool) -> Iterable[Awaitable[None]]:
-        """Return what brings the ops and the column beside them up to date."""
         self.watches.show(self._stop.watches if self._stop else ())
         return [self._ops(ask, moved), self._side(ask)]
 
@@ -215,7 +208,6 @@ class ForwardPage(StepPage):
         self.side.ran = list(dict.fromkeys(row.module for row in ops.rows if row.module))
 
     async def window(self, first: int, count: int) -> model.Ops | None:
-        """Return some rows of the list."""
         request = gradrepl.protocol.OpRows(first=first, count=count)
         answer = await self.host.entries.ask_now()(request)
         if not isinstance(answer, model.Ops):
@@ -241,7 +233,6 @@ class ForwardPage(StepPage):
             side.show(tree if isinstance(tree, model.Modules) else None)
 
     async def detail(self, ask: Ask, row: model.OpRow) -> model.Record | None:
-        """Return everything about the op of ``row``."""
         return await ask(gradrepl.protocol.OpDetail(id=row.id))
 
     def _line_of(self, row: model.OpRow) -> str:

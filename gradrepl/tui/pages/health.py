@@ -84,15 +84,12 @@ class HealthList(RowList[HealthLine]):
         self.caption(f"Gradients after backward {record.backwards}", of + listed)
 
     def draw_head(self, width: int) -> Line:
-        """Return the column titles."""
         return health.head(width)
 
     def draw_row(self, row: HealthLine, index: int, width: int) -> Line:
-        """Return one parameter."""
         return health.line(row.row, row.tied, width, self.ascii)
 
     def draw_empty(self, width: int) -> list[Line]:
-        """Say how to begin."""
         watching = self.record.watching if self.record is not None else None
         if watching is not None and (watching.grads or watching.breakpoints):
             return [[(" ", ""), *ink.fit([(WAITING, "")], width - 1)]]
@@ -105,7 +102,6 @@ class Summary(Drawing, can_focus=False):
     record: model.Health | None = None
 
     def drawn(self) -> list[Line]:
-        """Return the line."""
         if self.record is None:
             return []
         return [ink.fit([(" ", ""), *health.summary(self.record)], self.room)]
@@ -119,7 +115,6 @@ class Picture(Drawing):
     """The chosen parameter."""
 
     def drawn(self) -> list[Line]:
-        """Return the picture."""
         if not self.visible_now:
             return self.lines
         later: Line = [(" Known after the first watched backward.", "dim")]
@@ -139,7 +134,6 @@ class Depths(Picture):
     NAME: ClassVar[str] = "|g| by depth"
 
     def picture(self, record: model.Health) -> list[Line]:
-        """Return the norms, the chosen parameter marked."""
         chosen = self.line.row.name if self.line is not None else ""
         return charts.depth_plot(record.depths, chosen, self.room, max(2, self.size.height))
 
@@ -157,7 +151,6 @@ class Curves(Picture):
         return self.NAME, count(many, "backward") if many else ""
 
     def picture(self, record: model.Health) -> list[Line]:
-        """Return the curves."""
         return charts.curves(record.points, self.room, max(3, self.size.height), self.ascii)
 
 
@@ -170,12 +163,10 @@ class Details(Picture):
     NAME: ClassVar[str] = "Parameter"
 
     def captions(self) -> tuple[str, str]:
-        """Return whose they are."""
         row = self.line.row if self.line is not None else None
         return (row.name, shape(row.shape)) if row else (self.NAME, "")
 
     def picture(self, record: model.Health) -> list[Line]:
-        """Return what is known of the chosen one."""
         if self.line is None:
             return []
         row, look = self.line.row, self.look
@@ -204,7 +195,6 @@ class HealthPage(Page):
         self._due = 0.0
 
     def compose(self) -> ComposeResult:
-        """Lay out the list beside the details, the pictures below."""
         with Horizontal(id="health-top"):
             yield self.gradients
             yield self.near
@@ -219,7 +209,6 @@ class HealthPage(Page):
         self.set_interval(OFTEN, self._tick)
 
     async def renew(self, ask: Ask) -> None:
-        """Show all gradients."""
         answer = await ask(protocol.AskHealth())
         self.show(answer if isinstance(answer, model.Health) else None)
         await self.select(ask)
@@ -291,7 +280,6 @@ class HealthPage(Page):
         return f"verdict {line.row.verdict if line.row.verdict in PROBLEMS else 'bad'}"
 
     def name_here(self) -> str:
-        """Return the selected parameter's name."""
         line = self.gradients.selected
         return line.name if line is not None else ""
 

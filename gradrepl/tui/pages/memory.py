@@ -61,11 +61,9 @@ class MemoryList(RowList[MemoryRow]):
         self.refill(rows_of(record), _key, 1)
 
     def draw_head(self, width: int) -> Line:
-        """Return the column titles."""
         return memory.member_head(width)
 
     def draw_row(self, row: MemoryRow, index: int, width: int) -> Line:
-        """Return one storage or tensor."""
         if row.member is None:
             head = memory.storage_head(row.storage, width - 2, row.bad)
             return [("▼ ", "dim"), *head]
@@ -87,13 +85,11 @@ class MemoryMap(Drawing):
     row: MemoryRow | None = None
 
     def captions(self) -> tuple[str, str]:
-        """Return which storage it is, and how large."""
         if self.row is None:
             return self.NAME, ""
         return f"{self.row.storage.id} bytes", size(self.row.storage.nbytes)
 
     def drawn(self) -> list[Line]:
-        """Return the bytes, what was changed above them."""
         if self.row is None or self.record is None:
             return []
         storage, member = self.row.storage, self.row.member
@@ -119,13 +115,11 @@ class MemoryPage(Page):
         self.details = self.map = MemoryMap("map")
 
     async def renew(self, ask: Ask) -> None:
-        """Show the tensors in reach."""
         answer = await ask(protocol.AskStorages())
         if isinstance(answer, model.Storages):
             self.storages.show(answer)
 
     async def select(self, ask: Ask) -> None:
-        """Show the bytes of the selected storage."""
         self.map.row = self.selected
         self.map.show(self.storages.record)
 
@@ -135,6 +129,5 @@ class MemoryPage(Page):
         return f"name {name}" if name else ""
 
     def name_here(self) -> str:
-        """Return the name of the selected tensor."""
         row = self.storages.selected
         return row.member.name if row is not None and row.member is not None else ""

@@ -54,11 +54,9 @@ class LogPane(Paper):
         self.refresh()
 
     def line_at(self, y: int) -> Line:
-        """Return line ``y``, decoded now."""
         return draw(self.ring.lines[y])
 
     def text(self) -> str:
-        """Return all output as text."""
         return self.ring.text()
 
 

@@ -38,21 +38,16 @@ class Host(Protocol):
 
     talk: Talk
     entries: Entries
-
-    def begin(self, name: str, work: Callable[..., Any], *arguments: Any) -> None:
-        """Do ``work`` beside the drawing; what was begun before under ``name`` is given up."""
-
-    def action_send(self, word: str) -> None:
-        """Do a command, as if it had been typed."""
-
-    def say(self, sentence: str, seconds: float = 2) -> None:
-        """Show one sentence for a moment, instead of the one before it."""
-
-    def renew(self) -> None:
-        """Bring the open page up to date."""
-
-    def paint_state(self) -> None:
-        """Draw what depends on the state."""
+    begin: Callable[..., None]
+    """(name, work, *arguments): do ``work`` beside the drawing, instead of the last of the name."""
+    action_send: Callable[[str], None]
+    """Do a command, as if it had been typed."""
+    say: Callable[..., None]
+    """(sentence, seconds=2): show it for a moment."""
+    renew: Callable[[], None]
+    """Bring the open page up to date."""
+    paint_state: Callable[[], None]
+    """Draw what depends on the state."""
 
 
 class Stage(Protocol):
@@ -60,18 +55,14 @@ class Stage(Protocol):
 
     ring: Ring
     """What the program printed."""
-
-    def maximise(self, target: Widget) -> None:
-        """Hide everything but ``target``."""
-
-    def restore(self) -> None:
-        """Show all panes again."""
-
-    def begin_entry(self, text: str) -> None:
-        """Begin typing with ``text`` in the line."""
-
-    def note(self, sentence: str) -> None:
-        """Write a sentence into the transcript."""
+    maximise: Callable[[Widget], None]
+    """Hide everything but this."""
+    restore: Callable[[], None]
+    """Show all panes again."""
+    begin_entry: Callable[[str], None]
+    """Begin typing with a text in the line."""
+    note: Callable[[str], None]
+    """Write a sentence into the transcript."""
 
 
 def make(view: View) -> Page:

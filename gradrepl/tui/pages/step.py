@@ -46,7 +46,6 @@ class Inspector(Drawing):
             self.scroll_to(0, 0, animate=False)
 
     def captions(self) -> tuple[str, str]:
-        """Return what it is, and what else is known in a word."""
         title, end = self._titles()
         return title, self.note or end
 
@@ -119,13 +118,11 @@ class SourcePane(Drawing):
         super().show(record)
 
     def captions(self) -> tuple[str, str]:
-        """Return the file, and what the line is."""
         if self.record is None:
             return self.NAME, self.note
         return self.record.file.rsplit("/", 1)[-1] or "Source", self.note or self.record.function
 
     def drawn(self) -> list[Line]:
-        """Return the lines."""
         return looking.source(self.record, self.room) if self.record is not None else []
 
     def resized(self) -> None:
@@ -172,7 +169,6 @@ class StepPage(Page):
         self._process = 0
 
     def compose(self) -> ComposeResult:
-        """Lay out the list beside the details, the source below."""
         with Horizontal(id="top"):
             yield from filter(None, (self.left, self.steps))
             with Vertical(id="right"):
@@ -186,7 +182,6 @@ class StepPage(Page):
             panel.caption(panel.NAME)
 
     async def renew(self, ask: Ask) -> None:
-        """Show the stop, then ask for what is around it."""
         talk = self.host.talk
         stop, moved = talk.stop, talk.stop is not self._stop
         self._stop = stop
@@ -242,7 +237,6 @@ class StepPage(Page):
             panel.show(answer)
 
     async def select(self, ask: Ask) -> None:
-        """Show the step on which the cursor has come."""
         row, stop = self.selected, self._stop
         if row is None:
             return
@@ -257,7 +251,6 @@ class StepPage(Page):
 
     @property
     def looking(self) -> tuple[int, int] | None:
-        """Number of the row that the cursor looks at, and of how many; None where we stand."""
         steps = self.steps
         away = steps.here >= 0 and steps.cursor not in (-1, steps.here)
         return (steps.cursor + 1, steps.total) if away else None
@@ -274,7 +267,6 @@ class StepPage(Page):
         return "away" if self.looking else self.VIEW
 
     def gives_way(self, typing: bool) -> bool:
-        """Each phase has its page."""
         return True
 
     def condition(self) -> str:

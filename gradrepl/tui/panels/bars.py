@@ -86,8 +86,7 @@ class Bar(Widget):
         width = self.size.width
         segments = [
             Segment(
-                ink.ascii_only(text) if Panel.ascii else text,
-                self.rich_style + self._style(role),
+                ink.ascii_only(text) if Panel.ascii else text, self.rich_style + self._style(role)
             )
             for text, role in ink.fit(self.draw(width), width)
         ]
@@ -110,7 +109,6 @@ class Header(Bar):
     """Something was printed that nobody has seen."""
 
     def draw(self, width: int) -> Line:
-        """Return the row."""
         left: Line = [(" gradrepl  " if width >= 60 else " ", "bar-name")]
         left += self._tabs(width - ink.width(left) - len(self.state) - 4 - _wide(self.place[:2]))
         parts: list[str] = []
@@ -147,7 +145,6 @@ class Footer(Bar):
     feet: reactive[tuple[Foot, ...]] = reactive(())
 
     def draw(self, width: int) -> Line:
-        """Return the row."""
         palette = width >= 110 and PALETTE not in self.feet
         line: Line = [(" ", "")]
         for foot in fitting(self.feet, width - (16 if palette else 1)):

@@ -101,15 +101,12 @@ class BatchList(RowList[SampleRow]):
         return self._columns[1]
 
     def draw_head(self, width: int) -> Line:
-        """Return the column titles."""
         return samples.head(self.shown(width), width)
 
     def draw_row(self, row: SampleRow, index: int, width: int) -> Line:
-        """Return one sample."""
         return samples.line(row, self.shown(width), width)
 
     def draw_empty(self, width: int) -> list[Line]:
-        """Say how to begin, or why there is no loader."""
         if not self._answered:
             return [[(f" {WAITING}", "dim")]]
         lines: list[Line]
@@ -145,7 +142,6 @@ class SamplePane(Drawing):
             self.scroll_home(animate=False, immediate=True)
 
     def captions(self) -> tuple[str, str]:
-        """Return which sample it is, and of what."""
         match self.record:
             case model.Sample(index=index, dataset=dataset, length=length):
                 of = "" if length is None else f" of {length}"
@@ -156,7 +152,6 @@ class SamplePane(Drawing):
         return self.NAME, ""
 
     def drawn(self) -> list[Line]:
-        """Return what is known of it."""
         match self.record:
             case model.Sample() as sample:
                 return samples.sample(sample, self.look, self.size.height)

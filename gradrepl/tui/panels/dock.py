@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -164,7 +165,6 @@ class Dock(Vertical, Framed):
         self.label = Static(Content("    "), id="label")
 
     def compose(self) -> ComposeResult:
-        """Lay out the parts."""
         yield self.transcript
         yield self.words
         with Horizontal(id="line"):
@@ -218,16 +218,10 @@ class Dock(Vertical, Framed):
         self.words.display = len(words) > 1
         if not words:
             return
-        common = _common(min(words), max(words))
+        common = os.path.commonprefix(words)  # noqa: RUF071  (of letters is meant)
         if len(words) == 1 or (common.startswith(fragment) and len(common) > len(fragment)):
             row, column = self.prompt.cursor_location
             self.prompt.replace(common, (row, column - len(fragment)), (row, column))
         if len(words) > 1:
             shown = ink.clip("  ".join(words), max(10, self.size.width - 4))
             self.words.update(Content.styled(shown, "dim"))
-
-
-def _common(first: str, last: str) -> str:
-    """Return what two words begin with; of the first and last of many it is what all begin with."""
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
-    return first[: min(len(first), len(last)) if same is None else same]

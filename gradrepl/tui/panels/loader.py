@@ -140,7 +140,6 @@ class LoaderPane(Drawing):
         super().resized()
 
     def drawn(self) -> list[Line]:
-        """Return the loader, or its classes."""
         loader, classes = self.record, self.counted()
         if loader is None:
             return []

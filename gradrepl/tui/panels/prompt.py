@@ -16,7 +16,7 @@ from gradrepl.draw.looking import python
 from gradrepl.tui.panels.base import ink_of
 
 if TYPE_CHECKING:
-    from gradrepl.commands.history import History
+    from gradrepl.commands.conversation import History
 
 
 class Past:

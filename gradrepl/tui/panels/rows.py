@@ -36,7 +36,7 @@ class RowList(Panel, Generic[Row], inherit_bindings=False):
     """A virtual list of rows with a cursor and one row that is 'here'."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Details", show=False, id="list.open"),
+        Binding("enter", "open", "Details", show=False, id="list.open")
     ]
     ALLOW_SELECT = False
 
