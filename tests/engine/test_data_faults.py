@@ -168,7 +168,7 @@ class Values(Plain):
         ("image = image * (255 if index == 70 else 1)", "1 of 101 samples: other range."),
         ("image = image / (index != 7) if index else image", "1 of 101 samples: Inf."),
         ("image[0, 0, 0] = float('nan') if index in (7, 8) else 0", "2 of 101 samples: NaN."),
-        ("image = image[:, :3] if index == 7 else image", "1 of 101 samples: other shape."),
+        ("image = image[:, :3] if index == 7 else image", "cannot be made of its samples."),
         ("label = 1 // (index != 7)", "1 of 101 samples: raises."),
     ],
 )

@@ -161,10 +161,13 @@ def _root(dataset: Any) -> Any:
 
 
 def _values(checked: Checked) -> Iterator[Finding]:
-    """Say of odd samples how many there are, and name the first of a kind."""
+    """Find a batch that cannot be made; of odd samples how many there are, and the first."""
+    broken = list(handing_out.collates(checked))
+    yield from broken
+    told = any(each.message.startswith("batch") for each in broken)  # of what does not fit
     by_kind: dict[str, list[Any]] = {}
     for each in odd.find(checked.rows):
-        if each.what not in ("slow", "constant", "duplicate"):
+        if each.what not in ("slow", "constant", "duplicate", *(batches.MISFITS if told else ())):
             by_kind.setdefault(each.what, []).append(each)
     for what, oddities in by_kind.items():
         count = len({each.place for each in oddities})
@@ -227,7 +230,6 @@ def _outputs(root: nn.Module) -> int:
 LOOKS: tuple[Callable[[Checked], Iterator[Finding]], ...] = (
     handing_out.visits,
     handing_out.lists,
-    handing_out.collates,
     _values,
     _wide,
     _beyond,
