@@ -26,10 +26,11 @@ import torch
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.draw.numbers import describe_exit
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import patches
 from gradrepl.engine.data import isolate, order, workers
 from gradrepl.engine.session import Answer, on
-from gradrepl.engine.stopping.gate import CONTINUES, Place, Quitting
+from gradrepl.engine.stopping.gate import CONTINUES, Place
 from gradrepl.errors import LinkError, StateError
 from gradrepl.link import BlockingLink
 
