@@ -109,6 +109,7 @@ def _live(
     inside = True
     try:
         link = session.link = BlockingLink(theirs)
+        session.gate.renew()
         try:
             _settle(session, link, prints, stepped)
             record = session.answer(Work(made), place)
@@ -138,7 +139,6 @@ def _settle(session: Session, link: BlockingLink, prints: int, stepped: bool) ->
     torch.set_num_threads(1)
     os.environ["GRADREPL_NO_TTY"] = "continue"
     os.register_at_fork(after_in_child=link.drop)
-    session.gate.renew()
     if stepped:
         hear = threading.Thread(target=_hear, args=(session, link), name="gradrepl-copy")
         hear.daemon = True

@@ -188,7 +188,8 @@ class Gate:
                 self.places.remove(place)
 
     def renew(self) -> None:
-        """Wait for no other thread: this is a copy of the program, with this thread alone."""
+        """Serve this thread alone: this is a copy of the program, and no other thread is in it."""
+        self.detached = False
         self.turn, self._stack = threading.RLock(), threading.Lock()
 
     # -- who may park ------------------------------------------------------------------------
