@@ -313,12 +313,10 @@ class Copy:
             )
 
     def _interrupt(self) -> None:
-        if self._waits:
-            return
-        if self._asked_to_end is not None:
-            raise self._ended("it was killed.")
-        self._asked_to_end = time.monotonic()
-        os.kill(self._pid, signal.SIGINT)
+        """Ask it to end, once; where it parks, Ctrl-C is the client's to handle."""
+        if not self._waits and self._asked_to_end is None:
+            self._asked_to_end = time.monotonic()
+            os.kill(self._pid, signal.SIGINT)
 
     def _is_quiet(self) -> bool:
         """Has the copy computed next to nothing, and nothing of its own either, for a while?"""
