@@ -50,10 +50,12 @@ def pytest_exception_interact(
     """Look at where it failed."""
     if not node.config.getoption("--gradrepl") or call.excinfo is None:
         return
+    from gradrepl.engine.boundary import Part
     from gradrepl.guest import api
 
-    error = call.excinfo.value
-    api.look_at(error, _beyond_pytest(error.__traceback__))
+    with Part("looking at where a test failed"):
+        error = call.excinfo.value
+        api.look_at(error, _beyond_pytest(error.__traceback__))
 
 
 def _beyond_pytest(tb: TracebackType | None) -> TracebackType | None:

@@ -15,6 +15,7 @@ import sys
 import threading
 from types import ModuleType
 
+import faults
 import torch
 import torch._dynamo  # noqa: F401  (the optimizers import it)
 
@@ -79,6 +80,7 @@ while (received := socket.recv_fds(commands, 1 << 16, 1))[0]:
     elif (answer := os.fork()) == 0:
         streams(ask)
         os.environ.update(ask["environment"])
+        faults.install()
         del sys.path[0]
         if ask["argv"]:
             sys.argv[:] = ask["argv"]

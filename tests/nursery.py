@@ -110,17 +110,17 @@ class Nursery:
         return self._outcomes[argv]
 
     def debugged(
-        self, *argv: str, go: Callable[[Debuggee], object]
+        self, *argv: str, go: Callable[[Debuggee], object], reads: str = "tty", **environment: str
     ) -> tuple[Outcome, Debuggee]:  # fmt: skip
         """Run a script in a debuggee, from its first stop on with ``go``."""
         found: list[tuple[Child, Path]] = []
 
         def begin(about: dict[str, Any]) -> Child:
             name = f"debugged-{Path(argv[-1]).stem}"
-            found.append(self.fork(name, about=about))
+            found.append(self.fork(name, about=about, **environment))
             return found[0][0]
 
-        with debuggee(warm=False, start=begin) as d:
+        with debuggee(warm=False, start=begin, reads=reads) as d:
             d.load(*argv)
             go(d)
             d.quit()

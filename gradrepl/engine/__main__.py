@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -10,17 +11,21 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.engine import debuggee
+from gradrepl.engine.boundary import Part, Quitting
 from gradrepl.engine.code import patches, script, torch_import
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.session import Session
-from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.errors import LinkError
+from gradrepl.guard import await_done
 from gradrepl.link import BlockingLink, leave_signals
 
 _gone = threading.Lock()
 """Taken, for good, when the client is gone."""
 
 
+@hidden
 def main() -> int:
     """Run the debuggee; return the script's exit code."""
     setup = script.begin("GRADREPL_DEBUGGEE")
@@ -29,6 +34,8 @@ def main() -> int:
     session = Session.current = debuggee.begin(link)
     session.from_command_line = True
     interrupts = Interrupts(session)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets what was pressed while we started
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     interrupts.install()
     if setup["stdin"] == "asked":
         script.share_input(lambda: session.send(protocol.Input()))
@@ -51,8 +58,9 @@ def main() -> int:
     except Quitting:
         pass
     finally:
-        interrupts.leave()
         session.gate.detached = True
+        interrupts.leave(ends=True)
+        session.leave()
         link.close()
     return session.exit_code
 
@@ -86,6 +94,7 @@ def _listen(
 def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], why: str) -> None:
     """Let the user's code run on without us: first disarm, so that who is parked finds it so."""
     if _gone.acquire(blocking=False):  # the link's two ends may both have found out
+        await_done(setup["guard"])
         script.fall_back(setup["keep"], setup["fallback"])
         session.client_gone()
         interrupts.leave()
@@ -96,8 +105,11 @@ def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any]
 
 def _forked(session: Session, link: BlockingLink) -> None:
     """In a forked child: it has no link, no hooks, and never stops."""
-    link.drop()
-    session.forked()
+    session.gate.detached = True
+    with Part("closing the link in a forked child"):
+        link.drop()
+    with Part("leaving a forked child alone"):
+        session.forked()
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ from typing import Any
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine import explain
+from gradrepl.engine import boundary, explain
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import evaluate, script
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.data.wanted import Loops
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.plugged import Plugged
 from gradrepl.engine.session import HANDLERS, Answer, Handler, Link, Session
-from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import Aborted, GradreplError, StateError, UsageError
 
 EARLY = ("running", "looking", "plugged")
@@ -32,12 +34,22 @@ def begin(link: Link) -> Session:
         import_module(f"gradrepl.engine.{name}")
     session = Session(link, answer)
     session.gate.struck = lambda error, place: explain.error_of(error, session, place)
+    boundary.tell = lambda record: _fault(session, record)
     for kind in (Gradients, Loops, Plugged):
         session.stepper.observe(session.state(kind))
     session.watch_for_torch()
     return session
 
 
+def _fault(session: Session, record: model.Error) -> None:
+    """Tell of a part that has failed, on standard error where there is no client."""
+    if session.gate.detached or not getattr(session.link, "attached", True):
+        script.say(f"{record.message} {record.hint}")
+    else:
+        session.tell(record)
+
+
+@hidden
 def answer(request: Any, session: Session, place: Place) -> Answer:
     """Return the record that answers ``request``; an error is a record, too."""
     try:
@@ -58,6 +70,8 @@ def answer(request: Any, session: Session, place: Place) -> Answer:
         session.exit_code = script.exit_status(error)
         raise Quitting from None
     except BaseException as error:  # what the user typed may raise anything
+        if not isinstance(request, p.RUNS) and boundary.of_a_handler(error):
+            raise  # it came while we looked
         return explain.error_of(error, session, place)
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from types import FrameType
 from typing import Any
 
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import frames
 from gradrepl.model import Watch
 
@@ -58,6 +59,11 @@ class Observer:
     """Are ops to be recorded, whatever is armed?"""
     meets_backwards = False
     """Is it around each backward?"""
+
+    @cached_property
+    def part(self) -> Part:
+        """What it is to the program: where it fails it looks on no more."""
+        return Part(f"looking on ({type(self).__name__})", self.close)
 
     # -- what is armed -------------------------------------------------------------------------
 
@@ -136,6 +142,8 @@ class Look:
     """Does it want to know when each node began and ended?"""
     most: int | None = None
     """Nodes that it looks at, at the most; None: all."""
+    part: Part
+    """Of the observer that looks."""
 
     def ended(self, seen: Any, error: BaseException | None, seconds: float) -> None:
         """The engine is done, in so many seconds: ``seen`` is the recorder, if nodes were seen."""

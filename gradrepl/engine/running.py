@@ -13,6 +13,7 @@ from gradrepl import conditions as c
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.engine.code import evaluate, frames, script
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.code.torch_import import torch_module
 from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
@@ -76,6 +77,7 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
 
 
 @on(p.Run)
+@hidden
 def _(request: p.Run, session: Session, place: Place) -> Answer:
     session.warmed()  # else the script would wait for it unseen, in its own import
     return script.run(session, request.target, request.args, module=request.module)

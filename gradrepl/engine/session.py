@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from gradrepl import protocol
 from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.code.torch_import import Watch as TorchWatch
 from gradrepl.engine.code.torch_import import device, torch_module
 from gradrepl.engine.code.values import USER_ERRORS
@@ -98,6 +99,7 @@ class Session:
         self._torch_watch = TorchWatch(self._torch_arrived)
         self._warming: threading.Thread | None = None
 
+    @hidden
     def answer(self, request: Any, place: Place) -> Record | None:
         """Answer a request of the client, or one that another answer asks."""
         return self._answer(request, self, place)
@@ -132,6 +134,13 @@ class Session:
         self.gate.detached = True
         self.stepper.drop_observers()
         self.stepper.disarm()
+
+    def leave(self) -> None:
+        """The process ends: have nothing in it, while the interpreter takes itself apart."""
+        self.rest()
+        self.stepper.drop_observers()
+        self.stepper.disarm()
+        self.stepper.place_recorder()
 
     def client_gone(self) -> None:
         """Let the user's code run on without us; in the link thread."""
@@ -274,6 +283,8 @@ class Session:
                 return bool(self.evaluate(expression, place))
             except USER_ERRORS:  # the user's expression
                 return True
+            finally:
+                frames.release(place.frames)
 
     def watches(self, place: Place) -> tuple[Watch, ...]:
         """Evaluate the displayed expressions; those that changed say what they were."""

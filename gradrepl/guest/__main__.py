@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import script, torch_import
-from gradrepl.engine.stopping.gate import Quitting
+from gradrepl.engine.code.patches import hidden
 from gradrepl.errors import GradreplError, LinkError
 from gradrepl.guest.clients import own_name
 from gradrepl.guest.host import Host
 
 
+@hidden
 def main() -> int:
     """Run the script; return its exit code."""
     setup = script.begin("GRADREPL_LISTEN")

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 from gradrepl import conditions as c
 from gradrepl import protocol
 from gradrepl.engine import debuggee
+from gradrepl.engine.boundary import Part, Quitting
 from gradrepl.engine.code import frames, patches
-from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.stopping.interrupts import (
     Interrupts,
     NextLine,
@@ -347,21 +347,26 @@ class Host:
         if Host.here is not self:
             return
         Host.here = None
-        self.clients.drop()
-        for held in (self.lent, self.listener):
-            if held is not None:
-                held.abandon()
-        self.session.forked()
+        self.session.gate.detached = True
+        with Part("closing the links in a forked child"):
+            self.clients.drop()
+            for held in (self.lent, self.listener):
+                if held is not None:
+                    held.abandon()
+        with Part("leaving a forked child alone"):
+            self.session.forked()
 
     def at_exit(self) -> None:
         """The process ends: the terminal goes back, nobody is listened for."""
         if self.pid != os.getpid():
             return
         self.session.gate.detached = True
-        for client in list(self.clients.attached):
-            self.clients.part(client)
-        self._child = None
-        self._return_terminal()
-        if self.listener is not None:
-            self.listener.close()
-            self.listener = None
+        with Part("leaving a program that ends"):
+            self.session.leave()
+            for client in list(self.clients.attached):
+                self.clients.part(client)
+            self._child = None
+            self._return_terminal()
+            if self.listener is not None:
+                self.listener.close()
+                self.listener = None

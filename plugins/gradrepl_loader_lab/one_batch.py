@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from gradrepl import model
-from gradrepl.engine.code.patches import Patch, passes
+from gradrepl.engine.code.patches import Once, Patch, passes
 from gradrepl.engine.data import batches, devices, fetching, parts, workers
 from gradrepl.engine.data.epoch_log import Step, pace_of
 from gradrepl.engine.data.wanted import Loops, watch_of
@@ -51,14 +51,14 @@ class Swap:
         self._handed: float | None = None
         self._watch = watch
 
-        @passes
-        def __iter__(mine: Any) -> Any:
-            if mine is self.loader() and self.on and not watch.unseen():
-                return Again(self, mine)
-            return self._patch.kept(mine)
-
-        self._patch = Patch(DataLoader, "__iter__", __iter__)
+        self._patch = Patch(DataLoader, "__iter__", self._iter, watch.part)
         self._patch.install()
+
+    @passes
+    def _iter(self, kept: Once, mine: Any) -> Any:
+        if mine is self.loader() and self.on and not self._watch.unseen():
+            return Again(self, mine)
+        return kept(mine)
 
     def off(self) -> None:
         """Let the loader do its work again."""

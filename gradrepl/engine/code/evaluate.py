@@ -14,7 +14,7 @@ import sys
 import tokenize
 import traceback
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from types import CodeType, FrameType, TracebackType
 from typing import Any
@@ -181,6 +181,33 @@ def without_ours(tb: TracebackType | None) -> list[TracebackType]:
             kept.append(tb)
         tb = tb.tb_next
     return kept
+
+
+def stack_without_ours(
+    kept: Callable[[FrameType | None], Iterable[tuple[FrameType, int]]], innermost: FrameType | None
+) -> Iterator[tuple[FrameType, int]]:
+    """Yield the frames of a stack that would be there without us, innermost first.
+
+    Stands in for ``traceback.walk_stack``, by which anomaly mode keeps a stack, too.
+    """
+    before = ""
+    code: Any = None
+    for frame, line in kept(innermost):
+        kind = frames.kind(frame.f_code)
+        if kind == frames.OURS or (before == frames.OURS and kind == frames.DISPATCH):
+            before = kind
+        elif before == frames.DISPATCH and frame.f_code is code:  # as in ``without_ours``
+            before = ""
+        else:
+            before, code = "", frame.f_code
+            yield frame, line
+
+
+def traceback_without_ours(
+    kept: Callable[[TracebackType | None], Any], tb: TracebackType | None
+) -> Any:
+    """Walk a traceback for whoever prints it as if nothing of ours had been called."""
+    return kept(chained(without_ours(tb)))
 
 
 def leave_no_entry() -> None:

@@ -118,11 +118,11 @@ def release(released: list[FrameType]) -> None:
 
     Before Python 3.13 a frame keeps the dictionary that ``f_locals`` returned, and with it every
     tensor in it, until the function ends. ``locals()`` gave the user's code the same dictionary:
-    one that somebody else holds is left as it is.
+    one that somebody else holds is left as it is. A function that is traced or profiled gets its
+    variables back from the dictionary.
     """
-    if sys.version_info < (3, 13) and sys.gettrace() is None:
+    if sys.version_info < (3, 13) and sys.gettrace() is sys.getprofile() is None:
         for frame in released:
-            # A frame that is being traced gets its variables back from the snapshot.
             if frame.f_code.co_flags & inspect.CO_OPTIMIZED and frame.f_trace is None:
                 snapshot = frame.f_locals
                 if sys.getrefcount(snapshot) <= _OURS_AND_THE_FRAMES:

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
 from gradrepl.engine import explain
+from gradrepl.engine.boundary import Part, Quitting, handles_signal, steadily
 from gradrepl.engine.code import evaluate, frames
-from gradrepl.engine.stopping.gate import Place, Quitting
+from gradrepl.engine.code.patches import hidden, hide_running, whole_stack
+from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import Aborted, TargetError
 from gradrepl.model import Ended, Stop
 
@@ -33,7 +35,10 @@ def begin(variable: str) -> dict[str, Any]:
 
     The ``variable`` of the environment that says it is removed.
     """
-    frames.mark_ours(sys._getframe(2).f_code)
+    bottom = sys._getframe(1).f_code
+    frames.mark_ours(bottom)
+    if bottom.co_filename == "<string>":  # what Python was started with
+        hide_running(bottom)
     asked: dict[str, Any] = json.loads(os.environ.pop(variable))
     _thread_stacks(asked.get("stack", 0))
     sys.path.insert(0, "")
@@ -60,6 +65,7 @@ def _thread_stacks(nbytes: int) -> None:
         libc.pthread_attr_destroy(attributes)
 
 
+@hidden
 def run(
     session: Session, target: str, args: tuple[str, ...], *, module: bool, stopped: bool = True
 ) -> Ended:
@@ -76,25 +82,24 @@ def run(
     session.script = target
     session.running_script = True
     error: BaseException | None = None
-    status = 0
     try:
-        with session.stepper.code(typed=False):
+        with session.stepper.code(typed=False), whole_stack():
             if stopped:
                 session.stepper.go(c.First())
             exec(code, main.__dict__)
-    except SystemExit as left:
-        status = exit_status(left)
     except Quitting:
         raise
     except BaseException as problem:  # whatever the script let through
-        error, status = problem, _report(problem)
+        error = problem
     finally:
         session.running_script = False
-        flush()
+    status = steadily(_report, error, [])
     session.exit_code = status
-    if error is not None and not isinstance(error, Aborted):
+    if isinstance(error, (SystemExit, Aborted)):
+        error = None if isinstance(error, SystemExit) else error
+    elif error is not None:
         post_mortem(session, error, error.__traceback__)
-    message = evaluate.error(error).message if error is not None else ""
+    message = steadily(evaluate.error, error).message if error is not None else ""
     return Ended(code=status, script=target, exception=message)
 
 
@@ -173,22 +178,36 @@ def _strip(error: BaseException, seen: set[int]) -> None:
             _strip(other, seen)
 
 
-def _report(error: BaseException) -> int:
-    """Print the traceback as Python would have, through the script's own excepthook.
+def _report(error: BaseException | None, done: list[int]) -> int:
+    """Print the traceback as Python would have, through the script's own excepthook, once.
 
-    Returns the exit status.
+    Returns the exit status, which is ``done`` from when it is printed.
     """
-    status = 130 if isinstance(error, KeyboardInterrupt) else 1
-    if isinstance(error, Aborted):
-        return status
+    flush()
+    if done or error is None:
+        return done[0] if done else 0
+    if isinstance(error, (SystemExit, Aborted)):
+        done.append(exit_status(error) if isinstance(error, SystemExit) else 1)
+    else:
+        _print(error, 130 if isinstance(error, KeyboardInterrupt) else 1, done)
+    flush()
+    return done[0]
+
+
+def _print(error: BaseException, status: int, done: list[int]) -> None:
     _strip(error, set())
+    hook, given = sys.excepthook, (type(error), error, error.__traceback__)
     try:
-        sys.excepthook(type(error), error, error.__traceback__)
+        done += (status,)  # Python handles no signal between this and the call
+        hook(*given)
     except SystemExit as left:
-        return exit_status(left)
-    except Exception:  # the user's own excepthook
-        sys.__excepthook__(type(error), error, error.__traceback__)
-    return status
+        done[0] = exit_status(left)
+    except Exception as problem:  # the user's own excepthook
+        if not done:
+            raise
+        inner = problem.__traceback__.tb_next  # type: ignore[union-attr]
+        if inner is None or not handles_signal(inner.tb_frame):  # else it came behind the hook
+            sys.__excepthook__(*given)
 
 
 def post_mortem(session: Session, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -205,23 +224,25 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
         return
     with session.stop():
         place = Place("exception", users, raised)
-        message, hint = "post_mortem()", ""
-        if error is not None:
-            message = evaluate.error(error).message
-            hint = explain.error_of(error, session, place).hint
-        session.tell(
-            Stop(
-                phase="exception",
-                reason=message.partition("\n")[0],
-                site=place.site(users[0]),
-                exception=message,
-                when="after",
-                depth=len(session.gate.places),
-                watches=session.news(place),
-                notes=(hint,) if hint else (),
-            )
-        )
-        session.gate.serve(place)
+        session.tell(steadily(_exception_stop, session, error, place))
+        steadily(session.gate.serve, place)
+
+
+def _exception_stop(session: Session, error: BaseException | None, place: Place) -> Stop:
+    message, hint = "post_mortem()", ""
+    if error is not None:
+        message = evaluate.error(error).message
+        hint = explain.error_of(error, session, place).hint
+    return Stop(
+        phase="exception",
+        reason=message.partition("\n")[0],
+        site=place.site(place.frames[0]),
+        exception=message,
+        when="after",
+        depth=len(session.gate.places),
+        watches=session.news(place),
+        notes=(hint,) if hint else (),
+    )
 
 
 # -- standard streams -----------------------------------------------------------------------------
@@ -234,6 +255,7 @@ class LineInput(io.RawIOBase):
         super().__init__()
         self._before = before
         """Called before each read that may block."""
+        self._part = Part("telling that standard input is read")
 
     def readable(self) -> bool:
         """It is."""
@@ -250,7 +272,8 @@ class LineInput(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         """Read at most one line."""
         view = memoryview(buffer)  # type: ignore[arg-type]
-        self._before()
+        with self._part:
+            self._before()
         count = 0
         while count < len(view):
             byte = os.read(0, 1)

@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from gradrepl.engine.boundary import Part
+
 
 def torch_module() -> Any:
     """Return torch if it has been imported to its end, else None."""
@@ -43,6 +45,7 @@ class Watch:
     def __init__(self, arrived: Callable[[], None], module: str = "torch") -> None:
         self._arrived = arrived
         self._module = module
+        self._part = Part(f"following the import of {module}", self.remove)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -55,7 +58,7 @@ class Watch:
         if spec is None or spec.loader is None:
             self.install()
             return spec
-        loader, arrived, again = spec.loader, self._arrived, self.install
+        loader, arrived, again, part = spec.loader, self._arrived, self.install, self._part
         execute = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
@@ -65,7 +68,8 @@ class Watch:
             except BaseException:
                 again()
                 raise
-            arrived()
+            with part:
+                arrived()
 
         loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec

@@ -7,7 +7,6 @@ did; nothing is drawn, fetched or kept but indices and times.
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 import weakref
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import model
 from gradrepl.engine import torch_private
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import frames
-from gradrepl.engine.code.patches import Patch, passes
+from gradrepl.engine.code.patches import Once, Patch, passes
 from gradrepl.engine.data import parts
 from gradrepl.engine.data.epoch_log import VISITS, BatchLog, EpochLog
 from gradrepl.engine.data.order import Epoch, shown
@@ -68,6 +68,7 @@ class DataWatch:
         """What the program's loops get instead of a loader's batches, where that was asked for."""
         self.epochs = self._forgotten = 0
         """Epochs that began, and batches of those that are not remembered any more."""
+        self.part = Part("watching loaders", lambda: self.rearm(False))
         base, many = torch_private.LoaderIterator, torch_private.WorkersIterator
         single = torch_private.PlainIterator
         self._patches = [
@@ -80,17 +81,7 @@ class DataWatch:
         ]
 
     def _patch(self, owner: Any, name: str, ours: Callable[..., Any]) -> Patch:
-        original = vars(owner)[name]
-
-        @functools.wraps(original)
-        @passes
-        def patched(iterator: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.unseen():
-                return patch.kept(iterator, *args, **kwargs)
-            return ours(patch.kept, iterator, *args, **kwargs)
-
-        patch = Patch(owner, name, patched)
-        return patch
+        return Patch(owner, name, ours, self.part)
 
     def unseen(self) -> bool:
         """Is this not the program's own doing?"""
@@ -100,6 +91,7 @@ class DataWatch:
         """Install the monkeypatches, or remove them; know which batches somebody waits for."""
         shown = self.stepper.wants("batch")
         self._told = None if shown else self.stepper.armed.batches()
+        on = on and self.part.works
         if on == self.on:
             return
         self.on = on
@@ -143,26 +135,28 @@ class DataWatch:
     # -- in the place of torch's methods -------------------------------------------------------
 
     @passes
-    def _begin(self, original: Callable[..., Any], iterator: Any, loader: Any) -> Any:
+    def _begin(self, kept: Once, iterator: Any, loader: Any) -> Any:
         """An iterator is made: an epoch begins."""
+        if self.unseen():
+            return kept(iterator, loader)
         if self.of_iterator(iterator) is None:
             self._new(iterator, loader, Epoch(loader))
-        result = original(iterator, loader)
+        result = kept(iterator, loader)
         self._made(iterator)
         return result
 
     @passes
-    def _reset(
-        self, original: Callable[..., Any], iterator: Any, loader: Any, first_iter: bool = False
-    ) -> Any:
+    def _reset(self, kept: Once, iterator: Any, loader: Any, first_iter: bool = False) -> Any:
         """Persistent workers begin a further epoch."""
+        if self.unseen():
+            return kept(iterator, loader, first_iter)
         if not first_iter:
             before = self.of_iterator(iterator)
             if before is not None:
                 before.ended, before.iterator = True, None
             log = self._new(iterator, loader, Epoch(loader, again=True))
             log.base_seed = before.base_seed if before is not None else None
-        result = original(iterator, loader, first_iter)
+        result = kept(iterator, loader, first_iter)
         self._made(iterator)
         return result
 
@@ -190,35 +184,32 @@ class DataWatch:
         """Monkeypatch what draws the indices of a batch: once a batch, so it is lean."""
         sees, of = self.stepper.sees, self.of_iterator
 
-        @functools.wraps(owner._next_index)
         @passes
-        def patched(iterator: Any) -> Any:
-            drawn = patch.kept(iterator)
+        def drawing(kept: Once, iterator: Any) -> Any:
+            drawn = kept(iterator)
             log = of(iterator) if sees() else None
             if log is not None:
                 log.sampled(iterator, drawn)
             return drawn
 
-        patch = Patch(owner, "_next_index", patched)
-        return patch
+        return Patch(owner, "_next_index", drawing, self.part)
 
     def _handing(self, owner: Any) -> Patch:
         """Monkeypatch what hands a batch over: once a batch, so it is lean."""
         sees, of = self.stepper.sees, self.of_iterator
 
-        @functools.wraps(owner._next_data)
         @passes
-        def patched(iterator: Any) -> Any:
+        def handing(kept: Once, iterator: Any) -> Any:
             if not sees():
-                return patch.kept(iterator)
+                return kept(iterator)
             if self.replacement is not None and self.replacement.serves(iterator):
                 return self.replacement.instead(iterator._num_yielded)
             log = of(iterator)
             if log is None:
-                return patch.kept(iterator)
+                return kept(iterator)
             log.requested(iterator)
             try:
-                batch = patch.kept(iterator)
+                batch = kept(iterator)
             except StopIteration:
                 log.ended = True
                 raise
@@ -227,8 +218,7 @@ class DataWatch:
                 self._tell(log, batch, sys._getframe(1))
             return batch
 
-        patch = Patch(owner, "_next_data", patched)
-        return patch
+        return Patch(owner, "_next_data", handing, self.part)
 
     def _tell(self, log: EpochLog, batch: Any, frame: FrameType) -> None:
         """Show this batch to plugins, and stop here if a breakpoint waits for it."""

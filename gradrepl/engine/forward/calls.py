@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -245,6 +246,20 @@ class Call:
         )
 
 
+def modes_of(checkpoint: bool) -> str:
+    """Return in which modes of torch's an op runs, in words."""
+    words = []
+    if torch.is_inference_mode_enabled():
+        words.append("inference_mode")
+    elif not torch.is_grad_enabled():
+        words.append("no_grad")
+    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+        words.append("autocast")
+    if checkpoint and torch_private.running_backward() != -1:
+        words.append("recomputation")
+    return ", ".join(words)
+
+
 # -- the function that runs -----------------------------------------------------------------------
 
 
@@ -329,8 +344,23 @@ def _call(function: Any, args: Any, kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
+def _traced() -> bool:
+    """Does somebody else trace the program? Breakpoints at lines are ours."""
+    trace = sys.gettrace()
+    return trace is not None and frames.kind(getattr(trace, "__code__", _PLAIN)) != frames.OURS
+
+
+_PLAIN = inspect.cleandoc.__code__
+"""Stands for the code of a trace function that is none of Python's."""
+
+
 def trampoline(caller: FrameType) -> Callable[..., Any]:
-    """Return a function that calls another, and looks to C's warnings like ``caller`` does."""
+    """Return a function that calls another, and looks to C's warnings like ``caller`` does.
+
+    To a trace or profile function of the program's it would look like a call of its own.
+    """
+    if sys.getprofile() is not None or _traced():
+        return _call
     code = caller.f_code
     key = (id(code), caller.f_lasti)
     known = _trampolines.get(key)

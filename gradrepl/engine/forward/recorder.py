@@ -8,40 +8,41 @@ that it would name without us (and is shown as often).
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import sys
 import time
 import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import copy
-from types import FrameType, TracebackType
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import evaluate, frames
-from gradrepl.engine.code.patches import Patch
+from gradrepl.engine.code.patches import Once, Patch
 from gradrepl.engine.explain.no_gradient import describe_op
 from gradrepl.engine.forward import calls
 from gradrepl.engine.forward.calls import DISPATCH, Call, behind, past_the_door, trampoline
 from gradrepl.engine.forward.events import OpEvent
 from gradrepl.engine.forward.flow import Cuts, Flow, ModulePaths
-from gradrepl.engine.forward.regions import Regions
+from gradrepl.engine.forward.regions import AtenRecorder, Regions
 from gradrepl.engine.memory.remembered import Writes
 from gradrepl.engine.tensor import facts
-from gradrepl.engine.torch_private import (
-    DeviceContext,
-    TorchDispatchMode,
-    running_backward,
-    sequence_number,
-)
+from gradrepl.engine.torch_private import DeviceContext, sequence_number
 
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
 
+PROFILE = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
+)
+"""A profile hook in C."""
 KEPT = 50_000
 """Ops kept for the list and for naming the nodes of a backward; the older half goes at twice."""
 
@@ -56,10 +57,14 @@ class Recorder(TorchFunctionMode):
         self.last_id = 0
         self.opening = False
         """Open the next op: show the calls inside it."""
-        self._regions = Regions(stepper, self._step_aside, self._step_back)
-        self._asked = Patch(torch.overrides, "has_torch_function", self._has_torch_function)
-        self._walked = Patch(traceback, "_walk_tb_with_full_positions", self._walk_without_us)
+        self.part = part = Part("recording ops", self._off)
+        self._regions = Regions(stepper, part, self._step_aside, self._step_back)
+        asked = Patch(torch.overrides, "has_torch_function", self._has_torch_function, part)
+        walk = traceback, "_walk_tb_with_full_positions", evaluate.traceback_without_ours
+        walked = Patch(*walk, part)
+        stack = Patch(traceback, "walk_stack", evaluate.stack_without_ours, part)
 
+        @functools.wraps(torch.autograd.Function.apply)
         def apply(*args: Any, **kwargs: Any) -> Any:
             try:
                 return self._apply(*args, **kwargs)
@@ -68,15 +73,15 @@ class Recorder(TorchFunctionMode):
                 raise
 
         self._applied = Patch(torch.autograd.Function, "apply", classmethod(apply))
-        self._swapped = Patch(torch.utils, "swap_tensors", self._swap_tensors)
+        swapped = Patch(torch.utils, "swap_tensors", self._swap_tensors, part)
+        self._patches = self._regions, asked, walked, stack, self._applied, swapped
         self.flow = Flow()
         """What went into the last ops, and what came out."""
         self.cuts = Cuts()
         """Where tensors left the graph."""
         self.writes = Writes()
         """Which op wrote into which memory."""
-        self._waiting: Any = None
-        """The profile hook that waits for the op to return, the last time one was needed."""
+        self._waiting, self._when_back = False, PROFILE(self._back)
         self._aside = False
         """Compiled code runs, and we have left the stack for that long."""
         self.depth = 0
@@ -112,17 +117,16 @@ class Recorder(TorchFunctionMode):
 
     def install(self) -> None:
         """Go to the bottom of the stack; only a default device must be below."""
+        if not self.part.works:
+            return
         if not self._inside and not self.on_stack():
             self._rebuild(self._with_us)
-        for patch in self._patches():
+        for patch in self._patches:
             patch.install()
-
-    def _patches(self) -> tuple[Regions | Patch, ...]:
-        return self._regions, self._asked, self._walked, self._applied, self._swapped
 
     def remove(self) -> None:
         """Leave the stack; inside of an op of ours, as soon as that is possible."""
-        for patch in self._patches():
+        for patch in self._patches:
             patch.remove()
         if self.stepper.running:  # nobody would be there to let go in ``swap_tensors``
             self._let_go()
@@ -131,25 +135,31 @@ class Recorder(TorchFunctionMode):
         if self._inside:
             self._remove_soon()
 
+    def _off(self) -> None:
+        """Record no more: we have failed."""
+        self.stepper.rearm()
+        self.remove()
+
     def _remove_soon(self) -> None:
         """Leave the stack when the op that we are in has returned to its caller.
 
-        While an op runs, torch holds the mode back and puts it on the stack again afterwards; the
-        interpreter's profile hook is the first thing of ours that runs then.
+        While an op runs, torch holds the mode back and puts it on the stack again afterwards; a
+        profile hook in C is the first thing of ours that runs then. One in Python would have every
+        function's variables kept in a dictionary. Where the program has a hook of its own we stay,
+        and record nothing.
         """
-        before = sys.getprofile()
-        if before is not None and before is self._waiting:
-            return
+        if not self._waiting and sys.getprofile() is None:
+            self._waiting = True
+            ctypes.pythonapi.PyEval_SetProfile(self._when_back, None)
 
-        def when_back(frame: FrameType, event: str, argument: Any) -> None:
-            if self.stepper.records:
-                sys.setprofile(before)
-            elif not self._inside and self.on_stack():
-                sys.setprofile(before)
-                self.remove()
-
-        self._waiting = when_back
-        sys.setprofile(when_back)
+    def _back(self, *event: Any) -> int:
+        with self.part:
+            if self.stepper.records or (not self._inside and self.on_stack()):
+                self._waiting = False
+                sys.setprofile(None)
+                if not self.stepper.records:
+                    self.remove()
+        return 0
 
     def _step_aside(self) -> bool:
         """Leave the stack for a while: compiled code runs, which must not see us. Were we there?"""
@@ -173,25 +183,21 @@ class Recorder(TorchFunctionMode):
         if aside and self.stepper.records and not self.on_stack():
             self._rebuild(self._with_us)
 
-    def _has_torch_function(self, arguments: Any) -> bool:
+    def _has_torch_function(self, kept: Once, arguments: Any) -> bool:
         """Answer as without us: modules take their fast path only if nothing overrides torch."""
         alone = torch_private.modes() == 1 and self.on_stack()
         if not alone:
-            return bool(self._asked.kept(arguments))
+            return bool(kept(arguments))
         torch_private.pop_mode()
         try:
-            return bool(self._asked.kept(arguments))
+            return bool(kept(arguments))
         finally:
             torch_private.push_mode(self)
 
-    def _walk_without_us(self, tb: TracebackType | None) -> Any:
-        """Walk a traceback for whoever prints it as if the recorder had not been called."""
-        return self._walked.kept(evaluate.chained(evaluate.without_ours(tb)))
-
-    def _swap_tensors(self, t1: Any, t2: Any) -> Any:
+    def _swap_tensors(self, kept: Once, t1: Any, t2: Any) -> Any:
         """Swap as without us: torch refuses tensors that somebody refers to weakly."""
         self._let_go()
-        return self._swapped.kept(t1, t2)
+        return kept(t1, t2)
 
     def _let_go(self) -> None:
         """Refer to no tensor of the user's, not even weakly."""
@@ -224,24 +230,21 @@ class Recorder(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one call of torch's API, recorded."""
-        what = calls.kind(func)
-        if what.foreign:
-            func = calls.original(func, sys._getframe(1))
-            what = calls.kind(func)
+        call = call_it = what = None
+        kwargs = kwargs or {}
         self._inside += 1
         try:
-            kwargs = kwargs or {}
-            if what.silent or (what.of_leaf and _plain_leaf(args[0])):
+            try:
+                what = calls.kind(func)
+                if what.foreign or not what.silent:
+                    caller = sys._getframe(1)
+                    func, what, call_it, call = self._met(what, func, args, kwargs, caller)
+            except Exception as error:
+                if not self.part.failed(error):
+                    raise
+            if call_it is None:
                 return func(*args, **kwargs)
-            caller = sys._getframe(1)
-            if caller.f_code is DISPATCH:
-                caller = behind(caller)
-            call_it = trampoline(caller)
-            if frames.kind(caller.f_code) == frames.OPTIMIZER and not what.python:
-                return call_it(func, args, kwargs)
-            if not what.is_op or not self.stepper.records_here():
-                return call_it(func, args, kwargs)
-            result = self._recorded(what, func, args, kwargs, caller, call_it)
+            result = self.run(call, call_it, what) if call else call_it(func, args, kwargs)
         except BaseException:
             evaluate.leave_no_entry()
             raise
@@ -250,15 +253,31 @@ class Recorder(TorchFunctionMode):
         self.stepper.deliver_interrupt()
         return result
 
-    def _recorded(
-        self, what: calls.Kind, func: Any, args: Any, kwargs: Any, caller: FrameType, call_it: Any
-    ) -> Any:
+    def _met(
+        self, what: calls.Kind, func: Any, args: Any, kwargs: Any, caller: FrameType
+    ) -> tuple[Any, calls.Kind, Any, Call | None]:
+        """Return what runs, what that is, what calls it, and the op to record, if it is one."""
+        if what.foreign:
+            func = calls.original(func, caller)
+            what = calls.kind(func)
+        if what.silent or (what.of_leaf and _plain_leaf(args[0])):
+            return func, what, None, None
+        if caller.f_code is DISPATCH:
+            caller = behind(caller)
+        call_it = trampoline(caller)
+        if frames.kind(caller.f_code) == frames.OPTIMIZER and not what.python:
+            return func, what, call_it, None
+        if not what.is_op or not self.part.works or not self.stepper.records_here():
+            return func, what, call_it, None
+        return func, what, call_it, self._begin(what, func, args, kwargs, caller)
+
+    def _begin(
+        self, what: calls.Kind, func: Any, args: Any, kwargs: Any, caller: FrameType
+    ) -> Call | None:
+        """Return an op that is about to run; None where it is not to be recorded."""
         walk = frames.Walk(caller)
         if walk.optimizer or walk.frame is None or self._regions.traced(walk.frame):
-            return call_it(func, args, kwargs)
-        return self.run(self._begin(what, func, args, kwargs, walk), call_it, what)
-
-    def _begin(self, what: calls.Kind, func: Any, args: Any, kwargs: Any, walk: Any) -> Call:
+            return None
         call = Call()
         call.id = self.last_id = self.last_id + 1
         call.name = what.name
@@ -272,7 +291,7 @@ class Recorder(TorchFunctionMode):
         call.shape, call.dtype, call.bumped = None, "", ()
         call.started = call.duration = 0.0
         call.versions = None
-        call.mode = self._mode(walk.checkpoint)
+        call.mode = calls.modes_of(walk.checkpoint)
         if what.changes or "out" in kwargs:
             with torch_private.DisableTorchFunction():
                 call.note_versions()
@@ -281,67 +300,72 @@ class Recorder(TorchFunctionMode):
 
     def run(self, call: Call, call_it: Callable[..., Any], what: calls.Kind | None) -> Any:
         """Run an op that has begun, ask before and after it, and keep what it was."""
-        stepper = self.stepper
+        stepper, opened = self.stepper, False
         self.current.append(call)
         try:
-            if stepper.asks_before_ops:
-                stepper.event(OpEvent(stepper, stepper.armed.anchor, call, "before"))
-            opened, self.opening = self.opening, False
+            try:
+                if stepper.asks_before_ops:
+                    stepper.event(OpEvent(stepper, stepper.armed.anchor, call, "before"))
+                opened, self.opening = self.opening, False
+            except Exception as error:
+                if not self.part.failed(error):
+                    raise
             call.started = started = time.perf_counter()
             if opened and what is not None:
                 call.result = self._open(call, call_it, what)
             else:
                 call.result = call_it(call.function, call.args, call.kwargs)
             call.duration = time.perf_counter() - started
-            call.seq_end = sequence_number()
-            with torch_private.DisableTorchFunction():
-                call.note_bumps()
-                self._keep(call)
-                for note in stepper.note_op:
-                    note(call)
-            if stepper.asks_after_ops:
-                stepper.event(OpEvent(stepper, stepper.armed.anchor, call, "after"))
+            try:
+                self._ran(call)
+            except Exception as error:
+                if not self.part.failed(error):
+                    raise
             return call.result
         finally:
             self.current.pop()
             call.settle()
 
+    def _ran(self, call: Call) -> None:
+        """Keep what an op was, and ask whether to stop after it."""
+        if not self.part.works:
+            return
+        stepper = self.stepper
+        call.seq_end = sequence_number()
+        with torch_private.DisableTorchFunction():
+            call.note_bumps()
+            self._keep(call)
+            for note in stepper.note_op:
+                note(call)
+        if stepper.asks_after_ops:
+            stepper.event(OpEvent(stepper, stepper.armed.anchor, call, "after"))
+
     def _apply(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Run ``MyFunction.apply``, which asks no mode, as an op of the Function's name."""
         apply = self._applied.kept.__get__(None, function)
-        caller = sys._getframe(2)
-        if not self.on_stack() or not self.stepper.records_here():
-            return apply(*args, **kwargs)
-        walk = frames.Walk(caller)
-        if walk.frame is None:
-            return apply(*args, **kwargs)
-        call = self._begin(calls.Kind(function), apply, args, kwargs, walk)
-        return self.run(call, trampoline(caller), None)
+        call, caller = None, sys._getframe(2)
+        try:
+            if self.on_stack() and self.stepper.records_here():
+                call_it = trampoline(caller)
+                call = self._begin(calls.Kind(function), apply, args, kwargs, caller)
+        except Exception as error:
+            if not self.part.failed(error):
+                raise
+        return apply(*args, **kwargs) if call is None else self.run(call, call_it, None)
 
     def _open(self, call: Call, call_it: Callable[..., Any], what: calls.Kind) -> Any:
         """Run an op with the calls inside it shown: of the API if it is Python, else of aten."""
         self.depth += 1
+        body: Any = call.function
+        seen: AbstractContextManager[Any] = nullcontext()
         try:
-            if what.python:
-                body = past_the_door(call.function)
-                with self.within():
-                    return call_it(body, call.args, call.kwargs)
-            with AtenRecorder(self, call):
-                return call_it(call.function, call.args, call.kwargs)
+            with self.part:
+                seen = self.within() if what.python else AtenRecorder(self, call)
+                body = past_the_door(body) if what.python else body
+            with seen:
+                return call_it(body, call.args, call.kwargs)
         finally:
             self.depth -= 1
-
-    def _mode(self, checkpoint: bool) -> str:
-        words = []
-        if torch.is_inference_mode_enabled():
-            words.append("inference_mode")
-        elif not torch.is_grad_enabled():
-            words.append("no_grad")
-        if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-            words.append("autocast")
-        if checkpoint and running_backward() != -1:
-            words.append("recomputation")
-        return ", ".join(words)
 
     # -- what was recorded -------------------------------------------------------------------
 
@@ -365,28 +389,6 @@ class Recorder(TorchFunctionMode):
         place = bisect_right(self.ops, seq, key=lambda call: call.seq_end)
         near = self.ops[place : place + 4]
         return next((call for call in near if call.seq <= seq < call.seq_end), None)
-
-
-class AtenRecorder(TorchDispatchMode):  # type: ignore[misc]
-    """Shows the aten ops that one builtin op is made of."""
-
-    def __init__(self, recorder: Recorder, outer: Call) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.recorder, self.outer = recorder, outer
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one aten op, recorded."""
-        recorder, kwargs = self.recorder, kwargs or {}
-        if not recorder.stepper.sees():
-            return func(*args, **kwargs)
-        call = copy(self.outer)
-        call.id = recorder.last_id = recorder.last_id + 1
-        call.name = str(func)
-        call.function, call.args, call.kwargs = func, args, kwargs
-        call.depth = recorder.depth
-        call.started, call.versions = 0.0, None
-        call.seq = call.seq_end = sequence_number()
-        return recorder.run(call, lambda function, args, kwargs: function(*args, **kwargs), None)
 
 
 _PLAIN = (torch.Tensor, torch.nn.Parameter)

@@ -11,18 +11,21 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from copy import copy
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from gradrepl.engine import torch_private
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import frames
-from gradrepl.engine.code.patches import Patch
+from gradrepl.engine.code.patches import Once, Patch
 from gradrepl.engine.code.torch_import import DYNAMO, EAGER, Watch
 from gradrepl.model import Notice, Site
 
 if TYPE_CHECKING:
+    from gradrepl.engine.forward.calls import Call
     from gradrepl.engine.stopping.stepper import Stepper
 
 LINES = 20
@@ -47,9 +50,14 @@ class Regions:
     """Looks, as an op begins, at what it begins in; stands at dynamo's door meanwhile."""
 
     def __init__(
-        self, stepper: Stepper, step_aside: Callable[[], bool], step_back: Callable[[], None]
+        self,
+        stepper: Stepper,
+        part: Part,
+        step_aside: Callable[[], bool],
+        step_back: Callable[[], None],
     ) -> None:
-        self._stepper, self._step_aside, self._step_back = stepper, step_aside, step_back
+        self._stepper, self._part = stepper, part
+        self._step_aside, self._step_back = step_aside, step_back
         self._watch = Watch(self._stand, DYNAMO)
         self._door: Patch | None = None
         self._compiled: set[Site | None] = set()
@@ -72,12 +80,11 @@ class Regions:
 
     def _stand(self) -> None:
         if self._door is None and hasattr(sys.modules[DYNAMO], DOOR):
-            self._door = Patch(sys.modules[DYNAMO], DOOR, self._pass)
+            self._door = Patch(sys.modules[DYNAMO], DOOR, self._pass, self._part)
         if self._door is not None:
             self._door.install()
 
-    def _pass(self, callback: Any) -> Any:
-        assert self._door is not None
+    def _pass(self, kept: Once, callback: Any) -> Any:
         config = getattr(sys.modules[DYNAMO], "config", None)
         if callable(callback) and not getattr(config, "disable", False):
             if self._step_aside():
@@ -85,7 +92,7 @@ class Regions:
                 self._tell_compiled(frames.Walk(sys._getframe(1)).frame)
         elif not _inside_another(sys._getframe(1)):
             self._step_back()
-        return self._door.kept(callback)
+        return kept(callback)
 
     def _tell_compiled(self, frame: FrameType | None) -> None:
         """Tell, once for a line, what cannot be seen there, and how it could be."""
@@ -160,3 +167,26 @@ def _inside_another(caller: FrameType) -> bool:
         frame.f_code.co_name == "compile_wrapper" and frame.f_globals.get("__name__") == DYNAMO
         for frame in frames.up(caller.f_back)
     )
+
+
+class AtenRecorder(torch_private.TorchDispatchMode):  # type: ignore[misc]
+    """Shows the aten ops that one builtin op is made of."""
+
+    def __init__(self, recorder: Any, outer: Call) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.recorder, self.outer = recorder, outer
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one aten op, recorded."""
+        recorder, call, kwargs = self.recorder, None, kwargs or {}
+        with recorder.part:
+            if recorder.stepper.sees():
+                call = copy(self.outer)
+                call.id = recorder.last_id = recorder.last_id + 1
+                call.name, call.depth = str(func), recorder.depth
+                call.function, call.args, call.kwargs = func, args, kwargs
+                call.started, call.versions = 0.0, None
+                call.seq = call.seq_end = torch_private.sequence_number()
+        if call is None:
+            return func(*args, **kwargs)
+        return recorder.run(call, lambda function, args, kwargs: function(*args, **kwargs), None)

@@ -13,13 +13,13 @@ import torch
 
 from gradrepl import conditions as c
 from gradrepl.engine import torch_private
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import unseen
 from gradrepl.engine.graph.events import NodeEvent, PassEvent, View
 from gradrepl.engine.graph.nodes import Labelled
 from gradrepl.engine.graph.recorder import SMALL, Recorder
 from gradrepl.engine.observers import BackwardCall, Depth
-from gradrepl.engine.stopping.gate import Quitting
 from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.engine.tensor.names import Names
@@ -76,7 +76,6 @@ class Pass(Labelled):
         self._before, self._after = Asked("before"), Asked("after")
         self._small = len(self.graph) <= SMALL
         """Is the norm of every gradient noted on the way, where somebody stops?"""
-        self._watched_to_end = True
 
     def _targets(self, inputs: tuple[Any, ...]) -> list[int]:
         """Return the nodes that ``inputs`` stand for, as far as they are in this graph."""
@@ -170,7 +169,7 @@ class Pass(Labelled):
         self._after.hooked.clear()
         self.recorder.stop_no_more()
         if not self.recorder.shared:
-            self._watched_to_end = False  # the rest of the run is not seen
+            self.recorder.whole = False  # the rest of the run is not seen
             self.recorder.remove()
 
     def _arm(self) -> None:
@@ -184,6 +183,8 @@ class Pass(Labelled):
                 asked.places = self._possible(active, asked.when)
 
     def _hook(self) -> None:
+        if not self.recorder.part.works:
+            return
         self.recorder.stop_before(self._before.fresh(len(self.graph)), self._at_begin)
         self.recorder.stop_after(self._after.fresh(len(self.graph)), self._at_end)
 
@@ -206,23 +207,25 @@ class Pass(Labelled):
     def _at_begin(self, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Prehook: the node is about to run. Returns gradients only if the user replaced some."""
         recorder = self.recorder
-        if not recorder.mine():
+        try:
+            if not recorder.mine():
+                return None
+            node = running_node()
+            if node not in recorder.ran:
+                recorder.note(node, grads)
+            place = self.graph.index[node]
+            if place not in self._before.places:
+                return None
+            norm, (low, high) = recorder.ran[node], self._before.quiet
+            if norm is None and self._small:
+                norm = recorder.ran[node] = _first_norm(grads)
+            if len(grads) == 1 and norm is not None and low <= norm <= high:
+                return None  # as of most nodes, in no call
+            within = recorder.arrivals.all_within((low, high), grads, norm)
+            return None if within else self._ask(place, grads)
+        except Exception as error:
+            recorder.failed(error)
             return None
-        node = running_node()
-        if node not in recorder.ran:
-            recorder.note(node, grads)
-        place = self.graph.index[node]
-        if place not in self._before.places:
-            return None
-        if self._small and recorder.ran[node] is None:
-            recorder.ran[node] = next(
-                (figures.norm(grad) for grad in grads if grad is not None), None
-            )
-        norm, (low, high) = recorder.ran[node], self._before.quiet
-        if len(grads) == 1 and norm is not None and low <= norm <= high:
-            return None  # as of most nodes, in no call
-        within = recorder.arrivals.all_within((low, high), grads, norm)
-        return None if within else self._ask(place, grads)
 
     def _ask(self, place: int, grads: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Stop before a node, if anything armed says so; return gradients that were replaced."""
@@ -236,18 +239,21 @@ class Pass(Labelled):
 
     def _at_end(self, outputs: tuple[Any, ...], grads: tuple[Any, ...]) -> None:
         """Hook: the node has run."""
-        stepper, recorder = self.stepper, self.recorder
-        if not recorder.mine():
-            return
-        place = self.graph.index[running_node()]
-        if place not in self._after.places:
-            return
-        if recorder.arrivals.all_within(self._after.quiet, outputs):
-            return
-        recorder.running.pop(threading.get_ident(), None)
-        event = NodeEvent(stepper, stepper.armed.anchor, self, place, "after")
-        event.grad_in, event.grad_out = list(grads), list(outputs)
-        stepper.event(event)
+        recorder = self.recorder
+        try:
+            if not recorder.mine():
+                return
+            place = self.graph.index[running_node()]
+            if place not in self._after.places:
+                return
+            if recorder.arrivals.all_within(self._after.quiet, outputs):
+                return
+            recorder.running.pop(threading.get_ident(), None)
+            event = NodeEvent(self.stepper, self.stepper.armed.anchor, self, place, "after")
+            event.grad_in, event.grad_out = list(grads), list(outputs)
+            self.stepper.event(event)
+        except Exception as error:
+            recorder.failed(error)
 
     # -- what may be asked -------------------------------------------------------------------
 
@@ -295,7 +301,7 @@ class Pass(Labelled):
     def record(self, outcome: str) -> PassRecord:
         """Return the record of the end."""
         if outcome == "finished":
-            if not self._watched_to_end:  # what ran unseen is what was to run
+            if not self.recorder.whole:  # what ran unseen is what was to run
                 every = range(len(self.graph))
                 self.recorder.assume(every if self.needed is None else self.needed)
             self.recorder.running.clear()
@@ -310,3 +316,7 @@ class Pass(Labelled):
             accumulated_count=count,
             seconds=time.perf_counter() - self.started,
         )
+
+
+def _first_norm(grads: tuple[Any, ...]) -> Any:
+    return next((figures.norm(grad) for grad in grads if grad is not None), None)

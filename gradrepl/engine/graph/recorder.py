@@ -13,6 +13,7 @@ at output 0 only; there, and where torch does not have it, single hooks do its w
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -22,10 +23,12 @@ from typing import Any
 
 import torch
 
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.arrivals import LARGE, Arrivals, fetch, vector_norm
 from gradrepl.engine.graph.graph import LEAF, Graph, without_gc
 from gradrepl.engine.observers import Depth
+from gradrepl.engine.tensor import figures
 from gradrepl.engine.torch_private import modes, running_backward, running_node
 
 SMALL = 5_000
@@ -52,10 +55,16 @@ class Recorder:
         times: bool = False,
         steps: bool = False,
         shared: bool = False,
+        part: Part | None = None,
     ) -> None:
         """``keeps``: the graph may be run again; ``grows``: with ``create_graph``; ``times``: when
         each node began; ``steps``: which node each thread is at."""
         self.graph, self.depth = graph, depth
+        self.part = part or Part("looking at a backward")
+        self.whole = True
+        """Has every node been looked at that has run?"""
+        self.struck: list[BaseException] = []
+        """What handlers of signals of the program's have raised in our hooks: for after the run."""
         self.shared = shared
         """Does anybody look at the nodes but who steps?"""
         self.ran: dict[Any, Any] = {}
@@ -148,8 +157,16 @@ class Recorder:
         self.remove()
         self.graph.release()
         self._arrived = _nothing  # it refers to us
-        for kept in (self.ran, self.leaves, self.at_leaf, self.running):
+        for kept in (self.ran, self.leaves, self.at_leaf, self.running, self.struck):
             kept.clear()
+
+    def failed(self, error: BaseException) -> None:
+        """A hook of ours has raised: the backward goes on without it."""
+        if self.part.failed(error):
+            self.whole = False
+            self.remove()
+        else:
+            self.struck.append(error)
 
     def mine(self) -> bool:
         """Is this our own run of the graph, and not one typed at a stop?"""
@@ -179,9 +196,12 @@ class Recorder:
         task, thread = running_backward, threading.get_ident
 
         def arrived(grad: torch.Tensor | None) -> None:
-            if task() == self._task or self.mine():
-                here = running[thread()] = node()
-                ran[here] = None
+            try:
+                if task() == self._task or self.mine():
+                    here = running[thread()] = node()
+                    ran[here] = None
+            except BaseException as error:
+                self.failed(error)
 
         return arrived
 
@@ -190,26 +210,29 @@ class Recorder:
         steps, running, thread = self._steps, self.running, threading.get_ident
         statistics = self.arrivals.extremes = self.depth >= Depth.STATISTICS
         quick, slow = self.arrivals.quick, self.arrivals.figures
-        norm, extremes = vector_norm, torch.aminmax
+        norm, extremes, small, inf = vector_norm, torch.aminmax, figures.SMALL, math.inf
 
         def arrived(grad: torch.Tensor | None) -> None:
-            if task() != self._task and not self.mine():
-                return
-            here = node()
-            if steps:
-                running[thread()] = here
-            if quick(grad) and 0 < grad.numel() < LARGE:
-                value = norm(grad).item()
-                if value - value == 0.0:  # finite
-                    ran[here] = value
-                    if statistics:
-                        low, high = extremes(grad)
-                        ranges((low.item(), high.item()))
+            try:
+                if task() != self._task and not self.mine():
                     return
-            value, low, high = slow(grad)
-            ran[here] = value
-            if statistics:
-                ranges((low, high))
+                here = node()
+                if steps:
+                    running[thread()] = here
+                if quick(grad) and 0 < grad.numel() < LARGE:
+                    value = norm(grad).item()
+                    if small <= value < inf:
+                        ran[here] = value
+                        if statistics:
+                            low, high = extremes(grad)
+                            ranges((low.item(), high.item()))
+                        return
+                value, low, high = slow(grad)
+                ran[here] = value
+                if statistics:
+                    ranges((low, high))
+            except BaseException as error:
+                self.failed(error)
 
         return arrived
 
@@ -217,29 +240,40 @@ class Recorder:
         ran, clocked, thread = self.ran, self.clocked.append, threading.get_ident
 
         def timed(grad: torch.Tensor | None) -> None:
-            reached, count = _clock(), len(ran)
-            arrived(grad)
-            if len(ran) > count:
-                clocked((thread(), reached, _clock()))  # after our own arithmetic
+            try:
+                reached, count = _clock(), len(ran)
+                arrived(grad)
+                if len(ran) > count:
+                    clocked((thread(), reached, _clock()))  # after our own arithmetic
+            except BaseException as error:
+                self.failed(error)
 
         return timed
 
     def _first(self, grads: Grads) -> None:
         """Prehook: tell the first of the gradients that is there."""
-        grad = grads[0]
-        if grad is None and len(grads) > 1:
-            grad = next((each for each in grads if each is not None), None)
-            if grad is not None and self.mine():
-                self.arrivals.odd(grad)
-        self._arrived(grad)
+        try:
+            grad = grads[0]
+            if grad is None and len(grads) > 1:
+                grad = next((each for each in grads if each is not None), None)
+                if grad is not None and self.mine():
+                    self.arrivals.odd(grad)
+            self._arrived(grad)
+        except BaseException as error:
+            self.failed(error)
 
     def _at_leaf(self, grads: Grads) -> None:
         """Prehook: a leaf's gradient has arrived."""
-        (grad,) = grads
-        count = len(self.ran)
-        self._arrived(grad)
-        if len(self.ran) == count:
-            return
+        try:
+            (grad,) = grads
+            count = len(self.ran)
+            self._arrived(grad)
+            if len(self.ran) != count:
+                self._note_leaf(count, grad)
+        except BaseException as error:
+            self.failed(error)
+
+    def _note_leaf(self, count: int, grad: Any) -> None:
         node = running_node()
         self.leaves.append((count, node))
         if (

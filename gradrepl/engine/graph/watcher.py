@@ -14,12 +14,12 @@ from functools import partial
 from typing import Any
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.code import evaluate
-from gradrepl.engine.code.patches import unseen
+from gradrepl.engine.boundary import Part
+from gradrepl.engine.code.patches import Once, standing_in, unseen
 from gradrepl.engine.graph.backward import Pass
 from gradrepl.engine.graph.graph import Graph
 from gradrepl.engine.graph.recorder import Recorder
-from gradrepl.engine.observers import BackwardCall, Depth, Look
+from gradrepl.engine.observers import BackwardCall, Depth, Look, Observer
 from gradrepl.engine.stopping.stepper import Stepper
 
 Engine = Callable[[], Any]
@@ -30,11 +30,16 @@ class Watcher:
 
     def __init__(self, stepper: Stepper) -> None:
         self.stepper = stepper
+        self.part = Part("looking at backwards", self.remove)
         self._original: Callable[..., Any] | None = None
+        self._run = standing_in(self.part, self._seen, self._torchs)
+
+    def _torchs(self) -> Any:
+        return self._original or torch_private.engine_itself
 
     def install(self) -> None:
         """Stand in."""
-        if self._original is None:
+        if self._original is None and self.part.works:
             self._original = torch_private.engine()
             torch_private.set_engine(self._run)
 
@@ -45,25 +50,16 @@ class Watcher:
             self._original = None
 
     @unseen
-    def _run(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-        try:
-            return self._seen(roots, *args, **kwargs)
-        except BaseException:
-            evaluate.leave_no_entry()
-            raise
-
-    @unseen
-    def _seen(self, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-        original = self._original or torch_private.engine_itself
+    def _seen(self, kept: Once, roots: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         stepper = self.stepper
         if stepper.gate.answering():
-            stepper.check_nested_backward()
-            return original(roots, *args, **kwargs)
-        engine: Engine = partial(original, roots, *args, **kwargs)
+            kept.its_own(stepper.check_nested_backward)
+            return kept(roots, *args, **kwargs)
+        engine: Engine = partial(kept, roots, *args, **kwargs)
         call = BackwardCall(roots, args, kwargs)
         observers = stepper.around_backwards
         watching = sorted(observers, key=lambda each: each.built_in)
-        if stepper.records or stepper.passes:
+        if stepper.records or (stepper.passes and stepper.recorder.part.works):
             stepper.recorder.paths.backward_begins(stepper.recorder.last_id)
             seen: AbstractContextManager[None] = stepper.recorder.within()
         else:
@@ -71,16 +67,16 @@ class Watcher:
         with seen:
             result = self._watched(engine, call, watching)
         for each in observers:
-            each.ended()
+            with each.part:
+                each.ended()
         return result
 
     @unseen
     def _watched(self, engine: Engine, call: BackwardCall, watching: Sequence[Any]) -> Any:
         """Run the engine for whoever watches; the last one begins first and is told last."""
-        looks = [each.begins(call) for each in reversed(watching)][::-1]
-        looks = [look for look in looks if look is not None]
+        looks = [look for each in reversed(watching) if (look := _begun(each, call))][::-1]
         steps = self.stepper.wants_passes and len(call.starts) == len(call.roots)
-        recorder = _recorder(call, looks, steps)
+        recorder = _recorder(call, looks, steps, self.part)
         try:
             with torch_private.DisableTorchFunction():
                 backward = Pass(self.stepper, call, recorder) if steps and recorder else None
@@ -93,7 +89,19 @@ class Watcher:
                 recorder.release()
 
 
-def _recorder(call: BackwardCall, looks: Sequence[Look], steps: bool) -> Recorder | None:
+def _begun(observer: Observer, call: BackwardCall) -> Look | None:
+    """Return who looks at a backward for an observer."""
+    look = None
+    with observer.part:
+        look = observer.begins(call) if observer.part.works else None
+        if look is not None:
+            look.part = observer.part
+    return look
+
+
+def _recorder(
+    call: BackwardCall, looks: Sequence[Look], steps: bool, part: Part
+) -> Recorder | None:
     """Return what sees the nodes as deep as the deepest look; None where none looks at any."""
     deep = [look for look in looks if look.depth is not None]
     if not (deep or steps) or not call.starts:
@@ -109,6 +117,7 @@ def _recorder(call: BackwardCall, looks: Sequence[Look], steps: bool) -> Recorde
             times=any(look.times for look in deep),
             steps=steps,
             shared=bool(deep),
+            part=part,
         )
     recorder.took = time.perf_counter() - begun
     return recorder
@@ -120,7 +129,10 @@ def _run_and_report(engine: Engine, looks: Sequence[Look], recorder: Recorder | 
     problem: BaseException | None = None
     started = time.perf_counter()
     try:
-        return engine()
+        result = engine()
+        if recorder is not None and recorder.struck:
+            raise recorder.struck[0]
+        return result
     except BaseException as error:
         problem = error
         raise
@@ -128,6 +140,8 @@ def _run_and_report(engine: Engine, looks: Sequence[Look], recorder: Recorder | 
         seconds = time.perf_counter() - started
         if recorder is not None:
             recorder.remove()
+        seen = recorder if recorder is not None and recorder.whole else None
         for look in looks:
-            look.ended(recorder if look.depth is not None else None, problem, seconds)
+            with look.part:
+                look.ended(seen if look.depth is not None else None, problem, seconds)
         del problem  # its traceback holds this frame

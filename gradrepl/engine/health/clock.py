@@ -7,7 +7,6 @@ iterator of a DataLoader is asked through.
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections import deque
@@ -22,7 +21,8 @@ from torch.optim.optimizer import (
 )
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.code.patches import InheritedPatch, Patch, passes
+from gradrepl.engine.boundary import Part
+from gradrepl.engine.code.patches import InheritedPatch, Once, Patch, passes
 from gradrepl.model import health as h
 
 KEPT = 120
@@ -67,17 +67,15 @@ class Clock:
         self._begun: float | None = None
         self._step = Spent()
         self._step_begun: list[tuple[float, float]] = []
-        self._moves = [self._mover(name) for name in ("to", "cuda")]
-
-        @Patch.of(torch_private.LoaderIterator, "__next__")
-        def patch(iterator: Any) -> Any:
-            return self.wait(patch.kept, iterator)
-
-        self._patch = patch
+        self.part = Part("timing the parts of a step", self.remove)
+        self._moves = [
+            InheritedPatch(torch.Tensor, name, self._move, self.part) for name in ("to", "cuda")
+        ]
+        self._patch = Patch(torch_private.LoaderIterator, "__next__", self.wait, self.part)
 
     def install(self) -> None:
         """Read the time from now on."""
-        if not self._handles:
+        if not self._handles and self.part.works:
             self._handles = [
                 register_optimizer_step_pre_hook(self._before_step),
                 register_optimizer_step_post_hook(self._after_step),
@@ -103,36 +101,30 @@ class Clock:
     # -- readings ------------------------------------------------------------------------------
 
     @passes
-    def wait(self, original: Callable[[Any], Any], iterator: Any) -> Any:
+    def wait(self, kept: Once, iterator: Any) -> Any:
         """Ask for the next batch."""
         if self._waits or threading.get_ident() != self._thread:
-            return original(iterator)
+            return kept(iterator)
         self._waits += 1
         start = now()
         try:
-            return original(iterator)
+            return kept(iterator)
         finally:
             self._waits -= 1
             self._step.data += now() - start
 
-    def _mover(self, name: str) -> InheritedPatch:
-        """Return a monkeypatch of a method of tensors that may copy to an accelerator."""
-        original = getattr(torch_private.in_c[0][1], name)
-
-        @passes
-        @functools.wraps(original)
-        def move(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-            below = patch.kept or original
-            if threading.get_ident() != self._thread:
-                return below(tensor, *args, **kwargs)
-            start = now()
-            moved = below(tensor, *args, **kwargs)
-            if tensor.device.type == "cpu" and moved.device.type != "cpu":
-                self._step.moving += now() - start
-            return moved
-
-        patch = InheritedPatch(torch.Tensor, name, move)
-        return patch
+    @passes
+    def _move(self, kept: Once, tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        """Do what may copy a tensor to an accelerator."""
+        start = now()
+        moved = kept(tensor, *args, **kwargs)
+        if (
+            threading.get_ident() == self._thread
+            and tensor.device.type == "cpu"
+            and moved.device.type != "cpu"
+        ):
+            self._step.moving += now() - start
+        return moved
 
     def passed(self, backward: float, watching: float) -> None:
         """A backward is over: what it took, and what looking at it took."""
@@ -146,16 +138,19 @@ class Clock:
         return self._step.backward + self._step.watching
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if not self._concerns(optimizer):
-            return
-        start = now()
-        self._stepped(optimizer)
-        self._step.watching += now() - start
-        self._step_begun.append((now(), self._inside()))
+        with self.part:
+            if self._concerns(optimizer):
+                start = now()
+                self._stepped(optimizer)
+                self._step.watching += now() - start
+                self._step_begun.append((now(), self._inside()))
 
     def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if not self._concerns(optimizer):
-            return
+        with self.part:
+            if self._concerns(optimizer):
+                self._stepped_once(args, kwargs)
+
+    def _stepped_once(self, args: Any, kwargs: Any) -> None:
         self._thread = threading.get_ident()
         self.steps += 1
         if self._step_begun:

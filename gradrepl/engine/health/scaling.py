@@ -17,7 +17,8 @@ from torch.amp.grad_scaler import OptState
 from torch.nn.utils import clip_grad
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.code.patches import ClosurePatch, Patch
+from gradrepl.engine.boundary import Part
+from gradrepl.engine.code.patches import ClosurePatch, Once, Patch, passes
 from gradrepl.engine.tensor import figures
 from gradrepl.model import health as h
 
@@ -36,24 +37,26 @@ class Scaling:
         """Steps that a GradScaler has kept its optimizer from making."""
         self._stepped: set[int] = set()
         """Optimizers, by id, that have stepped since the last update."""
-        self.patches = (self._scale(), self._update())
+        part = Part("following GradScalers", self._off)
+        self.patches = (
+            Patch(torch.amp.GradScaler, "scale", self._scale, part),
+            Patch(torch.amp.GradScaler, "update", self._update, part),
+        )
 
-    def _scale(self) -> Patch:
-        @Patch.of(torch.amp.GradScaler, "scale")
-        def patch(scaler: Any, outputs: Any) -> Any:
-            result = patch.kept(scaler, outputs)
-            self.note(scaler, result)
-            return result
+    def _off(self) -> None:
+        for patch in self.patches:
+            patch.remove()
 
-        return patch
+    @passes
+    def _scale(self, kept: Once, scaler: Any, outputs: Any) -> Any:
+        result = kept(scaler, outputs)
+        self.note(scaler, result)
+        return result
 
-    def _update(self) -> Patch:
-        @Patch.of(torch.amp.GradScaler, "update")
-        def patch(scaler: Any, new_scale: Any = None) -> None:
-            self.updates(scaler)
-            patch.kept(scaler, new_scale)
-
-        return patch
+    @passes
+    def _update(self, kept: Once, scaler: Any, new_scale: Any = None) -> None:
+        self.updates(scaler)
+        kept(scaler, new_scale)
 
     def forget(self) -> None:
         """Refer to nothing of the program's any more."""
@@ -111,7 +114,15 @@ class Clips:
         self.took = 0.0
         """Seconds that looking has taken."""
         self._by_limit: dict[tuple[str, float], h.Clipping] = {}
-        self.patches = (self._norms(), self._values())
+        part = Part("following how gradients are clipped", self._off)
+        self.patches = (
+            ClosurePatch(torch_private.clip_by_norm, "func", self._norms, part),
+            ClosurePatch(clip_grad.clip_grad_value_, "func", self._values, part),
+        )
+
+    def _off(self) -> None:
+        for patch in self.patches:
+            patch.remove()
 
     def forget(self) -> None:
         """Restart."""
@@ -121,50 +132,66 @@ class Clips:
         """Return what was seen, the newest last."""
         return tuple(self._by_limit.values())
 
-    def _note(self, how: str, limit: float, hit: bool, scaled: bool = False) -> None:
+    def _note(
+        self, how: str, limit: float, parameters: Any, hit: bool, scaled: bool = False
+    ) -> None:
         before = self._by_limit.pop((how, limit), None)
-        calls, hits = (before.calls, before.hit) if before else (0, 0)
         if len(self._by_limit) >= CLIPS:
             self._by_limit.pop(next(iter(self._by_limit)))
+        before = before or h.Clipping(how=how, limit=limit)
         self._by_limit[how, limit] = h.Clipping(
-            how=how, limit=limit, calls=calls + 1, hit=hits + hit, scaled=scaled
+            how=how,
+            limit=limit,
+            calls=before.calls + 1,
+            hit=before.hit + hit,
+            empty=before.empty + _no_gradients(parameters),
+            scaled=scaled,
         )
 
-    def _norms(self) -> ClosurePatch:
-        """Both ``clip_grad_norm_`` and ``clip_grads_with_norm_`` end in this function."""
+    @passes
+    def _norms(
+        self,
+        kept: Once,
+        parameters: Any,
+        max_norm: float,
+        total_norm: torch.Tensor,
+        foreach: bool | None = None,
+    ) -> None:
+        """Clip: ``clip_grad_norm_`` and ``clip_grads_with_norm_`` both end here."""
+        kept(parameters, max_norm, total_norm, foreach)
+        if torch.compiler.is_compiling() or not self._sees():
+            return
+        begun = time.perf_counter()
+        with figures.quiet():
+            norm, hit = _above(total_norm, float(max_norm))
+        if norm is not None:
+            self._note("norm", float(max_norm), parameters, hit, self._scaled(norm))
+        self.took += time.perf_counter() - begun
 
-        @ClosurePatch.of(torch_private.clip_by_norm, "func")
-        def patch(
-            parameters: Any, max_norm: float, total_norm: torch.Tensor, foreach: bool | None = None
-        ) -> None:
-            patch.kept(parameters, max_norm, total_norm, foreach)
-            if torch.compiler.is_compiling() or not self._sees():
-                return
-            begun = time.perf_counter()
-            with figures.quiet():
-                norm, hit = _above(total_norm, float(max_norm))
-            if norm is not None:
-                self._note("norm", float(max_norm), hit, self._scaled(norm))
-            self.took += time.perf_counter() - begun
+    @passes
+    def _values(
+        self, kept: Once, parameters: Any, clip_value: float, foreach: bool | None = None
+    ) -> None:
+        if torch.compiler.is_compiling() or not self._sees():
+            kept(parameters, clip_value, foreach)
+            return
+        if not isinstance(parameters, torch.Tensor):  # a generator could not be gone through twice
+            parameters = kept.its_own(list, parameters)
+            kept.given = (parameters, clip_value, foreach), {}
+        begun = time.perf_counter()
+        with figures.quiet():
+            hit = _beyond(parameters, clip_value)
+        self.took += time.perf_counter() - begun
+        kept(parameters, clip_value, foreach)
+        self._note("value", float(clip_value), parameters, hit)
 
-        return patch
 
-    def _values(self) -> ClosurePatch:
-        @ClosurePatch.of(clip_grad.clip_grad_value_, "func")
-        def patch(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
-            if torch.compiler.is_compiling() or not self._sees():
-                patch.kept(parameters, clip_value, foreach)
-                return
-            if not isinstance(parameters, torch.Tensor):
-                parameters = list(parameters)  # a generator could not be gone through twice
-            begun = time.perf_counter()
-            with figures.quiet():
-                hit = _beyond(parameters, clip_value)
-            self.took += time.perf_counter() - begun
-            patch.kept(parameters, clip_value, foreach)
-            self._note("value", float(clip_value), hit)
-
-        return patch
+def _no_gradients(parameters: Any) -> bool:
+    """Have these parameters no gradient at all? Not asked of what can be gone through only once."""
+    several = [parameters] if isinstance(parameters, torch.Tensor) else parameters
+    return type(several) in (list, tuple) and all(
+        getattr(each, "grad", None) is None for each in several
+    )
 
 
 def _above(total: Any, limit: float) -> tuple[float | None, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from gradrepl import conditions as c
 from gradrepl import protocol as p
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.observers import BackwardCall, Look, Observer
 from gradrepl.engine.session import Answer, Session, on
 from gradrepl.engine.stopping.gate import Place
@@ -31,8 +33,15 @@ class Gradients(Observer):
         self.limits = HealthLimits()
         self.watch: HealthWatch | None = None
 
+    @cached_property
+    def part(self) -> Part:
+        """Where it fails, no gradient is watched any more."""
+        return Part("watching gradients", self.rearm)
+
     def watching(self) -> Watching:
         """Return what is watched, for whatever reason."""
+        if not self.part.works:
+            return Watching()
         return replace(self.asked, breakpoints=self.stepper.armed.judges_gradients())
 
     @property

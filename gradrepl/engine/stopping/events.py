@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gradrepl import conditions as c
 from gradrepl import model
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.stopping.breakpoints import Anchor
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.lines import same_file
@@ -125,6 +126,7 @@ class Watcher(Protocol):
 class OpRecorder(Watcher, Protocol):
     """What records ops; there once torch is."""
 
+    part: Part
     opening: bool
     last_id: int
     paths: ModulePaths

@@ -8,6 +8,7 @@ the main thread. At most one thread serves at a time; others that want to stop q
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from typing import Any
 
 from gradrepl import protocol
 from gradrepl.conditions import Continue, Verb
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import frames
+from gradrepl.engine.code.patches import hidden
 from gradrepl.errors import Aborted, StateError
 from gradrepl.model import Error, Record, Site
 
@@ -26,6 +29,8 @@ CONTINUES = StateError("the program continues.", "Ask again at the next stop.").
 """The answer to what was asked too late for a stop."""
 LEAVING = (protocol.Resume, protocol.Abort, protocol.Quit)
 """Requests that end a stop."""
+RUNNING = ("forward", "backward")
+"""States of a place whose program goes on."""
 LOOK_UP = 0.25
 """Seconds after which a parked main thread looks for signals that came at a bad moment."""
 
@@ -33,8 +38,42 @@ LOOK_UP = 0.25
 Asked = protocol.Ask | Callable[[], None] | None
 
 
-class Quitting(BaseException):
-    """Unwinds the user's code when gradrepl is left at a stop; no ``except Exception`` sees it."""
+class Inbox:
+    """Requests of the client, errands, and None when it is gone, in their order.
+
+    What a signal's handler raises may come between any two steps: each stays here until it is done.
+    """
+
+    def __init__(self) -> None:
+        self._asked: deque[Asked] = deque()
+        self._came: SimpleQueue[None] = SimpleQueue()
+
+    def put(self, asked: Asked) -> None:
+        """Add one; in any thread."""
+        self._asked.append(asked)
+        self._came.put(None)
+
+    def first(self) -> Asked:
+        """Wait for one and return it; look up now and then in the main thread, for signals.
+
+        One that comes between Python's last look for signals and its sleep would not wake it.
+        """
+        main = threading.current_thread() is threading.main_thread()
+        while not self._asked:
+            with suppress(Empty):
+                self._came.get(timeout=LOOK_UP if main else None)
+        return self._asked[0]
+
+    def done(self, asked: Asked) -> None:
+        """It is done, and is first no more."""
+        if self._asked and self._asked[0] is asked:
+            self._asked.popleft()
+
+    def empty(self) -> list[Asked]:
+        """Return what is left, and keep nothing."""
+        left = list(self._asked)
+        self._asked.clear()
+        return left
 
 
 @dataclass
@@ -55,8 +94,8 @@ class Place:
     looking: int | None = None
     """The node that ``u`` and ``d`` have walked to in a backward."""
     thread: threading.Thread = field(default_factory=threading.current_thread)
-    inbox: SimpleQueue[Asked] = field(default_factory=SimpleQueue)
-    """Requests from the link thread, errands; None when the client is gone."""
+    inbox: Inbox = field(default_factory=Inbox)
+    """What the link thread hands over."""
     waiting: bool = False
     """Is the thread waiting for a request?"""
 
@@ -153,6 +192,7 @@ class Gate:
 
     # -- serving -----------------------------------------------------------------------------
 
+    @hidden
     def serve(self, place: Place) -> Verb:
         """Serve requests here until one resumes; return how far to go on.
 
@@ -165,6 +205,7 @@ class Gate:
         with self.turn:
             return self._serve(place)
 
+    @hidden
     def _serve(self, place: Place) -> Verb:
         if self.left:
             raise self.quitting
@@ -182,7 +223,7 @@ class Gate:
         with self._stack:
             self.places.remove(place)
             outer = self.places[-1] if self.places else None
-            unanswered = [place.inbox.get() for _ in range(place.inbox.qsize())]
+            unanswered = place.inbox.empty()
             for ask in unanswered if outer is not None else ():
                 outer.inbox.put(ask)  # type: ignore[union-attr]
         for ask in unanswered if outer is None else ():
@@ -191,44 +232,74 @@ class Gate:
         if outer is not None and outer.waiting:
             self.prompt(outer)
 
+    @hidden
     def _loop(self, place: Place) -> Verb:
-        self.prompt(place)
-        idle = place.state == "idle"
         struck: Exception | None = None
+        begins = True
         while True:
+            ask: protocol.Ask | None = None
             try:
+                if begins:
+                    self.prompt(place)
+                    begins = False
                 ask = self._next(place)
+                if ask is not None and not isinstance(ask.request, LEAVING):
+                    self._reply(ask, place)
+                    continue
+            except Quitting:
+                raise
             except Exception as problem:  # out of a signal handler of the program's
-                struck = None if idle else problem
-                with self.masked():
-                    self._send(protocol.Tell(record=self.struck(problem, place)))
+                struck = problem if place.state in RUNNING else None
+                self._tell_struck(problem, place, ask)
                 continue
-            if ask is None and idle:
-                raise Quitting
-            if ask is None:
-                return Continue()
-            if not isinstance(ask.request, LEAVING):
-                self._reply(ask, place)
-                continue
-            self._send(protocol.Answer(id=ask.id))
-            self.left = isinstance(ask.request, protocol.Quit)
-            if self.left:
-                raise self.quitting
-            if idle:  # there is nothing to go on with
-                self.prompt(place)
-                continue
-            if struck is not None and isinstance(ask.request, protocol.Resume):
-                raise struck
-            return _leave(ask.request)
+            place.inbox.done(ask)
+            verb = self._leave_by(ask, place, struck)
+            if verb is not None:
+                return verb
 
+    def _leave_by(
+        self, ask: protocol.Ask | None, place: Place, struck: Exception | None
+    ) -> Verb | None:
+        """Leave a place as is asked; None where there is nothing to go on with."""
+        idle = place.state == "idle"
+        if ask is None:
+            if idle:
+                raise Quitting
+            return Continue()
+        self._send(protocol.Answer(id=ask.id))
+        self.left = isinstance(ask.request, protocol.Quit)
+        if self.left:
+            raise self.quitting
+        if idle:
+            self.prompt(place)
+            return None
+        if struck is not None and isinstance(ask.request, protocol.Resume):
+            raise struck
+        return _leave(ask.request)
+
+    def _tell_struck(self, problem: Exception, place: Place, ask: protocol.Ask | None) -> None:
+        """Tell what a handler has raised, in the place of the answer that it came into."""
+        with self.masked():
+            record = self.struck(problem, place)
+        if ask is None:
+            self._send(protocol.Tell(record=record))
+            return
+        place.inbox.done(ask)
+        self._send(protocol.Answer(id=ask.id, record=record))
+        self.prompt(place)
+
+    @hidden
     def _reply(self, ask: protocol.Ask, place: Place) -> None:
         """Answer; at the idle prompt, or if it is stepped, what runs the user's code may stop."""
         request = ask.request
         runs = isinstance(request, protocol.RUNS)
         stepped = isinstance(request, protocol.Backward) or getattr(request, "stepped", False)
         free = runs and (stepped or place.state == "idle")
-        with self.masked(not free):
-            record = self._answer(request, place)
+        try:
+            with self.masked(not free):
+                record = self._answer(request, place)
+        finally:
+            place.inbox.done(ask)
         self._send(protocol.Answer(id=ask.id, record=record))  # type: ignore[arg-type]
         if runs and self.places[-1] is place:
             self.prompt(place)
@@ -238,7 +309,8 @@ class Gate:
             return None
         place.waiting = True
         try:
-            while callable(asked := _first(place.inbox)):
+            while callable(asked := place.inbox.first()):
+                place.inbox.done(asked)
                 asked()  # an errand that only this thread can do
             return asked
         finally:
@@ -247,18 +319,6 @@ class Gate:
     def prompt(self, place: Place) -> None:
         """Say that ``place`` waits."""
         self._send(protocol.Prompt(state=place.state, depth=self.places.index(place)))
-
-
-def _first(inbox: SimpleQueue[Asked]) -> Asked:
-    """Return the next one; look up now and then in the main thread, where signals are handled.
-
-    One that comes between Python's last look for signals and its sleep would not wake it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return inbox.get()
-    while True:
-        with suppress(Empty):
-            return inbox.get(timeout=LOOK_UP)
 
 
 def _said(problem: Exception, place: Place) -> Error:

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gradrepl import conditions as c
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import passing
 
@@ -29,6 +30,7 @@ class Interrupts:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.part = Part("stopping at Ctrl-C", self._leave_sigint)
 
     def install(self) -> None:
         """Take SIGINT, and ``breakpoint()``."""
@@ -41,9 +43,18 @@ class Interrupts:
         Raises:
             KeyboardInterrupt: typed code is running, or a pause is pending already.
         """
+        with self.part:
+            if not self.session.gate.detached:
+                self._decide(frame)
+                return
+        raise KeyboardInterrupt
+
+    def _leave_sigint(self) -> None:
+        if signal.getsignal(signal.SIGINT) == self.handle:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _decide(self, frame: FrameType | None) -> None:
         session, stepper = self.session, self.session.stepper
-        if session.gate.detached:
-            raise KeyboardInterrupt
         if session.gate.main_waits():
             return  # at a prompt it is the client's to handle
         ours = _in_ours(frame)
@@ -63,9 +74,13 @@ class Interrupts:
 
     def breakpoint_hook(self, *args: object, **keywords: object) -> None:
         """``breakpoint()`` in the user's code: stop there, in this session."""
-        if os.environ.get("PYTHONBREAKPOINT") == "0":
-            return
-        frame, gate = sys._getframe(1), self.session.gate
+        if os.environ.get("PYTHONBREAKPOINT") != "0":
+            frame = sys._getframe(1)
+            with self.part:
+                return self._at_breakpoint(frame, args, keywords)
+
+    def _at_breakpoint(self, frame: FrameType, args: Any, keywords: Any) -> None:
+        gate = self.session.gate
         if gate.detached:  # a forked child
             if not refuses(frame, "breakpoint()"):
                 import pdb  # imported early it may read standard input
@@ -77,8 +92,13 @@ class Interrupts:
         else:
             self.session.stepper.pause_here(frame, "breakpoint()")
 
-    def leave(self) -> None:
-        """Nobody is there to stop for: ``breakpoint()`` is Python's own again."""
+    def leave(self, *, ends: bool = False) -> None:
+        """Nobody is there to stop for: ``breakpoint()`` is Python's own again.
+
+        As the program ``ends``, Ctrl-C is, too: a handler belongs to the main thread.
+        """
+        if ends:
+            self._leave_sigint()
         if sys.breakpointhook == self.breakpoint_hook:
             sys.breakpointhook = sys.__breakpointhook__
 
@@ -116,8 +136,11 @@ def call_in_main_thread(function: Callable[[], None]) -> None:
     """
 
     def once(_: Any) -> int:
-        _waiting.remove(callback)
-        function()
+        try:  # and no call behind it: entering one here, traced, Python 3.11 would never return
+            _waiting.remove(callback)
+            function()
+        except Exception as error:
+            Part("doing something in the main thread").failed(error)
         return 0
 
     callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(once)
@@ -133,6 +156,7 @@ class NextLine:
         self._session = session
         self._reason = reason
         self._frames: list[FrameType] = []
+        self._part = Part("stopping at the next line", self._remove)
 
     def set(self, running: list[FrameType]) -> None:
         """Trace the frames that are ``running``, and new ones."""
@@ -142,20 +166,22 @@ class NextLine:
             frame.f_trace = self._line
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if not self._session.stepper.pausing:
+        with self._part:
+            if self._session.stepper.pausing:
+                return self._line if own(frame) else None
             self._remove()
-            return None
-        return self._line if own(frame) else None
+        return None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event != "line":
             return self._line
-        self._frames = [each for each in self._frames if each is not frame]
-        self._remove()
-        session = self._session
-        if session.stepper.pausing and session.stepper.sees():
-            session.watch_for_torch()
-            session.stepper.pause_here(frame, self._reason)
+        with self._part:
+            self._frames = [each for each in self._frames if each is not frame]
+            self._remove()
+            session = self._session
+            if session.stepper.pausing and session.stepper.sees():
+                session.watch_for_torch()
+                session.stepper.pause_here(frame, self._reason)
         frame.f_trace = None  # only now: while it is set, the variables are the tracing's
         return None
 

@@ -16,6 +16,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from gradrepl import conditions as c
+from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import frames
 
 Tracer = Callable[[FrameType, str, Any], Any]
@@ -33,6 +34,11 @@ class Lines:
         self._entered: FrameType | None = None
         self._at: tuple[FrameType, int] | None = None
         self._told_again: tuple[FrameType, int] | None = None
+        self._part = Part("stopping at lines and functions", self._stop)
+
+    def _stop(self) -> None:
+        if sys.gettrace() == self._call:
+            sys.settrace(None)
 
     def watch(self, lines: list[c.Line], functions: frozenset[str]) -> None:
         """Trace exactly these from now on, in the calling thread; nothing, if there are none."""
@@ -46,10 +52,9 @@ class Lines:
         self._lines, self._functions = lines, functions
         if not lines and not functions:
             self._at = self._told_again = None
-            if tracing:
-                sys.settrace(None)
+            self._stop()
             return
-        if self.taken():
+        if self.taken() or not self._part.works:
             return
         sys.settrace(self._call)
         for frame in frames.user_frames(sys._getframe(1)):
@@ -73,25 +78,37 @@ class Lines:
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Tracer | None:
         """Trace function for new frames."""
-        code = frame.f_code
-        if code.co_name in self._functions and frames.kind(code) == frames.USER:
-            self._entered = frame
-            return self._line
-        return self._line if self._of(code) else None
+        try:
+            code = frame.f_code
+            if code.co_name in self._functions and frames.kind(code) == frames.USER:
+                self._entered = frame
+                return self._line
+            return self._line if self._of(code) else None
+        except Exception as error:
+            if not self._part.failed(error):
+                raise
+            return None
 
-    def _line(self, frame: FrameType, event: str, argument: Any) -> Tracer:
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Tracer | None:
         """Trace function inside a frame that has watched lines."""
-        if event == "line":
-            again, self._told_again = self._told_again, None
-            self._at = (frame, frame.f_lasti)
-            if again == self._at:
-                return self._line  # Python tells a line anew when the tracing changes on it
-            entered = self._entered is frame
-            if entered:
-                self._entered = None
-            if entered or frame.f_lineno in self._of(frame.f_code):
-                self._came(frame, entered)
-        return self._line
+        try:
+            if event == "line" and self._part.works:
+                self._comes(frame)
+        except Exception as error:
+            if not self._part.failed(error):
+                raise
+        return self._line if self._part.works else None
+
+    def _comes(self, frame: FrameType) -> None:
+        again, self._told_again = self._told_again, None
+        self._at = (frame, frame.f_lasti)
+        if again == self._at:
+            return  # Python tells a line anew when the tracing changes on it
+        entered = self._entered is frame
+        if entered:
+            self._entered = None
+        if entered or frame.f_lineno in self._of(frame.f_code):
+            self._came(frame, entered)
 
 
 def same_file(path: str, wanted: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from gradrepl import conditions as c
 from gradrepl import model
+from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import frames
 from gradrepl.engine.observers import Observer
 from gradrepl.engine.stopping.breakpoints import Anchor, Armed, Hit
@@ -27,7 +28,7 @@ from gradrepl.engine.stopping.events import (
     RunningBackward,
     Watcher,
 )
-from gradrepl.engine.stopping.gate import Gate, Place, Quitting
+from gradrepl.engine.stopping.gate import Gate, Place
 from gradrepl.engine.stopping.lines import Lines
 from gradrepl.errors import Aborted, StateError
 from gradrepl.model import Stop
@@ -139,6 +140,7 @@ class Stepper:
         asks_ops = self.asks_before_ops or self.asks_after_ops
         self.records = asks_ops or self.wants_passes or self.typed or self.traced()
         if self.torch_here:
+            self.records = self.records and self.recorder.part.works
             self._rearm_backwards()
 
     def _rearm_backwards(self) -> None:
