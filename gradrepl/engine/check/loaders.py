@@ -134,7 +134,9 @@ def _code(dataset: Any) -> CodeType:
 
 def _state(value: Any) -> Any:
     """Return what tells whether a value has changed, as far as that is cheap."""
-    if isinstance(value, torch.Tensor) and not value.is_shared():
+    if isinstance(value, torch.Tensor):
+        if value.is_shared():  # type: ignore[no-untyped-call]
+            return None
         return id(value), value._version
     if isinstance(value, (list, dict, set)):
         return id(value), len(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -160,26 +159,23 @@ class FrozenStatistics(Rule):
         if self._looks >= TIMES or seen is None or not ran.accumulates or not seen.leaves:
             return
         self._looks += 1
+        used = {op.module for op in self._checker.ledger.ops if not op.off}
         for path, module in self._checker.parameters.each_module():
-            own = list(module.parameters(recurse=False))
-            partly = any(each.requires_grad for each in self._rest(own))
-            if _moves(module) and partly and not any(each.requires_grad for each in own):
-                frozen = source.freezes(self._checker.script)
+            if path in used and _moves(module) and _is_frozen(module):
+                line = source.freezes(self._checker.script)
                 self._checker.report(
                     "frozen-statistics",
                     f"the parameters of {path} are frozen, and in training mode its running"
                     " statistics still move.",
                     (path, path.rpartition(".")[0]),
                     fix=f"{path}.eval() behind model.train()",
-                    sites=sited(root=frozen, made=self._checker.made.site(own[0])),
+                    sites=sited(root=line, made=self._checker.made.site(module.weight)),
                 )
 
-    def _rest(self, own: list[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """Yield the parameters of the model that these are a part of."""
-        parameters = self._checker.parameters
-        known = parameters.known.get(id(own[0])) if own else None
-        root = parameters.roots[known.root][1]() if known and known.root else None
-        yield from root.parameters() if root is not None else ()
+
+def _is_frozen(module: torch.nn.Module) -> bool:
+    own = list(module.parameters(recurse=False))
+    return bool(own) and not any(each.requires_grad for each in own)
 
 
 def _moves(module: torch.nn.Module) -> bool:
