@@ -56,6 +56,8 @@ def test_a_killed_client_leaves_all_in_order(
 
 
 def _kill(run: Run, number: signal.Signals, alone: str) -> None:
+    if number == signal.SIGHUP:
+        run.wait_for_stop()
     run.draw_until(lambda: run.client() or run.over(), "the client")
     with suppress(ProcessLookupError):
         os.kill(run.client() or 0x7FFFFFFF, number)
