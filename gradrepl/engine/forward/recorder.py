@@ -39,9 +39,8 @@ from gradrepl.engine.torch_private import DeviceContext, sequence_number
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
 
-PROFILE = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
-)
+_any = ctypes.c_void_p
+PROFILE = ctypes.PYFUNCTYPE(ctypes.c_int, _any, _any, ctypes.c_int, _any)
 """A profile hook in C."""
 KEPT = 50_000
 """Ops kept for the list and for naming the nodes of a backward; the older half goes at twice."""
@@ -144,9 +143,8 @@ class Recorder(TorchFunctionMode):
         """Leave the stack when the op that we are in has returned to its caller.
 
         While an op runs, torch holds the mode back and puts it on the stack again afterwards; a
-        profile hook in C is the first thing of ours that runs then. One in Python would have every
-        function's variables kept in a dictionary. Where the program has a hook of its own we stay,
-        and record nothing.
+        profile hook in C is the first of ours that runs then (one in Python has all variables kept
+        in dictionaries). Where the program has a hook of its own we stay, and record nothing.
         """
         if not self._waiting and sys.getprofile() is None:
             self._waiting = True
@@ -279,7 +277,10 @@ class Recorder(TorchFunctionMode):
         if walk.optimizer or walk.frame is None or self._regions.traced(walk.frame):
             return None
         call = Call()
+        call.begun = time.perf_counter()
         call.id = self.last_id = self.last_id + 1
+        if not call.id % 1024:
+            self.stepper.tell_cost()
         call.name = what.name
         call.function, call.args, call.kwargs, call.result = func, args, kwargs, None
         call.frame = walk.frame
@@ -325,6 +326,7 @@ class Recorder(TorchFunctionMode):
         finally:
             self.current.pop()
             call.settle()
+            self.stepper.costs.around(call.begun, call.duration)
 
     def _ran(self, call: Call) -> None:
         """Keep what an op was, and ask whether to stop after it."""
