@@ -15,7 +15,7 @@ from gradrepl.engine.stopping import cost
 cost.FIRST = cost.SHARE = 0.0
 """
 LOOP = """\
-for _ in range(3):
+for _ in range(9):
     (torch.ones(2, requires_grad=True) * 2).sum().backward()
 """
 
@@ -29,9 +29,9 @@ def test_it_is_told_where_it_is_much(d):
     d.break_at("nan")
     d.look(protocol.WatchHealth(grads=True))
     d.type(LOOP)
-    first = told(d)[0]
+    first = told(d)[-1]
     assert [what for what, _ in first.parts] == ["ops (b nan)", "nodes (b nan)", "gradients"]
-    assert first.steps == 1
+    assert first.steps > 4
     assert 0 < first.seconds < first.total
     assert sum(seconds for _, seconds in first.parts) <= first.seconds * 1.001
     d.type("cost.FIRST, cost.SHARE = 5.0, 0.5")
@@ -49,7 +49,7 @@ def test_the_time_at_a_stop_is_none_of_it(monkeypatch):
     costs = cost.Costs()
     begun = cost.clock()  # an op begins, and stops
     costs.restart()
-    costs.around(begun, 1.0)
+    costs.around(begun, 1.0, 1)
     assert costs.ops == 0.0
     assert costs.record(Armed()) == model.Cost(seconds=0.0, total=1.0)
 

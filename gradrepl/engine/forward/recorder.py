@@ -39,8 +39,7 @@ from gradrepl.engine.torch_private import DeviceContext, sequence_number
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
 
-_any = ctypes.c_void_p
-PROFILE = ctypes.PYFUNCTYPE(ctypes.c_int, _any, _any, ctypes.c_int, _any)
+PROFILE = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_ssize_t] * 4)
 """A profile hook in C."""
 KEPT = 50_000
 """Ops kept for the list and for naming the nodes of a backward; the older half goes at twice."""
@@ -326,7 +325,8 @@ class Recorder(TorchFunctionMode):
         finally:
             self.current.pop()
             call.settle()
-            self.stepper.costs.around(call.begun, call.duration)
+            if not call.id % 8:
+                self.stepper.costs.around(call.begun, call.duration, 8)
 
     def _ran(self, call: Call) -> None:
         """Keep what an op was, and ask whether to stop after it."""

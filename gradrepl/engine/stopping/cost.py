@@ -32,10 +32,13 @@ class Costs:
         self.steps = 0
         self._next = FIRST
 
-    def around(self, begun: float, running: float) -> None:
-        """Add what an op took besides the time in which it ran itself; none in which it stopped."""
+    def around(self, begun: float, running: float, ops: int) -> None:
+        """Add what an op took besides the time in which it ran itself; it stands for so many.
+
+        One that has stopped is left out.
+        """
         if begun >= self.since:
-            self.ops += clock() - begun - running
+            self.ops += ops * (clock() - begun - running)
 
     def timed(self, hook: Callable[..., Any], nodes: int) -> tuple[int, Callable[..., Any]]:
         """Return every how manieth of so many nodes gets another hook, which counts for all."""
