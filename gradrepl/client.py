@@ -44,7 +44,8 @@ def has_screen(descriptor: int = 1) -> bool:
 def choose(options: Options) -> Options:
     """Return ``options`` with the client that this terminal can have."""
     if options.json or not is_tty(0):
-        return replace(options, client="batch", stdin="lines")
+        output = "inherit" if is_tty(1) else "stdout"
+        return replace(options, client="batch", stdin="lines", output=output)
     if options.client == "repl" or options.plain or not (has_screen(1) and has_screen(2)):
         return replace(options, client="repl", stdin="tty")
     return replace(options, client="tui", stdin="asked", output="piped")
@@ -52,7 +53,17 @@ def choose(options: Options) -> Options:
 
 def run(options: Options) -> int:
     """Serve the user with the client that was chosen; return the exit code."""
-    code: int = import_module(CLIENTS[options.client]).run(options)
+    guard = None
+    if options.client != "batch" and (options.endpoint is None or options.endpoint.link < 0):
+        from gradrepl.guard import Guard
+
+        guard = Guard(screen=options.client == "tui")
+        options = replace(options, guard=guard.done)
+    try:
+        code: int = import_module(CLIENTS[options.client]).run(options)
+    finally:
+        if guard is not None:
+            guard.leave()
     return code
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import warnings
@@ -55,7 +56,8 @@ class Options(Settings, frozen=True, kw_only=True):
     stdin: str = "tty"
     """'tty', 'lines' or 'asked': how the debuggee reads its standard input."""
     output: str = "inherit"
-    """'inherit', or 'piped' to get the debuggee's output through ``on_output``."""
+    """'inherit', or 'piped' to get the debuggee's output through ``on_output``; with 'stdout' its
+    standard output alone, and what is written to the same file as that."""
     python: str = sys.executable
     engine: tuple[str, ...] = (
         "-c",
@@ -74,6 +76,8 @@ class Options(Settings, frozen=True, kw_only=True):
     """Where it listens; empty for a private socket."""
     waits: bool = False
     """Do not begin before a client has attached."""
+    guard: int = -1
+    """Descriptor whose end says that the terminal of a killed client is in order again."""
     endpoint: Endpoint | None = None
     """A program that runs already, instead of one that is to be started."""
 
@@ -237,32 +241,47 @@ class Streams:
         del self._outputs[descriptor]
 
 
-def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]:
-    """Start a process with the engine; ``link`` is its end, ``ends`` gets ours of its streams.
-
-    Raises:
-        TargetError: the Python of ``options`` cannot be started.
-    """
+def _streams(options: Options, ends: Streams) -> tuple[list[int | None], list[int]]:
+    """Return what a program gets as its streams, and ours, which it writes to without us."""
     ours: list[int] = []
     streams: list[int | None] = [None, None, None]
     if options.stdin == "asked":
         streams[0], feeding = os.pipe()
         ends.write_to(feeding)
-    if options.output == "piped":
-        for index, name in ((1, "stdout"), (2, "stderr")):
-            read, streams[index] = os.pipe()
+    if options.output != "inherit":
+        names = ("stdout", "stderr") if options.output == "piped" else ("stdout",)
+        for index, name in enumerate(names, 1):
+            read, write = os.pipe()
+            streams[index] = write
             ends.read_from(read, name)
+        if len(names) == 1 and os.path.sameopenfile(1, 2):
+            streams[2] = os.dup(write)
         ours = [os.dup(number) for number in (0, 1, 2)]
+    return streams, ours
+
+
+def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]:
+    """Start a process with the engine in it; ``ends`` gets our ends of its streams.
+
+    ``link`` is its own end of the socket.
+
+    Raises:
+        TargetError: the Python of ``options`` cannot be started.
+    """
+    streams, ours = _streams(options, ends)
     keep = ends.outputs
     setup = {
         "link": link,
         "stdin": options.stdin,
         "keep": keep,
         "fallback": ours,
+        "guard": options.guard,
         "warm": not options.target,
         "eager": options.eager,
         "stack": thread_stack(),
     }
+    # Ctrl-C reaches it only when it is ready for it; what is pressed before is forgotten.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with large_stack():
             return subprocess.Popen(
@@ -270,7 +289,7 @@ def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]
                 stdin=streams[0],
                 stdout=streams[1],
                 stderr=streams[2],
-                pass_fds=[link, *keep, *ours],
+                pass_fds=[link, *keep, *ours, *([options.guard] if options.guard >= 0 else ())],
                 env={**os.environ, VARIABLE: json.dumps(setup)},
             )
     except OSError as error:
@@ -278,6 +297,7 @@ def start(options: Options, link: int, ends: Streams) -> subprocess.Popen[bytes]
             f"'{options.python}' cannot be started: {error.strerror}.", "Is it a Python?"
         ) from None
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for descriptor in [*ours, *streams]:
             if descriptor is not None:
                 os.close(descriptor)

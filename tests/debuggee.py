@@ -206,7 +206,7 @@ def debuggee(
     ours, theirs = socket.socketpair()
     with theirs:
         about = {
-            "link": theirs.fileno(), "stdin": reads, "keep": [], "fallback": [],
+            "link": theirs.fileno(), "stdin": reads, "keep": [], "fallback": [], "guard": -1,
             "warm": warm, "stack": thread_stack(),
         }  # fmt: skip
         process = start(about) if start is not None else _begin(about, cwd, streams)

@@ -29,6 +29,7 @@ class Fake:
     def __init__(self) -> None:
         about = json.loads(os.environ.pop("GRADREPL_DEBUGGEE"))
         self.link = BlockingLink(socket.socket(fileno=about["link"]))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         self.names: dict[str, Any] = {"crash": lambda: os.kill(os.getpid(), signal.SIGKILL)}
         self.names |= {"sleep": time.sleep, "talk": self, "reads": about["stdin"]}
         self.breakpoints: dict[int, model.BreakpointInfo] = {}

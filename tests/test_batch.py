@@ -145,6 +145,50 @@ def test_typed_input_takes_the_next_line(shell):
     assert done.stdout == "'hallo'\n2\n"
 
 
+UNFINISHED = """\
+import os, sys, torch
+w = torch.ones(2, requires_grad=True)
+print("a half", end="", flush=True)
+print("an error", end="", file=sys.stderr, flush=True)
+loss = (w * w).sum()
+os.write(1, b"raw")
+loss.backward()
+print("end", end="")
+"""
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["apart", "one file"])
+def test_a_record_is_on_a_line_of_its_own(shell, script, tmp_path, both):
+    words = [sys.executable, "-m", "gradrepl", "--json", script(UNFINISHED)]
+    with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        subprocess.run(
+            words, input=b"s 2\nb node Mul*\nc\nc\n", cwd=shell.work, env=shell.env,
+            stdout=out, stderr=out if both else err, timeout=SECONDS, check=True,
+        )  # fmt: skip
+    lines = (tmp_path / "out").read_text().splitlines()
+    found = [json.loads(line)["type"] for line in lines if '{"' in line]
+    assert found[-4:] == ["Breakpoint", "Stop", "Pass", "Ended"]
+    printed = [line for line in lines if '{"' not in line]
+    assert printed == ["a halfan error" if both else "a half", "raw", "end"]
+
+
+def test_a_blank_line_ends_an_open_bracket_and_no_text(shell):
+    done = shell(typed='x = (1,\n\n\'next\'\ny = """a\n\nb"""\ny\n')
+    assert "'(' was never closed" in done.stdout
+    assert done.stdout.endswith("'next'\n'a\\n\\nb'\n")
+
+
+def test_a_refused_command_begins_no_block(shell):
+    done = shell(typed="commands one\n'next'\n")
+    assert done.stdout.endswith("'next'\n")
+
+
+@pytest.mark.parametrize(("line", "code"), [("!assert n == 2", 1), ("!assert n == 1", 0)])
+def test_typed_python_that_raises_makes_the_exit_code_one(shell, script, line, code):
+    name = script("n = 1\nimport torch\ntorch.ones(1)\n")
+    assert shell(name, typed=f"{line}\nc\nc\n").returncode == code
+
+
 def test_first_commands(shell, script):
     done = shell("-c", "p 6 * 7", "-c", "c", script(TRAIN))
     assert "42\n" in done.stdout

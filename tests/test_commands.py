@@ -533,6 +533,19 @@ def test_a_forwarded_signal_ends_the_face_the_same_way():
     assert play(scene, **SCRIPT) == (-signal.SIGTERM, [])
 
 
+def test_a_signal_that_comes_before_the_program_is_passed_on():
+    async def scene():
+        talk = Conversation(Options(engine=(FAKE,), **SCRIPT), lambda record: None)
+        talk.forward_signal(signal.SIGHUP)
+        try:
+            await asyncio.wait_for(talk.start(), SECONDS)
+            return talk.finished, talk.exit_code
+        finally:
+            await talk.close()
+
+    assert asyncio.run(scene()) == (True, -signal.SIGHUP)
+
+
 def test_piped_output_and_input():
     async def scene(stage):
         heard = {"stdout": b"", "stderr": b""}

@@ -56,6 +56,19 @@ def test_a_block_of_lines_is_indented_and_runs_at_an_empty_line(start):
     t.wait("\n7")
 
 
+def test_lines_typed_while_code_runs_are_run_however_late_the_prompt_comes(env):
+    code = (
+        "import sys\nfrom gradrepl.repl import prompt\nprompt.TYPED_AHEAD = 0.0\n"
+        "from gradrepl import cli\nsys.exit(cli.main(['--repl', '--plain']))\n"
+    )
+    t = Terminal(["-c", code], env)
+    t.wait(">>>")
+    t.enter("import time, sys; print('go' + 'ing'); time.sleep(1)", "going")
+    t.type("x = 6\rx * 7\rquit()\r")
+    t.wait("\n42")
+    assert t.code() == 0
+
+
 def test_a_script_is_stepped(start, tmp_path):
     (tmp_path / "train.py").write_text(
         "import torch\nw = torch.ones(2, requires_grad=True)\n(w * 2).sum().backward()\n"

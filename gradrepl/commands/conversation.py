@@ -100,9 +100,13 @@ class Conversation(Talk):
                     if shadows:
                         notice = f"'{shadows}' is a name here; ':{shadows}' is the command."
                         self.tell(model.Notice(message=notice))
-                    await self.run(protocol.Execute(source=source))
+                    await self.run(protocol.Execute(source=source), self._executed)
         except GradreplError as error:
             self.tell(error.record())
+
+    def _executed(self, record: model.Record | None) -> None:
+        self._raised = self._raised or isinstance(record, model.Error)
+        self._answered(record)
 
     async def _enter_running(self, text: str) -> None:
         """Do a command that is possible while code runs; refuse all else."""

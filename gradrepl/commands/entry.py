@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 import builtins
 import codeop
+import io
 import keyword
 import os
 import re
+import tokenize
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,7 +35,7 @@ from gradrepl.commands.registry import (
     unknown,
 )
 from gradrepl.commands.talk import Talk
-from gradrepl.errors import GradreplError
+from gradrepl.errors import GradreplError, UsageError
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -80,8 +82,12 @@ def python_state(text: str) -> str:
 def wants_block(text: str) -> bool:
     """Is this a command whose lines go on up to ``end``, not there yet?"""
     first, *others = text.strip().split("\n")
-    word, _ = split_word(first.lstrip(":%").strip())
+    word, rest = split_word(first.lstrip(":%").strip())
     if word not in WORDS or not WORDS[word].takes_block:
+        return False
+    try:
+        WORDS[word].parse(rest)
+    except UsageError:  # it is refused, whatever follows
         return False
     return not any(line.strip() == "end" for line in others)
 
@@ -99,6 +105,21 @@ def needs_more(text: str, stopped: bool) -> bool:
     if stopped and word in WORDS and "\n" not in stripped and not rest.endswith(":"):
         return False
     return python_state(text) == "incomplete"
+
+
+def ends_at_blank(text: str) -> bool:
+    """Does an empty line end this incomplete entry? Not in a text, or a command's block.
+
+    >>> ends_at_blank("x = [1,"), ends_at_blank("x = '''a")
+    (True, False)
+    """
+    if wants_block(text):
+        return False
+    try:
+        list(tokenize.generate_tokens(io.StringIO(text.lstrip().removeprefix("!")).readline))
+    except (tokenize.TokenError, SyntaxError) as error:
+        return "string" not in str(error)
+    return True
 
 
 def split_entries(text: str) -> list[str]:

@@ -203,7 +203,8 @@ async def mem(talk: Talk, names: Expressions = ()) -> Answer:
 
     Without EXPR all tensors in scope: variables, parameters and buffers, gradients, optimizer
     state, what the graph saved for backward, NumPy arrays that share with a tensor. 'mem x' is
-    the storage of x; 'mem x y' is one sentence; of more than two, their storages.
+    the storage of x; 'mem x y' is one sentence; of more than two, their storages. 'detach of x'
+    came of x; 'detach with x': torch does not tell which of the two came of the other.
     """
     if len(names) == 2:
         return await talk.ask(protocol.AskSharing(a=names[0], b=names[1]))

@@ -145,8 +145,10 @@ class Talk:
         self.busy = False
         """A typed line is being done."""
         self._ending = False  # by our own wish: its end is no news
-        self._signalled = False  # by a signal meant for us: we go with it
+        self._signalled = 0  # by this signal, meant for us: we go with it
         self._failed = False
+        self._raised = False
+        """Typed Python has raised."""
         self._script_code: int | None = None
 
     @property
@@ -174,7 +176,7 @@ class Talk:
         if not self.options.target:
             return int(self._failed)
         if self._script_code is not None:
-            return self._script_code
+            return self._script_code or int(self._raised and self.options.client == "batch")
         return self.gone.code if self.gone is not None else 0
 
     # -- its life ----------------------------------------------------------------------------------
@@ -213,7 +215,7 @@ class Talk:
 
     def forward_signal(self, number: int) -> None:
         """Pass on a signal that was meant to end us; when the debuggee goes, so does the client."""
-        self._signalled = True
+        self._signalled = number
         if self._peer is not None:
             self._peer.signal(number)
 
@@ -224,6 +226,8 @@ class Talk:
         self._peer = Peer(self._heard, self._lost)
         await self._peer.start(self.options, self.on_output)
         self.generation += 1
+        if self._signalled:  # it came before there was a process
+            self._peer.signal(self._signalled)
         await self._waits.wait()
 
     async def _begin(self) -> None:
@@ -246,7 +250,7 @@ class Talk:
         self.gone = model.Gone(how=describe_exit(code), code=code)
         if not self._ending and not self._signalled:
             self.tell(self.gone)
-        self.finished = self.finished or self._signalled
+        self.finished = self.finished or bool(self._signalled)
         self._waits.set()
         self.on_change()
 

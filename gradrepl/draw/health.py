@@ -8,7 +8,7 @@ from gradrepl import model
 from gradrepl.draw import Look, drawing, ink
 from gradrepl.draw.charts import bars, depths, sparkline
 from gradrepl.draw.ink import Line, Role, Row, Span
-from gradrepl.draw.numbers import broken, count, number, percent, seconds, shape
+from gradrepl.draw.numbers import broken, count, number, percent, seconds, shape, times
 from gradrepl.draw.tables import (
     Cell,
     Column,
@@ -266,7 +266,7 @@ def summary(record: model.Health) -> Line:
         role = "bad" if broken(point.total) else ""
         parts = [(f"backward {point.backward}", "dim"), (f"total norm {number(point.total)}", role)]
         parts += [] if point.loss is None else [(f"loss {number(point.loss)}", "")]
-    parts += [(clip(each), "warn" if each.scaled else "") for each in record.clipping]
+    parts += [(clip(each), "warn" if each.scaled or each.empty else "") for each in record.clipping]
     if record.scale is not None:
         skipped = f", {count(record.skipped, 'step')} skipped" if record.skipped else ""
         parts.append((f"GradScaler {number(record.scale)}{skipped}", ""))
@@ -280,7 +280,11 @@ def clip(clipping: model.Clipping) -> str:
     """Return 'clip 1.0 hit 3 of 120': the limit, and how often it changed a gradient."""
     how = "" if clipping.how == "norm" else f"{clipping.how} "
     calls, hit = clipping.calls, clipping.hit
-    often = f"hit {hit} of {calls}" if hit else f"not hit in {calls}"
+    real = calls - clipping.empty
+    often = f"hit {hit} of {real}" if hit else f"not hit in {real}" if real else ""
+    if clipping.empty:
+        nothing = f"{times(clipping.empty)} of no gradient"
+        often = f"{often}, {nothing}" if real else nothing
     return f"clip {how}{clipping.limit} {often}{' (not unscaled!)' if clipping.scaled else ''}"
 
 

@@ -35,7 +35,8 @@ def relation(member: model.Member) -> str:
     if member.saved_version is not None:
         of = f" of {_short(member.of)}" if member.of else ""
         return f"saved at v{member.saved_version}{of}"
-    return f"{member.kind} of {_short(member.of)}" if member.of else member.kind
+    link = "with" if member.mutual else "of"
+    return f"{member.kind} {link} {_short(member.of)}" if member.of else member.kind
 
 
 def _autograd(member: model.Member) -> str:

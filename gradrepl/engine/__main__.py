@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -17,6 +18,7 @@ from gradrepl.engine.session import Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.stopping.interrupts import Interrupts
 from gradrepl.errors import LinkError
+from gradrepl.guard import await_done
 from gradrepl.link import BlockingLink, leave_signals
 
 _gone = threading.Lock()
@@ -32,6 +34,8 @@ def main() -> int:
     session = Session.current = debuggee.begin(link)
     session.from_command_line = True
     interrupts = Interrupts(session)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets what was pressed while we started
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     interrupts.install()
     if setup["stdin"] == "asked":
         script.share_input(lambda: session.send(protocol.Input()))
@@ -90,6 +94,7 @@ def _listen(
 def _client_gone(session: Session, interrupts: Interrupts, setup: dict[str, Any], why: str) -> None:
     """Let the user's code run on without us: first disarm, so that who is parked finds it so."""
     if _gone.acquire(blocking=False):  # the link's two ends may both have found out
+        await_done(setup["guard"])
         script.fall_back(setup["keep"], setup["fallback"])
         session.client_gone()
         interrupts.leave()

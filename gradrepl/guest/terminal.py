@@ -25,19 +25,13 @@ import msgspec
 from gradrepl import client, endpoint, guest
 from gradrepl.engine.code import script
 from gradrepl.errors import LinkError
+from gradrepl.guard import LINE, SANE
 from gradrepl.link import leave_signals
 
 PATIENCE = 5.0
 """Seconds that a client gets to leave the terminal."""
 HIGH = 700
 """Number from which on the terminal's own descriptors are kept meanwhile."""
-_MODES = (1049, 1000, 1002, 1003, 1004, 1006, 1015, 1016, 2004, 2026, 2048)
-SANE = (
-    b"\x18"  # CAN: the killed screen may have been in the middle of a control sequence
-    + b"".join(b"\x1b[?%dl" % mode for mode in _MODES)
-    + b"\x1b[<u\x1b[?7h\x1b[?25h\x1b[0m"
-)
-"""Out of what a killed screen leaves on: its page, the mouse, keys, no line wrap, colours."""
 CHILD = "import sys; sys.path.append({root!r}); from gradrepl.client import main; sys.exit(main())"
 
 
@@ -120,7 +114,7 @@ class Terminal:
                 break
         if self._child.returncode:
             with suppress(OSError):
-                os.write(self._tty, SANE if self.is_screen else b"\x1b[?2004l\x1b[?25h\x1b[0m")
+                os.write(self._tty, SANE if self.is_screen else LINE)
         with suppress(termios.error):  # the terminal is gone
             termios.tcsetattr(self._tty, termios.TCSADRAIN, self._mode)
         self._undo()

@@ -41,11 +41,13 @@ class HealthLimits(Record, frozen=True, kw_only=True):
     """A norm is rising when the mean of the last third of the looks kept is so many times that
     of the first third or more, and that of the middle lies between (geometric means)."""
     dead: Share = 0.5
-    """Share of elements that are exactly zero from which on a gradient is dead; not of embeddings,
-    where it is normal, unless all are zero."""
+    """Share of units (rows of a layer's weight, elements of a bias) whose gradient was exactly zero
+    at each of the last ``patience`` looks at figures, from which on a gradient is dead. One that
+    is all zero is dead at the third such look, with steps between."""
     patience: Times = 10
-    """Backwards after which a parameter counts as never reached, a weight as unchanged, a
-    non-finite gradient under a GradScaler as more than its passing overflow."""
+    """Backwards (steps of its optimizer, where one is seen) after which a parameter counts as never
+    reached, a weight as unchanged, a unit as dead, a non-finite gradient under a GradScaler as
+    more than its passing overflow."""
     loader: Share = 0.3
     """Share of a step spent waiting for data from which on it is loader-bound."""
     figures: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -136,9 +138,11 @@ class Clipping(msgspec.Struct, frozen=True, kw_only=True):
     how: str
     """'norm' (``clip_grad_norm_``) or 'value' (``clip_grad_value_``)."""
     limit: float
-    calls: int
-    hit: int
+    calls: int = 0
+    hit: int = 0
     """Calls that changed a gradient."""
+    empty: int = 0
+    """Calls at which no parameter had a gradient: they clipped nothing."""
     scaled: bool = False
     """The gradients still had the scale of a GradScaler: ``unscale_`` was not called before."""
 

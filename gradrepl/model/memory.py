@@ -19,6 +19,9 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     or saved value that is another tensor's memory, or the same bytes through another storage)."""
     of: str = ""
     """Name of the member that ``kind`` relates it to; empty for a base or where it has no name."""
+    mutual: bool = False
+    """``kind`` holds of the two, but torch does not tell which came of which, or whether both came
+    of one that has no name any more. The member that these are related to has no kind, then."""
     owner: str = ""
     """'parameter', 'buffer', 'variable', 'inside of a variable', 'gradient', 'optimizer',
     'saved' (for backward), 'at this stop'."""

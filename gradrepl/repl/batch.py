@@ -1,7 +1,8 @@
 """Lines from a pipe or a file, run as at the prompt; then it exits.
 
-An empty line ends a block, the end of the input ends everything. Descriptor 0 is shared with the
-debuggee, whose ``input()`` may take the next line: so it is read byte by byte, never ahead.
+An empty line ends a block or an open bracket, the end of the input ends everything. Descriptor 0
+is shared with the debuggee, whose ``input()`` may take the next line: so it is read byte by byte,
+never ahead.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import select
 import signal
 
 from gradrepl.commands.conversation import Conversation, converse
+from gradrepl.commands.entry import ends_at_blank
 from gradrepl.launch import Options
 from gradrepl.repl.output import Output
 
@@ -25,7 +27,9 @@ def run(options: Options) -> int:
 
 
 async def _serve(options: Options) -> int:
-    talk = converse(options, Output(options).show)
+    output = Output(options)
+    talk = converse(options, output.show)
+    talk.on_output = output.printed
     pass_signals(talk)
     try:
         await talk.start()
@@ -52,7 +56,7 @@ async def _entry(talk: Conversation) -> str | None:
             return "\n".join(lines) if lines else None
         lines.append(line)
         text = "\n".join(lines)
-        if not talk.needs_more(text):
+        if not talk.needs_more(text) or (not line.strip() and ends_at_blank(text)):
             return text
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.style import Style
@@ -49,6 +50,14 @@ def _style(role: Role) -> str | Style:
     return STYLES.get(role, "") if isinstance(role, str) else ""
 
 
+def fresh_line() -> str:
+    """Return what begins a line on a terminal where the program may have left one unfinished.
+
+    A full line of blanks wraps exactly then, and the return takes back the rest.
+    """
+    return " " * shutil.get_terminal_size().columns + "\r" if sys.stdout.isatty() else ""
+
+
 class Output:
     """Shows records on standard output, each one whole and at once."""
 
@@ -59,6 +68,8 @@ class Output:
             sys.stdout.reconfigure(errors="backslashreplace")  # whatever its encoding lacks
         self._json = options.json
         self._look = draw.Look(plain=options.plain, ascii=options.ascii)
+        self._unfinished = False
+        """The program's output has ended within a line."""
         self._drawn = False
         """The cursor is at the end of a line about progress."""
         forced = bool(os.environ.get("FORCE_COLOR")) and options.color
@@ -78,13 +89,18 @@ class Output:
 
     def show(self, record: model.Record) -> None:
         """Print one record. What cannot be written is no error of ours: the program goes on."""
-        try:
+        with self._guarded():
             if isinstance(record, model.Progress):
                 self._progress(record)
             else:
                 self._wipe()
                 self._write(record)
             sys.stdout.flush()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             # The rest has no reader either; keep Python from complaining when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,11 +108,20 @@ class Output:
                 with suppress(OSError):
                     os.write(2, f"gradrepl: nothing can be written: {error.strerror}.\n".encode())
 
+    def printed(self, stream: str, data: bytes) -> None:
+        """Pass on what the program printed, where it comes through us."""
+        self._unfinished = not data.endswith(b"\n")
+        with self._guarded():
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+
     def _write(self, record: model.Record) -> None:
         """Print it; long lines are left to the terminal, so that they can be copied."""
-        if self._json:  # in one piece: the debuggee may be writing to the same pipe
-            sys.stdout.write(model.to_json(record) + "\n")
+        start, self._unfinished = "\n" if self._unfinished else "", False
+        if self._json:  # in one piece: the debuggee may be writing to the same terminal
+            sys.stdout.write(f"{start or fresh_line()}{model.to_json(record)}\n")
             return
+        sys.stdout.write(start)
         text = painted(draw.lines(record, self._look), colour=not self._look.plain)
         self._console.print(text, soft_wrap=True, end="")
 

@@ -7,8 +7,9 @@ to the debuggee, which shares the terminal.
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
-import shutil
+import select
 import signal
 import sys
 import time
@@ -24,7 +25,8 @@ from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.history import History as PromptHistory
 from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.input.vt100_parser import Vt100Parser
+from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth, create_output
 
@@ -34,9 +36,11 @@ from gradrepl.commands.entry import fragment
 from gradrepl.commands.registry import PROMPTS
 from gradrepl.launch import Options
 from gradrepl.repl.batch import pass_signals
-from gradrepl.repl.output import Output
+from gradrepl.repl.output import Output, fresh_line
 
 INDENT = "    "
+MOST_AHEAD = 1 << 16
+"""Bytes that are taken of what was typed while code ran."""
 TYPED_AHEAD = 0.25
 """Seconds after a prompt's start in which keys were pressed before it was there."""
 GRACE = 0.1
@@ -99,6 +103,7 @@ class LinePrompt:
         if self.talk.finished:
             return
         self._begin_line()
+        self._take_ahead()
         self._asked_at = time.monotonic()
         try:
             text = await self._session.prompt_async(handle_sigint=False)
@@ -115,6 +120,23 @@ class LinePrompt:
             self.talk.interrupt()
         await entry
 
+    def _take_ahead(self) -> None:
+        """Take the lines that were typed while code ran: the terminal had made c-j of Enter."""
+        stdin = self._session.input
+        try:
+            lines = b""
+            while select.select([stdin.fileno()], [], [], 0)[0] and len(lines) < MOST_AHEAD:
+                piece = os.read(stdin.fileno(), MOST_AHEAD)
+                lines += piece
+                if not piece:  # its end
+                    break
+        except OSError:
+            return  # the terminal is gone: the prompt finds that out
+        presses: list[KeyPress] = get_typeahead(stdin)
+        parser = Vt100Parser(presses.append)
+        parser.feed_and_flush(lines.decode(errors="replace").replace("\n", "\r"))
+        store_typeahead(stdin, presses)
+
     def _struck(self) -> bool:
         """Was Ctrl-C pressed behind Enter, before the terminal was the program's again?
 
@@ -126,12 +148,9 @@ class LinePrompt:
         return bool(struck)
 
     def _begin_line(self) -> None:
-        """Go to a fresh line if the user's output has left the cursor inside one.
-
-        A full line of blanks wraps exactly then, and the return takes back the rest.
-        """
-        if not self._plain and sys.stdout.isatty():
-            sys.stdout.write(" " * shutil.get_terminal_size().columns + "\r")
+        """Go to a fresh line if the user's output has left the cursor inside one."""
+        if not self._plain:
+            sys.stdout.write(fresh_line())
             sys.stdout.flush()
 
     def _show(self, record: model.Record) -> None:

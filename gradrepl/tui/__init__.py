@@ -72,6 +72,7 @@ def run(options: Options) -> int:
 
         from gradrepl.commands.conversation import converse
 
+        signal.signal(signal.SIGINT, lambda number, frame: None)  # it is for what we are lent to
         talk = converse(options, show)
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, _leave, talk, number)

@@ -299,8 +299,7 @@ class GradreplApp(Themed, Keyed):
         """Leave letters to a text that is being typed, and keys to a dialog."""
         if action in keys.OPENING:
             # A pane knows of its focus a little later: keys that come at once are text already.
-            texts = self.main.focused in (self.dock.prompt, self.main.finder)
-            return not texts and self.screen is self.main
+            return self.screen is self.main and self.main.takes_keys
         if action == "command_palette" and self.dock.typing:
             return False
         return super().check_action(action, parameters)

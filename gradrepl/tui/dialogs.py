@@ -18,7 +18,7 @@ from gradrepl.draw import ink
 from gradrepl.draw.ink import Line, span
 from gradrepl.tui import keys, views
 from gradrepl.tui.keys import Foot
-from gradrepl.tui.panels.bars import Footer
+from gradrepl.tui.panels.bars import dialog_foot
 from gradrepl.tui.panels.base import Drawing
 from gradrepl.tui.views import BY_NAME, VIEWS
 
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 Rows = Sequence[tuple[str, str]]
 MORE = {"open_here": "Details of the selected row, in full height"}
 """Actions of the footer that are in no table of keys."""
-
-
-def foot(state: str) -> Footer:
-    """Return a footer of its own for a dialog."""
-    footer = Footer("dialog-footer")
-    footer.feet = views.feet_of(state)
-    return footer
 
 
 # -- help --------------------------------------------------------------------------------------
@@ -160,7 +153,7 @@ class Help(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """One paper, and the keys that matter here."""
         yield self.paper
-        yield foot("help")
+        yield dialog_foot("help")
 
     def on_mount(self) -> None:
         """Take the keys."""
@@ -254,7 +247,7 @@ class Ask(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """The question, and its answers."""
-        yield foot("asked")
+        yield dialog_foot("asked")
         with Vertical(id="question"):
             yield Static(Content(self.question))
             answers = (("y", "bold"), f" {self.yes}    ", ("n", "bold"), " go on")

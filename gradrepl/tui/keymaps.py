@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.binding import BindingType
+from textual.events import Event
 from textual.events import Key as Pressed
 
 from gradrepl.errors import ConfigError
@@ -101,6 +103,22 @@ def bring(files: Sequence[str], blocked: Sequence[str]) -> None:
             views.add_key(command)
 
 
+LONGEST = 20
+"""Letters of a word that are remembered."""
+PAUSE = 1.0
+"""Seconds between two letters of one word."""
+
+
+def _waiting(app: App[int]) -> Iterator[Pressed]:
+    """Yield the keys that have been pressed and not been looked at."""
+    waiting = [app._pending_message, *getattr(app._message_queue, "values", ())]
+    return (each for each in waiting if isinstance(each, Pressed))
+
+
+def _printable(event: Pressed) -> str:
+    return event.character or "" if event.is_printable else ""
+
+
 class Keyed(App[int]):
     """An app with the keys of the table; those of commands are bound when commands are loaded."""
 
@@ -112,6 +130,53 @@ class Keyed(App[int]):
         super().__init__()
         self._early: list[str] | None = []
         """Keys that came before those of commands were bound; None after that."""
+        self._meant = 0
+        """How many of the next keys the prompt has got already."""
+        self._word = ""
+        """Letters that were pressed one after another, the last at this time:"""
+        self._pressed = 0.0
+
+    async def on_event(self, event: Event) -> None:
+        """Give to the prompt what was clearly meant for it."""
+        if isinstance(event, Pressed) and not event.is_forwarded and self._is_for_prompt(event):
+            return
+        await super().on_event(event)
+
+    def _is_for_prompt(self, event: Pressed) -> bool:
+        """Is this key of a command that is typed while a pane has the focus? Offer it then."""
+        if self._meant:
+            self._meant -= 1
+            return True
+        panes: Any = self.screen  # or a dialog, which has keys of its own
+        ready = self._early is None and getattr(panes, "takes_keys", False)
+        letter = _printable(event) if ready else ""
+        text = (self._in_one_piece(letter) or self._word_before_blank(event)) if letter else ""
+        self._word = self._word + letter if letter else ""
+        if text:
+            panes.offer(f":{text}")
+        return bool(text)
+
+    def _in_one_piece(self, letter: str) -> str:
+        """Return a command that has come at once, with what follows its word."""
+        from gradrepl.commands.table import WORDS
+
+        text = letter + "".join(takewhile(bool, map(_printable, _waiting(self))))
+        word, blank, _ = text.partition(" ")
+        if word not in WORDS or not (blank or len(word) > 3):
+            return ""
+        self._meant = len(text) - 1
+        return text
+
+    def _word_before_blank(self, event: Pressed) -> str:
+        """Return the command that a blank, which means nothing here, comes after."""
+        from gradrepl.commands.table import WORDS
+
+        last, self._pressed = self._pressed, event.time
+        before = self._word = self._word[-LONGEST:] if event.time - last < PAUSE else ""
+        if event.key != "space" or "space" in self.active_bindings:
+            return ""
+        ends = (before[at:] for at in range(len(before)))  # other keys may have come just before
+        return next((f"{end} " for end in ends if end in WORDS), "")
 
     def on_key(self, event: Pressed) -> None:
         """Keep a key that may be a command's."""

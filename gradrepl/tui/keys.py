@@ -286,6 +286,7 @@ FEET: dict[str, tuple[Foot, ...]] = {
         Foot("Yes", keys="y", does="screen.answer(True)"),
         Foot("No", keys="n", does="screen.answer(False)"),
     ),
+    "changing": (*_editing({"enter": "Next", "tab": "Cancel or write", "esc": "Cancel"}),),
     "gone": (RESTART, *ENDS),
 }
 """Entries of the footer by page or state; the important ones come first and go last."""

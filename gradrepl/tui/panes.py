@@ -93,6 +93,16 @@ class Panes(Splitting):
             return focused
         return self.page.list
 
+    @property
+    def takes_keys(self) -> bool:
+        """Are letters keys of the panes now, and no text?"""
+        return self.focused not in (self.dock.prompt, self.finder)
+
+    def offer(self, text: str) -> None:
+        """Begin typing with ``text`` in the line: it was meant for it."""
+        self.begin_entry(text)
+        self.host.say("Offered to the prompt: Enter runs it, Esc goes back.", 4)
+
     def maximise(self, target: Widget) -> None:
         """Hide everything but ``target``."""
         self.restore()

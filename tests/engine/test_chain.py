@@ -391,3 +391,67 @@ def test_nothing_is_consumed(d):
     assert d.value("(torch.get_rng_state().sum().item(), x._version, y._version)") == before
     assert d.value("x.grad") == "None"
     assert d.value("(x.grad_fn, len(y.grad_fn.metadata))") == "(None, 0)"
+
+
+TWICE = """
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x ** 3
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return SLOPE
+"""
+
+
+@pytest.mark.parametrize(
+    ("slope", "passed", "checks", "note"),
+    [
+        ("g * 3 * x ** 2", True, 3, ""),
+        ("g * 3 * x.detach() ** 2", False, 3, ""),
+        ("g * 3 * x ** 2 + 0 * x.detach()", True, 3, ""),
+        ("g.detach() * 3 * x ** 2", False, 3, ""),
+        ("g * 2 * x ** 2", False, 1, ""),
+        ("torch.autograd.function.once_differentiable(lambda c, g: g * 3 * x ** 2)(ctx, g)",
+         True, 1, "its second derivative was not checked"),
+    ],
+)  # fmt: skip
+def test_verify_a_functions_second_derivative(d, slope, passed, checks, note):
+    d.type(TWICE.replace("SLOPE", slope) + "x = torch.tensor([1.0, -2.0], requires_grad=True)")
+    found = d.look(p.Verify(what="Cube.apply(x)"))
+    assert (found.passed, len(found.checks)) == (passed, checks)
+    assert any(each.startswith(note) for each in found.notes)
+    theirs = d.value("torch.autograd.gradgradcheck(Cube.apply, x.double(), raise_exception=False)")
+    if checks == 3:
+        assert theirs == str(passed)
+        assert {each.output for each in found.checks[1:]} == {"first derivative by x"}
+        assert {each.input for each in found.checks[1:]} == {"x", "the gradient that arrives"}
+
+
+def test_verify_complex_numbers(d):
+    d.type("""
+class Times(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return a * b
+    @staticmethod
+    def backward(ctx, g):
+        a, b = ctx.saved_tensors
+        return (g * b, g * a) if wrong else (g * b.conj(), g * a.conj())
+a, b = (torch.randn(3, dtype=torch.complex64, requires_grad=True) for _ in range(2))
+x = torch.randn(3, requires_grad=True)
+wrong = False
+""")
+    for call in ("Times.apply(a, b)", "Times.apply(a, a.conj())", "torch.mul(a, x)", "torch.abs(a)",
+                 "torch.complex(x, x * 2)", "torch.fft.fft(x)"):  # fmt: skip
+        found = d.look(p.Verify(what=call))
+        assert isinstance(found, model.Verified), found
+        assert found.passed, call
+    assert found.checks[0].complete
+    d.type("wrong = True")
+    found = d.look(p.Verify(what="Times.apply(a, b)"))
+    assert not found.passed
+    assert "the last index is 0 for the real part" in " ".join(found.notes)

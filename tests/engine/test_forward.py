@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from debuggee import debuggee
 
 from gradrepl import conditions as c
 from gradrepl import model, protocol
@@ -568,3 +569,34 @@ def test_rows_of_ops(d):
         ("add", (2, 3), "float32", 1), ("relu", (2, 3), "float32", 1), ("sum", (), "float32", 2),
     ]  # fmt: skip
     assert d.look(protocol.OpDetail(id=rows[1].id)).name == "relu"
+
+
+KEPT = """\
+import gc, torch
+from collections import deque
+from gradrepl.engine.forward import recorder
+from gradrepl.engine.session import Session
+recorder.KEPT = 20
+recorder = Session.current.stepper.recorder
+recorder.flow.entries, recorder.writes._writes = deque(maxlen=20), deque(maxlen=20)
+net = torch.nn.Linear(8, 8)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+counts = []
+for turn in range(1, 401):
+    optimizer.zero_grad()
+    net(torch.randn(4, 8)).square().mean().backward()
+    optimizer.step()
+    if turn % 100 == 0:
+        gc.collect()
+        counts.append(len(gc.get_objects()))
+"""
+
+
+@pytest.mark.parametrize("text", ["nan", "grad-norm > 1000000", "nan, turn < 0"])
+def test_what_is_kept_of_a_training_is_bounded(script, text):
+    """With the bounds made small a hundred steps more hold no more objects than those before."""
+    with debuggee(warm=False) as d:
+        d.load(script(KEPT))
+        d.break_at(text)
+        d.cont()
+        assert max(eval(d.value("counts"))) - min(eval(d.value("counts"))) < 500

@@ -9,6 +9,7 @@ import pytest
 from test_health import d, health, limit, rows, watch  # noqa: F401  (a fixture)
 
 from gradrepl import model, protocol
+from gradrepl.draw.health import clip
 from gradrepl.engine import debuggee
 
 CLIPPED = """
@@ -96,6 +97,22 @@ def test_what_clipping_refuses_it_refuses_as_ever(d):  # noqa: F811
     assert [d.type(line).message for line in bad] == alone
     d.type("(w * 1).sum().backward()")
     assert all(clip.calls == clip.hit == 0 for clip in health(d).clipping)
+
+
+def test_clipping_nothing_is_not_told_as_not_hit(d):  # noqa: F811
+    d.type(CLIPPED + "net = nn.Linear(2, 1)")
+    watch(d)
+    step = "net.zero_grad(); net(torch.ones(1, 2)).sum().backward()\n"
+    d.type(f"for _ in range(3):\n    parameters = net.parameters()\n    {step}"
+           "    before(parameters, 9.0); list(parameters)")  # fmt: skip
+    d.type(f"parameters = net.parameters()\nfor _ in range(3):\n    {step}"
+           "    before(parameters, 5.0)")  # fmt: skip
+    d.type(f"for _ in range(3):\n    net.zero_grad()\n    before(net.parameters(), 7.0)\n    {step}"
+           "    value_before(net.parameters(), 0.5)")  # fmt: skip
+    assert [clip(each) for each in health(d).clipping] == [
+        "clip 9.0 not hit in 3", "clip 5.0 not hit in 1, 2 times of no gradient",
+        "clip 7.0 3 times of no gradient", "clip value 0.5 hit 3 of 3",
+    ]  # fmt: skip
 
 
 SCALED = """

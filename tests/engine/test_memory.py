@@ -11,6 +11,8 @@ from debuggee import Debuggee
 
 from gradrepl import model
 from gradrepl import protocol as p
+from gradrepl.draw import ink
+from gradrepl.draw.memory import relation
 
 SHARING = """
 import copy, warnings
@@ -57,6 +59,36 @@ def test_the_kind_of_every_sharing(d: Debuggee) -> None:
     assert members(d, "plain") == {"plain": ("base", ""), "flat": ("view", "plain")}
     for alone in ("cloned", "apart", "deep", "fresh", "wider", "turned", "nothing"):
         assert members(d, alone) == {alone: ("base", "")}
+
+
+def test_which_came_of_which_is_told_only_where_it_is_known(
+    d: Debuggee, script: Callable[..., Path]
+) -> None:
+    path = script("""
+        import numpy, torch
+        x = torch.zeros(8).view(2, 4)  # its base has no name
+        d2 = x.detach()
+        y = torch.zeros(4); cut = y.detach(); flat = y.data.view(2, 2)
+        one = torch.zeros(6); two, three = one[1:], one[:5]
+        del one
+        w = torch.ones(3, requires_grad=True); of_w = w.detach().view(3, 1)
+        a = numpy.zeros(3); t = torch.from_numpy(a)
+    """)
+    d.load(path)
+    d.cont()
+
+    def told(name: str) -> dict[str, str]:
+        (storage,) = asked(d, name).storages
+        return {each.name: ink.plain([(relation(each), "")]) for each in storage.members}
+
+    assert told("x") == {"d2": "", "x": "detach with d2"}
+    assert told("y") == {"y": "", "cut": "detach with y", "flat": "data with y"}
+    assert told("two") == {"two": "view", "three": "view with two"}
+    assert told("w") == {"w": "base", "of_w": "detach of w"}
+    assert told("t") == {"t": "", "a": "numpy with t"}
+    d.type("p = torch.zeros(4); cut2 = p.detach(); r = torch.zeros(8).view(2, 4); s = r.detach()")
+    assert told("p") == {"p": "base", "cut2": "detach of p"}, "recorded ops know"
+    assert told("r") == {"s": "", "r": "detach with s"}
 
 
 def test_a_member_says_where_it_lies(d: Debuggee) -> None:
@@ -505,3 +537,9 @@ def test_bytes_are_counted_once_at_their_first_owner(d: Debuggee) -> None:
     assert found.largest[0].name == "part"
     assert (found.largest[0].nbytes, found.largest[0].used) == (4000, 40)
     assert (found.allocated, found.reserved) == (None, None)
+
+
+def test_a_thin_view_of_a_deleted_tensor_holds_all_and_uses_its_part(d: Debuggee) -> None:
+    d.type("thin = torch.zeros(1_000_000)[::10]")
+    (largest,) = d.look(p.AskBytes()).largest
+    assert (largest.name, largest.nbytes, largest.used) == ("thin", 4_000_000, 400_000)

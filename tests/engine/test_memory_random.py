@@ -25,8 +25,14 @@ class Made:
 
     def __init__(self, value: Any, memory: int, impl: int, counter: int | None, root: int) -> None:
         self.value = value
+        self.of: Made | None = None
+        """What it was made of."""
         self.memory, self.impl, self.counter, self.root = memory, impl, counter, root
         """Equal numbers: the same bytes, the same storage, the same counter, views of one."""
+
+    def line(self) -> list[Any]:
+        """Everything that it came of."""
+        return [] if self.of is None else [self.of.value, *self.of.line()]
 
 
 class Program:
@@ -118,7 +124,15 @@ class Program:
         if self.draw(st.integers(0, 4)) == 0:
             self.write(of)
         else:
-            self.made.append(self.draw(st.sampled_from(steps))(of))
+            made = self.draw(st.sampled_from(steps))(of)
+            if made is not of:
+                made.of = of
+            self.made.append(made)
+
+    def delete(self) -> None:
+        """Some names are gone; what is of them stays in memory as long as torch needs it."""
+        kept = [made for made in self.made if self.draw(st.integers(0, 3))]
+        self.made = kept or self.made
 
 
 def _copied(made: torch.Tensor, of: torch.Tensor) -> bool:
@@ -130,6 +144,7 @@ def programs(draw: Any) -> Program:
     program = Program(draw)
     for _ in range(draw(st.integers(2, 14))):
         program.step()
+    program.delete()
     return program
 
 
@@ -167,7 +182,7 @@ def test_storages_of_random_programs(program: Program) -> None:
     assert torch.equal(state, torch.get_rng_state())
     assert sorted(sorted(m.name for m in r.members) for r in records) == sorted(
         sorted(name for name, made in by_name.items() if made.memory == memory)
-        for memory in {made.memory for made in program.made}
+        for memory in {m.memory for m in program.made if isinstance(m.value, torch.Tensor)}
     )
     for record in records:
         assert sum(m.kind == "base" for m in record.members) <= 1
@@ -175,13 +190,40 @@ def test_storages_of_random_programs(program: Program) -> None:
         for member in record.members:
             made = by_name[member.name]
             if member.of:
-                assert member.kind == relation(made, by_name[member.of]), member
+                of = by_name[member.of]
+                assert member.kind == relation(made, of), member
+                if not member.mutual and made.value is not of.value:
+                    assert came_of(made, of), member
+            assert member.kind != "base" or came_first(made, program), member
             if made.counter is not None:
                 assert member.version == program.written[made.counter]
             counted[member.counter].add(made.counter)
             check_bytes(member, made.value, record, begin(program, made.memory))
         assert all(len(truth) == 1 for truth in counted.values())
         assert len(counted) == len({by_name[m.name].counter for m in record.members})
+
+
+def came_of(one: Made, other: Made) -> bool:
+    """Was the first made of the second, as far as their relation says so? torch's word of views."""
+    if relation(one, other) in ("view", "expand"):
+        return one.value._base is other.value
+    return relation(one, other) in ("alias", "numpy") or other.value in Line(one)
+
+
+def came_first(base: Made, program: Program) -> bool:
+    """Came all other tensors with this storage of this one?"""
+    others = [each for each in program.made if each.impl == base.impl]
+    return all(each.value is base.value or base.value in Line(each) for each in others)
+
+
+class Line(list[Any]):
+    """What a tensor came of: asked by identity."""
+
+    def __init__(self, made: Made) -> None:
+        super().__init__(made.line())
+
+    def __contains__(self, value: object) -> bool:
+        return any(each is value for each in self)
 
 
 def versions(program: Program) -> list[int]:

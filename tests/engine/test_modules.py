@@ -159,7 +159,6 @@ def test_what_no_optimizer_and_no_module_has(d: Debuggee) -> None:
         ("layers[0].weight", "in a plain list of Net", "no"),
         ("layers[0].bias", "in a plain list of Net", "no"),
         ("scale", "in a plain attribute of Net", "no"),
-        ("w", "a variable", "opts['a']"),
     ]  # fmt: skip
 
 
@@ -267,3 +266,98 @@ def test_nothing_changes(d: Debuggee) -> None:
     assert d.value(state, full=True) == before
     d.type("import weakref, gc; r = weakref.ref(net.enc); net.enc = None; _ = None; gc.collect()")
     assert d.value("r()") == "None"
+
+
+def accused(d: Debuggee) -> tuple[list[str], list[str]]:
+    """Return what is said to be in no optimizer, and in no module."""
+    found = tree(d)
+    return list(found.missed), [each.name for each in found.strays]
+
+
+ALONE = """
+net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+"""
+RIGHT = {
+    "an input whose gradient is asked for": "x = torch.ones(2, requires_grad=True)",
+    "an image that an optimizer has": """
+image = nn.Parameter(torch.ones(2))
+opt = torch.optim.SGD([*net.parameters(), image], lr=0.1)""",
+    "a target network": "import copy; target = copy.deepcopy(net)",
+    "a target network beside it in one module": """
+import copy
+agent = nn.ModuleDict({"online": nn.Linear(2, 1), "target": nn.Linear(2, 1)})
+opt = torch.optim.SGD([*net.parameters(), *agent["online"].parameters()], lr=0.1)
+agent["online"](torch.ones(1, 2)).sum().backward()""",
+    "a learner that is thrown away": """
+import copy
+learner = copy.deepcopy(net)
+learner(torch.ones(1, 2)).sum().backward()""",
+    "fast weights": "fast = {n: p.detach().requires_grad_() for n, p in net.named_parameters()}",
+    "a module that keeps its input": "net.seen = x = torch.ones(2, requires_grad=True)",
+}
+WRONG = {
+    "a part that was forgotten": (
+        "opt = torch.optim.SGD(net[0].parameters(), lr=0.1)", ["1.weight", "1.bias"], []),
+    "a model that was made anew": (
+        "net = nn.Linear(2, 1)", ["weight", "bias"], []),
+    "a twin that gets a gradient": (
+        "net[1] = nn.Linear(2, 3)\n"
+        "net[1](torch.ones(1, 2)).sum().backward()", ["1.weight", "1.bias"], []),
+    "a parameter that is only a variable": ("scale = nn.Parameter(torch.ones(2))", [], ["scale"]),
+    "a tensor that is only an attribute": (
+        "net.scale = torch.ones(2, requires_grad=True)", [], ["scale"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", RIGHT.values(), ids=RIGHT)
+def test_who_is_right_is_not_accused(d: Debuggee, program: str) -> None:
+    d.type(ALONE + program)
+    assert accused(d) == ([], [])
+
+
+@pytest.mark.parametrize(("program", "missed", "lost"), WRONG.values(), ids=WRONG)
+def test_who_is_lost_is_named(
+    d: Debuggee, program: str, missed: list[str], lost: list[str]
+) -> None:
+    d.type(ALONE + program)
+    assert accused(d) == (missed, lost)
+
+
+def test_inside_of_a_transform_nobody_is_accused(d: Debuggee) -> None:
+    d.type(
+        ALONE + "from torch.func import functional_call, grad\n"
+        "params = {n: p.detach() for n, p in net.named_parameters()}\n"
+        "loss = lambda q, x: functional_call(net, q, (x,)).tanh().sum()"
+    )
+    d.break_at("op tanh")
+    d.type("grad(loss)(params, torch.ones(1, 2))")
+    assert accused(d) == ([], [])
+    d.look(protocol.ChangeBreakpoint(id=0, action="clear"))
+    d.cont()
+
+
+SHARDED = """
+import os
+import torch.distributed as dist
+dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+mesh = init_device_mesh("cpu", (1,))
+net = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
+for layer in (net[0], net[2]):
+    fully_shard(layer, mesh=mesh)
+fully_shard(net, mesh=mesh)
+opt = torch.optim.SGD(net.parameters(), 0.1)
+"""
+
+
+def test_shards_belong_to_the_parameters_that_they_are_parts_of(d: Debuggee) -> None:
+    d.type(SHARDED)
+    d.break_at("op linear")
+    d.type("net(torch.randn(2, 4)).sum().backward(); opt.step()")
+    found = tree(d)
+    assert (found.missed, found.unknown, found.strays) == ((), 0, ())
+    d.look(protocol.ChangeBreakpoint(id=0, action="clear"))
+    d.cont()
+    d.type("dist.destroy_process_group()")

@@ -445,6 +445,18 @@ def test_pause_again_and_again(running):
     assert running.cont()[0].code == 0
 
 
+def test_an_interrupt_within_a_call_that_is_not_recorded_is_raised_after_it(script):
+    """Ctrl-C came while our own code around an op of typed code ran: the op ends, then it is."""
+    path = script("import torch\nx = torch.ones(2)\nbreakpoint()\n")
+    with debuggee(warm=False) as d:
+        d.load(path)
+        d.break_at("nan")
+        d.cont()
+        d.type("from gradrepl.engine.session import Session; s = Session.current.stepper")
+        assert d.type("s.interrupted = True; z = x + 2; late = 1").kind == "KeyboardInterrupt"
+        assert d.value("'late' in globals(), s.interrupted") == "(False, False)"
+
+
 def test_interrupt_of_a_paused_script(running):
     os.kill(running.process.pid, signal.SIGINT)
     running.until_prompt()

@@ -12,8 +12,9 @@ from hand_made import FakeConversation, node_stop, op_stop
 from screens import Seen, on_screen
 from textual import events
 from textual.keys import _character_to_key
+from textual.widgets import Input
 
-from gradrepl import model
+from gradrepl import model, protocol
 from gradrepl.tui import literal
 from gradrepl.tui.literal import target, variable
 
@@ -38,16 +39,89 @@ def test_k_keeps_what_the_op_here_made() -> None:
     on_screen(body)
 
 
-def test_e_begins_an_assignment_that_holds() -> None:
+class Values(FakeConversation):
+    """Knows two tensors."""
+
+    async def ask(self, request: object) -> model.Record | None:
+        known = {"w[0, 1]": "0.34", "out.data[...]": "[2, 2]", "loss": "7"}
+        if isinstance(request, protocol.Print):
+            expression = request.expression
+            values = fake.info("", (2,), values=known.get(expression, ""))
+            return model.Value(text=expression, tensor=values if values.values else None)
+        return await super().ask(request)  # type: ignore[arg-type]
+
+
+async def _change(seen: Seen, text: str) -> None:
+    """Press e and write another assignment."""
+    await seen.press("escape", "e", "ctrl+u", *text, "enter")
+
+
+def test_e_asks_with_the_old_and_the_new_value() -> None:
     async def body(seen: Seen) -> None:
         await seen.type("bw loss")
         await seen.press("escape", "e")
-        assert seen.app.dock.prompt.text == "!grad_in[0] = "
-        await seen.press("ctrl+c", "escape")
+        assert seen.app.screen.query_one(Input).value == "grad_in[0] = "
+        await seen.press("escape")
+        for keys in (["enter"], ["escape"], ["c"], ["tab", "x", "enter"], ["tab", "tab", "enter"]):
+            await _change(seen, "w[0, 1] = 7")
+            assert "w[0, 1]: 0.34 -> 7" in seen.text
+            await seen.press(*keys)
+            assert seen.talk.entered == ["bw loss"]
+            assert seen.app.screen is seen.app.main
+        await _change(seen, "w[0, 1] += f(2)")
+        assert "w[0, 1]: 0.34 -> w[0, 1] + f(2)" in seen.text
+        await seen.press("tab", "enter")
+        assert seen.talk.entered[1:] == ["!w[0, 1] += f(2)"]
+
+    on_screen(body, make=Values)
+
+
+def test_e_takes_one_assignment_only() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type("bw loss")
+        for text in ("step()", "a = b = 1", "a, b = 1, 2", "a =", "a = 1; b = 2"):
+            await _change(seen, text)
+            assert "Write one assignment" in seen.text
+            await seen.press("escape")
         await seen.stop_at(msgspec.structs.replace(node_stop(2), when="after"))
         await seen.press("e")
-        assert not seen.app.dock.typing
         assert "This node has run" in seen.text
+
+    on_screen(body)
+
+
+def test_a_word_that_is_typed_over_a_pane_writes_nothing() -> None:
+    """Slowly it is offered at its blank, and its letters were keys; nothing of it is a change."""
+
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape", "s", "s")
+        await seen.press(*"b name loss".replace(" ", "_").split("_")[0], "space", *"name")
+        assert seen.app.dock.prompt.text == ":b name"
+        await seen.press("ctrl+c", "escape")
+        await seen.press(*"name", "space", *"loss", "enter", "enter", "c")
+        assert not [text for text in seen.talk.entered if "=" in text]
+
+    on_screen(body, make=Values)
+
+
+def test_a_command_in_one_piece_is_offered_to_the_prompt() -> None:
+    async def body(seen: Seen) -> None:
+        await seen.type(":load train.py")
+        await seen.press("escape")
+        before = list(seen.talk.entered)
+        for text, offered in (("b name loss", ":b name loss"), ("where", ":where")):
+            for letter in text:
+                seen.app.post_message(events.Key(_character_to_key(letter), letter))
+            await seen.settle()
+            assert seen.app.dock.prompt.text == offered
+            assert seen.app.dock.typing
+            assert seen.talk.entered == before
+            await seen.press("ctrl+c", "escape")
+        for letter in "ss":
+            seen.app.post_message(events.Key(letter, letter))
+        await seen.settle()
+        assert seen.talk.entered == [*before, ":step", ":step"]
 
     on_screen(body)
 

@@ -156,7 +156,8 @@ def _arriving(node: Any, place: Place) -> tuple[Grads | None, str]:
     """Return the gradients that arrive at a node, if they are known, and their text."""
     if _stands_at(node, place):
         grads = list(place.event.grad_in)
-        texts = (_text(grad) or f"{tuple(grad.shape)}" for grad in grads if grad is not None)
+        known = (grad for grad in grads if grad is not None)
+        texts = (_text(grad) or f"a tensor of shape {tuple(grad.shape)}" for grad in known)
         return grads, "; ".join(texts)
     if not hasattr(node, "variable") and outputs_of(node) == 1 and is_real_number(node, 0):
         return [seed(node, 0)], "1, as if a backward started here"

@@ -277,7 +277,7 @@ def _held_by_cpp(tables: list[OrderedDict[int, Any]]) -> list[OrderedDict[int, A
     for holder in holders:
         if holder is tables or issubclass(type(holder), torch.Tensor):
             continue
-        if type(holder) is tuple and list(map(id, holder)) == list(map(id, tables)):
+        if type(holder) is tuple and len(holder) == len(tables) and holder[0] is tables[0]:
             continue  # since Python 3.13 the collector shows its own arguments, too
         elsewhere |= known.intersection(map(id, gc.get_referents(holder)))
     return [table for table in tables if id(table) not in elsewhere]

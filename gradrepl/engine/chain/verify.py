@@ -8,18 +8,17 @@ each edge's tensor is among the saved ones. Where they are not to be had, it is 
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from msgspec import structs
 
 from gradrepl import protocol as p
 from gradrepl.engine import torch_private
 from gradrepl.engine.chain import naming, rule, table
-from gradrepl.engine.chain.unseen import contained
+from gradrepl.engine.chain.differences import Copies, Function, Slope, compare
 from gradrepl.engine.code.evaluate import first_line
-from gradrepl.engine.forward.calls import tensors_in
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
@@ -49,14 +48,34 @@ def verified(request: p.Verify, session: Session, place: Place) -> Verified:
     with torch_private.DisableTorchFunction():
         copies = Copies(applied.args, applied.kwargs, names.tensor)
     function = Function(applied.function, copies)
-    checks = compare(function)
-    parts = [] if all(each.complete for each in checks) else ["not every element was compared."]
+    checks, notes = compare(function), list(applied.notes)
+    if function.custom and all(each.passed for each in checks):
+        checks += _twice(function, notes)
+    if not all(each.complete for each in checks):
+        notes.append("not every element was compared.")
+    if copies.complex:
+        notes.append("of a complex number the last index is 0 for the real part, 1 for the other.")
     return Verified(
         what=applied.name,
         passed=all(each.passed for each in checks),
         checks=tuple(checks),
-        notes=(*applied.notes, *parts, f"run {function.runs} times on copies in float64."),
+        notes=(*notes, f"run {function.runs} times on copies in float64."),
     )
+
+
+def _twice(function: Function, notes: list[str]) -> list[Checked]:
+    """Compare what a Function written in Python has for a second derivative, if it has one."""
+    slope = Slope(function)
+    try:
+        return [
+            structs.replace(each, output=f"first derivative by {slope.of(each.output)}")
+            for each in compare(slope)
+        ]
+    except StateError as error:
+        notes.append(f"its second derivative was not checked: {error}")
+    except RuntimeError as error:  # torch has none of one of its ops
+        notes.append(f"it has no second derivative: {first_line(error)}")
+    return []
 
 
 def _find(what: str, session: Session, place: Place) -> Application:
@@ -210,185 +229,3 @@ def _made_up(target: Any, number: int) -> torch.Tensor:
     dice = torch.Generator().manual_seed(0)
     made = torch.rand(tuple(about.shape), generator=dice, dtype=torch.float64)
     return made.to(about.device).requires_grad_()
-
-
-# -- finite differences ----------------------------------------------------------------------------
-
-STEP, ABSOLUTE, RELATIVE = 1e-6, 1e-5, 1e-3
-"""As ``torch.autograd.gradcheck`` has them."""
-INPUTS, OUTPUTS = 256, 64
-"""Elements of each input and output that are compared; evenly spread where there are more."""
-
-
-_FLOATS = (torch.float32, torch.float16, torch.bfloat16)
-
-
-class Copies:
-    """Arguments of a call as float64 copies that nothing of the user's knows."""
-
-    def __init__(self, args: Any, kwargs: Any, name_of: Callable[[Any], str]) -> None:
-        self._args, self._kwargs = args, kwargs
-        tensors = list(dict.fromkeys(tensors_in((args, kwargs))))
-        if any(tensor.is_complex() for tensor in tensors):
-            raise StateError("complex inputs are not checked.", "Check the real part alone.")
-        floats = {id(tensor): tensor for tensor in tensors if tensor.is_floating_point()}
-        wanted = {key for key, tensor in floats.items() if tensor.requires_grad} or set(floats)
-        self._copied: dict[int, torch.Tensor] = {}
-        self.inputs: list[torch.Tensor] = []
-        self.names: list[str] = []
-        for tensor in tensors:
-            copy = tensor.detach().clone(memory_format=torch.contiguous_format)
-            copy = copy.to(torch.float64) if id(tensor) in floats else copy
-            self._copied[id(tensor)] = copy
-            if id(tensor) in wanted:
-                self.names.append(name_of(tensor) or f"input {len(self.names)}")
-                self.inputs.append(copy.requires_grad_())
-
-    def fresh(self) -> tuple[Any, Any]:
-        """Return arguments that may be written to in place."""
-        copies = {key: copy.clone() for key, copy in self._copied.items()}
-        return _replaced(self._args, copies), _replaced(self._kwargs, copies)
-
-
-def _replaced(value: Any, copies: dict[int, torch.Tensor]) -> Any:
-    if isinstance(value, torch.Tensor):
-        return copies[id(value)]
-    if isinstance(value, (list, tuple)):
-        made = [_replaced(item, copies) for item in value]
-        return type(value)(*made) if hasattr(value, "_fields") else type(value)(made)
-    if isinstance(value, dict):
-        return {key: _replaced(item, copies) for key, item in value.items()}
-    return torch.float64 if isinstance(value, torch.dtype) and value in _FLOATS else value
-
-
-class Function:
-    """A function of copies, run as often as it takes."""
-
-    def __init__(self, function: Callable[..., Any], copies: Copies) -> None:
-        self._function, self.copies = function, copies
-        self.runs = 0
-
-    def __call__(self) -> list[torch.Tensor]:
-        """Return the outputs of floating point."""
-        self.runs += 1
-        args, kwargs = self.copies.fresh()
-        try:
-            result = self._function(*args, **kwargs)
-        except RuntimeError as error:
-            raise StateError(f"it cannot run in float64: {first_line(error)}") from error
-        return [each for each in tensors_in(result) if each.is_floating_point()]
-
-
-def compare(function: Function) -> list[Checked]:
-    """Return for each input and output how far the two Jacobians are apart.
-
-    Raises:
-        StateError: there is nothing to compare, or the function is not the same each time.
-    """
-    with contained(), torch.inference_mode(False), torch.enable_grad():
-        outputs = function()
-        _check(function, outputs)
-        made = [n for n, each in enumerate(outputs) if each.requires_grad and each.numel()]
-        named = list(zip(function.copies.names, function.copies.inputs, strict=True))
-        # The backward first: it wants the inputs as they were.
-        analytic = {
-            (id(tensor), number): _analytic(tensor, outputs[number])
-            for _, tensor in named
-            for number in made
-        }
-        checks = []
-        for name, tensor in named:
-            if not tensor.numel():
-                continue
-            numeric = _numeric(function, tensor, outputs)
-            for number in made:
-                jacobians = Jacobians(
-                    tensor, outputs[number], analytic[id(tensor), number], numeric[number]
-                )
-                label = f"output {number}" if len(outputs) > 1 else "output"
-                checks.append(jacobians.worst(name, label))
-    return checks
-
-
-def _check(function: Function, outputs: list[torch.Tensor]) -> None:
-    if not function.copies.inputs:
-        raise StateError("none of its inputs is of floating point: there is no derivative.")
-    if not any(output.requires_grad for output in outputs):
-        raise StateError("nothing that it returns has a derivative.")
-    state = torch.get_rng_state()
-    pairs = zip(outputs, function(), strict=True)
-    same = all(torch.equal(a, b) or bool((a.isnan() & b.isnan()).any()) for a, b in pairs)
-    if not same or not torch.equal(torch.get_rng_state(), state):
-        raise StateError("it is random: not checked.", "Fix its mask, or take it in eval mode.")
-
-
-def _chosen(size: int, most: int) -> list[int]:
-    return list(range(size)) if size <= most else [n * size // most for n in range(most)]
-
-
-def _numeric(
-    function: Function, tensor: torch.Tensor, like: list[torch.Tensor]
-) -> list[torch.Tensor]:
-    """Return, for each output, rows of its chosen elements by columns of the input's."""
-    flat = tensor.detach().view(-1)
-    columns: list[list[torch.Tensor]] = [[] for _ in like]
-    for element in _chosen(flat.numel(), INPUTS):
-        kept = float(flat[element])
-        with torch.no_grad():
-            flat[element] = kept + STEP
-            above = [output.detach().clone() for output in function()]
-            flat[element] = kept - STEP
-            below = [output.detach() for output in function()]
-            flat[element] = kept
-        for number, (high, low) in enumerate(zip(above, below, strict=True)):
-            change = (high.double() - low.double()).reshape(-1) / (2 * STEP)
-            columns[number].append(change[_chosen(change.numel(), OUTPUTS)])
-    return [torch.stack(each, 1) if each else torch.empty(0) for each in columns]
-
-
-def _analytic(tensor: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-    picked = _chosen(tensor.numel(), INPUTS)
-    rows = []
-    for element in _chosen(output.numel(), OUTPUTS):
-        unit = torch.zeros_like(output)
-        unit.view(-1)[element] = 1
-        (grad,) = torch.autograd.grad(
-            output, tensor, unit, retain_graph=True, materialize_grads=True
-        )
-        rows.append(grad.reshape(-1)[picked].double())
-    return torch.stack(rows)
-
-
-class Jacobians(NamedTuple):
-    """The chosen elements of one output's derivative by one input, found in two ways."""
-
-    input: torch.Tensor
-    output: torch.Tensor
-    analytic: torch.Tensor
-    numeric: torch.Tensor
-
-    def worst(self, name: str, label: str) -> Checked:
-        """Return the record of the element at which the two are farthest apart."""
-        apart = (self.analytic - self.numeric).abs().nan_to_num(nan=math.inf)
-        row, column = divmod(int(apart.argmax()), apart.shape[1])
-        error, exact = float(apart[row, column]), float(self.numeric[row, column])
-        inside = _chosen(self.input.numel(), INPUTS)[column]
-        outside = _chosen(self.output.numel(), OUTPUTS)[row]
-        return Checked(
-            input=name,
-            output=label,
-            max_error=error if math.isfinite(error) else None,
-            relative=error / abs(exact) if exact and math.isfinite(error) else None,
-            index=_index(inside, self.input),
-            output_index=_index(outside, self.output),
-            analytic=float(self.analytic[row, column]),
-            numeric=exact,
-            elements=apart.numel(),
-            complete=apart.numel() == self.input.numel() * self.output.numel(),
-            passed=bool((apart <= ABSOLUTE + RELATIVE * self.numeric.abs()).all()),
-        )
-
-
-def _index(place: int, tensor: torch.Tensor) -> tuple[int, ...]:
-    index = torch.unravel_index(torch.tensor(place), tensor.shape)
-    return tuple(int(each) for each in index)

@@ -80,6 +80,14 @@ class Flow:
                 maker, count = call, len(used)
         return History(maker, count, users)
 
+    def made_of(self, tensor: torch.Tensor) -> set[int]:
+        """Return the identities of what recorded ops made of ``tensor``, at once or by and by."""
+        known = {id(tensor)}
+        for call, used, made in self.entries:
+            if not call.bumped and any(id(each()) in known for each in used):
+                known |= {id(each()) for each in made} - {id(None)}
+        return known - {id(tensor)}
+
 
 def wrote(call: Call, place: int) -> bool:
     """Did ``call`` write to its input number ``place``?"""

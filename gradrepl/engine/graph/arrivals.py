@@ -61,7 +61,7 @@ class Arrivals:
         with DisableTorchFunction():
             if not self.extremes and self.quick(grad, unheard=True) and grad.numel() < LARGE:
                 value = vector_norm(grad).item()
-                if math.isfinite(value):
+                if figures.SMALL <= value < math.inf:
                     return value, None, None
             return self._read(grad)
 
@@ -88,8 +88,8 @@ class Arrivals:
         self.far = self.far or not near
         if near:
             value = value.item()
-            if not math.isfinite(value):
-                value = self._not_finite(grad)
+            if not figures.SMALL <= value < math.inf and grad.numel():
+                value = self._exact(grad)
         if not self.extremes or not grad.numel() or grad.is_complex():
             return value, None, None
         low, high = torch.aminmax(grad)
@@ -134,14 +134,15 @@ class Arrivals:
         if not self.quick(grad):
             return figures.norm(grad)
         known = self._seen(grad) if grad.numel() >= LARGE else None
-        return vector_norm(grad).item() if known is None else known[0]
+        value = vector_norm(grad).item() if known is None else known[0]
+        return value if value >= figures.SMALL else figures.norm(grad)
 
     def odd(self, grad: torch.Tensor) -> None:
         """Note the shape of a gradient that arrives and that its node does not tell."""
         with figures.quiet():
             self.shapes[len(self._ran)] = facts.shape(grad)
 
-    def _not_finite(self, grad: torch.Tensor) -> float | None:
+    def _exact(self, grad: torch.Tensor) -> float | None:
         value = figures.norm(grad)
         if value is not None and not math.isfinite(value):
             stats = figures.stats(grad)

@@ -266,21 +266,27 @@ class Lanes:
             lanes[lane] = None
         targets = dict.fromkeys(target for target in self._next_of(node) if target >= 0)
         opened = list(_lead_on(lanes, here, targets))
-        text = _draw(lanes, here, joined, opened, leaf)
+        cut = len(lanes) > self.WIDTH
+        text = _draw(lanes[: self.WIDTH + 1], here, joined, opened, leaf)
         while lanes and lanes[-1] is None:
             lanes.pop()
-        return text if len(text) <= 2 * self.WIDTH else text[: 2 * self.WIDTH - 1] + "…"
+        last = 2 * self.WIDTH - 1
+        return f"{text:{last}}"[:last] + "…" if cut else text
 
 
 def _lead_on(lanes: list[int | None], here: int, targets: Iterable[int]) -> Iterator[int]:
     """Lead lanes to ``targets``, the first of them straight on; yield the others."""
+    known = {target: lane for lane, target in reversed(list(enumerate(lanes)))}
+    free = iter([lane for lane, target in enumerate(lanes) if target is None and lane != here])
     for target in targets:
-        if target in lanes:
-            yield lanes.index(target)
+        if target in known:
+            yield known[target]
         elif lanes[here] is None:
             lanes[here] = target
         else:
-            yield _place(lanes, target)
+            lane = next(free, len(lanes))
+            lanes[lane : lane + 1] = [target]
+            yield lane
 
 
 def _place(lanes: list[int | None], target: int) -> int:

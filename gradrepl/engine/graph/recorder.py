@@ -13,6 +13,7 @@ at output 0 only; there, and where torch does not have it, single hooks do its w
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -27,6 +28,7 @@ from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.arrivals import LARGE, Arrivals, fetch, vector_norm
 from gradrepl.engine.graph.graph import LEAF, Graph, without_gc
 from gradrepl.engine.observers import Depth
+from gradrepl.engine.tensor import figures
 from gradrepl.engine.torch_private import modes, running_backward, running_node
 
 SMALL = 5_000
@@ -208,7 +210,7 @@ class Recorder:
         steps, running, thread = self._steps, self.running, threading.get_ident
         statistics = self.arrivals.extremes = self.depth >= Depth.STATISTICS
         quick, slow = self.arrivals.quick, self.arrivals.figures
-        norm, extremes = vector_norm, torch.aminmax
+        norm, extremes, small, inf = vector_norm, torch.aminmax, figures.SMALL, math.inf
 
         def arrived(grad: torch.Tensor | None) -> None:
             try:
@@ -219,7 +221,7 @@ class Recorder:
                     running[thread()] = here
                 if quick(grad) and 0 < grad.numel() < LARGE:
                     value = norm(grad).item()
-                    if value - value == 0.0:  # finite
+                    if small <= value < inf:
                         ran[here] = value
                         if statistics:
                             low, high = extremes(grad)

@@ -56,8 +56,8 @@ def norms(grads: Sequence[torch.Tensor]) -> list[float | None]:
 
 
 def _sure(norm: float | None, grad: torch.Tensor) -> float | None:
-    """Return a norm, taken again where it is not finite: float32 overflows before elements do."""
-    return norm if norm is None or math.isfinite(norm) else figures.norm(grad)
+    """Return a norm, taken again where float32 over- or underflows though elements do not."""
+    return norm if norm is None or figures.SMALL <= norm < math.inf else figures.norm(grad)
 
 
 def _norm(grad: torch.Tensor) -> Any:
@@ -103,6 +103,24 @@ def _sparse_extremes(plain: torch.Tensor) -> tuple[float | None, float | None, i
     missing = plain.numel() - plain.values().numel()
     zeros = missing + (stats.zeros or 0)
     return (None, None, zeros) if missing else (stats.min, stats.max, zeros)
+
+
+def quiet_for(grad: torch.Tensor, before: torch.Tensor | None, rows: bool) -> torch.Tensor | None:
+    """Return for each unit in how many looks in a row, at most 255, its gradient was exactly zero.
+
+    A unit is a row, or an element where there is one dimension; None of what has no units.
+    """
+    if (grad.dim() != 1 and not (rows and grad.dim())) or grad.layout is not torch.strided:
+        return None
+    if not figures.readable(grad) or not 0 < grad.numel() <= figures.FULL:
+        return None
+    try:
+        heard = grad.detach().flatten(1).any(1) if grad.dim() > 1 else grad.detach() != 0
+        if before is None or before.shape != heard.shape or before.device != heard.device:
+            before = torch.zeros_like(heard, dtype=torch.uint8)
+        return (before.clamp(max=254) + 1).masked_fill_(heard, 0)
+    except figures.UNREADABLE:
+        return None
 
 
 def counts(grad: torch.Tensor) -> tuple[int, int]:

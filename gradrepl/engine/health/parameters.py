@@ -6,10 +6,10 @@ has gone, and now and then. What was found stays watched while it lives.
 
 from __future__ import annotations
 
+import gc
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from gradrepl.engine import torch_private
 from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import frames
+from gradrepl.engine.code.values import is_a
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.tracked import Tracked
 from gradrepl.engine.tensor import facts
@@ -28,9 +29,8 @@ RARELY = 200.0
 """A search for names may begin after so many times what the last one took."""
 COPIES = 16 * 1024 * 1024
 """Elements of weights that are copied at most, all parameters together."""
-EMBEDDINGS = (torch.nn.Embedding, torch.nn.EmbeddingBag)
-CONVOLUTIONS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
-NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
+ROWS = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d, torch.nn.RNNBase)
+"""Layers whose weights have a row for each unit."""
 
 
 class Parameters:
@@ -58,6 +58,9 @@ class Parameters:
         self._last: weakref.ref[torch.optim.Optimizer] | None = None
         self._order: list[int] | None = None
         self._handles: list[Any] = []
+        self.steps_some_of: set[str] = set()
+        """Models of which an optimizer steps parameters."""
+        self._asked: dict[int, weakref.ref[Any]] = {}
         self.copied = 0
         self.missing = False
         """Has any of them no gradient?"""
@@ -117,17 +120,15 @@ class Parameters:
         self.known[id(parameter)] = Tracked.of(name, parameter, model)
 
     def _mark(self, root: torch.nn.Module) -> None:
-        """Note of whom it is normal that a gradient has zeros, or next to nothing."""
+        """Note whose weight has a row for each unit, and which weight a bias goes with."""
         for module in root.modules():
-            if type(module).forward is torch.nn.Sequential.forward:
-                for layer, norm in pairwise(module.children()):
-                    bias = getattr(layer, "bias", None)
-                    if _takes_out(layer, norm) and id(bias) in self.known:
-                        self.known[id(bias)].norm_layer = weakref.ref(norm)
-            if isinstance(module, EMBEDDINGS):
-                for parameter in module.parameters(recurse=False):
-                    if id(parameter) in self.known:
-                        self.known[id(parameter)].embedding = True
+            rows, own = isinstance(module, ROWS), module._parameters
+            for name, parameter in own.items():
+                each = self.known.get(id(parameter))
+                if each is not None:
+                    each.rows = rows
+                    if "bias" in name:
+                        each.weight_of = self.known.get(id(own.get(name.replace("bias", "weight"))))
 
     def alive(self) -> Iterator[tuple[Tracked, torch.Tensor]]:
         """Yield each with its tensor; if one has gone, a search is due."""
@@ -156,16 +157,25 @@ class Parameters:
                 self._searched = 0.0
         self.ask_rates = False
         for group in optimizer.param_groups:
-            self._read_group(group, type(optimizer).__name__)
+            self._read_group(group, type(optimizer).__name__, steps=True)
 
-    def _read_group(self, group: dict[str, Any], optimizer: str) -> None:
+    def _read_group(self, group: dict[str, Any], optimizer: str, steps: bool = False) -> None:
         lr = _rate(group)
         for parameter in group["params"]:
             each = self.known.get(id(parameter))
             if each is not None:
                 each.optimizer, each.lr = optimizer, lr
-                if not each.has_grad and each.requires_grad:
-                    each.overlooked = parameter.grad is None
+                if steps:
+                    self.steps_some_of.add(each.model)
+                if steps and not each.has_grad and each.requires_grad and parameter.grad is None:
+                    each.overlooked += 1
+
+    def find_optimizers(self) -> None:
+        """See whom any optimizer has that is alive, though it may not have stepped so far."""
+        for optimizer in gc.get_objects():
+            if is_a(optimizer, torch.optim.Optimizer):
+                for group in getattr(optimizer, "param_groups", ()):
+                    self._read_group(group, type(optimizer).__name__)
 
     def rates(self) -> tuple[str, ...]:
         """Return 'AdamW lr 0.0003' of each optimizer that has stepped, at most 8."""
@@ -176,6 +186,17 @@ class Parameters:
             lr = f" lr {', '.join(list(known)[:4])}" if known else ""
             texts.append(type(optimizer).__name__ + lr)
         return tuple(sorted(texts))
+
+    def note(self, inputs: Iterable[Any]) -> None:
+        """Remember of whom ``autograd.grad`` was asked for the gradient: it need not have one."""
+        for each in inputs:
+            if isinstance(each, torch.Tensor) and len(self._asked) < LIMIT:
+                self._asked[id(each)] = weakref.ref(each)
+
+    def asked(self, tensor: torch.Tensor) -> bool:
+        """Was ``autograd.grad`` asked for its gradient?"""
+        held = self._asked.get(id(tensor))
+        return held is not None and held() is tensor
 
     # -- in which order gradients arrive -------------------------------------------------------
 
@@ -226,19 +247,6 @@ def _leaves_of(root: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield the parameters of a model; a fast weight may stand in the place of one."""
     named = root.named_parameters(remove_duplicate=False)
     return ((path, parameter) for path, parameter in named if facts.is_leaf(parameter))
-
-
-def _takes_out(layer: torch.nn.Module, norm: torch.nn.Module) -> bool:
-    """Does ``norm``, in training mode, take away what the bias of ``layer`` adds to a channel?"""
-    pairs = (*zip(CONVOLUTIONS, NORMS, strict=True), (torch.nn.Linear, torch.nn.BatchNorm1d))
-    bias: Any = getattr(layer, "bias", None)
-    return any(
-        type(layer) is kind
-        and type(norm) is after
-        and bias is not None
-        and bias.numel() == norm.num_features
-        for kind, after in pairs
-    )
 
 
 def _rate(group: dict[str, Any]) -> float | None:

@@ -132,13 +132,20 @@ class Clips:
         """Return what was seen, the newest last."""
         return tuple(self._by_limit.values())
 
-    def _note(self, how: str, limit: float, hit: bool, scaled: bool = False) -> None:
+    def _note(
+        self, how: str, limit: float, parameters: Any, hit: bool, scaled: bool = False
+    ) -> None:
         before = self._by_limit.pop((how, limit), None)
-        calls, hits = (before.calls, before.hit) if before else (0, 0)
         if len(self._by_limit) >= CLIPS:
             self._by_limit.pop(next(iter(self._by_limit)))
+        before = before or h.Clipping(how=how, limit=limit)
         self._by_limit[how, limit] = h.Clipping(
-            how=how, limit=limit, calls=calls + 1, hit=hits + hit, scaled=scaled
+            how=how,
+            limit=limit,
+            calls=before.calls + 1,
+            hit=before.hit + hit,
+            empty=before.empty + _no_gradients(parameters),
+            scaled=scaled,
         )
 
     @passes
@@ -158,7 +165,7 @@ class Clips:
         with figures.quiet():
             norm, hit = _above(total_norm, float(max_norm))
         if norm is not None:
-            self._note("norm", float(max_norm), hit, self._scaled(norm))
+            self._note("norm", float(max_norm), parameters, hit, self._scaled(norm))
         self.took += time.perf_counter() - begun
 
     @passes
@@ -176,7 +183,15 @@ class Clips:
             hit = _beyond(parameters, clip_value)
         self.took += time.perf_counter() - begun
         kept(parameters, clip_value, foreach)
-        self._note("value", float(clip_value), hit)
+        self._note("value", float(clip_value), parameters, hit)
+
+
+def _no_gradients(parameters: Any) -> bool:
+    """Have these parameters no gradient at all? Not asked of what can be gone through only once."""
+    several = [parameters] if isinstance(parameters, torch.Tensor) else parameters
+    return type(several) in (list, tuple) and all(
+        getattr(each, "grad", None) is None for each in several
+    )
 
 
 def _above(total: Any, limit: float) -> tuple[float | None, bool]:

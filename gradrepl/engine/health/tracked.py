@@ -56,8 +56,18 @@ class Tracked(Facts):
     """The variable of the model that it is a part of."""
     ref: weakref.ref[Any]
     shape: tuple[int, ...]
-    norm_layer: weakref.ref[Any] | None = None
-    """Of a bias: the layer that takes it out again, while that is in training mode."""
+    zeros: int | None = None
+    """Elements of the gradient that are exactly zero; None where not counted."""
+    weight_of: Tracked | None = None
+    """Of a bias: its weight."""
+    rows: bool = False
+    """Is it the weight of a layer, with a row for each unit?"""
+    quiet_for: torch.Tensor | None = None
+    """For each unit, at how many figures in a row its gradient was exactly zero."""
+    figures: int = 0
+    """How often there were figures of it."""
+    zero_at: int = -1
+    """Steps of optimizers when all of it was zero last."""
     scaled_norm: float | None = None
     """As it is stored: with the scale of a GradScaler."""
     low: float | None = None
@@ -72,8 +82,6 @@ class Tracked(Facts):
     update_of: int = 0
     update_steps: int = 0
     reaches: int = 0
-    overlooked: bool = False
-    """An optimizer stepped it while it had no gradient."""
     mean: float = 0.0
     """Of the last norms."""
     settled: int = 0
@@ -84,7 +92,6 @@ class Tracked(Facts):
     kept: int = 0
     """Norms that were put into the ring."""
     depth: int | None = None
-    optimizer: str = ""
     lr: float | None = None
     verdict: Verdict | None = None
     since: int = 0
@@ -104,12 +111,18 @@ class Tracked(Facts):
     # -- a look --------------------------------------------------------------------------------
 
     def arrived(
-        self, norm: float | None, backward: int, scale: float, limits: h.HealthLimits, again: bool
+        self,
+        norm: float | None,
+        backward: int,
+        steps: int,
+        scale: float,
+        limits: h.HealthLimits,
+        again: bool,
     ) -> str:
         """Take in the norm after a backward that reached it, and give the verdict.
 
-        ``again``: figures are new, too. Returns the word that it had before if it has another
-        one now, else ''.
+        ``steps``: of optimizers so far; ``again``: figures are new, too. Returns the word that it
+        had before if it has another one now, else ''.
         """
         ours = None if norm is None else norm / scale
         finite = ours is None or ours - ours == 0.0
@@ -117,7 +130,8 @@ class Tracked(Facts):
             self._keep(MISSING if ours is None else ours)
         self.scaled_norm, self.reached_at, self.missed = norm, backward, 0
         self.reaches += 1
-        self.overlooked = False
+        self.overlooked = 0
+        self._count_zeros(ours, steps)
         level = self.mean if self.settled >= SETTLED else 0.0
         if not finite:
             self.bad_since = self.bad_since if self.bad_for else backward
@@ -127,6 +141,12 @@ class Tracked(Facts):
             if ours is not None and self._goes_on(ours, level, limits) and not again:
                 return ""
         return self._judged(ours, level, limits, False, scale, backward)
+
+    def _count_zeros(self, norm: float | None, steps: int) -> None:
+        if norm:
+            self.zero_for = 0
+        elif norm == 0 and (steps != self.zero_at or not self.optimizer):
+            self.zero_for, self.zero_at = self.zero_for + 1, steps
 
     def _goes_on(self, norm: float, level: float, limits: h.HealthLimits) -> bool:
         """Take a finite norm into the mean; return whether no other verdict can hold by it."""
@@ -170,10 +190,11 @@ class Tracked(Facts):
         backward: int,
     ) -> str:
         """Give the verdict; return the word before where it is another now, else ''."""
-        layer = self.norm_layer() if self.norm_layer is not None else None
-        self.normed = type(layer).__name__ if layer is not None and layer.training else ""
+        weight = self.weight_of
+        known = weight is not None and weight.reached_at == backward and weight.scaled_norm
+        self.beside = known / scale if known and known - known == 0.0 else 0.0
         self.norm, self.level, self.seen = norm, level, self.reached_at > 0
-        self.apart = apart and not self.overlooked
+        self.apart = apart
         self.scale = scale if scale != 1.0 else None
         self.looks, self.dead = len(self.ring), self.word == h.DEAD
         was, self.verdict = self.verdict, judge(self, limits)
@@ -192,9 +213,16 @@ class Tracked(Facts):
         """Its verdict as it is shown."""
         return self.verdict.label if self.verdict is not None else h.UNSEEN
 
-    def measure(self, parameter: torch.Tensor, grad: torch.Tensor, backward: int) -> None:
+    def measure(
+        self, parameter: torch.Tensor, grad: torch.Tensor, backward: int, patience: int
+    ) -> None:
         """Work out what costs more than the norm of its gradient."""
         self.low, self.high, self.zeros = measure.extremes(grad)
+        self.quiet_for = measure.quiet_for(grad, self.quiet_for, self.rows)
+        self.figures += 1
+        self.silent = None
+        if self.quiet_for is not None and self.figures >= patience:
+            self.silent = float((self.quiet_for >= min(patience, 255)).double().mean())
         self.weight = measure.norms([parameter.detach()])[0]
         self.figures_at = backward
 

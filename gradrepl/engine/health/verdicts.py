@@ -15,6 +15,13 @@ from gradrepl.model import health as h
 LEFT = 0.8
 """A gradient that is dead stays so until its share of zeros is below so much of the limit: one
 that goes to and fro about the limit is told once."""
+SURE = 2
+"""Steps of its own optimizer without a gradient after which one that never had any has none."""
+AGAIN = 3
+"""Looks, with a step between each two, after which a gradient that is all zero stays so: a gate
+that begins at zero has left it by then."""
+NOISE = 1e-4
+"""A bias's gradient that is so much smaller than its weight's adds up to zero, but for rounding."""
 STEADY = 10
 """Looks in a third of those that tell whether a norm is rising, at the least."""
 
@@ -32,15 +39,25 @@ class Facts:
     requires_grad: bool = True
     level: float = 0.0
     """Running mean of the norms before; 0 while there are too few of them."""
-    zeros: int | None = None
-    """Elements of the gradient that are exactly zero; None where not counted."""
+    silent: float | None = None
+    """Share of the units whose gradient was exactly zero at each of the last ``patience`` looks at
+    figures; None where units are not told, or at fewer looks. A unit is a row of a layer's weight,
+    an element of a bias: a column of zeros may be an input that is zero, as of one hot."""
+    zero_for: int = 0
+    """Looks in a row, with steps between, at which all of it was exactly zero."""
     nans: int = 0
     infs: int = 0
-    embedding: bool = False
     missed: int = 0
     """Looks in a row that have not reached it, while it has no gradient."""
+    optimizer: str = ""
+    """Class of the optimizer that has stepped it: 'AdamW'; empty for none seen."""
+    overlooked: int = 0
+    """Steps of it in a row at which there was no gradient."""
     apart: bool = False
-    """No parameter of its model was reached either, and no optimizer has missed its gradient."""
+    """No parameter of its model was reached either, or ``autograd.grad`` was asked for its
+    gradient."""
+    left_out: bool = False
+    """An optimizer that steps others of its model has not got it."""
     same: int = 0
     """Looks that reached it since its weight changed last, when other weights have changed."""
     bad_for: int = 0
@@ -54,8 +71,8 @@ class Facts:
     """Looks that this was seen over."""
     dead: bool = False
     """Its verdict so far is dead."""
-    normed: str = ""
-    """Of a bias: the norm layer that takes its result next, and takes the bias out again."""
+    beside: float = 0.0
+    """Of a bias: the norm of its weight's gradient; 0 where that is not known."""
 
 
 class Verdict(NamedTuple):
@@ -112,20 +129,21 @@ def _crossed(word: str, what: str, limits: h.HealthLimits, limit: str) -> Verdic
 
 def _without(facts: Facts, limits: h.HealthLimits) -> Verdict:
     """No gradient: not its turn, or never reached."""
-    if facts.seen and facts.missed < limits.patience:
+    count, limit, what = facts.missed, limits.patience, "backward"
+    if facts.optimizer:
+        count, what = facts.overlooked, f"{facts.optimizer} step"
+        limit = limit if facts.seen else min(SURE, limit)
+    if count >= limit and (facts.optimizer or not facts.apart):
+        why = f"its gradient is None after {count} {what}{'s' * (count != 1)}"
+        if limit < limits.patience:
+            return Verdict(h.NO_GRAD, h.NO_GRAD, f"{why}.")
+        why += f", as many as health.patience {limit} or more."
+        return Verdict(h.NO_GRAD, h.NO_GRAD, why, "patience")
+    if facts.seen:
         return Verdict(h.OK, "not reached", "the last backward did not reach it.")
-    if facts.apart and facts.missed < limits.patience:
-        why = f"no watched backward has reached its model so far, {facts.missed} have run."
-        return Verdict(h.UNSEEN, h.UNSEEN, why)
-    what = f"its gradient is None after {facts.missed} backward{'s' * (facts.missed != 1)}"
-    if facts.apart or facts.seen:
-        return Verdict(
-            h.NO_GRAD,
-            h.NO_GRAD,
-            f"{what}, as many as health.patience {limits.patience}.",
-            "patience",
-        )
-    return Verdict(h.NO_GRAD, h.NO_GRAD, f"{what}.")
+    its = "its model" if facts.apart else "it"
+    why = f"no watched backward has reached {its} so far, {facts.missed} have run."
+    return Verdict(h.UNSEEN, h.UNSEEN, why)
 
 
 def _unread(facts: Facts) -> Verdict:
@@ -150,21 +168,25 @@ def _not_finite(facts: Facts, limits: h.HealthLimits) -> Verdict:
 def _exploding(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
     if norm > limits.exploding:
         return _crossed(h.EXPLODING, f"|g| {norm:.3g} is above", limits, "exploding")
-    if facts.level and norm > limits.jump * facts.level:
+    if facts.level and norm > limits.jump * facts.level and not _cancels(facts, norm):
         times = f"|g| {norm:.3g} is {norm / facts.level:.3g} times its running mean, above"
         return _crossed(h.EXPLODING, times, limits, "jump")
     return None
 
 
+def _cancels(facts: Facts, norm: float) -> bool:
+    return norm < NOISE * facts.beside
+
+
 def _vanishing(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
     if norm >= limits.vanishing:
         return None
-    if facts.normed:
+    if _cancels(facts, norm):
         return Verdict(
             h.OK,
             "no effect",
-            f"|g| {norm:.3g}: the {facts.normed} that follows takes "
-            "this bias out again; without it (bias=False) all is the same.",
+            f"|g| {norm:.3g}, while its weight's is {facts.beside:.3g}: what arrives adds up to "
+            "zero, as before a norm or in the keys of an attention.",
         )
     return _crossed(h.VANISHING, f"|g| {norm:.3g} is below", limits, "vanishing") if norm else None
 
@@ -173,26 +195,29 @@ def _dead(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
     if not facts.numel:
         return None
     if norm == 0:
-        return Verdict(h.DEAD, "dead 100%", f"all of its {facts.numel} elements are exactly zero.")
-    if facts.zeros is None or facts.embedding:
+        every = f"all of its {facts.numel} elements are exactly zero"
+        if facts.zero_for < (min(AGAIN, limits.patience) if facts.optimizer else limits.patience):
+            return Verdict(h.OK, "zero", f"{every} this time.")
+        before = facts.zero_for - 1
+        return Verdict(h.DEAD, "dead 100%", f"{every}, as at the {before} looks before.")
+    if facts.silent is None or facts.silent < limits.dead * (LEFT if facts.dead else 1.0):
         return None
-    share = facts.zeros / facts.numel
-    if share < limits.dead * (LEFT if facts.dead else 1.0):
-        return None
-    part = f"{facts.zeros} of {facts.numel} elements are exactly zero, {share:.0%}, not below"
-    if share < limits.dead:
+    part = f"{facts.silent:.0%} of its units had zeros only at the last looks, not below"
+    if facts.silent < limits.dead:
         part += f" {limits.dead * LEFT:.0%}, which ends being dead;"
     verdict = _crossed(h.DEAD, part, limits, "dead")
-    return verdict._replace(label=f"dead {share:.0%}")
+    return verdict._replace(label=f"dead {facts.silent:.0%}")
 
 
 def _unchanged(facts: Facts, norm: float, limits: h.HealthLimits) -> Verdict | None:
-    if facts.same < limits.patience:
+    limit = min(AGAIN, limits.patience) if facts.left_out else limits.patience
+    if facts.same < limit:
         return None
-    why = (
-        f"its weight is the same after {facts.same} backwards that reached it, as many as "
-        f"health.patience {limits.patience}, while others changed: no optimizer may have it."
-    )
+    why = f"its weight is the same after {facts.same} backwards that reached it, "
+    if facts.left_out:
+        why += "and no optimizer that has stepped has it, while others of its model were stepped."
+        return Verdict(h.UNCHANGED, h.UNCHANGED, why)
+    why += f"as many as health.patience {limit}, while others changed: no optimizer may have it."
     return Verdict(h.UNCHANGED, h.UNCHANGED, why, "patience")
 
 

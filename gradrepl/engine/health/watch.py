@@ -141,6 +141,8 @@ class HealthWatch:
         if torch_private.running_backward() != -1:
             return None
         self.new = []
+        if not call.accumulates:
+            self.parameters.note(call.inputs)
         with self._lock:
             self.backwards += call.accumulates
             watched = call.accumulates and self.backwards % self.asked.every == 0
@@ -192,17 +194,22 @@ class HealthWatch:
         self, reached: Iterable[tuple[Reached, float | None]], again: bool, number: int
     ) -> None:
         """Give the verdicts on gradients that a backward has reached."""
-        limits, scale, new = self.limits, self.scale or 1.0, self.new
+        limits, scale, new, steps = self.limits, self.scale or 1.0, self.new, self.clock.steps
         for (each, _, _), norm in reached:
-            if was := each.arrived(norm, number, scale, limits, again):
+            if was := each.arrived(norm, number, steps, scale, limits, again):
                 new.append((each, was))
 
     def _pass_by(self, idle: list[Tracked], models: Container[str], number: int) -> None:
         """Give the verdicts on the others; ``models``: those of which some were reached."""
         limits, scale, new = self.limits, self.scale or 1.0, self.new
         several = self.parameters.models > 1
+        if any(each.missed == limits.patience - 1 and not each.optimizer for each in idle):
+            self.parameters.find_optimizers()
         for each in idle:
             apart = several and each.model not in models
+            if not each.has_grad and not apart:
+                tensor = each.ref()
+                apart = tensor is not None and self.parameters.asked(tensor)
             if was := each.passed_by(number, scale, limits, apart):
                 new.append((each, was))
 
@@ -296,7 +303,7 @@ class HealthWatch:
         """Work out the figures of gradients, and keep weights to see what a step changes."""
         histograms = 0
         for each, parameter, grad in reached:
-            each.measure(parameter, grad, number)
+            each.measure(parameter, grad, number, self.limits.patience)
             if each.word in h.PROBLEMS and histograms < HISTOGRAMS:
                 histograms += 1
                 each.histogram = measure.histogram(grad, self.scale or 1.0)
@@ -324,6 +331,7 @@ class HealthWatch:
             if changed or not each.has_grad:
                 each.changed_at = each.reaches
             each.same = each.reaches - each.changed_at
+            each.left_out = not each.optimizer and each.model in self.parameters.steps_some_of
         return True
 
     def catch_up(self) -> None:
@@ -333,7 +341,7 @@ class HealthWatch:
             if grad is None or each.figures_at >= each.reached_at or norm is None:
                 continue
             if measure.norms([grad])[0] == norm:
-                each.measure(parameter, grad, each.reached_at)
+                each.measure(parameter, grad, each.reached_at, self.limits.patience)
 
     # -- what may be asked ---------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -14,7 +14,16 @@ from msgspec import structs
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.memory import relations
 from gradrepl.engine.memory.layout import Layout, Piece, pieces
-from gradrepl.engine.memory.owners import GRADIENT, PARAMETER, SAVED, STOP, VARIABLE, Owned, Owners
+from gradrepl.engine.memory.owners import (
+    GRADIENT,
+    PARAMETER,
+    SAVED,
+    STOP,
+    VARIABLE,
+    Owned,
+    Owners,
+    is_array,
+)
 from gradrepl.engine.memory.remembered import Ids
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Member, Site, Storage
@@ -26,6 +35,7 @@ SAVINGS = 8
 
 SiteOf = Callable[[Any], Site | None]
 """The recorded line of the op that made a node."""
+MadeOf = Callable[[Any], set[int]]
 
 
 class Group:
@@ -75,8 +85,8 @@ class Group:
         pinned = torch.cuda.is_initialized() and storage.is_pinned()  # type: ignore[no-untyped-call]
         return "pinned" if pinned else ""
 
-    def record(self, ids: Ids, site_of: SiteOf) -> Storage:
-        """Return its record."""
+    def record(self, ids: Ids, site_of: SiteOf, made: MadeOf = lambda _: set()) -> Storage:
+        """Return its record; ``made``: what recorded ops have made of a tensor, by identity."""
         shown, saved = [], 0
         for place, piece in enumerate(self.pieces):
             saved += piece.owner == SAVED
@@ -89,28 +99,43 @@ class Group:
             nbytes=self.size,
             device=self.device,
             shared=self.shared(),
-            members=tuple(self._members(shown[:MEMBERS], site_of)),
+            members=tuple(self._members(shown[:MEMBERS], site_of, made)),
             names=len(self.pieces),
         )
 
-    def _members(self, shown: list[int], site_of: SiteOf) -> Iterable[Member]:
+    def _members(self, shown: list[int], site_of: SiteOf, made: MadeOf) -> list[Member]:
         alive = [place for place in shown if self.pieces[place].storage is not None]
         counters = relations.counter_groups([self.pieces[at].value for at in alive])
         numbers = dict(zip(alive, counters, strict=True))
         first: dict[int, int] = {}
+        members: list[Member] = []
+        recorded: set[int] | None = None
         for place in shown:
-            piece = self.pieces[place]
-            number = numbers.get(place)
-            kind, of = BASE, ""
-            lead = self._lead(place, first)
-            if lead is not None:
-                known = number is not None and numbers.get(lead) is not None
-                same = number == numbers.get(lead) if known else None
-                kind, of = relation(piece, self.pieces[lead], same), self.pieces[lead].name
-            elif piece.storage is not None and piece.value._is_view():
-                kind = EXPAND if repeats(piece.value) else VIEW
+            piece, lead = self.pieces[place], self._lead(place, first)
+            kind, mutual = self._kind(place, lead, numbers)
+            if mutual:
+                recorded = made(self.pieces[self.base].value) if recorded is None else recorded
+                mutual = id(piece.value) not in recorded
             first.setdefault(id(piece.value), place)
-            yield _member(piece, self.begin, kind, of, number, site_of)
+            of = "" if lead is None else self.pieces[lead].name
+            member = _member(piece, self.begin, kind, of, numbers.get(place), site_of)
+            members.append(structs.replace(member, mutual=mutual))
+        if any(member.mutual for member in members) and members[0].kind == BASE:
+            members[0] = structs.replace(members[0], kind="")
+        return members
+
+    def _kind(
+        self, place: int, lead: int | None, numbers: dict[int, int | None]
+    ) -> tuple[str, bool]:
+        """Return how a piece shares with ``lead``, and whether that may be told the other way."""
+        piece, number = self.pieces[place], numbers.get(place)
+        if lead is None:
+            view = piece.storage is not None and piece.value._is_view()
+            return (EXPAND if repeats(piece.value) else VIEW) if view else BASE, False
+        other = self.pieces[lead]
+        known = number is not None and numbers.get(lead) is not None
+        kind = relation(piece, other, number == numbers.get(lead) if known else None)
+        return kind, not made_of(piece, other, kind)
 
     def _lead(self, place: int, first: dict[int, int]) -> int | None:
         """Return the piece that this one is told in relation to; None for the base."""
@@ -267,6 +292,22 @@ def relation(one: Piece, other: Piece, same_counter: bool | None) -> str:
     if one.owner in _HELD or one.key != other.key:
         return ALIAS
     return {True: DETACH, False: DATA, None: ALIAS}[same_counter]
+
+
+def made_of(one: Piece, other: Piece, kind: str) -> bool:
+    """Does torch know that ``one`` came of ``other``, and not the other way, or both of a third?
+
+    A view knows its base. Nothing is kept of a ``detach()``: only that it requires no gradient.
+    """
+    a, b = one.value, other.value
+    if kind in (VIEW, EXPAND):
+        return root(a) is b
+    if kind == NUMPY:
+        while one.storage is None and is_array(a.base):
+            a = a.base
+        a = a.base if one.storage is None else None
+        return isinstance(a, torch.Tensor) and a.untyped_storage()._cdata == other.key
+    return kind not in (DETACH, DATA) or (b.requires_grad and not a.requires_grad)
 
 
 def base_of(pieces: Sequence[Piece]) -> int:

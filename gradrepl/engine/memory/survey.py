@@ -259,17 +259,19 @@ def _holding(survey: Survey, group: Group) -> Holding:
     piece = min(
         group.pieces, key=lambda each: (each.owner == SAVED, LABELS.get(each.owner) != label)
     )
-    ranges = []
+    ranges, scattered = [], 0
     for each in group.pieces:
         where = each.layout(group.begin)
-        ranges += where.ranges() or [where.span()]
+        used, exact = where.used()
+        ranges += where.ranges() or []
+        scattered += 0 if exact else used
     return Holding(
         storage=survey.id_of(group),
         name=piece.name,
         owner=label,
         nbytes=group.size,
         device=group.device,
-        used=layout.total(layout.merged(ranges)),
+        used=min(group.size, layout.total(layout.merged(ranges)) + scattered),
     )
 
 

@@ -47,7 +47,10 @@ def _(request: p.AskStorages, session: Session, place: Place) -> model.Record:
         groups = survey.groups if not values else survey.groups_with(wanted)
         listed = sorted(groups, key=lambda group: group.names() < 2)[: request.limit]
         return model.Storages(
-            storages=tuple(group.record(survey.known.ids, survey.site_of) for group in listed),
+            storages=tuple(
+                group.record(survey.known.ids, survey.site_of, survey.recorder.flow.made_of)
+                for group in listed
+            ),
             total=len(groups),
             tensors=len(set().union(*(group.tensors() for group in groups))),
             nbytes=sum(group.size for group in groups),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from gradrepl.engine import torch_private
 from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.memory.owners import elements
 from gradrepl.engine.tensor import facts
@@ -78,19 +79,24 @@ def strays(
     optimizers: Optimizers,
     owned: frozenset[int],
 ) -> tuple[Stray, ...]:
-    """Return leaves that require a gradient and are in none of the modules in scope.
+    """Return leaves that require a gradient and are in none of the modules in scope, though it
+    seems that they should be.
 
-    Modules in a plain list are the usual way to lose them: ``parameters()`` does not see them.
+    Modules in a plain list are the usual way to lose them: ``parameters()`` does not see them. An
+    optimizer may have what is no module's: an image, say; and an input is nobody's.
     """
     lost: dict[int, Stray] = {}
     everywhere = owned | {id(each) for each in names.parameters.values()}
+    variables = ids_in(spaces)
     for each, why in [*_in_modules(modules), *_as_variables(spaces)]:
         for path, tensor in _leaves(each):
+            optimized = optimizers.of(tensor)
             if id(tensor) in everywhere or id(tensor) in lost or len(lost) >= LISTED:
                 continue
-            lost[id(tensor)] = Stray(
-                name=path, shape=facts.sizes(tensor.shape), why=why, optimized=optimizers.of(tensor)
-            )
+            known = is_a(tensor, nn.Parameter) or id(tensor) not in variables  # else an input
+            if known and optimized in ("no", ""):
+                shape = facts.sizes(tensor.shape)
+                lost[id(tensor)] = Stray(name=path, shape=shape, why=why, optimized=optimized)
     return tuple(lost.values())
 
 
@@ -101,7 +107,9 @@ def _leaves(kept: Kept) -> Iterator[tuple[str, torch.Tensor]]:
         for path, parameter in value.named_parameters():
             if parameter.requires_grad:
                 yield f"{kept.name}.{path}", parameter
-    elif is_a(value, torch.Tensor) and value.requires_grad and facts.is_leaf(value):
+        return
+    leaf = is_a(value, torch.Tensor) and not torch_private.in_functorch(value)
+    if leaf and value.requires_grad and facts.is_leaf(value):
         yield kept.name, value
 
 
@@ -118,6 +126,7 @@ def _in_modules(modules: list[tuple[str, nn.Module]]) -> Iterator[tuple[Kept, st
 
 
 def _as_variables(spaces: list[Mapping[str, Any]]) -> Iterator[tuple[Kept, str]]:
+    """Yield the Parameters that are variables, where they are the only ones there are."""
     for each in _in_spaces(spaces):
-        if is_a(each.value, torch.Tensor):
+        if is_a(each.value, nn.Parameter):
             yield each, f"in a {each.container}" if each.container else "a variable"

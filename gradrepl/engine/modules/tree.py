@@ -13,6 +13,8 @@ from torch.nn.parameter import is_lazy
 
 from gradrepl import model
 from gradrepl import protocol as p
+from gradrepl.engine import torch_private
+from gradrepl.engine.code.values import is_a
 from gradrepl.engine.explain import no_gradient
 from gradrepl.engine.modules.reach import LISTED, Optimizers, ids_in, strays
 from gradrepl.engine.session import Session, on
@@ -53,7 +55,8 @@ def _window(
     places = [(spot.prefix.rstrip("."), spot.module) for spot in tree.spots]
     lost = strays(places, spaces, names, optimizers, frozenset(tree.parameters))
     known = names.tensors.keys() | tree.parameters.keys() | ids_in(spaces)
-    missed = tree.missed()
+    unknown = 0 if tree.sharded else sum(id(each) not in known for each in optimizers.tensors)
+    missed = tree.missed(replaced=unknown > 0)
     tops = [spot for spot in tree.spots if not spot.depth]
     rows = [tree.row(spot, request.depth) for spot in shown[first : first + request.count]]
     if rows and not first:
@@ -70,7 +73,7 @@ def _window(
         optimizers=optimizers.names,
         missed=tuple(missed[:LISTED]),
         missed_total=len(missed),
-        unknown=sum(id(each) not in known for each in optimizers.tensors),
+        unknown=unknown,
         strays=lost,
         recorded=ran is not None,
     )
@@ -103,6 +106,8 @@ READ = 1 << 26
 """Elements of gradients up to which all are read for their state; beyond, they are just there."""
 OWN = 32
 """Parameters and buffers listed of one module."""
+FSDP = ("FSDPModule", "FullyShardedDataParallel")
+"""Classes of torch.distributed.fsdp."""
 WORST = ("nan", "inf", "none", "zero", "there", "ok", "")
 """States of gradients, the one to look at first in front."""
 
@@ -142,6 +147,15 @@ class Spot:
             parent.ran = parent.ran or self.ran
 
 
+def _shards(spot: Spot | None) -> bool:
+    """Does FSDP shard a module, or one that it is in?"""
+    while spot is not None:
+        if any(kind.__name__ in FSDP for kind in type(spot.module).__mro__):
+            return True
+        spot = spot.parent
+    return False
+
+
 SAME = {*ModuleRow.__struct_fields__} & {*Spot.__dataclass_fields__} - {"ran"}
 """What a row says as it is kept here."""
 
@@ -166,12 +180,18 @@ class Tree:
         """All paths of each parameter, by identity."""
         self.parameters: dict[int, torch.Tensor] = {}
         """Each parameter once, in order."""
+        self.sharded: set[int] = set()
+        """Parameters whose module is FSDP's: an optimizer has their shards."""
         self._optimizers = optimizers
         self._ran = ran
+        self._beside: dict[int, list[Spot]] = {}
+        """By the spot that they are in."""
         self._seen: dict[int, str] = {}
         for title, prefix, root in roots:
             self._walk(title, prefix, root)
         for spot, name, parameter in self._entries():
+            if _shards(spot):
+                self.sharded.add(id(parameter))
             self.paths.setdefault(id(parameter), []).append(spot.prefix + name)
             self.parameters.setdefault(id(parameter), parameter)
         self._grads = dict(self._states())
@@ -185,6 +205,7 @@ class Tree:
             spot.same_as = self._seen.get(id(module), "")
             spot.ran = self._ran is not None and id(module) in self._ran
             self.spots.append(spot)
+            self._beside.setdefault(id(spot.parent), []).append(spot)
             if not spot.same_as:
                 self._seen[id(module)] = spot.path
                 children = [(n, m) for n, m in module._modules.items() if m is not None]
@@ -271,16 +292,64 @@ class Tree:
             "norm": norm,
             "tied": tuple(other for other in paths if other != path)[:8],
             "first": paths[0] == path,
-            "optimized": self._optimizers.of(parameter),
+            "optimized": self._owner(parameter),
         }
 
-    def missed(self) -> list[str]:
-        """Return the parameters that require a gradient and that no optimizer in scope has."""
+    def _owner(self, parameter: torch.Tensor) -> str:
+        """Return the optimizer that has a parameter, 'no', or '' where that cannot be known.
+
+        Shards may be what it has, and a functional call has put in something else for a while.
+        """
+        own = is_a(parameter, nn.Parameter) and not torch_private.in_functorch(parameter)
+        owner = self._optimizers.of(parameter)
+        return owner if owner != "no" or (own and id(parameter) not in self.sharded) else ""
+
+    def missed(self, replaced: bool) -> list[str]:
+        """Return the parameters that an optimizer in scope should have, and none has.
+
+        Not those of a model of which none has any, unless one has what nothing in scope has
+        (``replaced``), nor of a copy of a module that is trained, before a gradient reaches it: a
+        teacher, a target network, a learner that is thrown away.
+        """
+        if not self._optimizers.names:
+            return []
+        spare = {
+            id(each)
+            for spot in self.spots
+            if (self._copies(spot) if spot.depth else not (replaced or self._trains(spot)))
+            for _, each in _named(spot.module)
+        }
         return [
             self.paths[key][0]
             for key, parameter in self.parameters.items()
-            if parameter.requires_grad and self._optimizers.of(parameter) == "no"
+            if parameter.requires_grad and self._owner(parameter) == "no" and key not in spare
         ]
+
+    def _trains(self, spot: Spot) -> bool:
+        """Has an optimizer any of its parameters?"""
+        return any(self._owner(each) not in ("no", "") for _, each in _named(spot.module))
+
+    def _copies(self, spot: Spot) -> bool:
+        """Has it no gradient, and a trained module beside it that is made of the same?"""
+        if spot.grad != "none" or self._trains(spot):
+            return False
+        made = _plan(spot.module)
+        return any(
+            type(each.module) is type(spot.module)
+            and _plan(each.module) == made
+            and self._trains(each)
+            for each in self._beside[id(spot.parent)]
+        )
+
+
+def _named(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """Return the parameters below a module as torch itself lists them."""
+    return list(nn.Module.named_parameters(module))
+
+
+def _plan(module: nn.Module) -> list[Any]:
+    """Return what tells whether two modules were made the same way."""
+    return [(name, numel(each)) for name, each in _named(module)]
 
 
 def _tensor(spot: Spot, name: str, tensor: torch.Tensor) -> dict[str, Any]:

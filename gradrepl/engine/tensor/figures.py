@@ -26,6 +26,10 @@ PIECE = 1 << 20
 """Elements of two tensors compared at a time, so that no whole copy is made."""
 RTOL, ATOL = 1e-5, 1e-8
 """Tolerances of ``torch.allclose``."""
+SMALL = 1e-18
+"""A norm below it may have lost what it is of: the squares of its elements underflow in float32."""
+TINY = 1e-150
+"""The same of float64."""
 BINS = 16
 HUGE = 2.0**100
 """What elements are divided by whose range would overflow."""
@@ -128,7 +132,8 @@ def _once(elements: torch.Tensor) -> tuple[torch.Tensor, int]:
 def norm(tensor: torch.Tensor) -> float | None:
     """Return the L2 norm, or None where there is none to compute (see ``readable``).
 
-    It is nan or inf exactly if an element is, apart from an overflow beyond float64.
+    It is nan or inf exactly if an element is, zero exactly if all are, apart from what is beyond
+    float64.
     """
     if not readable(tensor):
         return None
@@ -147,9 +152,19 @@ def _norm(elements: torch.Tensor) -> float:
         result = torch.linalg.vector_norm(elements).item()
     else:
         result = torch.linalg.vector_norm(elements.to(torch.float64)).item()
-    if math.isinf(result) and elements.dtype != torch.float64:
-        wide = torch.complex128 if elements.is_complex() else torch.float64
-        result = torch.linalg.vector_norm(elements, dtype=wide).item()
+    if not SMALL <= result < math.inf and elements.numel():
+        result = _wide_norm(elements)
+    return float(result)
+
+
+def _wide_norm(elements: torch.Tensor) -> float:
+    """Return the norm of elements whose squares may be too small, or too large, for their type."""
+    wide = torch.complex128 if elements.is_complex() else torch.float64
+    result = torch.linalg.vector_norm(elements, dtype=wide).item()
+    if elements.dtype == wide and not TINY <= result < math.inf:
+        top = torch.linalg.vector_norm(elements, math.inf).item()
+        if 0 < top < math.inf:
+            result = top * torch.linalg.vector_norm(elements / top).item()
     return float(result)
 
 

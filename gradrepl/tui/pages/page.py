@@ -42,6 +42,8 @@ class Host(Protocol):
     """(name, work, *arguments): do ``work`` beside the drawing, instead of the last of the name."""
     action_send: Callable[[str], None]
     """Do a command, as if it had been typed."""
+    enqueue: Callable[[str], bool]
+    """Do what is typed; False where it is refused."""
     say: Callable[..., None]
     """(sentence, seconds=2): show it for a moment."""
     renew: Callable[[], None]
@@ -265,12 +267,18 @@ class Page(Vertical):
         self._send_about("retain", "out" if made and self.looking is None else "")
 
     def action_change(self) -> None:
-        """Begin an assignment that changes this run: a gradient, the op's result, a variable."""
+        """Ask for an assignment that changes this run: a gradient, the op's result, a variable."""
         stop = self.host.talk.stop
         if stop is not None and stop.phase == "backward" and stop.when == "after":
             self.host.say(NO_EDIT, 3)
-        else:
-            self.stage.begin_entry(f"!{target(stop)}")
+            return
+        from gradrepl.tui.changing import Change
+
+        def write(statement: str | None) -> None:
+            if statement:
+                self.host.enqueue(f"!{statement}")
+
+        self.app.push_screen(Change(target(stop), self.host.entries.ask), write)
 
     def action_edit(self) -> None:
         """Open the editor at the line of the stop or of the selection."""

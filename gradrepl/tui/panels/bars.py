@@ -15,7 +15,7 @@ from gradrepl.draw import ink
 from gradrepl.draw.ink import Line
 from gradrepl.tui.keys import FIRST, PALETTE, Foot
 from gradrepl.tui.panels.base import Panel
-from gradrepl.tui.views import VIEWS, View
+from gradrepl.tui.views import VIEWS, View, feet_of
 
 if TYPE_CHECKING:
     from gradrepl.commands.talk import Talk
@@ -166,3 +166,10 @@ def fitting(feet: Sequence[Foot], width: int) -> list[Foot]:
         spare = [foot for foot in shown if foot.label not in FIRST]
         shown.remove(spare[-1] if spare else shown[-2 if len(shown) > 1 else -1])
     return shown
+
+
+def dialog_foot(state: str) -> Footer:
+    """Return a footer of its own for a dialog."""
+    footer = Footer("dialog-footer")
+    footer.feet = feet_of(state)
+    return footer
