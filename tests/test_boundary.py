@@ -50,7 +50,9 @@ ELSEWHERE = (
 )
 NEVER = ("Interrupts.handle:0:end",)
 """Not come to: what is before it returns."""
-CLIENT = ("cli.py", "client.py", "repl", "tui", "commands")
+CLIENT = (
+    "cli.py", "client.py", "checked.py", "guard.py", "__main__.py", "repl", "tui", "commands",
+)  # fmt: skip
 """Files of the client, a process of our own."""
 FILES = [
     file
@@ -320,6 +322,7 @@ METHODS = ("__torch_function__", "__torch_dispatch__", "readinto")
 HARMLESS = {
     "None": "nothing", "before": "what was there before us", "self._stdin": "the program's own",
     "signal.default_int_handler": "Python's own", "sys.__breakpointhook__": "Python's own",
+    "signal.SIG_IGN": "the system's",
     "before or signal.SIG_DFL": "what was there before us",
     "_carrier": "a tensor, whose hooks are those of the recorder",
     "hook": "Pass._at_begin and Pass._at_end", "callback": "once, made for C",

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from gradrepl.engine import torch_private
 from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import evaluate, frames
-from gradrepl.engine.code.patches import Once, Patch
+from gradrepl.engine.code.patches import PROFILE, Once, Patch
 from gradrepl.engine.explain.no_gradient import describe_op
 from gradrepl.engine.forward import calls
 from gradrepl.engine.forward.calls import DISPATCH, Call, behind, past_the_door, trampoline
@@ -39,8 +39,6 @@ from gradrepl.engine.torch_private import DeviceContext, sequence_number
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
 
-PROFILE = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_ssize_t] * 4)
-"""A profile hook in C."""
 KEPT = 50_000
 """Ops kept for the list and for naming the nodes of a backward; the older half goes at twice."""
 
