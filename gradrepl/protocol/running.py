@@ -28,12 +28,16 @@ class Backward(Request, frozen=True, kw_only=True):
 
 
 class FetchSample(Request, frozen=True, kw_only=True):
-    """``:fetch I``: run ``dataset[I]`` here with its worker's seed, stopped at its first op."""
+    """``:fetch I``: run ``dataset[I]`` with its worker's seed, stopped at its first op.
+
+    In a copy of the program, or ``here``, where what it reads, draws and keeps stays.
+    """
 
     index: str
     """A Python expression, a number for most."""
     loader: str = ""
     """An expression; '' for the loader that is meant."""
+    here: bool = False
     stepped: bool = True
 
 
