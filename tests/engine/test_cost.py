@@ -12,8 +12,9 @@ from gradrepl.tui.panels.bars import place_of
 
 AT_ONCE = """\
 from gradrepl.engine.stopping import cost
-cost.FIRST = cost.SHARE = 0.0
+cost.FIRST = cost.SHARE = cost.AGAIN = 0.0
 """
+AS_BEFORE = "cost.FIRST, cost.SHARE, cost.AGAIN = 5.0, 0.5, 8.0"
 LOOP = """\
 for _ in range(9):
     (torch.ones(2, requires_grad=True) * 2).sum().backward()
@@ -29,12 +30,12 @@ def test_it_is_told_where_it_is_much(d):
     d.break_at("nan")
     d.look(protocol.WatchHealth(grads=True))
     d.type(LOOP)
-    first = told(d)[-1]
-    assert [what for what, _ in first.parts] == ["ops (b nan)", "nodes (b nan)", "gradients"]
-    assert first.steps > 4
-    assert 0 < first.seconds < first.total
-    assert sum(seconds for _, seconds in first.parts) <= first.seconds * 1.001
-    d.type("cost.FIRST, cost.SHARE = 5.0, 0.5")
+    d.type(AS_BEFORE)
+    last = told(d)[-1]
+    assert [what for what, _ in last.parts] == ["ops (b nan)", "nodes (b nan)", "gradients"]
+    assert last.steps == 9
+    assert 0 < last.seconds < last.total
+    assert sum(seconds for _, seconds in last.parts) <= last.seconds * 1.001
 
 
 def test_nothing_is_told_of_a_short_run(d):
