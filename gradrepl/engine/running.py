@@ -6,7 +6,10 @@ import linecache
 import os
 import re
 import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 from gradrepl import conditions as c
@@ -26,7 +29,11 @@ def _(request: p.Execute, session: Session, place: Place) -> Answer:
     codes = evaluate.compiled(request.source)
     if place.state == "idle":
         session.wait_for_torch(codes)
-    with session.grad_as_typed(place), session.scope(place) as (space, local):
+    with (
+        session.grad_as_typed(place),
+        session.scope(place) as (space, local),
+        edits(session, place, local),
+    ):
         if place.state != "idle" and not request.stepped:
             result = evaluate.run(codes, space, local)
         else:
@@ -36,6 +43,43 @@ def _(request: p.Execute, session: Session, place: Place) -> Answer:
         return _no_gradient(request.source, session, place)
     session.keep(result)
     return evaluate.value_of(result)
+
+
+@contextmanager
+def edits(session: Session, place: Place, local: MutableMapping[str, Any]) -> Iterator[None]:
+    """Take an edit of what exists only at this stop, or say that nobody sees it."""
+    given = place.extra if place.event is not None else {}
+    given = {name: value for name, value in given.items() if local.get(name) is value}
+    before = {name: list(value) for name, value in given.items() if type(value) is list}
+    yield
+    for name, value in given.items():
+        typed, mine = local.get(name, value), before.get(name)
+        arriving = name == "grad_in" and getattr(place.event, "when", "") == "before"
+        if mine is None:
+            changed = typed is not value
+        elif arriving and type(typed) in (list, tuple) and len(typed) == len(mine):
+            value[:] = typed
+            changed = False
+        else:
+            changed = typed is not value or any(a is not b for a, b in zip_longest(value, mine))
+            value[:] = mine
+        if typed is not value:
+            local[name] = value
+        if changed:
+            more = EDITS.get(name, ".")
+            message = (
+                f"'{name}' only shows what is here: another value put in its place is not seen"
+            )
+            session.tell(model.Notice(message=message + more))
+
+
+EDITS = {
+    "grad_out": "; at a stop before the next node 'grad_in[0] = ...' is.",
+    "grad_in": "; at a stop before a node 'grad_in[0] = ...' is.",
+    "out": " by the program; 'out.mul_(0)' writes into the tensor itself.",
+    "outputs": " by the program; 'out.mul_(0)' writes into the tensor itself.",
+}
+"""What can be edited, after the sentence that this was not."""
 
 
 def _no_gradient(source: str, session: Session, place: Place) -> Answer:
