@@ -465,5 +465,7 @@ def test_addends_where_this_backward_has_freed_the_graph_above_start_where_we_st
     assert isinstance(found, model.Addends), found
     assert (found.count, found.agrees) == (1, True)
     assert "start where we stand" in found.notes[0]
-    assert "has lost what it saved" in error(d, p.AddendsOf(target="h")), "what arrived here is over"
+    assert "has lost what it saved" in error(d, p.AddendsOf(target="h")), (
+        "what arrived here is over"
+    )
     d.cont()
