@@ -16,7 +16,7 @@ _NAMES = {
     "guest.api": "embed listen pm post_mortem run runcall runeval set_trace",
     "hookspecs": "hookimpl",
     "line_commands": "load_ipython_extension unload_ipython_extension",
-    "traced": "trace watch",
+    "traced": "check trace watch",
 }
 """By module."""
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

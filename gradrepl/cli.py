@@ -24,6 +24,7 @@ from gradrepl.launch import Options, check_target, exec_listening, is_device
 USAGE = """gradrepl [options] [script.py [args...]]
        gradrepl [options] -m module [args...]
        gradrepl [options] attach [ADDRESS, PID or name]
+       gradrepl check [options] script.py [args...]
        gradrepl config [path | show | validate | init | keys]
        gradrepl trust [--off] [FOLDER] | doctor | keys | completion SHELL"""
 ABOUT = """\
@@ -40,6 +41,8 @@ VALUES = {
     "--device": "the name of a device",
     "--theme": "a name",
     "--keys": "a name",
+    "--fail-on": "a severity",
+    "--steps": "a number",
 }
 """Options that take the next word, whatever it is, and what it should be."""
 CONFIG = ("path", "show", "validate", "init", "keys")
@@ -80,6 +83,11 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> int:
     """Do what is asked; return the exit code, negative for the signal that the program died by."""
     word, asked = read(argv)
+    if word == "check":
+        from gradrepl import checked
+
+        own = {name: asked.pop(name) for name in checked.OWN if name in asked}
+        return checked.run(options(asked), own)
     if word:
         from gradrepl import subcommands
 
@@ -126,6 +134,8 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
     root, subcommands = parsers()
     if rest and rest[0] in subcommands and not os.path.isfile(rest[0]):
         word = rest[0]
+        if word == "check":
+            return word, _check([*ours, *rest[1:]], subcommands[word])
         given, strange = subcommands[word].parse_known_args([*ours, *rest[1:]])
         if strange:
             raise UsageError(
@@ -140,6 +150,22 @@ def read(argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
         return "", {**asked, "module": True, "args": tuple(rest)}
     rest = rest[1:] if rest[:1] == ["--"] else rest
     return "", {**asked, "target": rest[0], "args": tuple(rest[1:])} if rest else asked
+
+
+def _check(words: list[str], parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """Return what is asked of ``gradrepl check``: its options, then a script and its arguments."""
+    ours, rest = _divided(words)
+    given, strange = parser.parse_known_args(ours)
+    if strange:
+        raise UsageError(
+            f"'gradrepl check' does not take '{strange[0]}'.", "'gradrepl check --help'."
+        )
+    asked = vars(given)
+    if "target" in asked:
+        return {**asked, "module": True, "args": tuple(rest)}
+    if not rest:
+        raise UsageError("'gradrepl check' needs a script.", "gradrepl check train.py")
+    return {**asked, "target": rest[0], "args": tuple(rest[1:])}
 
 
 def options(asked: dict[str, Any]) -> Options:
@@ -212,6 +238,8 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     for name, how in CLIENT:
         add(name, **how)
     add("target", metavar="ADDRESS", nargs="?", default="", help="or a process id, or a name")
+    for name, how in CHECK:
+        subcommands["check"].add_argument(name, **how)
     add = subcommands["config"].add_argument
     words = f"one of {', '.join(CONFIG)}"
     add("word", nargs="?", default="show", type=_config_word, choices=CONFIG, help=words)
@@ -299,7 +327,22 @@ CLIENT = (
     _switch("--no-color", "no colour (as does NO_COLOR)", color=False),
 )
 """How it is shown, and what is done first."""
+CHECK = (
+    _option("-m", "target", "MODULE", "run a module, as python -m does"),
+    _option("--steps", "steps", "N", "end the program after N steps of optimizers", type=int),
+    _switch("--json", "print the findings as one JSON object", format="json"),
+    _switch("--sarif", "print them as SARIF, for code hosts and editors", format="sarif"),
+    _option(
+        "--fail-on",
+        "fail_on",
+        "SEVERITY",
+        "exit with 3 for findings from this severity on: error (the default), warning, never",
+        choices=("error", "warning", "never"),
+    ),
+)
+"""What ``gradrepl check`` is asked."""
 SUBCOMMANDS = {
+    "check": "Run a program wholly, then say what is wrong with it.",
     "attach": "Attach to a program that listens; without an ADDRESS list them.",
     "config": "Show or check the settings, or write a file with the defaults.",
     "trust": "Let the start-up file and the settings of a project run code, as they are now.",

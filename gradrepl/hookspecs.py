@@ -63,6 +63,16 @@ class Here:
         record: model.Record | None = self.session.answer(request, self.place)
         return record
 
+    def apart(self, made: Callable[[], model.Record | None]) -> model.Record | None:
+        """Return the record that ``made`` returns in a copy of the program, which then ends.
+
+        What code of the user's does there, the program does not notice; nor what is kept there.
+        """
+        from gradrepl.engine.data import apart
+
+        record: model.Record | None = apart.answered(self.session, self.place, made)
+        return record
+
     def grad_as_typed(self) -> AbstractContextManager[Any]:
         """Record gradients where what the user types would: inside a backward the mode is off."""
         mode: AbstractContextManager[Any] = self.session.grad_as_typed(self.place)
@@ -201,10 +211,9 @@ def gradrepl_loader_check(
 ) -> tuple[Iterable[model.Finding], str] | None:
     """Return what is wrong with a DataLoader, and what was looked at, for ``:loader check``.
 
-    ``site`` is the line to blame where none is nearer; ``say`` shows what is being looked at. In
-    the thread that is parked, in the grad mode of what is typed there. It may run the user's
-    dataset in copies of the loader (``gradrepl.engine.data.workers.running``); it leaves the
-    program's own loader and generators as they are.
+    ``site`` is the line to blame where none is nearer; ``say`` shows what is being looked at. In a
+    copy of the program, which ends with the check: it may run the user's dataset and loader
+    (``gradrepl.engine.data.workers.running``), in the grad mode of what is typed there.
     """
 
 

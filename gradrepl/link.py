@@ -135,6 +135,10 @@ class BlockingLink:
         link.send(protocol.Welcome())
         return link
 
+    def fileno(self) -> int:
+        """Return the descriptor that can be waited at."""
+        return self._sock.fileno()
+
     def send(self, message: protocol.Message) -> None:
         """Hand ``message`` over to be written; returns at once.
 

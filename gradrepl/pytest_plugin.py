@@ -1,10 +1,13 @@
 """pytest's plugin: ``--gradrepl`` opens a session where a test failed; capturing steps aside.
 
+The fixture ``gradrepl_check`` judges what a test runs, and fails it where an error is found.
+
 It is loaded with every run of pytest, so it imports nothing of ours before it is needed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -42,6 +45,21 @@ def pytest_configure(config: pytest.Config) -> None:
     guest.after_lending.append(capture.resume_global_capture)
     config.add_cleanup(lambda: guest.before_lending.remove(aside))
     config.add_cleanup(lambda: guest.after_lending.remove(capture.resume_global_capture))
+
+
+@pytest.fixture
+def gradrepl_check() -> Iterator[Any]:
+    """Judge what the test runs; it fails where something of the severity ``fail_on`` is found.
+
+    ``gradrepl_check.fail_on = "warning"`` in the test counts warnings, too.
+    """
+    import gradrepl
+    from gradrepl import draw
+
+    with gradrepl.check() as check:
+        yield check
+    if check.errors or (check.warnings and check.fail_on == "warning"):
+        pytest.fail(draw.text(check.record()), pytrace=False)
 
 
 def pytest_exception_interact(

@@ -1,6 +1,6 @@
-"""What a program or a notebook asks for itself: ``gradrepl.watch()`` and ``gradrepl.trace()``.
+"""What a program asks for itself: ``gradrepl.watch()``, ``gradrepl.trace()``, ``gradrepl.check()``.
 
-Both look on in the user's own process, with no client and without a stop; what they return draws
+All look on in the user's own process, with no client and without a stop; what they return draws
 itself.
 """
 
@@ -290,3 +290,76 @@ class Trace(_Shown):
         from gradrepl.draw import running
 
         return running.trace(self.summary, self.ops, self.passes, self.graph)
+
+
+# -- what is wrong with it -------------------------------------------------------------------------
+
+
+def check() -> Check:
+    """Judge what this thread runs inside of ``with gradrepl.check() as c:``.
+
+    Afterwards ``c.findings`` has what was found, the worst first, as ``gradrepl check`` prints it;
+    ``c.errors`` and ``c.warnings`` are those of that severity. An exception passes, and is judged.
+    """
+    return Check()
+
+
+class Check(_Shown):
+    """What was found wrong; it shows itself."""
+
+    fail_on = "error"
+    """From which severity on the fixture ``gradrepl_check`` fails a test: 'error' or 'warning'."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._engine: Any = None
+
+    def __enter__(self) -> Check:
+        if self._engine is not None:
+            raise StateError("this check has begun already.", "Make another: gradrepl.check().")
+        from gradrepl.engine.check.wanted import Check as Judge
+        from gradrepl.guest import api
+
+        self._engine = Judge(api.session(), built_in=False)
+        self._session = api.begin(self._engine)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, tb: Any) -> None:
+        from gradrepl.engine.code import script
+        from gradrepl.guest import api
+
+        assert self._session is not None
+        self._engine.over(error, script.raised_at(tb))
+        api.end(self._engine, self._session)
+
+    @property
+    def findings(self) -> tuple[records.Finding, ...]:
+        """All that was found, the worst first."""
+        found: records.Findings = self._engine.findings() if self._engine else records.Findings()
+        return found.rows
+
+    @property
+    def errors(self) -> tuple[records.Finding, ...]:
+        """What makes the program do something else than it says."""
+        return tuple(each for each in self.findings if each.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[records.Finding, ...]:
+        """What most likely does."""
+        return tuple(each for each in self.findings if each.severity == "warning")
+
+    def __repr__(self) -> str:
+        errors, warnings = len(self.errors), len(self.warnings)
+        return f"<gradrepl.check: {count(errors, 'error')}, {count(warnings, 'warning')}>"
+
+    def _subject(self) -> records.Findings:
+        return self.record()
+
+    def record(self) -> records.Findings:
+        """Return all that was found, as one record."""
+        return records.Findings(rows=self.findings, looked_at=("what ran",))
+
+    def _lines(self) -> Iterable[Line]:
+        from gradrepl import draw
+
+        return draw.lines(self.record())

@@ -113,15 +113,24 @@ class Nursery:
         self, *argv: str, go: Callable[[Debuggee], object], reads: str = "tty", **environment: str
     ) -> tuple[Outcome, Debuggee]:  # fmt: skip
         """Run a script in a debuggee, from its first stop on with ``go``."""
+
+        def load(d: Debuggee) -> None:
+            d.load(*argv)
+            go(d)
+
+        return self.inside(Path(argv[-1]).stem, load, reads, **environment)
+
+    def inside(
+        self, name: str, go: Callable[[Debuggee], object], reads: str = "tty", **environment: str
+    ) -> tuple[Outcome, Debuggee]:  # fmt: skip
+        """Do ``go`` in a debuggee in which nothing has run yet."""
         found: list[tuple[Child, Path]] = []
 
         def begin(about: dict[str, Any]) -> Child:
-            name = f"debugged-{Path(argv[-1]).stem}"
-            found.append(self.fork(name, about=about, **environment))
+            found.append(self.fork(f"debugged-{name}", about=about, **environment))
             return found[0][0]
 
         with debuggee(warm=False, start=begin, reads=reads) as d:
-            d.load(*argv)
             go(d)
             d.quit()
         return _outcome(*found[0]), d

@@ -186,8 +186,8 @@ def test_public_face() -> None:
     assert sorted(gradrepl.__all__) == [
         "Aborted", "AutogradError", "ConditionError", "ConfigError", "GradreplError", "LinkError",
         "PluginError", "RefusedError", "StateError", "TargetError", "UsageError", "__version__",
-        "embed", "hookimpl", "listen", "load_ipython_extension", "pm", "post_mortem", "run",
-        "runcall", "runeval", "set_trace", "trace", "unload_ipython_extension", "watch",
+        "check", "embed", "hookimpl", "listen", "load_ipython_extension", "pm", "post_mortem",
+        "run", "runcall", "runeval", "set_trace", "trace", "unload_ipython_extension", "watch",
     ]  # fmt: skip
     for name in gradrepl.__all__:
         assert getattr(gradrepl, name) is not None

@@ -112,6 +112,7 @@ def _number_of(what: str, example: str) -> Callable[[str], int]:
 Batch = Annotated[int | None, Argument("N", rest=True, read=_number_of("a batch", "batch 7"))]
 Epoch = Annotated[int | None, Argument("N", rest=True, read=_number_of("an epoch", "epoch 1"))]
 Index = Annotated[str, Argument("I", complete="python", rest=True)]
+Fetched = Annotated[str, Argument("I [--here]", complete="python", rest=True)]
 
 
 @data("loader")
@@ -141,7 +142,7 @@ async def batch(talk: Talk, number: Batch = None) -> Answer:
     """Show batch N of this epoch, sample by sample, the odd ones first; without N the next one.
 
     Its indices are rebuilt from the sampler's generator without going through the batches before
-    it, its samples are fetched here; the program's random numbers are left as they were.
+    it, and its samples fetched, in a copy of the program: the program itself is as it was.
     """
     return await talk.ask(protocol.AskBatch(number=number))
 
@@ -150,15 +151,20 @@ async def batch(talk: Talk, number: Batch = None) -> Answer:
 async def sample(talk: Talk, index: Index) -> Answer:
     """Show dataset[I]: statistics, a small picture, and how long each transform took.
 
-    It is fetched here, with its worker's seed; the program's random numbers are left as they were.
+    It is fetched with its worker's seed in a copy of the program, which is as it was.
     """
     return await talk.ask(protocol.AskSample(index=index))
 
 
 @data("fetch")
-async def fetch(talk: Talk, index: Index) -> Answer:
-    """Run dataset[I] here, with its worker's seed, stopped at its first op."""
-    await talk.run(protocol.FetchSample(index=index))
+async def fetch(talk: Talk, index: Fetched) -> Answer:
+    """Run dataset[I] with its worker's seed, stopped at its first op, in a copy of the program.
+
+    What it and what you type there reads, draws and changes is gone with the copy. ``fetch I
+    --here`` runs it in the program itself, where that stays: on the GPU, over a connection.
+    """
+    given = index.removesuffix("--here")
+    await talk.run(protocol.FetchSample(index=given.strip(), here=given != index))
     return None
 
 

@@ -22,7 +22,7 @@ from gradrepl.engine.session import HANDLERS, Answer, Handler, Link, Session
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import Aborted, GradreplError, StateError, UsageError
 
-EARLY = ("running", "looking", "plugged")
+EARLY = ("running", "looking", "plugged", "check.wanted")
 """What answers before torch is there."""
 ROOMS = ("memory", "chain", "modules", "health", "data", "export")
 """Packages whose files are loaded when the first of their requests comes."""

@@ -91,6 +91,12 @@ class Observer:
     def ended(self) -> None:
         """The backward is over, and nothing of it is in place any more: one may stop."""
 
+    def over(self, error: BaseException | None, place: Any) -> None:
+        """The script has ended, maybe with an error, which was raised at ``place``."""
+
+    def let_go(self) -> None:
+        """Refer to no tensor of the user's, not even weakly."""
+
     def verdicts(self) -> Sequence[str]:
         """Return the verdicts that parameters have got by the last backward."""
         return ()

@@ -13,6 +13,7 @@ import msgspec
 from gradrepl import __version__, model
 from gradrepl import conditions as c
 from gradrepl import protocol as p
+from gradrepl.engine.check.wanted import Check
 from gradrepl.engine.code import frames
 from gradrepl.engine.health.wanted import Gradients
 from gradrepl.engine.observers import Observer
@@ -173,6 +174,9 @@ def _(request: p.AskPlugin, session: Session, place: Place) -> Answer:
 
 @on(p.AskFindings)
 def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
+    checked = session.state(Check).findings()
+    if request.run:
+        return checked
     session.wait_for_torch()
     here = Here(session, place)
     with session.quietly():
@@ -184,6 +188,7 @@ def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
                 "gradrepl_findings", names=here.names, ask=here.ask
             )
         ]
+    rows += checked.rows
     rows.sort(key=lambda row: SEVERITY.index(row.severity) if row.severity in SEVERITY else 9)
     looked_at = LOOKED_AT if session.state(Gradients).watch is not None else LOOKED_AT[:-1]
     return model.Findings(rows=tuple(rows[:MOST_FINDINGS]), looked_at=looked_at)

@@ -11,7 +11,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from gradrepl import protocol
-from gradrepl.engine.code import evaluate, frames
+from gradrepl.engine.code import evaluate, frames, patches
 from gradrepl.engine.code.patches import hidden
 from gradrepl.engine.code.torch_import import Watch as TorchWatch
 from gradrepl.engine.code.torch_import import device, torch_module
@@ -130,7 +130,9 @@ class Session:
         self.send(protocol.Tell(record=record))  # type: ignore[arg-type]
 
     def forked(self) -> None:
-        """Stop nowhere, and look on at nothing: this is a forked child."""
+        """Stop nowhere, and look on at nothing: this is a forked child of the program's."""
+        if patches.branching:
+            return
         self.gate.detached = True
         self.stepper.drop_observers()
         self.stepper.disarm()

@@ -247,11 +247,6 @@ WorkersIterator: Any = _part(
     _NoIterator,
     "DataLoaders with workers are not watched.",
 )
-EndlessSampler: Any = _part(
-    "torch.utils.data.dataloader._InfiniteConstantSampler",
-    _NoIterator,
-    "The sampler of an iterable dataset is shown as any other.",
-)
 worker_module: Any = _part(
     "torch.utils.data._utils.worker", None, "Samples are not made as a worker makes them."
 )

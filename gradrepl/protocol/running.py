@@ -28,12 +28,16 @@ class Backward(Request, frozen=True, kw_only=True):
 
 
 class FetchSample(Request, frozen=True, kw_only=True):
-    """``:fetch I``: run ``dataset[I]`` here with its worker's seed, stopped at its first op."""
+    """``:fetch I``: run ``dataset[I]`` with its worker's seed, stopped at its first op.
+
+    In a copy of the program, or ``here``, where what it reads, draws and keeps stays.
+    """
 
     index: str
     """A Python expression, a number for most."""
     loader: str = ""
     """An expression; '' for the loader that is meant."""
+    here: bool = False
     stepped: bool = True
 
 
@@ -43,6 +47,15 @@ class Run(Request, frozen=True, kw_only=True):
     target: str
     args: tuple[str, ...] = ()
     module: bool = False
+    stops: bool = True
+    """False: run it to its end, also past what it raises."""
+
+
+class Check(Request, frozen=True, kw_only=True):
+    """Judge what runs from now on; ``AskFindings`` tells what was found."""
+
+    steps: int = 0
+    """End the program after so many steps of optimizers; 0: let it run to its end."""
 
 
 class Resume(Request, frozen=True, kw_only=True):
@@ -128,5 +141,8 @@ class AskPlugin(Request, frozen=True, kw_only=True):
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class AskFindings(Request, frozen=True):
+class AskFindings(Request, frozen=True, kw_only=True):
     """What is wrong, as far as is seen here: Findings."""
+
+    run: bool = False
+    """Only what the check of the run has found."""

@@ -36,7 +36,7 @@ async def tune(talk: Any, expression: Expression = "") -> Any:
 async def epoch_run(talk: Any) -> Any:
     """Iterate a copy of the loader to its end, and say which batch raises first.
 
-    It has workers of its own; Ctrl-C stops it. The program's random numbers are left as they were.
+    In a copy of the program, with workers of its own; Ctrl-C stops it.
     """
     return await talk.ask(RunEpoch())
 
@@ -80,15 +80,20 @@ def gradrepl_answer(request, here):
     from gradrepl_loader_lab import one_batch, tuning, whole_epoch
 
     loader, name = current_loader.find_loader(request.expression, here.session, here.place)
-    if isinstance(request, TuneLoader):
-        return tuning.measure(loader, name, here, request.seconds, request.workers)
-    with here.grad_as_typed():
-        if isinstance(request, RunEpoch):
-            return whole_epoch.run(loader, name, here)
-        if request.action != "measure":
+    if isinstance(request, AskSynthetic) and request.action != "measure":
+        with here.grad_as_typed():
             return one_batch.switched(loader, name, here, request.action == "on")
-        device = devices.chosen_device(here.session, "", request.chosen)
-        return one_batch.measure(loader, name, here, request.seconds, device)
+
+    def measured():
+        if isinstance(request, TuneLoader):
+            return tuning.measure(loader, name, here, request.seconds, request.workers)
+        with here.grad_as_typed():
+            if isinstance(request, RunEpoch):
+                return whole_epoch.run(loader, name, here)
+            device = devices.chosen_device(here.session, "", request.chosen)
+            return one_batch.measure(loader, name, here, request.seconds, device)
+
+    return here.apart(measured)
 
 
 @gradrepl.hookimpl

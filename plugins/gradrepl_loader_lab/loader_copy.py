@@ -9,8 +9,6 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import sampler as samplers
 
-from gradrepl.engine.data import order
-
 
 def copy_of(loader: Any, workers: int, **more: Any) -> DataLoader[Any]:
     """Return a loader of the same dataset and settings with another number of workers.
@@ -29,7 +27,6 @@ def _settings(loader: Any, workers: int, generator: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "num_workers": workers,
         "collate_fn": loader.collate_fn,
-        "pin_memory": loader.pin_memory,
         "generator": generator,
         "timeout": loader.timeout if workers else 0,
         "worker_init_fn": loader.worker_init_fn,
@@ -48,7 +45,7 @@ def _order(loader: Any, own: torch.Generator) -> dict[str, Any]:
     if loader.batch_sampler is None:
         return {"batch_size": None, "sampler": samplers.SequentialSampler(loader.dataset)}
     if not isinstance(size, int):
-        size = len(next(iter(order.Epoch(loader).batches(loader, 0, 1)), [0]))
+        size = len(next(iter(loader.batch_sampler), [0]))
     return {
         "batch_size": max(1, size),
         "sampler": samplers.RandomSampler(loader.dataset, generator=own),
@@ -61,19 +58,3 @@ def _made(loader: Any, settings: dict[str, Any]) -> DataLoader[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return DataLoader(loader.dataset, **settings)
-
-
-def exact_copy(loader: Any) -> DataLoader[Any]:
-    """Return a loader that does what ``loader`` would do next, drawing from the same generators.
-
-    Raises:
-        StateError: its sampler cannot be asked twice.
-    """
-    settings = _settings(loader, loader.num_workers, loader.generator)
-    if loader._dataset_kind == 1:
-        settings |= {"batch_size": loader.batch_size, "drop_last": loader.drop_last}
-    elif loader.batch_sampler is None:
-        settings |= {"batch_size": None, "sampler": order.own(loader.sampler, loader)}
-    else:
-        settings["batch_sampler"] = order.own(loader.batch_sampler, loader)
-    return _made(loader, settings)

@@ -6,9 +6,12 @@ program: it gets the same batch again and again, until it is told to stop.
 
 from __future__ import annotations
 
+import pickle
+import tempfile
 import time
 import weakref
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from gradrepl import model
 from gradrepl.engine.code.patches import Once, Patch, passes
-from gradrepl.engine.data import batches, devices, fetching, parts, workers
+from gradrepl.engine.data import batches, devices, parts, workers
 from gradrepl.engine.data.epoch_log import Step, pace_of
 from gradrepl.engine.data.wanted import Loops, watch_of
 from gradrepl.engine.data.watch import DataWatch
@@ -35,7 +38,7 @@ REPLACED = (
     "the program's batches are replaced: it gets this one batch again and again, so that neither "
     "what it computes nor its random numbers are what they were; ':synthetic off' ends it."
 )
-COPIED = "measured on copies, with nothing else running; the program is as it was."
+COPIED = "measured in a copy of the program, with nothing else running."
 now = time.perf_counter
 
 
@@ -130,7 +133,7 @@ def switched(loader: Any, name: str, here: Here, on: bool) -> Synthetic:
     """
     if not on:
         return _off(loader, name, here)
-    batch = _one(loader)
+    batch = _one(loader, here)
     here.session.state(Loops).asked = True
     here.session.stepper.rearm()
     watch = watch_of(here.session)
@@ -167,14 +170,24 @@ def _swap(here: Here) -> Swap | None:
     return swap if isinstance(swap, Swap) else None
 
 
-def _one(loader: Any) -> Any:
-    """Return one batch of a copy, fetched here."""
-    copy = loader_copy.copy_of(loader, 0)
-    with workers.running(copy, loader) as iterator:
-        batch = workers.next_batch(iterator)
-    if batch is workers.END:
-        raise StateError("the loader has no batch.")
-    return batch
+def _one(loader: Any, here: Here) -> Any:
+    """Return one batch, made and pickled in a copy of the program.
+
+    Raises:
+        StateError: there is none.
+    """
+    with tempfile.NamedTemporaryFile() as carried:
+
+        def made() -> None:
+            with workers.running(loader_copy.copy_of(loader, 0)) as iterator:
+                batch = workers.next_batch(iterator)
+            if batch is workers.END:
+                raise StateError("the loader has no batch.")
+            Path(carried.name).write_bytes(pickle.dumps(batch))
+
+        if isinstance(error := here.apart(made), model.Error):
+            raise StateError(error.message, error.hint)
+        return pickle.loads(carried.read())
 
 
 def _paces(loader: Any, here: Here, swap: Swap | None) -> list[model.Pace | None]:
@@ -271,12 +284,11 @@ def _memory(batch: Any, seconds: float) -> dict[str, Any]:
     loader: DataLoader[Any] = DataLoader(
         _Same(batch), batch_size=None, collate_fn=_itself, generator=torch.Generator()
     )
-    with fetching.aside(fetching.everywhere()):
-        begun, taken = now(), 0
-        for _ in loader:
-            taken += 1
-            if now() - begun > seconds:
-                break
+    begun, taken = now(), 0
+    for _ in loader:
+        taken += 1
+        if now() - begun > seconds:
+            break
     return {"memory": (now() - begun) / taken, "memory_batches": taken}
 
 

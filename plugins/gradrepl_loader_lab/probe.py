@@ -101,9 +101,8 @@ def _epoch(loader: Any, index: Any, seed: int) -> list[Drawn]:
         collate_fn=digests,
         generator=own,
         timeout=PATIENCE,
-        pin_memory=False,
     )
-    with workers.running(copy, loader) as batches:
+    with workers.running(copy) as batches:
         return list(batches)
 
 

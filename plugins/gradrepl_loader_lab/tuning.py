@@ -99,7 +99,7 @@ def timed(
         before = -1
         while taken > before and last <= end and not telling.stopped:
             before = taken
-            with running(copy, loader) as iterator:
+            with running(copy) as iterator:
                 while (found := next_batch(iterator)) is not END:
                     batch, last, taken = found, time.perf_counter(), taken + 1
                     got(taken)

@@ -8,11 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from gradrepl.engine.code import evaluate
-from gradrepl.engine.data import batches, epochs, fetching, parts, workers
+from gradrepl.engine.data import batches, epochs, parts, workers
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.explain.loader_errors import name_the_sample
-from gradrepl.errors import StateError
 from gradrepl.hookspecs import Here
 from gradrepl_loader_lab import loader_copy
 from gradrepl_loader_lab.records import EpochRun
@@ -25,24 +24,17 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
     """Iterate a copy of the loader to its end, or to the first batch that raises.
 
     It is the epoch that the program is in, where that was seen to begin, else the one that would
-    begin now. All generators are as they were afterwards.
-
-    Raises:
-        StateError: iterating would use up what the program has.
+    begin now.
     """
-    if batches.is_iterable(loader) and not loader.num_workers and _used_up(loader.dataset):
-        raise StateError(
-            f"the dataset {type(loader.dataset).__name__} is its own iterator: a pass over it here "
-            "would use it up for the program.",
-            "With num_workers=1 the pass is in a process of its own.",
-        )
     begun, which = _begun(loader, here)
     whole = epochs.whole_of(loader, begun)
     total = len(whole) if whole is not None else batches.total_of(loader)
     taken = _Taken(loader)
-    with begun.before(loader), here.progress(f"epoch of {name}", total) as telling:
-        taken.take(_copy(loader, begun, whole), telling)
-    held = ", ".join(each.name for each in fetching.of_loader(loader))
+    begun.put_back()
+    if begun.again and whole is not None and loader.batch_sampler is not None:
+        loader = loader_copy.copy_of(loader, loader.num_workers, batch_sampler=whole)
+    with here.progress(f"epoch of {name}", total) as telling:
+        taken.take(loader, telling)
     return EpochRun(
         loader=name,
         batches=taken.batches,
@@ -55,7 +47,7 @@ def run(loader: Any, name: str, here: Here) -> EpochRun:
         labels=tuple(taken.labels.most_common(LABELS)),
         stopped=telling.interrupted,
         **_failure(taken, whole, here),
-        notes=(which, f"no generator of the program was touched: {held} are as they were"),
+        notes=(which,),
     )
 
 
@@ -88,17 +80,6 @@ def _hint(raised: Exception, whole: list[list[Any]] | None, here: Here) -> str:
     return name_the_sample(evaluate.error(raised).message, raised, here.session, seen)
 
 
-def _used_up(dataset: Any) -> bool:
-    return hasattr(type(dataset), "__next__")
-
-
-def _copy(loader: Any, begun: Epoch, whole: list[list[Any]] | None) -> Any:
-    """Return what gives the batches of the epoch, in their order."""
-    if begun.again and whole is not None and loader.batch_sampler is not None:
-        return loader_copy.copy_of(loader, loader.num_workers, batch_sampler=whole)
-    return loader_copy.exact_copy(loader)
-
-
 class _Taken:
     """What came of a copy."""
 
@@ -111,11 +92,11 @@ class _Taken:
         self.raised: Exception | None = None
         self.iterator: Any = None
 
-    def take(self, copy: Any, telling: Any) -> None:
+    def take(self, loader: Any, telling: Any) -> None:
         """Take batch after batch."""
         begun = time.perf_counter()
         try:
-            with workers.running(copy, self._loader) as iterator:
+            with workers.running(loader) as iterator:
                 self.iterator = iterator
                 asked = begun
                 while not telling.stopped:

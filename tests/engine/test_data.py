@@ -133,7 +133,7 @@ def test_settings_and_which_have_no_effect(d: Debuggee) -> None:
     assert (told.workers, told.start_method, told.sampler) == (0, "", "SequentialSampler")
     without = {each.name for each in told.settings if each.without_effect}
     assert {"pin_memory", "worker_init_fn", "prefetch_factor"} <= without
-    assert any("pin_memory=True has no effect" in each.what for each in told.findings)
+    assert any("pin_memory=True has no effect" in each.message for each in told.findings)
     make(d, "batch_size=8, num_workers=2, multiprocessing_context='spawn', prefetch_factor=4")
     told = loader(d)
     assert (told.start_method, told.workers) == ("spawn", 2)
@@ -327,23 +327,20 @@ loader = DataLoader(lines, batch_size=4)""")
     told = loader(d)
     assert (told.dataset_kind, told.batches, told.length) == ("iterable", None, None)
     assert [row.label for row in batch(d).rows] == ["0", "1", "2", "3"]
-    assert "cannot be rebuilt" in refused(d, p.AskBatch(number=7)).message
+    assert "ends before batch 7" in refused(d, p.AskBatch(number=7)).message
     assert [row.label for row in batch(d, 1).rows] == ["4", "5", "6", "7"]
     assert batch(d).size == 2
     assert "ends before batch 3" in refused(d, p.AskBatch()).message
     assert "IterableDataset" in refused(d, p.AskSample(index="0")).message
 
 
-def test_a_sampler_that_would_be_used_up_is_not_asked(d: Debuggee) -> None:
+def test_a_sampler_that_would_be_used_up_is_asked_in_a_copy(d: Debuggee) -> None:
     make(d, "batch_size=4")
-    d.type("loader = DataLoader(digits, batch_size=4, sampler=(n for n in range(20)))")
-    loader(d)
-    assert "cannot be copied" in refused(d, p.AskBatch(number=1)).message
-    assert d.value("len(list(loader))") == "5"
-    d.type("loader = DataLoader(digits, batch_size=4, sampler=iter(range(20)))")
-    loader(d)
-    assert batch(d, 1).indices == ("4", "5", "6", "7")
-    assert d.value("len(list(loader))") == "5"
+    for sampler in ("(n for n in range(20))", "iter(range(20))"):
+        d.type(f"loader = DataLoader(digits, batch_size=4, sampler={sampler})")
+        loader(d)
+        assert batch(d, 1).indices == ("4", "5", "6", "7")
+        assert d.value("len(list(loader))") == "5"
 
 
 def test_a_strangers_sampler_keeps_what_it_counts(d: Debuggee) -> None:
@@ -351,3 +348,69 @@ def test_a_strangers_sampler_keeps_what_it_counts(d: Debuggee) -> None:
     loader(d)
     batch(d, 2)
     assert d.value("loader.batch_sampler.passes") == "0"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_batch_after_a_crash_is_the_one_that_raised(d: Debuggee, workers: int) -> None:
+    make(d, "batch_size=4")
+    d.type(f"""
+class Broken(Dataset):
+    def __len__(self): return 16
+    def __getitem__(self, index):
+        if index == 9: raise KeyError("nine")
+        return torch.zeros(2)
+loader = DataLoader(Broken(), batch_size=4, num_workers={workers})
+it = iter(loader)""")
+    assert "KeyError" in d.type("for each in it: pass").message
+    assert loader(d).name == "loader"
+    told = batch(d)
+    assert (told.number, told.rows[0].index) == (2, "9")
+    assert told.problem.startswith("dataset[9] raises KeyError")
+    d.type("del it")
+
+
+def test_a_callers_loader_is_taken_by_the_name_that_is_told(d: Debuggee) -> None:
+    make(d, "batch_size=64")
+    d.type("""
+del loader
+def step(batch):
+    return batch[0] * 2
+def fit(mine):
+    for batch in mine:
+        step(batch)
+""")
+    stop = d.type("fit(DataLoader(digits, batch_size=64))", stepped=True)
+    assert isinstance(stop, model.Stop)
+    d.until("op mul")
+    told = ask(d, p.AskLoader(), model.Loader)
+    assert told.name == "mine"
+    assert loader(d, "mine").name == "mine"
+    assert "NameError" in refused(d, p.AskLoader(expression="theirs")).message
+    d.run(p.Abort())
+
+
+def test_persistent_workers_have_an_older_dataset(d: Debuggee) -> None:
+    make(d, "batch_size=64, num_workers=1, persistent_workers=True")
+    loader(d)
+    assert batch(d, 0).notes == ()
+    d.type("for each in loader: pass")
+    for told in (batch(d, 0), sample(d, 3)):
+        assert "copies from when they started" in " ".join(told.notes)
+    d.type("del loader")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["batch_size=4", "batch_size=4, num_workers=2", "batch_size=None"]
+)
+def test_a_loader_without_a_name_is_known_by_its_loop(d: Debuggee, arguments: str) -> None:
+    make(d, "batch_size=4")
+    d.type("del loader")
+    assert "No DataLoader found" in refused(d, p.AskLoader()).message
+    d.type(f"it = iter(DataLoader(digits, {arguments}))\nfirst = [next(it), next(it)]")
+    told = ask(d, p.AskLoader(), model.Loader)
+    assert (told.name, told.length, told.batch) == ("unnamed", 1797, 1)
+    assert told.workers == ("2" in arguments) * 2
+    assert loader(d, "unnamed").name == "unnamed"
+    assert batch(d, 2).indices == (("2",) if "None" in arguments else ("8", "9", "10", "11"))
+    assert sample(d, 3).label == "3"
+    d.type("del it")

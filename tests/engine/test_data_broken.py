@@ -105,10 +105,9 @@ def test_a_sample_is_named_without_batches_too(d: Debuggee) -> None:
 
 
 def test_an_error_that_is_not_met_again_says_so(d: Debuggee) -> None:
-    setup = RAISES.replace("index == 13", "index == 13 and get_worker_info().id == 1")
-    setup = setup.replace('"wing"', '"wing" if os.getppid() == PARENT else 0')
-    setup = setup.replace("if index", "if os.getpid() != PARENT and index")
-    found = error(d, f"import os\nPARENT = os.getpid()\n{setup}", "batch_size=4, num_workers=2")
+    there = "multiprocessing.current_process().name != 'MainProcess'"
+    setup = "import multiprocessing\n" + RAISES.replace("if index", f"if {there} and index")
+    found = error(d, setup, "batch_size=4, num_workers=2")
     assert "indices 12, 13, 14, 15. Fetched here, none of them raises KeyError" in found.hint
 
 

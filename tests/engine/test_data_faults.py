@@ -102,8 +102,10 @@ def test_trying_it_leaves_no_trace(d: Debuggee) -> None:
     before, shared = d.value(state, full=True), set(os.listdir("/dev/shm"))
     d.look(p.CheckLoader(expression="loader"))
     d.look(TuneLoader(expression="loader", seconds=0.2, workers=(0, 1)))
-    assert d.value(state, full=True) == before
     end = time.monotonic() + SECONDS
+    while (now := d.value(state, full=True)) != before:  # pipes to workers are closed by threads
+        assert time.monotonic() < end, (now, before)
+        time.sleep(0.1)
     while left := set(os.listdir("/dev/shm")) - shared:  # other tests' come and go
         assert time.monotonic() < end, left
         time.sleep(0.1)
@@ -168,7 +170,7 @@ class Values(Plain):
         ("image = image * (255 if index == 70 else 1)", "1 of 101 samples: other range."),
         ("image = image / (index != 7) if index else image", "1 of 101 samples: Inf."),
         ("image[0, 0, 0] = float('nan') if index in (7, 8) else 0", "2 of 101 samples: NaN."),
-        ("image = image[:, :3] if index == 7 else image", "1 of 101 samples: other shape."),
+        ("image = image[:, :3] if index == 7 else image", "cannot be made of its samples."),
         ("label = 1 // (index != 7)", "1 of 101 samples: raises."),
     ],
 )
@@ -179,6 +181,34 @@ def test_values(d: Debuggee, change: str, said: str) -> None:
     assert len(found) == 1
     if "1 of" in said:
         assert "dataset[7" in found[0].evidence
+
+
+def test_a_batch_that_cannot_be_made_of_its_samples(d: Debuggee) -> None:
+    found = check(d, "DataLoader([torch.ones(n // 19 + 1) for n in range(20)], 6)")
+    (made,) = [each for each in found if each.message.startswith("batch 3 cannot be made")]
+    assert "they cannot be made into one batch" in made.evidence
+    keeps = "lambda rows: rows if all(n < 9 for n in rows) else None"
+    found = check(d, f"DataLoader(list(range(12)), 4, collate_fn={keeps})")
+    assert "collate_fn makes None of batch 2." in what(found)
+
+
+def test_a_batch_sampler_in_the_place_of_a_sampler(d: Debuggee) -> None:
+    data = "TensorDataset(torch.arange(60.0))"
+    made = "BatchSampler(RandomSampler(data), 10, drop_last=False)"
+    found = check(
+        d,
+        f"DataLoader(data, batch_size=10, sampler={made})",
+        f"from torch.utils.data import *\ndata = {data}",
+    )
+    assert [each for each in what(found) if each.startswith("the sampler is a BatchSampler")]
+    told = d.look(p.AskEpoch(expression="loader"))
+    assert isinstance(told, model.Epoch)
+    assert told.whole is not None
+    assert (told.whole.samples, told.whole.different, told.whole.never) == (60, 60, 0)
+    d.look(p.WatchLoaders())
+    d.type("for each in loader: pass")
+    told = d.look(p.AskEpoch(expression="loader"))
+    assert (told.samples, told.left, told.so_far.never) == (60, 0, 0)
 
 
 def test_two_loaders_on_one_augmenting_dataset(d: Debuggee) -> None:

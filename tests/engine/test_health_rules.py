@@ -213,6 +213,12 @@ def test_where_the_time_of_a_step_goes(monkeypatch):
     assert not timing.closures
 
 
+def test_waiting_less_than_the_forward_takes_is_not_loader_bound():
+    parts = {"the forward and the program's own code": 0.6}
+    verdict = clock._verdict(0.4, 1.0, parts, LIMITS)
+    assert verdict.startswith("the forward and the program's own code takes the largest part")
+
+
 def test_a_closures_backward_is_not_the_optimizers_time(monkeypatch):
     moment = [0.0]
     monkeypatch.setattr(clock, "now", lambda: moment[0])

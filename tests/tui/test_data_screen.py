@@ -31,6 +31,7 @@ from screens import Seen, on_screen
 from test_live import until
 
 from gradrepl import draw, model, plugins, protocol
+from gradrepl.commands import registry
 from gradrepl.commands.conversation import Conversation
 from gradrepl.draw import Look, charts, ink, samples
 from gradrepl.draw.answers import progress
@@ -280,6 +281,13 @@ def test_nothing_measured_says_how_to() -> None:
     bare = replace(MINE, seen=(), processes=())
     assert ":loader watch" in shown(loaders.draw_time(bare, (), Look(width=78), 3))
     assert "Nothing is measured yet." in shown(loaders.draw_time(bare, (), Look(width=78), 6))
+
+
+def test_a_plugins_command_is_named_only_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = replace(MINE, seen=(), processes=())
+    for commands, named in (({}, False), ({"synthetic": None}, True)):
+        monkeypatch.setattr(registry, "COMMANDS", commands)
+        assert (":synthetic" in shown(loaders.draw_time(bare, (), Look(width=78), 9))) == named
 
 
 # -- the screen --------------------------------------------------------------------------------

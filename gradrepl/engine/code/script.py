@@ -97,8 +97,8 @@ def run(
     session.exit_code = status
     if isinstance(error, (SystemExit, Aborted)):
         error = None if isinstance(error, SystemExit) else error
-    elif error is not None:
-        post_mortem(session, error, error.__traceback__)
+    if not isinstance(error, Aborted):
+        _over(session, error, stopped)
     message = steadily(evaluate.error, error).message if error is not None else ""
     return Ended(code=status, script=target, exception=message)
 
@@ -210,8 +210,17 @@ def _print(error: BaseException, status: int, done: list[int]) -> None:
             sys.__excepthook__(*given)
 
 
-def post_mortem(session: Session, error: BaseException | None, tb: TracebackType | None) -> None:
-    """Stop at the user's frame that raised, with its locals to look at."""
+def _over(session: Session, error: BaseException | None, stopped: bool) -> None:
+    """Tell who looks on that the script has ended, and stop where it raised."""
+    place = raised_at(error.__traceback__) if error is not None else None
+    for observer in session.stepper.observers:
+        observer.over(error, place)
+    if error is not None and stopped:
+        post_mortem(session, error, error.__traceback__)
+
+
+def raised_at(tb: TracebackType | None) -> Place | None:
+    """Return the user's frames that raised, innermost first; None where none is the user's."""
     users = []
     raised = {}
     while tb is not None:
@@ -220,10 +229,15 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
             raised[tb.tb_frame] = tb.tb_lasti, tb.tb_lineno
         tb = tb.tb_next
     users.reverse()
-    if not users:
+    return Place("exception", users, raised) if users else None
+
+
+def post_mortem(session: Session, error: BaseException | None, tb: TracebackType | None) -> None:
+    """Stop at the user's frame that raised, with its locals to look at."""
+    place = raised_at(tb)
+    if place is None:
         return
     with session.stop():
-        place = Place("exception", users, raised)
         session.tell(steadily(_exception_stop, session, error, place))
         steadily(session.gate.serve, place)
 

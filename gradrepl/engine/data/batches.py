@@ -1,16 +1,16 @@
-"""One batch of an epoch, rebuilt: its indices from the sampler, its samples fetched here."""
+"""One batch of an epoch, rebuilt: its indices from the sampler, its samples fetched in a copy."""
 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from gradrepl import protocol as p
 from gradrepl.engine.code.values import USER_ERRORS
-from gradrepl.engine.data import fetching, odd, order, parts
+from gradrepl.engine.data import apart, fetching, isolate, odd, order, parts
 from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.fetching import Fetched
 from gradrepl.engine.data.wanted import log_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gradrepl.engine.stopping.gate import Place
 
 ROWS, INDICES, ODD, LABELS = 512, 4096, 64, 32
+STREAM = "of a pass that would begin now: an iterable dataset gives no indices"
 MISFITS = ("other keys", "other shape", "other dtype")
 """What keeps samples from being made into one batch."""
 
@@ -67,7 +68,8 @@ def find(loader: Any, number: int, current: CurrentLoader, log: EpochLog | None)
         return indices
     for iterator in reversed(order.iterators(loader)):
         whole = order.drawn_by(iterator)
-        if whole is not None and vars(iterator).get("_num_yielded"):
+        began = vars(iterator).get("_num_yielded") or iterator is current.raised_in()
+        if whole is not None and began:
             _check(number, len(whole))
             how = "from the order that the sampler has drawn for the epoch that is running"
             return BatchIndices(whole[number], how, None, vars(iterator).get("_base_seed"))
@@ -91,10 +93,7 @@ def _in_log(loader: Any, number: int, log: EpochLog) -> BatchIndices | None:
     if logged is not None:
         how = "as the program's loop got it"
         return BatchIndices(list(logged.indices), how, log.epoch, log.base_seed, logged)
-    try:
-        drawn = log.begun.batches(loader, number, 1)
-    except StateError:
-        return None
+    drawn = log.begun.batches(loader, number, 1)
     if not drawn or not log.agrees(loader):
         return None
     how = "rebuilt from the sampler's generator as it was when this epoch began"
@@ -111,23 +110,30 @@ def _check(number: int, total: int | None) -> None:
 
 @on(p.AskBatch)
 def _(request: p.AskBatch, session: Session, place: Place) -> Answer:
-    """Fetch the samples of a batch here; leaves all generators as they were."""
-    loader, _ = find_loader(request.expression, session, place)
-    current = current_of(session)
-    number = current.next if request.number is None else request.number
+    """Fetch the samples of a batch, in a copy of the program."""
+    loader, name = find_loader(request.expression, session, place)
+    current, log = current_of(session), log_of(session, loader)
+    number = request.number
+    if number is None:
+        number = current.next or current.failed_batch(loader) or 0
     if number < 0:
         raise UsageError("batches are counted from 0.", "':batch 0' is the first.")
-    with session.grad_as_typed(place):
-        if is_iterable(loader):
-            how = "from an iteration of our own: an iterable dataset gives no indices"
-            batch = BatchIndices([], how)
-            fetched, drew = _next_of_stream(loader, number, current)
-        else:
-            _check(number, total_of(loader))
-            batch = find(loader, number, current, log_of(session, loader))
-            fetched, drew = _fetched(loader, number, batch, current)
-        current.next, current.indices = number + 1, tuple(each.index for each in fetched)
-        return record(loader, number, current.name, batch, fetched, drew, request.rows)
+
+    def made() -> Batch:
+        with session.grad_as_typed(place):
+            if is_iterable(loader):
+                batch = BatchIndices([], STREAM)
+                fetched, drew = _of_stream(loader, number)
+            else:
+                _check(number, total_of(loader))
+                batch = find(loader, number, current, log)
+                fetched, drew = _fetched(loader, number, batch, current)
+            return record(loader, number, name, batch, fetched, drew, request.rows)
+
+    answer = apart.answered(session, place, made)
+    if isinstance(answer, Batch):
+        current.next, current.indices = number + 1, answer.indices
+    return answer
 
 
 def _fetched(
@@ -135,36 +141,22 @@ def _fetched(
 ) -> tuple[list[Fetched], tuple[str, ...]]:
     """Fetch the samples as their worker does; return them and the generators they drew from."""
     worker = fetching.worker_of(loader, number) if batch.log is None else batch.log.worker
-    first = batch.fresh and number == 0 and worker is None
-    with ExitStack() as stack:
-        if first and current.epoch is not None:
-            stack.enter_context(current.epoch.at_first_batch(loader))
-        before = stack.enter_context(fetching.undisturbed(loader, worker, batch.base_seed))
-        return fetching.fetch(loader.dataset, batch.indices), before.changed()
+    if batch.fresh and number == 0 and worker is None and current.epoch is not None:
+        next(current.epoch.begin(loader)[0], None)
+    before = fetching.be_worker(loader, worker, batch.base_seed)
+    return fetching.fetch(loader.dataset, batch.indices), before.changed()
 
 
-def _next_of_stream(
-    loader: Any, number: int, current: CurrentLoader
-) -> tuple[list[Fetched], tuple[str, ...]]:
-    """Return the next batch of our own iteration, and the generators that it drew from.
+def _of_stream(loader: Any, number: int) -> tuple[list[Fetched], tuple[str, ...]]:
+    """Return a batch of a pass that begins now, and the generators that it drew from.
 
     Raises:
-        StateError: it would have to be rebuilt, or skipped to.
         UsageError: the dataset has ended.
     """
-    if current.streams is None or number == 0:
-        current.streams = fetching.Streams(loader)
-    streams = current.streams
-    if number != streams.number:
-        raise StateError(
-            f"batch {number} of an IterableDataset cannot be rebuilt: its samples have no indices, "
-            f"they come one after the other. Batch {streams.number} is next.",
-            "':batch' takes the next one, ':batch 0' restarts.",
-        )
-    samples, drew = streams.next(loader)
-    if not samples:
-        raise UsageError(f"the dataset ends before batch {number}.", "':batch 0' restarts.")
-    return samples, drew
+    found = next(islice(fetching.stream(loader), number, None), None)
+    if found is None:
+        raise UsageError(f"the dataset ends before batch {number}.", "':batch 0' is the first.")
+    return found
 
 
 def rows_of(fetched: list[Fetched], worker: int | None) -> list[SampleRow]:
@@ -221,13 +213,14 @@ def record(
     """Return the record of a batch."""
     worker = batch.log.worker if batch.log is not None else fetching.worker_of(loader, number)
     rows = rows_of(fetched, worker)
-    collated, error = _collated(loader, fetched)
+    made, error = collated(loader, fetched)
     oddities = odd.find(rows, strict=bool(error))
     words: dict[int, dict[str, None]] = {}
     for each in oddities:
         words.setdefault(each.place, {})[each.what] = None
     rows = [msgspec.structs.replace(row, odd=tuple(words.get(row.place, ()))) for row in rows]
-    shown = sorted(rows, key=lambda row: not row.odd)[: min(limit, ROWS)]
+    shown = sorted(rows, key=lambda row: (not {*row.odd} - {"slow"}, not row.odd))
+    shown = shown[: min(limit, ROWS)]
     labels = Counter(row.label for row in rows if row.label)
     return Batch(
         number=number,
@@ -238,7 +231,7 @@ def record(
         size=len(fetched),
         rows=tuple(shown),
         odd=tuple(oddities[:ODD]),
-        collated=collated,
+        collated=made,
         problem=problem(rows, oddities, error),
         error=error,
         labels=tuple(labels.most_common(LABELS)),
@@ -250,16 +243,16 @@ def record(
     )
 
 
-def _collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
+def collated(loader: Any, fetched: list[Fetched]) -> tuple[Any, str]:
     """Let the loader's own function make a batch of the samples; return its parts, or its error."""
     if any(each.error is not None for each in fetched):
         return (), ""
     values = [each.value for each in fetched]
-    with fetching.aside(fetching.of_loader(loader)):
-        try:
-            made = loader.collate_fn(values if loader._auto_collation else values[0])
-        except USER_ERRORS as raised:  # the user's samples, or the user's own collate_fn
-            return (), error_text(raised)
+    try:
+        made = loader.collate_fn(values if loader._auto_collation else values[0])
+    except USER_ERRORS as raised:  # the user's samples, or the user's own collate_fn
+        isolate.check(raised)
+        return (), error_text(raised)
     with figures.quiet():
         return parts.described(made), ""
 
@@ -311,9 +304,20 @@ def _notes(loader: Any, number: int, batch: BatchIndices, drew: tuple[str, ...])
             f"the dataset draws random numbers ({', '.join(drew)}): which ones the program's "
             f"batch {number} got depends on all that was drawn before; the indices are exact."
         )
+    notes += stale(loader)
     if loader.num_workers and not getattr(loader, "in_order", True):
         notes.append("in_order is False: the program may get batches in another order than this.")
     return notes
+
+
+def stale(loader: Any) -> list[str]:
+    """Say where the workers that run have an older dataset than the one that is fetched from."""
+    if getattr(loader, "_iterator", None) is None or not loader.num_workers:
+        return []
+    return [
+        "fetched from the dataset as the program has it now: its persistent workers have copies "
+        "from when they started, and what was set on it since has not reached them."
+    ]
 
 
 def _exact(loader: Any, number: int, batch: BatchIndices) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import DataLoader
 
+from gradrepl.engine.data import order
 from gradrepl.engine.data.order import Epoch, all_iterators
 from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.tensor import names
@@ -31,10 +32,10 @@ class CurrentLoader:
         """The one that would have begun when the loader was asked for."""
         self.next = 0
         """The batch that ``:batch`` shows when no number is said."""
-        self.indices: tuple[Any, ...] = ()
+        self.failed: weakref.ref[Any] | None = None
+        """The iterator in which an exception was raised last."""
+        self.indices: tuple[str, ...] = ()
         """Of the batch shown last."""
-        self.streams: Any = None
-        """Of an iterable dataset: where we are in it ourselves."""
         self.device = ""
         """What ``:to`` takes when no device is said; '' as long as none was chosen."""
 
@@ -43,12 +44,23 @@ class CurrentLoader:
         """The current loader, or None."""
         return self._loader() if self._loader is not None else None
 
+    def raised_in(self) -> Any:
+        """Return the iterator in which an exception was raised last, while it is there."""
+        return self.failed() if self.failed is not None else None
+
+    def failed_batch(self, loader: Any) -> int | None:
+        """Return the batch of ``loader`` that has raised last, if its iterator is still there."""
+        iterator = self.raised_in()
+        if iterator is None or iterator._index_sampler is not loader._index_sampler:
+            return None
+        return int(iterator._num_yielded)
+
     def choose(self, loader: Any, name: str, asked: bool = True) -> None:
         """Take this loader from now on."""
         self.asked = asked
         if loader is not self.loader:
             self._loader = weakref.ref(loader)
-        self.next, self.indices, self.streams = 0, (), None
+        self.next, self.indices = 0, ()
         self.epoch = Epoch(loader)
         self.name = name
 
@@ -66,7 +78,7 @@ def find_loader(expression: str, session: Session, place: Place) -> tuple[Any, s
     """
     current = current_of(session)
     if expression:
-        loader = session.evaluate(expression, place)
+        loader = _named(expression, session, place)
         if not isinstance(loader, DataLoader):
             raise UsageError(
                 f"'{expression}' is a {type(loader).__name__}, not a DataLoader.",
@@ -79,6 +91,17 @@ def find_loader(expression: str, session: Session, place: Place) -> tuple[Any, s
             raise _which(in_scope)
         current.choose(in_scope[0][1], in_scope[0][0], asked=False)
     return current.loader, current.name
+
+
+def _named(expression: str, session: Session, place: Place) -> Any:
+    """Return what was asked for: a name that we tell may be a caller's."""
+    try:
+        return session.evaluate(expression, place)
+    except NameError:
+        known = dict(loaders(session, place))
+        if expression not in known:
+            raise
+        return known[expression]
 
 
 def _which(in_scope: list[tuple[str, Any]]) -> UsageError:
@@ -137,10 +160,12 @@ def _hint(value: Any, session: Session, place: Place) -> str:
 
 
 def loaders(session: Session, place: Place) -> list[tuple[str, Any]]:
-    """Return the loaders in scope with the name of each."""
+    """Return the loaders in scope with the name of each; without any, one whose loop runs."""
     named: dict[int, tuple[str, Any]] = {}
     for space in names.namespaces(place.frame, session.space):
         for name, value in names.reachable(space):
             if issubclass(type(value), DataLoader):
                 named.setdefault(id(value), (name, value))
-    return list(named.values())
+    nameless = () if named else order.all_iterators()
+    running = [each for each in nameless if not vars(each).get("_shutdown")]
+    return list(named.values()) or [("unnamed", order.loader_of(each)) for each in running[:1]]

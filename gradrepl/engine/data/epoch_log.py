@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 from gradrepl import model
 from gradrepl.engine.data import workers
-from gradrepl.engine.data.order import Epoch, indices_of
-from gradrepl.errors import StateError
+from gradrepl.engine.data.order import Epoch, indices_of, samples_of
 
 KEPT = 64
 """Batches of an epoch that are remembered."""
@@ -50,7 +49,8 @@ def pace_of(steps: Iterable[Step], capacity: int | None, limit: float) -> model.
     wait = sum(each.wait for each in kept) / len(kept)
     ready = [each.ready for each in kept if each.ready is not None]
     share = wait / total if total else 0.0
-    what = "loader-bound" if share >= limit else "the loader keeps up"
+    kept_up = "the loader keeps up" if share < limit else "the program's own work takes more"
+    what = "loader-bound" if share >= max(limit, 0.5) else kept_up
     return model.Pace(
         batches=len(kept),
         step=total,
@@ -190,15 +190,15 @@ class EpochLog:
             self._last_batches.append(
                 BatchLog(number, indices, worker, moment - begun, step, ready)
             )
-            self._samples += len(indices)
             if worker is not None:
                 self._since[worker] = moment
-            self._count(indices)
+            self._count(samples_of(indices))
         if self._in_order and rows:
             for task in [task for task in self.tasks if task < rows[-1][1]]:
                 del self.tasks[task]  # it could not be fetched, and the program went on
 
     def _count(self, indices: list[Any]) -> None:
+        self._samples += len(indices)
         kinds = set(map(type, indices))
         if self._uncounted or self._samples > VISITS or kinds - {int, str}:
             self.forget()
@@ -255,10 +255,7 @@ class EpochLog:
         if not logged:
             return True
         first, last = logged[0].number, logged[-1].number
-        try:
-            again = self.begun.batches(loader, first, last - first + 1)
-        except StateError:
-            return False
+        again = self.begun.batches(loader, first, last - first + 1)
         return again == [each.indices for each in logged]
 
     def steps(self) -> list[Step]:

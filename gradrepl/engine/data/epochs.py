@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from gradrepl import model
 from gradrepl import protocol as p
-from gradrepl.engine.data import (
-    batches,
-    fetching,
-    loaders,
-    order,
-    parts,
-)
-from gradrepl.engine.data.current_loader import current_of, find_loader
+from gradrepl.engine.data import apart, batches, fetching, loaders, order, parts
+from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.epoch_log import VISITS, EpochLog
 from gradrepl.engine.data.order import Epoch
 from gradrepl.engine.data.wanted import watch_of
 from gradrepl.engine.session import Answer, on
-from gradrepl.errors import StateError, UsageError
+from gradrepl.errors import UsageError
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -36,34 +30,36 @@ AGAIN = 100_000
 
 @on(p.AskEpoch)
 def _(request: p.AskEpoch, session: Session, place: Place) -> Answer:
-    """Tell what of an epoch the program has got, and what is left."""
-    loader, name = find_loader(request.expression, session, place)
-    with session.grad_as_typed(place):
-        return describe(loader, name, session, request.number, request.seconds)
-
-
-def describe(
-    loader: Any, name: str, session: Session, number: int | None, seconds: float
-) -> model.Epoch:
-    """Return what of an epoch the program has got, and what is left.
+    """Tell what of an epoch the program has got, and what is left.
 
     Raises:
         UsageError: no such epoch was seen.
     """
-    watch = watch_of(session)
+    loader, name = find_loader(request.expression, session, place)
+    watch, current = watch_of(session), current_of(session)
     known = watch.epochs_of(loader) if watch is not None else []
+    number = request.number
     if number is not None and number not in [log.epoch for log in known]:
         raise UsageError(f"epoch {number} of {name} was not seen.", _seen(known, watch is not None))
     log = next((s for s in known if s.epoch == number), known[-1] if known else None)
-    if log is None:
-        return _unwatched(loader, name, session, seconds)
-    counts = log.visits()
-    whole = whole_of(loader, log.begun) if log.agrees(loader) else None
+
+    def made() -> model.Epoch:
+        with session.grad_as_typed(place):
+            if log is None:
+                return _unwatched(loader, name, current, request.seconds)
+            return _watched(loader, name, log, known, request.seconds)
+
+    return apart.answered(session, place, made)
+
+
+def _watched(
+    loader: Any, name: str, log: EpochLog, known: list[EpochLog], seconds: float
+) -> model.Epoch:
     return _record(
         loader,
         name,
-        counts,
-        whole,
+        log.visits(),
+        whole_of(loader, log.begun) if log.agrees(loader) else None,
         seconds,
         number=log.epoch,
         ended=log.ended,
@@ -81,13 +77,13 @@ def _seen(known: list[EpochLog], watched: bool) -> str:
     return "None has begun since." if watched else "':loader watch' sees those that begin then."
 
 
-def _unwatched(loader: Any, name: str, session: Session, seconds: float) -> model.Epoch:
+def _unwatched(loader: Any, name: str, current: CurrentLoader, seconds: float) -> model.Epoch:
     """Describe the epoch that runs unwatched, as far as its iterator tells; or the next one."""
     for iterator in reversed(order.iterators(loader)):
         got = vars(iterator).get("_num_yielded", 0)
         whole = order.drawn_by(iterator)
         if got and whole is not None:
-            first = [index for each in whole[:got] for index in each]
+            first = order.samples_of([index for each in whole[:got] for index in each])
             counts = None if batches.is_iterable(loader) else Counter(map(_plain, first))
             return _record(
                 loader,
@@ -100,7 +96,6 @@ def _unwatched(loader: Any, name: str, session: Session, seconds: float) -> mode
                 ended=got >= len(whole),
                 how="from the order that the sampler has drawn for the epoch that is running",
             )
-    current = current_of(session)
     begun = (
         current.epoch if current.epoch is not None and current.loader is loader else Epoch(loader)
     )
@@ -115,10 +110,7 @@ def whole_of(loader: Any, begun: Epoch) -> list[list[Any]] | None:
         return None
     total = batches.total_of(loader)
     most = AGAIN if total is None else min(total, VISITS)
-    try:
-        whole = begun.batches(loader, 0, most)
-    except StateError:
-        return None
+    whole = begun.batches(loader, 0, most)
     return whole if sum(map(len, whole)) <= VISITS else None
 
 
@@ -138,7 +130,11 @@ def _record(
 ) -> model.Epoch:
     length = loaders.length(loader)
     labels, looked = _labels(loader, counts, seconds) if counts else (Counter(), 0)
-    all_of_it = Counter(_plain(index) for each in whole for index in each) if whole else None
+    all_of_it = (
+        Counter(_plain(index) for each in whole for index in order.samples_of(each))
+        if whole
+        else None
+    )
     return model.Epoch(
         loader=name,
         total=batches.total_of(loader),
@@ -159,16 +155,16 @@ def _labels(loader: Any, counts: Counter[Any], seconds: float) -> tuple[Counter[
     labels: Counter[str] = Counter()
     looked = 0
     end = time.monotonic() + seconds
-    with fetching.undisturbed(loader, fetching.worker_of(loader, 0)):
-        for index, times in counts.items():
-            one = fetching.one(loader.dataset, index)
-            label = "" if one.error is not None else parts.label(one.value)
-            if not label:
-                break
-            labels[label] += times
-            looked += times
-            if time.monotonic() > end:
-                break
+    fetching.be_worker(loader, fetching.worker_of(loader, 0))
+    for index, times in counts.items():
+        one = fetching.one(loader.dataset, index)
+        label = "" if one.error is not None else parts.label(one.value)
+        if not label:
+            break
+        labels[label] += times
+        looked += times
+        if time.monotonic() > end:
+            break
     return labels, looked
 
 

@@ -1,9 +1,9 @@
-"""Samples fetched here, in the main process, as a loader's worker would fetch them.
+"""Samples fetched in a copy of the program, as a loader's worker would fetch them.
 
 By index; from a stream, one after the other, from iterations of our own over an iterable dataset.
-Every generator of random numbers that loading data can draw from is put back behind it: torch's,
-Python's and NumPy's own, and those that a loader, its sampler and its dataset hold or have as
-globals.
+What is drawn meanwhile is told by the generators of random numbers that loading data can draw
+from: torch's, Python's and NumPy's own, and those that a loader, its sampler and its dataset hold
+or have as globals.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ import torch
 
 from gradrepl.engine import torch_private
 from gradrepl.engine.code.values import USER_ERRORS
+from gradrepl.engine.data import isolate
 from gradrepl.engine.tensor import figures
 
 worker_module: Any = torch_private.worker_module
@@ -212,16 +212,6 @@ def of_order(loader: Any) -> list[Held]:
     return [*everywhere(), *held_by(*named)]
 
 
-@contextmanager
-def aside(held: Iterable[Held]) -> Iterator[States]:
-    """Run something whose draws nobody shall notice: all generators are put back behind it."""
-    states = States(held)
-    try:
-        yield states
-    finally:
-        states.put_back()
-
-
 def base_seed_of(loader: Any) -> int:
     """Draw the seed from which a new iterator seeds its workers, as torch draws it."""
     with figures.quiet():
@@ -246,32 +236,21 @@ def worker_of(loader: Any, number: int) -> int | None:
     return number % loader.num_workers if loader.num_workers else None
 
 
-@contextmanager
-def as_worker(loader: Any, worker: int | None, base_seed: int | None) -> Iterator[None]:
-    """Be worker number ``worker`` for ``get_worker_info()``; with ``base_seed`` seeded like it."""
-    before = worker_module._worker_info
-    if worker is not None and base_seed is not None:
-        state = worker_module._generate_state(base_seed, worker)
-        seed(base_seed + worker, state)
+def be_worker(loader: Any, worker: int | None, base_seed: int | None = None) -> States:
+    """Be worker number ``worker`` from now on; with ``base_seed`` seeded like it.
+
+    Returns the states of all generators that it may draw from.
+    """
     if worker is not None:
+        if base_seed is not None:
+            seed(base_seed + worker, worker_module._generate_state(base_seed, worker))
         worker_module._worker_info = worker_module.WorkerInfo(
             id=worker,
             num_workers=loader.num_workers,
             seed=(base_seed or 0) + worker,
             dataset=loader.dataset,
         )
-    try:
-        yield
-    finally:
-        worker_module._worker_info = before
-
-
-@contextmanager
-def undisturbed(loader: Any, worker: int | None, base_seed: int | None = None) -> Iterator[States]:
-    """Be a worker whose draws are all put back; yields the states before the first of them."""
-    held = of_loader(loader)
-    with aside(held), as_worker(loader, worker, base_seed):
-        yield States(held)
+    return States(of_loader(loader))
 
 
 def fetch(dataset: Any, indices: list[Any]) -> list[Fetched]:
@@ -296,50 +275,39 @@ def one(dataset: Any, index: Any) -> Fetched:
     try:
         value = dataset[index]
     except USER_ERRORS as problem:  # the user's dataset
+        isolate.check(problem)
         return Fetched(index, None, now() - begun, problem)
     return Fetched(index, value, now() - begun, None)
 
 
-class Streams:
-    """An iteration over the dataset for each worker, with random numbers of its own."""
+def stream(loader: Any) -> Iterator[tuple[list[Fetched], tuple[str, ...]]]:
+    """Yield the batches of a pass over an iterable dataset, and the generators they drew from.
 
-    def __init__(self, loader: Any) -> None:
-        self.number = 0
-        """The batch that comes next."""
-        held = of_loader(loader)
-        with aside(held):
-            self.base_seed = base_seed_of(loader)
-            self._iterators: dict[int | None, Any] = {}
-            self._states = States(held)
+    Each worker has an iteration of its own; where one has ended the next worker's goes on.
+    """
+    base_seed_of(loader)
+    workers: list[int | None] = list(range(loader.num_workers)) or [None]
+    iterators: dict[int | None, Any] = {}
+    while workers:
+        worker = workers.pop(0)
+        before = be_worker(loader, worker)
+        if worker not in iterators:
+            iterators[worker] = iter(loader.dataset)
+        if batch := _take(loader, iterators[worker]):
+            workers.append(worker)
+            yield batch, before.changed()
 
-    def next(self, loader: Any) -> tuple[list[Fetched], tuple[str, ...]]:
-        """Take the next batch; where one iteration has ended, from the next worker's."""
-        held = of_loader(loader)
-        workers: list[int | None] = list(range(loader.num_workers)) or [None]
-        with aside(held):
-            self._states.put_back()
-            for turn in range(len(workers)):
-                worker = workers[(self.number + turn) % len(workers)]
-                with as_worker(loader, worker, None):
-                    before = States(held)
-                    samples = self._take(loader, worker)
-                    if samples:
-                        self.number += 1
-                        drew = before.changed()
-                        self._states = States(held)
-                        return samples, drew
-            return [], ()
 
-    def _take(self, loader: Any, worker: int | None) -> list[Fetched]:
-        if worker not in self._iterators:
-            self._iterators[worker] = iter(loader.dataset)
-        batch: list[Fetched] = []
-        samples = self._iterators[worker]
-        for _ in range(loader.batch_size or 1):
-            begun = now()
-            try:
-                value = next(samples)
-            except StopIteration:
-                break
-            batch.append(Fetched(None, value, now() - begun, None))
-        return [] if loader.drop_last and len(batch) < (loader.batch_size or 1) else batch
+def _take(loader: Any, samples: Iterator[Any]) -> list[Fetched]:
+    batch: list[Fetched] = []
+    for _ in range(loader.batch_size or 1):
+        begun = now()
+        try:
+            value = next(samples)
+        except StopIteration:
+            break
+        except USER_ERRORS as problem:  # the user's dataset
+            isolate.check(problem)
+            raise
+        batch.append(Fetched(None, value, now() - begun, None))
+    return [] if loader.drop_last and len(batch) < (loader.batch_size or 1) else batch

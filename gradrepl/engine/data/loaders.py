@@ -20,7 +20,7 @@ from gradrepl import protocol as p
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.torch_import import device
 from gradrepl.engine.code.values import USER_ERRORS
-from gradrepl.engine.data import batches, current_loader, fetching, order, workers
+from gradrepl.engine.data import apart, batches, current_loader, fetching, order, workers
 from gradrepl.engine.data.epoch_log import EpochLog, pace_of
 from gradrepl.engine.data.wanted import Loops, log_of, watch_of
 from gradrepl.engine.data.watch import DataWatch
@@ -44,6 +44,9 @@ def _(request: p.AskLoader, session: Session, place: Place) -> Answer:
         loader, name = current_loader.iterated_loader(session, place)
     else:
         loader, name = current_loader.find_loader(request.expression, session, place)
+    sizes = apart.answered(session, place, lambda: _sizes(loader, name))
+    if not isinstance(sizes, model.Loader):
+        return sizes
     watch, log = watch_of(session), log_of(session, loader)
     iterator = _running(loader, log)
     total, free = workers.shared_memory() if loader.num_workers else (None, None)
@@ -52,8 +55,8 @@ def _(request: p.AskLoader, session: Session, place: Place) -> Answer:
         kind=type(loader).__name__,
         dataset=dataset_name(loader.dataset),
         dataset_kind="iterable" if batches.is_iterable(loader) else "map",
-        length=length(loader),
-        batches=batches.total_of(loader),
+        length=sizes.length,
+        batches=sizes.batches,
         batch_size=batch_size(loader),
         drop_last=bool(loader.drop_last),
         sampler=sampler_name(loader),
@@ -74,6 +77,11 @@ def _(request: p.AskLoader, session: Session, place: Place) -> Answer:
     if iterator is not None:
         record = _iterated(record, iterator, log)
     return record if watch is None else _watched(record, loader, watch, log)
+
+
+def _sizes(loader: Any, name: str) -> model.Loader:
+    """Ask the program's own classes how long they are."""
+    return model.Loader(name=name, length=length(loader), batches=batches.total_of(loader))
 
 
 @on(p.WatchLoaders)

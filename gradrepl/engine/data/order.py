@@ -1,28 +1,28 @@
 """The order in which a loader visits its dataset: which indices make up batch N of an epoch.
 
-An epoch is rebuilt from the state that the generators had when it began: the sampler is asked
-again, the same number of times, and all generators are put back. No sample is fetched. Where an
-epoch began unseen, torch's own samplers still hold the order that they have drawn.
+An epoch is rebuilt, in a copy of the program, from the state that the generators had when it
+began: the sampler is asked again, the same number of times. No sample is fetched. Where an epoch
+began unseen, torch's own samplers still hold the order that they have drawn.
 """
 
 from __future__ import annotations
 
-import copy
 import gc
+import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from types import GeneratorType
 from typing import Any
 
+from torch.utils.data import DataLoader
 from torch.utils.data import sampler as samplers
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.data import fetching
-from gradrepl.errors import StateError
 
 Indices = list[Any]
+kept: list[Any] = []
+"""In a copy of the program: the iterators of the program's, which ``gc`` does not list any more."""
 
 
 class Epoch:
@@ -34,46 +34,27 @@ class Epoch:
         self._states = fetching.States(fetching.of_order(loader))
 
     def batches(self, loader: Any, first: int, count: int) -> list[Indices]:
-        """Return the indices of ``count`` batches from number ``first`` on.
-
-        Raises:
-            StateError: the sampler cannot be asked twice.
-        """
-        with self._begun(loader) as (order, _):
-            return [indices_of(each) for each in islice(order, first, first + count)]
+        """Return the indices of ``count`` batches from number ``first`` on."""
+        order, _ = self.begin(loader)
+        return [indices_of(each) for each in islice(order, first, first + count)]
 
     def base_seed(self, loader: Any) -> int | None:
         """Return the seed from which the workers were seeded; None in a further epoch of them."""
-        if self.again:
-            return None
-        with self._begun(loader) as (_, seed):
-            return seed
+        return None if self.again else self.begin(loader)[1]
 
-    @contextmanager
-    def at_first_batch(self, loader: Any) -> Iterator[None]:
-        """Have all generators as they are when the first batch of the epoch is fetched."""
-        with self._begun(loader) as (order, _):
-            next(order, None)
-            yield
+    def begin(self, loader: Any) -> tuple[Iterator[Any], int | None]:
+        """Do the begin again as ``_BaseDataLoaderIter`` does it: return the order, and the seed."""
+        self.put_back()
+        order, seed = iter(loader._index_sampler), None
+        if not self.again:
+            seed = fetching.base_seed_of(loader)
+            if loader.num_workers:
+                order = iter(loader._index_sampler)  # _reset does it once more
+        return order, seed
 
-    @contextmanager
-    def before(self, loader: Any) -> Iterator[None]:
-        """Have all generators as they were before the epoch began; they are put back behind it."""
-        with fetching.aside([*fetching.of_loader(loader), *fetching.of_order(loader)]):
-            self._states.put_back()
-            yield
-
-    @contextmanager
-    def _begun(self, loader: Any) -> Iterator[tuple[Iterator[Any], int | None]]:
-        """Do the begin again as ``_BaseDataLoaderIter`` does it: yield the order, and the seed."""
-        with self.before(loader):
-            sampler = own(loader._index_sampler, loader)
-            order, seed = iter(sampler), None
-            if not self.again:
-                seed = fetching.base_seed_of(loader)
-                if loader.num_workers:
-                    order = iter(sampler)  # _reset does it once more
-            yield order, seed
+    def put_back(self) -> None:
+        """Have all generators as they were before the epoch began."""
+        self._states.put_back()
 
 
 def shown(indices: Iterable[Any]) -> tuple[str, ...]:
@@ -88,43 +69,6 @@ def shown(indices: Iterable[Any]) -> tuple[str, ...]:
 def indices_of(drawn: Any) -> Indices:
     """Return what a sampler yielded as a list of indices."""
     return list(drawn) if isinstance(drawn, (list, tuple)) else [drawn]
-
-
-def own(sampler: Any, loader: Any) -> Any:
-    """Return ``sampler``, or of a stranger's a copy: what it keeps of its passes stays its own.
-
-    Raises:
-        StateError: it cannot be copied, or it is an iterator that would be used up.
-    """
-    if _torchs(sampler):
-        return sampler
-    shared = [loader.dataset, getattr(sampler, "data_source", None), loader.generator]
-    shared += [each.generator for each in fetching.of_order(loader)]
-    try:
-        return copy.deepcopy(sampler, {id(each): each for each in shared if each is not None})
-    except USER_ERRORS as problem:  # the user's own class
-        raise StateError(
-            f"the sampler {type(sampler).__name__} cannot be copied: {problem}. Asking the "
-            "original could change what the program gets.",
-            "':loader watch' notes the indices while the program gets its batches.",
-        ) from None
-
-
-TORCHS = (
-    samplers.SequentialSampler,
-    samplers.RandomSampler,
-    samplers.SubsetRandomSampler,
-    samplers.WeightedRandomSampler,
-    torch_private.EndlessSampler,
-)
-
-
-def _torchs(sampler: Any) -> bool:
-    """Is this one of torch's own samplers, which keep nothing of a pass over them?"""
-    if type(sampler) is samplers.BatchSampler:
-        inner = sampler.sampler
-        return _torchs(inner) or type(inner) in (range, list, tuple)
-    return type(sampler) in TORCHS
 
 
 # -- an epoch that began unseen ----------------------------------------------------------------
@@ -148,7 +92,28 @@ def all_iterators() -> list[Any]:
     """Return the iterators of all loaders that are alive."""
     kind = torch_private.LoaderIterator
     # by type(): isinstance asks __class__, which may be code of the user's
-    return [each for each in gc.get_objects() if issubclass(type(each), kind)]
+    return [*kept, *(each for each in gc.get_objects() if issubclass(type(each), kind))]
+
+
+_nameless: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def loader_of(iterator: Any) -> Any:
+    """Return a loader like that of a running iterator, which has no name and may be gone."""
+    if iterator not in _nameless:
+        known = vars(iterator)
+        sampler, settings = known["_index_sampler"], {"collate_fn": known["_collate_fn"]}
+        if known["_dataset_kind"] == 1:
+            settings |= {"batch_size": getattr(sampler, "batch_size", None)}
+            settings |= {"drop_last": known["_drop_last"]}
+        elif known["_auto_collation"]:
+            settings |= {"batch_sampler": sampler}
+        else:
+            settings |= {"batch_size": None, "sampler": sampler}
+        made = _nameless[iterator] = DataLoader(known["_dataset"], **settings)
+        for name in ("num_workers", "pin_memory", "timeout", "prefetch_factor"):
+            vars(made)[name] = known.get(f"_{name}", vars(made)[name])
+    return _nameless[iterator]
 
 
 def drawn_by(iterator: Any) -> list[Indices] | None:
@@ -182,10 +147,21 @@ def _waits(generator: Any) -> bool:
     return isinstance(generator, GeneratorType) and generator.gi_frame is not None
 
 
+def samples_of(indices: Indices) -> Indices:
+    """Return the same with the indices that a list of them, as one index, stands for.
+
+    >>> samples_of([3, [4, 5]])
+    [3, 4, 5]
+    """
+    lists = (each if type(each) is list else [each] for each in indices)
+    return [index for each in lists for index in each]
+
+
 def _whole(waiting: Any, sampler: Any) -> Indices | None:
     """Return all that a sampler's iterator hands out in this epoch, what is over included."""
-    if type(sampler) is samplers.SequentialSampler:
-        return list(range(len(sampler.data_source)))
+    if type(sampler) is samplers.SequentialSampler and type(waiting) is type(iter(range(0))):
+        known: Any = waiting.__reduce__()[1]
+        return list(range(known[0].stop))
     if not _waits(waiting):
         return None
     at_once = type(sampler) is samplers.WeightedRandomSampler or (

@@ -1,12 +1,11 @@
 """One sample, looked at from near: figures, a small picture, its values, what made it.
 
-A pipeline of transforms is timed step by step while one sample goes through it: the dataset is not
-touched, a shallow copy of it has timed transforms in their place.
+A pipeline of transforms is timed step by step while one sample goes through it: the dataset of the
+copy of the program has timed transforms in their place.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,9 @@ from msgspec import structs
 from gradrepl import conditions as c
 from gradrepl import protocol as p
 from gradrepl.engine.code import evaluate
-from gradrepl.engine.data import batches, fetching, loaders, order, parts
-from gradrepl.engine.data.current_loader import current_of, find_loader
+from gradrepl.engine.code.values import attributes
+from gradrepl.engine.data import apart, batches, fetching, loaders, order, parts
+from gradrepl.engine.data.current_loader import CurrentLoader, current_of, find_loader
 from gradrepl.engine.data.fetching import Fetched
 from gradrepl.engine.data.wanted import log_of
 from gradrepl.engine.session import Answer, on
@@ -39,35 +39,41 @@ TEXT = 2000
 
 @on(p.AskSample)
 def _(request: p.AskSample, session: Session, place: Place) -> Answer:
-    """Fetch ``dataset[index]`` here; leaves all generators as they were."""
-    loader, index = _indexed(request.expression, request.index, session, place)
-    with session.grad_as_typed(place):
-        worker, seed = worker_for(loader, index, session)
-        with fetching.undisturbed(loader, worker, seed) as before:
-            fetched, steps = fetch_timed(loader.dataset, index)
+    """Fetch ``dataset[index]`` in a copy of the program."""
+    loader, name = find_loader(request.expression, session, place)
+    log = log_of(session, loader)
+
+    def fetched() -> Sample:
+        index = _index(loader, request.index, session, place)
+        worker, seed = worker_for(loader, index, log, current_of(session))
+        with session.grad_as_typed(place):
+            before = fetching.be_worker(loader, worker, seed)
+            found, steps = fetch_timed(loader.dataset, index)
             drew = before.changed()
-        if fetched.error is not None:
-            raise fetched.error
-        return record(loader, index, fetched, steps, drew, (worker, seed), session)
+        if found.error is not None:
+            raise found.error
+        return record(loader, name, found, steps, drew, (worker, seed))
+
+    return apart.answered(session, place, fetched)
 
 
-def _indexed(expression: str, index: str, session: Session, place: Place) -> tuple[Any, Any]:
-    """Return the loader and the index that are asked for.
+def _index(loader: Any, index: str, session: Session, place: Place) -> Any:
+    """Return the index that is asked for.
 
     Raises:
         StateError: the dataset has no indices.
     """
-    loader, _ = find_loader(expression, session, place)
-    value = session.evaluate(index, place)
     if batches.is_iterable(loader):
         raise StateError(
             f"{type(loader.dataset).__name__} is an IterableDataset: its samples have no indices.",
             "':batch' takes its next ones.",
         )
-    return loader, value
+    return session.evaluate(index, place)
 
 
-def worker_for(loader: Any, index: Any, session: Session) -> tuple[int | None, int | None]:
+def worker_for(
+    loader: Any, index: Any, log: EpochLog | None, current: CurrentLoader
+) -> tuple[int | None, int | None]:
     """Return the worker that has (had) an index, and the seed from which workers were seeded.
 
     Where that is not known, the one that has the batch shown last, else the first.
@@ -75,13 +81,12 @@ def worker_for(loader: Any, index: Any, session: Session) -> tuple[int | None, i
     if not loader.num_workers:
         return None, None
     seed = None
-    for indices, worker, seed in _known_batches(loader, log_of(session, loader)):
+    for indices, worker, seed in _known_batches(loader, log):
         if index in indices:
             return worker, seed
-    current = current_of(session)
     if current.epoch is not None and seed is None:
         seed = current.epoch.base_seed(loader)
-    shown = index in current.indices
+    shown = order.shown([index])[0] in current.indices
     return fetching.worker_of(loader, current.next - 1) if shown else 0, seed
 
 
@@ -101,21 +106,20 @@ def _known_batches(
 
 def record(
     loader: Any,
-    index: Any,
+    name: str,
     fetched: Fetched,
     steps: tuple[TransformStep, ...],
     drew: tuple[str, ...],
     who: tuple[int | None, int | None],
-    session: Session,
 ) -> Sample:
     """Return the record of a sample that was fetched."""
     worker, seed = who
     value = fetched.value
     made = [near(key, each) for key, each in parts.leaves(value)]
     return Sample(
-        index=order.shown([index])[0],
+        index=order.shown([fetched.index])[0],
         dataset=loaders.dataset_name(loader.dataset),
-        loader=current_of(session).name,
+        loader=name,
         length=loaders.length(loader),
         seconds=fetched.seconds or 0.0,
         label=parts.label(value),
@@ -125,7 +129,7 @@ def record(
         random=drew,
         worker=worker,
         seed=None if seed is None or worker is None else seed + worker,
-        notes=tuple(_notes(steps, drew, worker)),
+        notes=(*_notes(steps, drew, worker), *batches.stale(loader)),
         site=_where(loader.dataset),
     )
 
@@ -237,24 +241,29 @@ def _plane(tensor: torch.Tensor) -> torch.Tensor | None:
 
 @on(p.FetchSample)
 def _(request: p.FetchSample, session: Session, place: Place) -> Answer:
-    """Run ``dataset[index]`` here with its worker's seed, stopped at its first op."""
-    loader, index = _indexed(request.loader, request.index, session, place)
-    worker, seed = worker_for(loader, index, session)
-    codes = evaluate.compiled("dataset[index]")
-    space = {"dataset": loader.dataset, "index": index}
-    with (
-        fetching.undisturbed(loader, worker, seed) as before,
-        session.stepper.code(typed=True),
-        session.grad_as_typed(place),
-    ):
-        begun = fetching.now()
-        session.stepper.go(c.First())
-        value = evaluate.run(codes, space, space)
-        drew = before.changed()
-        taken = fetching.now() - begun
-    session.keep(value)
-    fetched = Fetched(index, value, taken, None)
-    return record(loader, index, fetched, (), drew, (worker, seed), session)
+    """Run ``dataset[index]`` with its worker's seed, stopped at its first op, in a copy.
+
+    ``here`` it runs in the program itself, with no seed but the program's, and is ``_``.
+    """
+    loader, name = find_loader(request.loader, session, place)
+    log = log_of(session, loader)
+
+    def fetched() -> Sample:
+        index = _index(loader, request.index, session, place)
+        who = worker_for(loader, index, log, current_of(session)) if apart.inside else (None, None)
+        codes = evaluate.compiled("dataset[index]")
+        space = {"dataset": loader.dataset, "index": index}
+        before = fetching.be_worker(loader, *who)
+        with session.stepper.code(typed=True), session.grad_as_typed(place):
+            begun = fetching.now()
+            session.stepper.go(c.First())
+            value = evaluate.run(codes, space, space)
+            drew = before.changed()
+            taken = fetching.now() - begun
+        session.keep(value)
+        return record(loader, name, Fetched(index, value, taken, None), (), drew, who)
+
+    return fetched() if request.here else apart.answered(session, place, fetched, stepped=True)
 
 
 # -- its transforms ----------------------------------------------------------------------------
@@ -318,52 +327,30 @@ def fetch_timed(dataset: Any, index: Any) -> tuple[Fetched, tuple[TransformStep,
     What looking at the steps' results took is not in the sample's time.
     """
     pipeline = Pipeline()
-    timed = _with_timed(dataset, pipeline, "")
-    if timed is None:
-        return fetching.one(dataset, index), ()
-    fetched = fetching.one(timed, index)
+    _put_timed(dataset, pipeline, "")
+    fetched = fetching.one(dataset, index)
     seconds = max(0.0, (fetched.seconds or 0.0) - pipeline.looking)
     return fetched._replace(seconds=seconds), tuple(pipeline.steps)
 
 
-def _with_timed(dataset: Any, pipeline: Pipeline, path: str) -> Any:
-    """Return a copy of ``dataset`` whose transforms are timed; None where it has none."""
-    if not _can_be_copied(dataset):
-        return None
-    changed: dict[str, Any] = {}
-    for name, value in list(vars(dataset).items()):
+def _put_timed(dataset: Any, pipeline: Pipeline, path: str) -> None:
+    """Have the transforms of ``dataset`` timed, and those of a dataset that it wraps."""
+    held = attributes(dataset)
+    for name, value in list(held.items()):
         where = f"{path}.{name}" if path else name
         if name in HOLDERS and value is not None:
-            changed[name] = _timed_transform(value, pipeline, where)
-        elif name == "dataset" and hasattr(value, "__getitem__"):
-            changed[name] = _with_timed(value, pipeline, where)
-    changed = {name: value for name, value in changed.items() if value is not None}
-    return _copy(dataset, changed) if changed else None
+            held[name] = _timed(value, pipeline, where)
+        elif name == "dataset":
+            _put_timed(value, pipeline, where)
 
 
-def _can_be_copied(dataset: Any) -> bool:
-    """Can a copy come and go? ``__del__`` would close what the dataset still uses."""
-    plain = isinstance(getattr(dataset, "__dict__", None), dict)
-    return plain and not any("__del__" in vars(kind) for kind in type(dataset).__mro__)
-
-
-def _copy(value: Any, changed: dict[str, Any]) -> Any:
-    made = copy.copy(value)
-    vars(made).update(changed)
-    return made
-
-
-def _timed_transform(value: Any, pipeline: Pipeline, where: str) -> Any:
-    """Return a timed transform for one, for a list of them, or for what holds such a list."""
-    if _are_steps(value):
-        steps = [pipeline.timed(each, f"{where}[{n}]") for n, each in enumerate(value)]
-        return type(value)(steps) if type(value) in (list, tuple) else None
-    held = getattr(value, "__dict__", {}).get("transforms")
-    if _are_steps(held):
-        timed = _timed_transform(held, pipeline, f"{where}.transforms")
-        return None if timed is None else _copy(value, {"transforms": timed})
-    return pipeline.timed(value, where) if callable(value) else None
-
-
-def _are_steps(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(map(callable, value))
+def _timed(value: Any, pipeline: Pipeline, where: str) -> Any:
+    """Return a timed transform for one, for a list of them; what holds such a list gets them."""
+    if type(value) in (list, tuple) and value and all(map(callable, value)):
+        return type(value)(pipeline.timed(each, f"{where}[{n}]") for n, each in enumerate(value))
+    held = attributes(value)
+    steps = _timed(held.get("transforms"), pipeline, f"{where}.transforms")
+    if type(steps) in (list, tuple):
+        held["transforms"] = steps
+        return value
+    return pipeline.timed(value, where) if callable(value) else value

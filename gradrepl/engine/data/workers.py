@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 import warnings
 from collections import deque
@@ -18,7 +16,7 @@ from msgspec import structs
 from gradrepl.draw.numbers import describe_exit
 from gradrepl.engine import torch_private
 from gradrepl.engine.code.patches import passes
-from gradrepl.engine.data import fetching, order
+from gradrepl.engine.data import order
 from gradrepl.model import WorkerState
 
 SHM = "/dev/shm"
@@ -156,6 +154,14 @@ def ready(known: dict[str, Any]) -> int | None:
 # -- how busy they are -------------------------------------------------------------------------
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started, as far as the system tells."""
+    try:
+        return list(map(int, Path(f"{PROC}/{pid}/task/{pid}/children").read_text().split()))
+    except OSError:
+        return []
+
+
 def can_tell() -> bool:
     """Can it be told how busy a process is?"""
     return os.path.exists(f"{PROC}/self/stat")
@@ -206,7 +212,7 @@ class Busy:
         return (known[-1][1] - known[0][1]) / over, over
 
 
-# -- worker processes of our own ---------------------------------------------------------------
+# -- an iteration of our own, in a copy of the program ---------------------------------------------
 
 
 @passes
@@ -216,39 +222,25 @@ def next_batch(iterator: Any) -> Any:
 
 
 @contextmanager
-def running(loader: Any, original: Any) -> Iterator[Any]:
-    """Iterate over a copy of ``original``; afterwards its workers are gone, and all is as it was.
-
-    Torch sets a handler of SIGCHLD for the first workers of a process: it is taken away again.
-    """
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGCHLD) if main else None
-    was_set = worker_signals._SIGCHLD_handler_set
-    iterator: Any = None
-    with fetching.aside(fetching.of_loader(original)), warnings.catch_warnings():
+def running(loader: Any) -> Iterator[Any]:
+    """Iterate over a loader; afterwards its workers are gone. Nothing of it is pinned."""
+    vars(loader).update(pin_memory=False, _iterator=None)
+    workers: list[Any] = []
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        iterator = iter(loader)
         try:
-            iterator = iter(loader)
+            workers = getattr(iterator, "_workers", workers)
             yield iterator
-        except KeyboardInterrupt:
-            _kill(iterator)
+        except KeyboardInterrupt:  # one of them may hang, and torch waits for seconds
+            if workers:
+                worker_signals._remove_worker_pids(id(iterator))  # else torch raises that
+                iterator._worker_pids_set = False
+            for each in workers:
+                each.kill()
             raise
         finally:
-            workers = getattr(iterator, "_workers", [])
             if workers:
                 iterator._shutdown_workers()
             for each in workers:
                 each.join(5)
-            if main and not was_set:
-                signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
-                worker_signals._SIGCHLD_handler_set = was_set
-
-
-def _kill(iterator: Any) -> None:
-    """End the workers at once: one of them may hang, and torch waits for seconds."""
-    workers = getattr(iterator, "_workers", [])
-    if workers:
-        worker_signals._remove_worker_pids(id(iterator))  # else torch raises that they were killed
-        iterator._worker_pids_set = False
-        for each in workers:
-            each.kill()

@@ -7,17 +7,17 @@ fetching them here.
 
 from __future__ import annotations
 
-import contextlib
 import dis
-import io
 import os
 import pickle
 import re
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from types import CodeType, FrameType, SimpleNamespace
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,10 +26,13 @@ from torch import multiprocessing
 from gradrepl.draw.numbers import size
 from gradrepl.engine import torch_private
 from gradrepl.engine.code.values import USER_ERRORS
-from gradrepl.engine.data import batches, fetching, order, workers
+from gradrepl.engine.data import apart, batches, fetching, order, workers
 from gradrepl.engine.data.batches import listed
+from gradrepl.engine.data.current_loader import current_of
 from gradrepl.engine.data.wanted import watch_of
-from gradrepl.model import WorkerState
+from gradrepl.engine.stopping.gate import Place
+from gradrepl.errors import StateError
+from gradrepl.model import Error, Notice, WorkerState
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -75,11 +78,24 @@ def name_the_sample(
     """
     if not any(map(_file, _frames(raised))):
         return ""
+    if (iterator := _iterator_of(raised, [])) is not None:
+        current_of(session).failed = weakref.ref(iterator)
     hint = next((hint for part, hint in HINTS.items() if part in message), "")
     if not hint and ("pickle" in message or "Can't get local object" in message):
-        hint = _what_cannot_be_pickled(raised)
+        hint = _apart(session, partial(_what_cannot_be_pickled, raised))
     with session.gate.masked():
         return hint or _of_worker(message, raised, session, known) or _of_sample(raised)
+
+
+def _apart(session: Session, told: Callable[[], str]) -> str:
+    """Return what is found out in a copy of the program, or why it is not."""
+    try:
+        found = apart.answered(
+            session, Place("exception"), lambda: Notice(message=told()), silent=True
+        )
+    except StateError as error:
+        return str(error)
+    return found.message if isinstance(found, Notice | Error) else ""
 
 
 def _frames(raised: BaseException) -> Iterator[FrameType]:
@@ -168,7 +184,7 @@ def _iterator_of(raised: BaseException, pids: list[int]) -> Any:
     """Return the iterator that an exception came through, or that has a worker of these."""
     for frame in _frames(raised):
         iterator = frame.f_locals.get("self") if _file(frame) == "dataloader" else None
-        if issubclass(type(iterator), torch_private.WorkersIterator):
+        if issubclass(type(iterator), torch_private.LoaderIterator):
             return iterator
     for iterator in order.all_iterators():
         mine = [process.pid for process in vars(iterator).get("_workers", ())]
@@ -190,7 +206,7 @@ def _of_worker(message: str, raised: BaseException, session: Session, known: Any
     watch = watch_of(session) if known is None else None
     log = known if watch is None else watch.of_iterator(iterator)
     if caught:
-        return _raised_in(iterator, int(caught[2]), caught[1], log)
+        return _apart(session, lambda: _raised_in(iterator, int(caught[2]), caught[1], log))
     if hangs:
         return _hangs(workers.processes(iterator, log))
     return _died(iterator, log, pids, message)
@@ -315,28 +331,18 @@ def _indices(iterator: Any, task: int, log: Any) -> list[Any]:
 
 
 def _again(iterator: Any, worker: int, indices: Iterable[Any]) -> tuple[list[Any], Any]:
-    """Fetch a worker's samples here, silently, up to the one that raises."""
-    loader = SimpleNamespace(
-        dataset=iterator._dataset,
-        num_workers=iterator._num_workers,
-        collate_fn=iterator._collate_fn,
-    )
+    """Fetch a worker's samples up to the one that raises."""
+    loader = order.loader_of(iterator)
     fetched: list[fetching.Fetched] = []
     end = time.monotonic() + SECONDS
-    nowhere = io.StringIO()
-    with (
-        fetching.undisturbed(loader, worker, iterator._base_seed),
-        contextlib.redirect_stdout(nowhere),
-        contextlib.redirect_stderr(nowhere),
-    ):
-        for index in indices:
-            one = fetching.one(loader.dataset, index)
-            if one.error is not None:
-                return fetched, one
-            fetched.append(one)
-            if time.monotonic() > end:
-                break
-    sys.stdout.flush()
+    fetching.be_worker(loader, worker, iterator._base_seed)
+    for index in indices:
+        one = fetching.one(loader.dataset, index)
+        if one.error is not None:
+            return fetched, one
+        fetched.append(one)
+        if time.monotonic() > end:
+            break
     return fetched, None
 
 

@@ -104,7 +104,8 @@ class Kind:
             self.name = name
             self.silent = name in SILENT
         """``silent``: no op, runs no Python and never warns: it can be passed on as it is."""
-        self.changes = self.python or name in CHANGING or (name[-1:] == "_" and name[-2:] != "__")
+        own = self.python or isinstance(function, type)  # a Function of the program's
+        self.changes = own or name in CHANGING or (name[-1:] == "_" and name[-2:] != "__")
 
 
 _kinds: dict[Any, Kind] = {}

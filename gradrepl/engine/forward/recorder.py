@@ -205,6 +205,8 @@ class Recorder(TorchFunctionMode):
         self.cuts.clear()
         self.writes.let_go()
         self.stepper.leaf_names.clear()
+        for each in self.stepper.observers:
+            each.let_go()
 
     @contextmanager
     def within(self) -> Iterator[None]:

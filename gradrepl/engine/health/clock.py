@@ -209,7 +209,7 @@ class Clock:
 def _verdict(data: float, total: float, parts: dict[str, float], limits: h.HealthLimits) -> str:
     if not total:
         return ""
-    if data / total >= limits.loader:
+    if data / total >= limits.loader and data >= max(parts.values()):
         return f"loader-bound: {data / total:.0%} of the step is waiting for data."
     most = max(parts, key=lambda name: parts[name])
     share, waited = parts[most] / total, data / total

@@ -175,6 +175,23 @@ class Gate:
         """A client is there again: threads may park."""
         self.detached = self.left = False
 
+    @contextmanager
+    def elsewhere(self, inbox: Any) -> Iterator[Place]:
+        """Put what is asked into ``inbox``: a copy of the program parks in this thread's place."""
+        place = Place(self.places[-1].state, inbox=inbox)
+        with self._stack:
+            self.places.append(place)
+        try:
+            yield place
+        finally:
+            with self._stack:
+                self.places.remove(place)
+
+    def renew(self) -> None:
+        """Serve this thread alone: this is a copy of the program, and no other thread is in it."""
+        self.detached = False
+        self.turn, self._stack = threading.RLock(), threading.Lock()
+
     # -- who may park ------------------------------------------------------------------------
 
     def answering(self) -> bool:

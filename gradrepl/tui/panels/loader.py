@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from msgspec.structs import replace
 
 from gradrepl import draw, model
+from gradrepl.commands import registry
 from gradrepl.draw import Look, broken, ink, samples
 from gradrepl.draw.answers import finding, progress
 from gradrepl.draw.data import loader_facts, step_time, step_verdict, worker
@@ -168,11 +169,12 @@ def draw_time(
 
 def nothing(look: Look, height: int) -> list[Line]:
     """Return how to come to know where the time goes, in as many lines as there are."""
+    brought = "synthetic" in registry.COMMANDS
     ways = (
         (":loader watch", "how long the program's loops wait for each batch"),
         (":watch grads", "forward, backward and optimizer, too"),
         *((key.shown, key.help) for key in BY_NAME["data"].brought),
-        (":synthetic", "the loader against one batch from memory"),
+        *([(":synthetic", "the loader against one batch from memory")] if brought else []),
     )
     lines: list[Line] = [[(ink.pad(key, 15), "key"), (text, "dim")] for key, text in ways]
     if height > len(lines):
