@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from functools import partial
-from itertools import zip_longest
 from typing import Any
 
 from gradrepl import conditions as c
@@ -52,25 +51,29 @@ def edits(session: Session, place: Place, local: MutableMapping[str, Any]) -> It
     given = {name: value for name, value in given.items() if local.get(name) is value}
     before = {name: list(value) for name, value in given.items() if type(value) is list}
     yield
+    takes = ("grad_in",) if getattr(place.event, "when", "") == "before" else ()
     for name, value in given.items():
-        typed, mine = local.get(name, value), before.get(name)
-        arriving = name == "grad_in" and getattr(place.event, "when", "") == "before"
-        if mine is None:
-            changed = typed is not value
-        elif arriving and type(typed) in (list, tuple) and len(typed) == len(mine):
-            value[:] = typed
-            changed = False
-        else:
-            changed = typed is not value or any(a is not b for a, b in zip_longest(value, mine))
-            value[:] = mine
+        typed = local.get(name, value)
+        seen = _restored(value, before.get(name), typed, takes=name in takes)
         if typed is not value:
             local[name] = value
-        if changed:
-            more = EDITS.get(name, ".")
+        if not seen:
             message = (
                 f"'{name}' only shows what is here: another value put in its place is not seen"
             )
-            session.tell(model.Notice(message=message + more))
+            session.tell(model.Notice(message=message + EDITS.get(name, ".")))
+
+
+def _restored(value: Any, before: list[Any] | None, typed: Any, *, takes: bool) -> bool:
+    """Have a list as it was, or as it was typed if it ``takes`` that; return if nothing is lost."""
+    if before is None:
+        return typed is value
+    if takes and type(typed) in (list, tuple) and len(typed) == len(before):
+        value[:] = typed
+        return True
+    same = typed is value and [*map(id, value)] == [*map(id, before)]
+    value[:] = before
+    return same
 
 
 EDITS = {
