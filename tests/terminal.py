@@ -41,13 +41,24 @@ class Terminal:
         while not ready():
             assert time.monotonic() < end, f"waited for {what!r}:\n{self.text}"
             try:
-                self._stream.feed(self.child.read_nonblocking(65536, timeout=0.2))
+                self._draw(self.child.read_nonblocking(65536, timeout=0.2))
             except pexpect.TIMEOUT:
                 continue
-            except TypeError:  # pyte's, at an escape code that a killed client left unfinished
-                self._stream = pyte.ByteStream(self.screen)
             except pexpect.EOF:
                 assert ready(), f"ended before {what!r}:\n{self.text}"
+
+    def _draw(self, data):
+        """Draw what came, also what comes behind an escape code that a killed client has not ended.
+
+        Of that pyte's stream makes a call that fails; the rest of what it was fed would be lost.
+        """
+        try:
+            self._stream.feed(data)
+        except TypeError:
+            self._stream = pyte.ByteStream(self.screen)
+            if len(data) > 1:
+                for place in range(len(data)):
+                    self._draw(data[place : place + 1])
 
     def type(self, text):
         """Press keys."""

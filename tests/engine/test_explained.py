@@ -47,6 +47,11 @@ def test_a_nan_or_inf_is_told_where_it_is_and_what_it_came_of(d: Debuggee, sourc
     assert BORN[source] in said
 
 
+def test_a_program_that_draws_on_a_terminal_is_told_how_to_get_one(d: Debuggee) -> None:
+    record = d.type("import _curses; raise _curses.error('nocbreak() returned ERR')")
+    assert "gradrepl --repl" in record.hint
+
+
 LOST = """\
 class Net(nn.Module):
     def __init__(self):

@@ -266,15 +266,18 @@ def test_a_forked_child_never_stops_and_has_no_link(d, script):
         import os, stat
         import torch
         a = torch.ones(2, requires_grad=True)
-        pid = os.fork()
-        if pid == 0:
-            (a * 2).sum().backward()
+        def sockets():  # the link's is one; others may be there from what ran before
             def is_socket(n):
                 try:
                     return stat.S_ISSOCK(os.fstat(n).st_mode)
                 except OSError:
                     return False
-            os._exit(int(a.grad.sum()) + 100 * any(is_socket(n) for n in range(3, 200)))
+            return sum(map(is_socket, range(3, 2000)))
+        before = sockets()
+        pid = os.fork()
+        if pid == 0:
+            (a * 2).sum().backward()
+            os._exit(int(a.grad.sum()) + 100 * (sockets() != before - 1))
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         b = a * 3
     """)

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     import torch
     from random_graphs import OPERATIONS, build
 
-    from gradrepl.engine.graph.graph import Graph, Order
+    from gradrepl.engine.graph.graph import Graph, Lanes, Order
 
 HERE = Path(__file__).parent
 STEPS = st.lists(
@@ -132,3 +132,22 @@ def test_stops_are_what_plain_hooks_and_autograd_grad_say(d, steps, roots):
     assert {place: arrived.get(place) for place in wanted} == wanted
     assert isinstance(d.told[-1], model.Pass)
     assert d.told[-1].outcome == "finished"
+
+
+class Counted(int):
+    """A node that counts how often it is compared."""
+
+    asked = 0
+    __hash__ = int.__hash__
+
+    def __eq__(self, other):
+        Counted.asked += 1
+        return int(self) == other
+
+
+def test_lanes_of_many_leaves_cost_no_square_of_them():
+    many = [Counted(number) for number in range(1, 1001)]
+    lanes = Lanes(lambda node: many if node == 0 else (), Counted(0))
+    Counted.asked = 0
+    assert lanes.row(Counted(0), leaf=False).endswith("…")
+    assert Counted.asked < 20 * len(many)

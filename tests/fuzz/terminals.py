@@ -15,13 +15,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 
-from terminal import Terminal  # noqa: E402
+import terminal  # noqa: E402
+
+terminal.SECONDS = 300
+"""However busy the machine is."""
 
 ON = re.compile(rb"\x1b\[\?(1049|1000|1002|1003|1006|1015|2004)([hl])|\x1b\[\?(25)([hl])")
 OURS = re.compile(r'File "[^"]*/gradrepl/[^"]*", line|Internal error')
 
 
-class Run(Terminal):
+class Run(terminal.Terminal):
     """``gradrepl`` below a shell, in a folder that holds all that it may leave behind."""
 
     def __init__(self, folder: Path, words: list[str]) -> None:

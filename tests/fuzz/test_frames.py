@@ -61,6 +61,7 @@ def bodies(chance: random.Random, count: int) -> Iterator[bytes]:
         yield bytes(body)
 
 
+@pytest.mark.timeout(0)
 def test_a_frame_is_a_message_or_one_error(chance: random.Random, times: int) -> None:
     understood = 0
     for body in bodies(chance, 4000 * times):
@@ -73,6 +74,7 @@ def test_a_frame_is_a_message_or_one_error(chance: random.Random, times: int) ->
     assert understood > 0
 
 
+@pytest.mark.timeout(0)
 def test_a_damaged_frame_ends_the_link_and_nothing_else(chance: random.Random, times: int) -> None:
     for body in bodies(chance, 150 * times):
         ours, theirs = socket.socketpair()

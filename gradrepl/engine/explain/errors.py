@@ -77,6 +77,9 @@ KNOWN = {
         "of place, or clone it before the write.",
         tensor_errors.name_the_write,
     ),
+    "cbreak() returned ERR": Known(
+        "It draws on a terminal, and here its output is none: 'gradrepl --repl' lends it yours."
+    ),
     "backward through the graph a second time": Known(
         "The first backward freed this graph: run the forward again, or give the first one "
         "retain_graph=True if both are meant."
