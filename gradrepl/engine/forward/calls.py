@@ -157,6 +157,8 @@ class Call:
     shape: tuple[int, ...] | None
     dtype: str
     """Of its first output."""
+    begun: float
+    """When we began to look at it."""
     duration: float
     started: float
     versions: list[tuple[torch.Tensor, int]] | None
