@@ -110,6 +110,7 @@ def _live(
     try:
         link = session.link = BlockingLink(theirs)
         session.gate.renew()
+        session.before_stop = session.after_stop = lambda: None  # the terminal is the program's
         try:
             _settle(session, link, prints, stepped)
             record = session.answer(Work(made), place)
