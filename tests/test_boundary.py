@@ -45,12 +45,15 @@ ELSEWHERE = (
     "standing_in.stands_in",  # what the others are guarded by, here and below
     "Clock._move",  # on an accelerator
     "Swap._iter",  # a plugin's
+    "Copy.alone.handler",  # while a look has a copy of the program
     "Watch.find_spec.exec_module",
     "pytest_exception_interact",
 )
 NEVER = ("Interrupts.handle:0:end",)
 """Not come to: what is before it returns."""
-CLIENT = ("cli.py", "client.py", "repl", "tui", "commands")
+CLIENT = (
+    "cli.py", "client.py", "checked.py", "guard.py", "__main__.py", "repl", "tui", "commands",
+)  # fmt: skip
 """Files of the client, a process of our own."""
 FILES = [
     file
@@ -60,6 +63,7 @@ FILES = [
 LEFT = (*ELSEWHERE, *(SINCE_3_12 if sys.version_info < (3, 12) else ()))
 ALL = [each for when in ("begin", "end") for each in places(when) if each.function not in LEFT]
 ALL = [each for each in ALL if not str(each).endswith(NEVER)]
+ALL = [each for each in ALL if "/check/" not in each.file]  # in place for 'gradrepl check' alone
 OURS = [each for each in ALL if each.function not in OF_GUESTS]
 
 
@@ -320,6 +324,8 @@ METHODS = ("__torch_function__", "__torch_dispatch__", "readinto")
 HARMLESS = {
     "None": "nothing", "before": "what was there before us", "self._stdin": "the program's own",
     "signal.default_int_handler": "Python's own", "sys.__breakpointhook__": "Python's own",
+    "signal.SIG_IGN": "the system's", "signal.SIG_DFL": "the system's",
+    "link.drop": "in a copy of the program",
     "before or signal.SIG_DFL": "what was there before us",
     "_carrier": "a tensor, whose hooks are those of the recorder",
     "hook": "Pass._at_begin and Pass._at_end", "callback": "once, made for C",
@@ -356,7 +362,7 @@ def is_guarded(what: ast.expr, functions: dict[str, ast.FunctionDef]) -> bool:
         case ast.Lambda(body=ast.Call(func=inner)) | ast.Call(args=[ast.Name() as inner]):
             return is_guarded(inner, functions)
         case ast.Call():  # a stream around one of ours: see METHODS
-            return "LineInput" in ast.unparse(what)
+            return any(each in ast.unparse(what) for each in ("LineInput", "FileIO(0"))
     name = ast.unparse(what).rpartition(".")[2]
     function = functions.get(name) or functions.get(f"_{name}")
     return function is not None and holds(function, functions)

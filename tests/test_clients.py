@@ -125,7 +125,7 @@ for i in range(5):
     (w * i).sum().backward()
 print('to its end', flush=True)
 left = [torch._C._len_torch_function_stack(), sys.gettrace()]
-left += [torch.autograd.graph._engine_run_backward.__module__]
+left += [torch.autograd.graph._engine_run_backward.__code__.co_filename[-8:]]
 with open('unfinished', 'w') as file:
     file.write(repr((w.grad.tolist(), left)))
 os.replace('unfinished', 'end')

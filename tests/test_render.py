@@ -147,6 +147,7 @@ RECORDS = [
     model.Breakpoints(rows=()),
     model.Completions(words=("a", "b")),
     model.Notice(message="done."),
+    model.Cost(seconds=0.28, total=0.3, steps=9, parts=(("ops (b nan)", 0.26), ("nodes", 0.02))),
     model.Text(title="help", body="a\nb"),
     model.Error(message="no.", hint="do this."),
     model.Ended(code=3, script="/x/train.py"),

@@ -108,6 +108,8 @@ class Talk:
     """The debuggee waits; None while the user's code runs, and when there is no process."""
     stop: model.Stop | None = None
     """The stop we stand at or, while code runs, stood at last."""
+    cost: model.Cost | None = None
+    """What looking takes of the time, while the program runs and that is much."""
     gone: model.Gone | None = None
     """How the process ended; ``:restart`` starts another."""
     finished: bool = False
@@ -264,7 +266,7 @@ class Talk:
                 return
             case protocol.Prompt(state=state, depth=depth):
                 self._stops = {at: stop for at, stop in self._stops.items() if at <= depth}
-                self.prompt = message
+                self.prompt, self.cost = message, None
                 self.waiting_input = False
                 self.stop = None if state == "idle" else self._stops.get(depth, self._told)
                 self._waits.set()
@@ -280,6 +282,8 @@ class Talk:
         match record:
             case model.Stop():
                 self._stops[record.depth] = self._told = record
+            case model.Cost():
+                self.cost = record
             case model.Ended(code=code):
                 self._script_code = code
 

@@ -46,7 +46,7 @@ class Event:
         return False
 
     def labels(self) -> Sequence[str]:
-        """Names that the user knows the op's outputs or the node by."""
+        """Names that the user knows the op's inputs and outputs, or the node, by."""
         return ()
 
     def leaf(self) -> str:

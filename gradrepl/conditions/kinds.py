@@ -134,7 +134,9 @@ class Named(Kind, frozen=True):
 
     name: str
     word, form, usage = "name", "name", "name VARIABLE"
-    help = "b name h: after an op whose result is assigned to the variable h."
+    help = (
+        "b name h: after an op that h goes into or that writes to it, before the node that made it."
+    )
     known = True
 
     def matches(self, event: Event) -> bool:

@@ -87,6 +87,7 @@ def op_table(rows: Sequence[OpRow], width: int | None, plain: bool = False) -> l
         digits = _digits(rows)
         drawn = (op_row(row, False, "after", width, digits) for row in rows)
         return [op_head(width, digits), *drawn]
+    several = len({row.site.file for row in rows if row.site is not None}) > 1
     cells = [
         (
             "" if plain else ("✓", "done"),
@@ -95,11 +96,18 @@ def op_table(rows: Sequence[OpRow], width: int | None, plain: bool = False) -> l
             shape(row.shape),
             (dtype(row.dtype), "dim"),
             (_where(row), _note_role(row)),
-            (f"line {row.line}" if row.line else "", "dim"),
+            (_line(row, several), "dim"),
         )
         for row in rows
     ]
     return table(cells, lead="")
+
+
+def _line(row: OpRow, several: bool) -> str:
+    """Return the line of an op; with its file where the rows are of several."""
+    if row.site is None or not row.line:
+        return ""
+    return row.site.place if several else f"line {row.line}"
 
 
 # -- nodes ---------------------------------------------------------------------------------------

@@ -223,6 +223,14 @@ def exception(stop: model.Stop) -> list[Line]:
 
 
 @drawing.register
+def _(record: model.Cost, look: Look) -> Iterable[Line]:
+    of = "a step" if record.steps else "so far"
+    parts = ", ".join(f"{what} {seconds(took)}" for what, took in record.parts)
+    text = f"Looking takes {seconds(record.seconds)} of {seconds(record.total)} {of}"
+    yield [ink.span(f"{text}: {parts}." if parts else f"{text}.")]
+
+
+@drawing.register
 def _(record: model.Pass, look: Look) -> Iterable[Line]:
     good = record.outcome == "finished"
     outcome = textwrap.shorten(record.outcome, MESSAGE, placeholder=" …")

@@ -9,6 +9,7 @@ is known by the frame that it was raised in. What ends a stop on purpose is no `
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -94,9 +95,8 @@ def handles_signal(frame: FrameType) -> bool:
     """Has the interpreter called this, with a number and the frame that was running?"""
     if frame.f_back is None or frames.kind(frame.f_code) == frames.OURS:
         return False
-    given = _given(frame)
-    running = any(each is frame.f_back for each in given)
-    return running and any(isinstance(each, int) for each in given)
+    pairs = itertools.pairwise(_given(frame))
+    return any(isinstance(one, int) and isinstance(two, FrameType) for one, two in pairs)
 
 
 def _given(frame: FrameType) -> list[object]:

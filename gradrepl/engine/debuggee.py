@@ -100,6 +100,9 @@ def at_once(request: p.Request, session: Session) -> Answer:
     """Answer what can be while the program runs, in the link's thread; None: it must wait."""
     if isinstance(request, p.Status):
         gate = session.gate
+        cost = session.stepper.costs.record(session.stepper.armed)
+        if cost.parts and not gate.waiting:
+            return cost
         doing = f"waiting at the {gate.places[-1].state} prompt." if gate.waiting else "running."
         return model.Notice(message=doing)
     if isinstance(request, p.AskHealth | p.AskHealthNodes) and request.running:

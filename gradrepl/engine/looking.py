@@ -244,11 +244,11 @@ def _(request: p.OpRows, session: Session, place: Place) -> Answer:
 def _(request: p.OpDetail, session: Session, place: Place) -> Answer:
     for call in reversed(session.ops(place)):
         if call.id == request.id:
+            names = session.names(place.frame).tensor
             if place.event is not None and getattr(place.event, "call", None) is call:
-                names = session.names(place.frame).tensor
                 record: model.Op = call.record(names, place.event.when)
                 return record
-            return call.brief()
+            return call.brief(session.recorder.flow.inputs_of(call), names)
     raise UsageError(f"op %{request.id} is not recorded.", "':ops' lists the last ones.")
 
 

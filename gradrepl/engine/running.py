@@ -6,6 +6,8 @@ import linecache
 import os
 import re
 import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -26,7 +28,11 @@ def _(request: p.Execute, session: Session, place: Place) -> Answer:
     codes = evaluate.compiled(request.source)
     if place.state == "idle":
         session.wait_for_torch(codes)
-    with session.grad_as_typed(place), session.scope(place) as (space, local):
+    with (
+        session.grad_as_typed(place),
+        session.scope(place) as (space, local),
+        edits(session, place, local),
+    ):
         if place.state != "idle" and not request.stepped:
             result = evaluate.run(codes, space, local)
         else:
@@ -36,6 +42,47 @@ def _(request: p.Execute, session: Session, place: Place) -> Answer:
         return _no_gradient(request.source, session, place)
     session.keep(result)
     return evaluate.value_of(result)
+
+
+@contextmanager
+def edits(session: Session, place: Place, local: MutableMapping[str, Any]) -> Iterator[None]:
+    """Take an edit of what exists only at this stop, or say that nobody sees it."""
+    given = place.extra if place.event is not None else {}
+    given = {name: value for name, value in given.items() if local.get(name) is value}
+    before = {name: list(value) for name, value in given.items() if type(value) is list}
+    yield
+    takes = ("grad_in",) if getattr(place.event, "when", "") == "before" else ()
+    for name, value in given.items():
+        typed = local.get(name, value)
+        seen = _restored(value, before.get(name), typed, takes=name in takes)
+        if typed is not value:
+            local[name] = value
+        if not seen:
+            message = (
+                f"'{name}' only shows what is here: another value put in its place is not seen"
+            )
+            session.tell(model.Notice(message=message + EDITS.get(name, ".")))
+
+
+def _restored(value: Any, before: list[Any] | None, typed: Any, *, takes: bool) -> bool:
+    """Have a list as it was, or as it was typed if it ``takes`` that; return if nothing is lost."""
+    if before is None:
+        return typed is value
+    if takes and type(typed) in (list, tuple) and len(typed) == len(before):
+        value[:] = typed
+        return True
+    same = typed is value and [*map(id, value)] == [*map(id, before)]
+    value[:] = before
+    return same
+
+
+EDITS = {
+    "grad_out": "; at a stop before the next node 'grad_in[0] = ...' is.",
+    "grad_in": "; at a stop before a node 'grad_in[0] = ...' is.",
+    "out": " by the program; 'out.mul_(0)' writes into the tensor itself.",
+    "outputs": " by the program; 'out.mul_(0)' writes into the tensor itself.",
+}
+"""What can be edited, after the sentence that this was not."""
 
 
 def _no_gradient(source: str, session: Session, place: Place) -> Answer:

@@ -250,6 +250,21 @@ class Pass(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class Cost(Record, frozen=True, kw_only=True):
+    """What looking takes of a program's time: told where that is most of it.
+
+    Of one step; where no backward has run, of all.
+    """
+
+    BRIEF: ClassVar[bool] = True
+    seconds: float
+    total: float
+    steps: int = 0
+    """Backwards since the program was let go."""
+    parts: tuple[tuple[str, float], ...] = ()
+    """What is looked at, for which breakpoints, and its seconds: ('ops (b nan)', 0.26)."""
+
+
 class TracedPass(msgspec.Struct, frozen=True, kw_only=True):
     """One backward, and the graph that it ran through."""
 

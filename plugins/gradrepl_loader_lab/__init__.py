@@ -90,10 +90,12 @@ def gradrepl_answer(request, here):
         with here.grad_as_typed():
             if isinstance(request, RunEpoch):
                 return whole_epoch.run(loader, name, here)
-            device = devices.chosen_device(here.session, "", request.chosen)
-            return one_batch.measure(loader, name, here, request.seconds, device)
+            return one_batch.measure(loader, name, here, request.seconds)
 
-    return here.apart(measured)
+    told = here.apart(measured)
+    if not isinstance(request, AskSynthetic):
+        return told
+    return one_batch.with_device(told, devices.chosen_device(here.session, "", request.chosen))
 
 
 @gradrepl.hookimpl

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import structs
 from torch.utils.data import DataLoader
 
-from gradrepl import model
+from gradrepl import model, protocol
 from gradrepl.engine.code.patches import Once, Patch, passes
 from gradrepl.engine.data import batches, devices, parts, workers
 from gradrepl.engine.data.epoch_log import Step, pace_of
@@ -239,7 +240,7 @@ def _verdict(real: model.Pace | None, memory: model.Pace | None) -> str:
     )
 
 
-def measure(loader: Any, name: str, here: Here, seconds: float, device: torch.device) -> Synthetic:
+def measure(loader: Any, name: str, here: Here, seconds: float) -> Synthetic:
     """Measure a copy of the loader, and one batch from memory; Ctrl-C ends it."""
     swap = _swap(here)
     on = swap is not None and swap.loader() is loader
@@ -250,8 +251,8 @@ def measure(loader: Any, name: str, here: Here, seconds: float, device: torch.de
         found = {"real": timed.each, "real_batches": timed.batches, "batch": _said(timed.last)}
         if timed.last is not None and not telling.stopped:
             found |= _memory(timed.last, seconds / SHARE)
-            if device.type == "cuda":
-                found |= {"to_device": _copied(timed.last, device), "device": str(device)}
+            tensors = [each for _, each in parts.leaves(timed.last)]
+            found["nbytes"] = sum(int(getattr(each, "nbytes", 0)) for each in tensors)
     failed = timed.failed if found else ""
     return Synthetic(
         loader=name,
@@ -296,7 +297,12 @@ def _itself(batch: Any) -> Any:
     return batch
 
 
-def _copied(batch: Any, device: torch.device) -> float:
-    """Return the seconds that one copy of the batch to the device takes."""
+def with_device(told: Any, device: torch.device) -> Any:
+    """Add what copying as many bytes to the device takes, which only the program itself can use."""
+    record = protocol.unpacked(told, model.Record) if isinstance(told, model.Brought) else told
+    if not isinstance(record, Synthetic) or not record.nbytes or device.type == "cpu":
+        return record
+    batch = torch.empty(record.nbytes, dtype=torch.uint8)
     devices.move("", device, batch, False)
-    return min(devices.move("", device, batch, False)[0].seconds for _ in range(COPIES))
+    took = min(devices.move("", device, batch, False)[0].seconds for _ in range(COPIES))
+    return structs.replace(record, to_device=took, device=str(device))

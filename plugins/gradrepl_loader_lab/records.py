@@ -118,6 +118,8 @@ class Synthetic(model.Record, frozen=True, kw_only=True):
     memory: float | None = None
     """Seconds a batch, from memory."""
     memory_batches: int = 0
+    nbytes: int = 0
+    """Of the batch."""
     to_device: float | None = None
     """Seconds to copy the batch to ``device``; None where that is the CPU."""
     device: str = "cpu"

@@ -685,3 +685,36 @@ def test_what_a_freed_graph_asks_for_can_be_typed(d):
     assert ":bw y, retain_graph=True" in d.backward("y").hint
     assert ":bw a, torch.ones((2,))" in d.backward("a").hint
     assert d.backward("a, torch.ones((2,))").node.name == "AccumulateGrad"
+
+
+def test_an_edit_of_what_exists_only_at_a_stop_is_taken_or_refused(d):
+    def said() -> list[str]:
+        found = [each.message for each in d.told if isinstance(each, model.Notice)]
+        d.told.clear()
+        return found
+
+    d.type("w = torch.ones(3, requires_grad=True); y = (w * 2).sum()")
+    d.backward("y")
+    d.until("node MulBackward*")
+    d.type("grad_in = (grad_in[0] * 5,)")
+    assert said() == []
+    assert d.value("grad_in[0].tolist()") == "[5.0, 5.0, 5.0]"
+    d.go(c.Finish())
+    d.type("grad_out = [None]")
+    d.type("grad_out[0] = grad_out[0] * 7")
+    assert [each.partition(" only")[0] for each in said()] == ["'grad_out'", "'grad_out'"]
+    assert d.value("grad_out[0].tolist()") == "[10.0, 10.0, 10.0]"
+    d.cont()
+    assert d.value("w.grad.tolist()") == "[10.0, 10.0, 10.0]"
+    d.break_at("op relu")
+    d.type("z = torch.ones(2).relu()")
+    for line in ("out = out * 0", "outputs = []"):
+        d.type(line)
+        (notice,) = said()
+        assert "'out.mul_(0)' writes into the tensor itself" in notice
+    d.type("out.mul_(3)")
+    d.type("mine = 4")
+    assert said() == []
+    d.look(protocol.ChangeBreakpoint(id=0, action="clear"))
+    d.cont()
+    assert d.value("z.tolist(), mine") == "([3.0, 3.0], 4)"

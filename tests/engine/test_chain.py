@@ -455,3 +455,17 @@ wrong = False
     found = d.look(p.Verify(what="Times.apply(a, b)"))
     assert not found.passed
     assert "the last index is 0 for the real part" in " ".join(found.notes)
+
+
+def test_addends_where_this_backward_has_freed_the_graph_above_start_where_we_stand(d):
+    d.type("w = torch.ones(3, requires_grad=True); h = w.exp(); y = (h.sin() + h * h).sum()")
+    d.type("y.backward()", stepped=True)
+    d.until("node ExpBackward0")
+    found = d.look(p.AddendsOf(target="w"))
+    assert isinstance(found, model.Addends), found
+    assert (found.count, found.agrees) == (1, True)
+    assert "start where we stand" in found.notes[0]
+    assert "has lost what it saved" in error(d, p.AddendsOf(target="h")), (
+        "what arrived here is over"
+    )
+    d.cont()

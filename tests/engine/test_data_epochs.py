@@ -353,6 +353,14 @@ def test_a_loader_against_memory(d: Debuggee) -> None:
     d.look(p.WatchLoaders(off=True))
 
 
+def test_the_copy_to_the_device_is_measured_in_the_program(d: Debuggee) -> None:
+    made(d, "shuffle=True")
+    told = d.look(AskSynthetic(expression="loader", seconds=0.05, chosen="meta"))
+    assert isinstance(told, Synthetic), told
+    assert (told.device, told.nbytes) == ("meta", 4 * 2 * 4 + 4 * 8)
+    assert told.to_device is not None
+
+
 def test_a_loader_that_cannot_be_measured(d: Debuggee) -> None:
     made(d, "num_workers=2")
     d.type("Numbered.bad = range(40)")

@@ -331,7 +331,7 @@ def test_recording_changes_nothing(d: Debuggee) -> None:
     d.type("second = run()")
     switch(d, False)
     assert d.value("first == second") == "True"
-    assert d.value("torch.autograd._engine_run_backward.__module__") == "'torch.autograd.graph'"
+    assert d.value("torch.autograd._engine_run_backward.__code__.co_filename[-8:]") == "'graph.py'"
 
 
 def test_a_backward_that_raises_is_kept_with_its_end(d: Debuggee, here: Path) -> None:

@@ -600,3 +600,13 @@ def test_what_is_kept_of_a_training_is_bounded(script, text):
         d.break_at(text)
         d.cont()
         assert max(eval(d.value("counts"))) - min(eval(d.value("counts"))) < 500
+
+
+def test_a_past_op_has_its_inputs_as_long_as_they_live(d):
+    d.type("x = torch.ones(3); gone = torch.ones(2); y = x.sin(); z = gone.cos() + gone")
+    ids = {row.name: row.id for row in d.look(protocol.OpRows(first=-4, count=4)).rows}
+    sin = d.look(protocol.OpDetail(id=ids["sin"]))
+    assert [(each.name, each.shape) for each in sin.inputs] == [("x", (3,))]
+    assert len(d.look(protocol.OpDetail(id=ids["add"])).inputs) == 1, "the cosine has no name"
+    d.type("del gone")
+    assert d.look(protocol.OpDetail(id=ids["cos"])).inputs == ()

@@ -33,7 +33,7 @@ sys.exit(7)
 """
 
 OURS = """\
-import builtins, sys, threading, traceback, warnings
+import builtins, sys, threading, traceback, types, warnings
 import torch
 import torch.nn.functional as F
 from torch.overrides import _get_current_function_mode_stack
@@ -46,7 +46,9 @@ PLACES = (
 )
 
 def from_gradrepl(thing):
-    return str(getattr(thing, "__module__", "")).startswith("gradrepl")
+    file = thing.__code__.co_filename if isinstance(thing, types.FunctionType) else ""
+    module = str(getattr(thing, "__module__", ""))
+    return "/gradrepl/" in file or module.startswith("gradrepl")
 
 def ours():
     '''Whatever of gradrepl's is in force in this thread.'''

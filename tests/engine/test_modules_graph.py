@@ -320,3 +320,14 @@ def test_how_it_is_written(
     assert graph_request(words) == protocol.GraphRows(
         expression=expression, depth=depth, unfold=unfold, pattern=pattern
     )
+
+
+def test_a_function_saved_as_many_bytes_as_the_graph_says(d: Debuggee) -> None:
+    d.type("m = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))")
+    d.type("h = m(torch.randn(32, 8))")
+    told = {row.label: row.saved_nbytes for row in graph(d, "h").rows}
+    function = d.look(protocol.FunctionOf(target="h"))
+    assert isinstance(function, model.FunctionInfo), function
+    assert {row.name: row.saved_nbytes for row in function.nodes if row.saved_nbytes} == {
+        "AddmmBackward0": told["h"]
+    }

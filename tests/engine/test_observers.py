@@ -49,4 +49,4 @@ def test_typed_code_may_be_traced_and_nothing_stays(d):
     assert d.value("[(row.name, row.verdict) for row in w.rows]") == (
         "[('weight', 'ok'), ('bias', 'ok')]"
     )
-    assert d.value("torch.autograd._engine_run_backward.__module__") == "'torch.autograd.graph'"
+    assert d.value("torch.autograd._engine_run_backward.__code__.co_filename[-8:]") == "'graph.py'"

@@ -56,9 +56,11 @@ def test_a_killed_client_leaves_all_in_order(
 
 
 def _kill(run: Run, number: signal.Signals, alone: str) -> None:
-    if (pid := run.client()) and not run.over():
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+    if number == signal.SIGHUP:
+        run.wait_for_stop()
+    run.draw_until(lambda: run.client() or run.over(), "the client")
+    with suppress(ProcessLookupError):
+        os.kill(run.client() or 0x7FFFFFFF, number)
     run.draw_until(run.over, f"the end by {number.name}")
     run.check_nothing_left()
     ended = run.folder / "end"

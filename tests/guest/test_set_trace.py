@@ -61,6 +61,31 @@ def test_the_program_is_the_same_to_the_bit_and_nothing_stays(start, tmp_path, c
     assert known(tmp_path / "with") == known(tmp_path / "bare")
 
 
+def test_a_sample_is_stepped_in_a_copy(start, tmp_path):
+    (tmp_path / "program.py").write_text(
+        "import torch\n"
+        "from torch.utils.data import DataLoader, Dataset\n"
+        "class Counted(Dataset):\n"
+        "    calls = 0\n"
+        "    def __len__(self):\n"
+        "        return 4\n"
+        "    def __getitem__(self, i):\n"
+        "        Counted.calls += 1\n"
+        "        return torch.ones(2) * i\n"
+        "loader = DataLoader(Counted(), 2)\n"
+        "breakpoint()\n"
+        "print('calls so far:', Counted.calls)\n"
+    )
+    t = start("program.py", GRADREPL_CLIENT="repl")
+    t.wait("(grad)")
+    t.enter(":fetch 3", "not run yet")
+    t.enter("'calls', Counted.calls", "('calls', 1)")
+    t.enter("c", "Counted[3] of 4")
+    t.enter("'calls', Counted.calls", "('calls', 0)")
+    t.enter("c", "calls so far: 0")
+    assert t.code() == 0
+
+
 def test_redirected_streams_stay_redirected(start, tmp_path):
     (tmp_path / "program.py").write_text(
         "import sys\nx = 41\nprint('one')\nbreakpoint()\nprint('two', x, sys.stdin.read())\n"

@@ -310,7 +310,7 @@ with gradrepl.watch(model) as w, gradrepl.trace() as t:
     model(torch.ones(1, 2)).sum().backward()
     engine = torch.autograd._engine_run_backward
     if not child:
-        left = engine.__module__, w.health().backwards, len(t.passes)
+        left = engine.__code__.co_filename[-8:], w.health().backwards, len(t.passes)
         os.write(1, (repr(left) + "\\n").encode())
         os._exit(0)
     os.waitpid(child, 0)
@@ -322,4 +322,4 @@ def test_a_forked_child_has_nothing_of_it(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FORKS], capture_output=True, text=True, cwd=tmp_path
     )
-    assert (done.stdout, done.stderr) == ("('torch.autograd.graph', 1, 1)\n2 2\n", "")
+    assert (done.stdout, done.stderr) == ("('graph.py', 1, 1)\n2 2\n", "")

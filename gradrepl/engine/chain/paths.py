@@ -7,9 +7,9 @@ gradients meet, and who sent each.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from msgspec.structs import replace
@@ -30,6 +30,8 @@ from gradrepl.model import Addend, Addends, Path, Paths, PathStep, Rest
 
 SMALL = 8
 """Elements up to which a local derivative is a matrix; and paths that show theirs."""
+CALLER = "the caller"
+"""Who sends what arrives where a look begins."""
 ADDENDS = 100
 """Addends listed."""
 
@@ -88,17 +90,27 @@ def paths(request: p.PathsTo, session: Session, place: Place) -> Paths:
     Raises:
         AutogradError, StateError, UsageError: there are none, or they cannot be walked.
     """
-    root = naming.root(request.root, session, place)
     target = naming.target(request.leaf, session, place)
+    return _found(lambda root: _record(root, target, session, place), request.root, session, place)
+
+
+Found = TypeVar("Found", Paths, Addends)
+
+
+def _found(
+    look: Callable[[naming.Root], Found], root: str, session: Session, place: Place
+) -> Found:
+    """Look from the root or, where this backward has freed the graph there, from where we stand."""
     try:
-        return _record(root, target, session, place)
+        return look(naming.root(root, session, place))
     except AutogradError:
-        here = None if request.root else naming.here(session, place)
+        here = None if root else naming.here(session, place)
         if here is None:
             raise
         with suppress(AutogradError):  # the first sentence says more
-            record = _record(here, target, session, place)
-            return replace(record, notes=(FROM_HERE, *record.notes))
+            record: Found = look(here)
+            if not any(each.sender == CALLER for each in getattr(record, "addends", ())):
+                return replace(record, notes=(FROM_HERE, *record.notes))
         raise
 
 
@@ -135,8 +147,11 @@ def addends(request: p.AddendsOf, session: Session, place: Place) -> Addends:
     Raises:
         AutogradError, StateError, UsageError: nothing arrives, or the graph cannot be walked.
     """
-    root = naming.root(request.root, session, place)
     target = naming.target(request.target, session, place)
+    return _found(lambda root: _added(root, target, session, place), request.root, session, place)
+
+
+def _added(root: naming.Root, target: naming.Target, session: Session, place: Place) -> Addends:
     between = graph_between(root, target)
     runner = Runner(between.graph)
     parts: list[tuple[Any, int, Any]] = [
@@ -158,7 +173,7 @@ def addends(request: p.AddendsOf, session: Session, place: Place) -> Addends:
         count=len(parts),
         addends=tuple(
             Addend(
-                sender=labels.node(node) if node is not None else "the caller",
+                sender=labels.node(node) if node is not None else CALLER,
                 made=labels.made(node, 0) if node is not None else "",
                 line=labels.line(node) if node is not None else "",
                 edge=edge,

@@ -127,6 +127,8 @@ def hidden(function: Made) -> Made:
     return function
 
 
+PROFILE = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_ssize_t] * 4)
+"""A profile hook as C has it."""
 _BEGINS = 16
 """Bytes before its instructions at which a code object says with which one it begins."""
 

@@ -26,7 +26,7 @@ import torch
 from gradrepl import model
 from gradrepl import protocol as p
 from gradrepl.draw.numbers import describe_exit
-from gradrepl.engine.boundary import Quitting
+from gradrepl.engine.boundary import Part, Quitting
 from gradrepl.engine.code import patches
 from gradrepl.engine.data import isolate, order, workers
 from gradrepl.engine.session import Answer, on
@@ -110,6 +110,7 @@ def _live(
     try:
         link = session.link = BlockingLink(theirs)
         session.gate.renew()
+        session.before_stop = session.after_stop = lambda: None  # the terminal is the program's
         try:
             _settle(session, link, prints, stepped)
             record = session.answer(Work(made), place)
@@ -208,7 +209,10 @@ class Copy:
         before: Any = signal.getsignal(signal.SIGCHLD) if main else None
 
         def handler(number: int, frame: Any) -> None:
-            if self._status is not None or not self._is_over():
+            ours = False
+            with Part("telling the end of a copy from that of a worker"):
+                ours = self._status is None and self._is_over()
+            if not ours:
                 before(number, frame)
 
         if callable(before):

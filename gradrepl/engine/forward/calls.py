@@ -12,7 +12,7 @@ import ast
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any
@@ -157,6 +157,8 @@ class Call:
     shape: tuple[int, ...] | None
     dtype: str
     """Of its first output."""
+    begun: float
+    """When we began to look at it."""
     duration: float
     started: float
     versions: list[tuple[torch.Tensor, int]] | None
@@ -230,9 +232,11 @@ class Call:
             duration=self.duration,
         )
 
-    def brief(self) -> Op:
-        """Return the record of an op that is over: what was kept of it."""
-        return Op(**self._about(), bumped=self.bumped, duration=self.duration)
+    def brief(self, inputs: Sequence[torch.Tensor], name_of: Callable[[Any], str]) -> Op:
+        """Return the record of an op that is over; ``inputs``: those that are alive still."""
+        told = (facts.describe(each, name_of(each), figures=False) for each in inputs[:LISTED])
+        kept = {"bumped": self.bumped, "duration": self.duration, "inputs": tuple(told)}
+        return Op(**self._about() | kept)
 
     def row(self) -> OpRow:
         """Return what lists and files have of it."""

@@ -80,6 +80,13 @@ class Flow:
                 maker, count = call, len(used)
         return History(maker, count, users)
 
+    def inputs_of(self, call: Call) -> list[torch.Tensor]:
+        """Return what went into a recorded op and lives still."""
+        for each, used, _ in reversed(self.entries):
+            if each is call:
+                return [tensor for held in used if (tensor := held()) is not None]
+        return []
+
     def made_of(self, tensor: torch.Tensor) -> set[int]:
         """Return the identities of what recorded ops made of ``tensor``, at once or by and by."""
         known = {id(tensor)}

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from gradrepl.engine import torch_private
 from gradrepl.engine.boundary import Part
 from gradrepl.engine.code import evaluate, frames
-from gradrepl.engine.code.patches import Once, Patch
+from gradrepl.engine.code.patches import PROFILE, Once, Patch
 from gradrepl.engine.explain.no_gradient import describe_op
 from gradrepl.engine.forward import calls
 from gradrepl.engine.forward.calls import DISPATCH, Call, behind, past_the_door, trampoline
@@ -39,10 +39,6 @@ from gradrepl.engine.torch_private import DeviceContext, sequence_number
 if TYPE_CHECKING:
     from gradrepl.engine.stopping.stepper import Stepper
 
-PROFILE = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
-)
-"""A profile hook in C."""
 KEPT = 50_000
 """Ops kept for the list and for naming the nodes of a backward; the older half goes at twice."""
 
@@ -144,9 +140,8 @@ class Recorder(TorchFunctionMode):
         """Leave the stack when the op that we are in has returned to its caller.
 
         While an op runs, torch holds the mode back and puts it on the stack again afterwards; a
-        profile hook in C is the first thing of ours that runs then. One in Python would have every
-        function's variables kept in a dictionary. Where the program has a hook of its own we stay,
-        and record nothing.
+        profile hook in C is the first of ours that runs then (one in Python has all variables kept
+        in dictionaries). Where the program has a hook of its own we stay, and record nothing.
         """
         if not self._waiting and sys.getprofile() is None:
             self._waiting = True
@@ -281,7 +276,10 @@ class Recorder(TorchFunctionMode):
         if walk.optimizer or walk.frame is None or self._regions.traced(walk.frame):
             return None
         call = Call()
+        call.begun = time.perf_counter()
         call.id = self.last_id = self.last_id + 1
+        if not call.id % 1024:
+            self.stepper.tell_cost()
         call.name = what.name
         call.function, call.args, call.kwargs, call.result = func, args, kwargs, None
         call.frame = walk.frame
@@ -327,6 +325,8 @@ class Recorder(TorchFunctionMode):
         finally:
             self.current.pop()
             call.settle()
+            if not call.id % 8:
+                self.stepper.costs.around(call.begun, call.duration, 8)
 
     def _ran(self, call: Call) -> None:
         """Keep what an op was, and ask whether to stop after it."""

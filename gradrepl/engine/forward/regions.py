@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from copy import copy
 from types import FrameType
@@ -185,7 +186,7 @@ class AtenRecorder(torch_private.TorchDispatchMode):  # type: ignore[misc]
                 call.id = recorder.last_id = recorder.last_id + 1
                 call.name, call.depth = str(func), recorder.depth
                 call.function, call.args, call.kwargs = func, args, kwargs
-                call.started, call.versions = 0.0, None
+                call.begun, call.started, call.versions = time.perf_counter(), 0.0, None
                 call.seq = call.seq_end = torch_private.sequence_number()
         if call is None:
             return func(*args, **kwargs)

@@ -185,8 +185,17 @@ class Pass(Labelled):
     def _hook(self) -> None:
         if not self.recorder.part.works:
             return
-        self.recorder.stop_before(self._before.fresh(len(self.graph)), self._at_begin)
-        self.recorder.stop_after(self._after.fresh(len(self.graph)), self._at_end)
+        total = len(self.graph)
+        self._add(self._before.fresh(total), self.recorder.stop_before, self._at_begin)
+        self._add(self._after.fresh(total), self.recorder.stop_after, self._at_end)
+
+    def _add(
+        self, places: list[int], add: Callable[..., None], hook: Callable[..., object]
+    ) -> None:
+        """Add a hook, of which some are timed."""
+        every, timed = self.stepper.costs.timed(hook, len(self.graph))
+        add([place for place in places if place % every], hook)
+        add([place for place in places if not place % every], timed)
 
     def _possible(self, active: list[c.Base], when: str) -> Collection[int]:
         """Return the nodes at which something armed may stop."""

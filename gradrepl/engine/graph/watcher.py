@@ -66,6 +66,8 @@ class Watcher:
             seen = nullcontext()  # nothing but gradients is watched
         with seen:
             result = self._watched(engine, call, watching)
+        stepper.costs.steps += 1
+        stepper.tell_cost()
         for each in observers:
             with each.part:
                 each.ended()

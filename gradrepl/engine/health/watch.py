@@ -65,7 +65,9 @@ class _Round(Look):
             watch.look(self._call.roots, self._number, seen, live)
         del live
         took = self._took + (seen.took if seen is not None else 0.0)
-        watch.clock.passed(seconds, took + time.perf_counter() - begun)
+        took += time.perf_counter() - begun
+        watch.clock.passed(seconds, took)
+        watch.stepper.costs.gradients += took
 
 
 class HealthWatch:

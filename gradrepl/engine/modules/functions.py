@@ -16,7 +16,7 @@ from gradrepl.engine.code.evaluate import text_of
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.nodes import Labelled
-from gradrepl.engine.modules.graphs import walked
+from gradrepl.engine.modules.graphs import leaf_storages, saved_bytes, walked
 from gradrepl.engine.modules.reach import Optimizers
 from gradrepl.engine.modules.tree import Tree
 from gradrepl.engine.session import Answer, Session, on
@@ -145,22 +145,12 @@ def _inside(path: str, module: str) -> bool:
 
 def _nodes(source: Labelled, numbers: range) -> Iterator[NodeRow]:
     """Yield the nodes of a graph that have these sequence numbers, in the order of the forward."""
-    graph = source.graph
+    graph, leaves = source.graph, leaf_storages(source.graph)
     made = [at for at in range(min(len(graph), MADE)) if graph.sequence(at) in numbers]
     for at in sorted(made, key=graph.sequence)[:LISTED]:
         op, label = source.op(at), source.label(at)
         own = "" if op is not None and label == op.module else label
-        yield source.row(at, 0, label=own, saved_nbytes=_bytes(graph.nodes[at]))
-
-
-def _bytes(node: Any) -> int:
-    sizes = {}
-    for _, value, _ in nodes.saved(node):
-        if isinstance(value, torch.Tensor):
-            key = report.storage_key(value)
-            if key is not None:
-                sizes[key] = report.storage_bytes(value)
-    return sum(sizes.values())
+        yield source.row(at, 0, label=own, saved_nbytes=saved_bytes([graph.nodes[at]], leaves))
 
 
 # -- custom Functions --------------------------------------------------------------------------

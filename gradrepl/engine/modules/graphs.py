@@ -157,8 +157,7 @@ class Drawing:
         self._paths: dict[int, str] = {}
         self._kinds = {path: type(module).__name__ for module, path in self.names.each_module()}
         self.unfold = tuple(self._known(each) for each in request.unfold)
-        variables = (getattr(node, "variable", None) for node in source.graph.nodes[:WHOLE])
-        self._leaves = {report.storage_key(each) for each in variables if each is not None}
+        self._leaves = leaf_storages(source.graph)
 
     def _recorded(self) -> bool:
         some = range(min(len(self.source.graph), 500))
@@ -201,7 +200,7 @@ class Drawing:
             nodes=len(graph),
             edges=len(graph.targets),
             leaves=sum(type(node) is LEAF for node in graph.nodes) if self.small else 0,
-            saved_nbytes=self._bytes(graph.nodes) if len(graph) <= SAVED else None,
+            saved_nbytes=saved_bytes(graph.nodes, self._leaves) if len(graph) <= SAVED else None,
             depth=depth,
             unfolded=self.unfold,
             pattern=request.pattern,
@@ -269,7 +268,7 @@ class Drawing:
         common: dict[str, Any] = {
             "lanes": lanes,
             "state": self._state(run) or ("stale" if problem == CHANGED else problem),
-            "saved_nbytes": self._bytes(live) if small else None,
+            "saved_nbytes": saved_bytes(live, self._leaves) if small else None,
             "to": tuple(to)[:16],
         }
         if len(live) == 1:
@@ -298,16 +297,21 @@ class Drawing:
         )
         return any(wanted in each.lower() for each in about)
 
-    # -- what was saved ------------------------------------------------------------------------
 
-    def _bytes(self, live: Iterable[Any]) -> int:
-        """Return the bytes that nodes saved, each storage once, those of leaves not at all."""
-        sizes: dict[int, int] = {}
-        with torch_private.DisableTorchFunction():
-            for node in live:
-                for _, value, _ in nodes.saved(node):
-                    if isinstance(value, torch.Tensor):
-                        key = report.storage_key(value)
-                        if key is not None and key not in self._leaves:
-                            sizes[key] = report.storage_bytes(value)
-        return sum(sizes.values())
+def leaf_storages(graph: Graph) -> set[int | None]:
+    """Return the storages of the first leaves of a graph: they are there whatever is saved."""
+    variables = (getattr(node, "variable", None) for node in graph.nodes[:WHOLE])
+    return {report.storage_key(each) for each in variables if each is not None}
+
+
+def saved_bytes(live: Iterable[Any], leaves: set[int | None]) -> int:
+    """Return the bytes that nodes saved, each storage once, those of leaves not at all."""
+    sizes: dict[int, int] = {}
+    with torch_private.DisableTorchFunction():
+        for node in live:
+            for _, value, _ in nodes.saved(node):
+                if isinstance(value, torch.Tensor):
+                    key = report.storage_key(value)
+                    if key is not None and key not in leaves:
+                        sizes[key] = report.storage_bytes(value)
+    return sum(sizes.values())

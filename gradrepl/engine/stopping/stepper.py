@@ -19,6 +19,7 @@ from gradrepl.engine.boundary import Quitting
 from gradrepl.engine.code import frames
 from gradrepl.engine.observers import Observer
 from gradrepl.engine.stopping.breakpoints import Anchor, Armed, Hit
+from gradrepl.engine.stopping.cost import Costs
 from gradrepl.engine.stopping.events import (
     Event,
     Host,
@@ -50,6 +51,7 @@ class Stepper:
         self.gate = gate
         self.armed = Armed()
         self.lines = Lines(self.line_event)
+        self.costs = Costs()
         self.passes: list[RunningBackward] = []
         """Backwards that are running and watched, outermost first."""
         self.leaf_names: dict[int, tuple[weakref.ref[Any], tuple[str, ...], Any]] = {}
@@ -126,6 +128,7 @@ class Stepper:
 
     def _restart_clocks(self) -> None:
         """The time at a stop, or at a prompt, is none of the program's."""
+        self.costs.restart()
         for each in self.observers:
             each.restart()
 
@@ -301,6 +304,11 @@ class Stepper:
             site = frames.site(place.frames[0]) if place.frames else None
             self.session.tell(Stop(phase="forward", reason=reason, site=site, when="before"))
             self.go(self._serve(place))
+
+    def tell_cost(self) -> None:
+        """Say what looking costs, where that is most of the time."""
+        if self.costs.due():
+            self.session.tell(self.costs.record(self.armed))
 
     def pass_ended(self, record: model.Pass, tell: bool) -> None:
         """A backward is over; the client is told of one in which somebody stopped."""

@@ -53,7 +53,8 @@ def place_of(talk: Talk) -> list[str]:
     if stop is None:
         return [device, f"torch {ready.torch}" if ready else ""]
     if talk.prompt is None:
-        return [device]
+        cost = talk.cost
+        return [f"looking {cost.seconds / cost.total:.0%}" if cost else "", device]
     parts = [device, stop.site.place if stop.site else "", stop.module]
     if stop.node is not None:
         return [f"{stop.position}/{stop.total}" if stop.total else f"node {stop.position}", *parts]
