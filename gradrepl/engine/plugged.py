@@ -189,6 +189,8 @@ def _(request: p.AskFindings, session: Session, place: Place) -> Answer:
             )
         ]
     rows += checked.rows
+    if session.raised is not None and place.state == "exception":
+        rows.insert(0, session.raised)
     rows.sort(key=lambda row: SEVERITY.index(row.severity) if row.severity in SEVERITY else 9)
     looked_at = LOOKED_AT if session.state(Gradients).watch is not None else LOOKED_AT[:-1]
     return model.Findings(rows=tuple(rows[:MOST_FINDINGS]), looked_at=looked_at)

@@ -19,7 +19,7 @@ from gradrepl.engine.code.values import USER_ERRORS
 from gradrepl.engine.stopping.gate import Gate, Place
 from gradrepl.engine.stopping.stepper import Stepper
 from gradrepl.errors import LinkError, StateError, UsageError
-from gradrepl.model import Error, Record, Watch
+from gradrepl.model import Error, Finding, Record, Watch
 
 if TYPE_CHECKING:
     from gradrepl.engine.forward.calls import Call
@@ -89,6 +89,8 @@ class Session:
         self.script = ""
         """Path of the script that is running or was run."""
         self.running_script = False
+        self.raised: Finding | None = None
+        """What the script has ended with, while we stand where it raised."""
         self.before_stop: Callable[[], None] = lambda: None
         self.after_stop: Callable[[], None] = lambda: None
         """Called around each stop in the thread that parks, before anything is told of it."""

@@ -227,3 +227,21 @@ def test_a_breakpoint_at_what_is_nowhere_is_doubted(
     d.look(protocol.ChangeBreakpoint(id=0, action="clear"))
     d.cont()
     d.cont()
+
+
+RAISES = (
+    "import torch\nx = torch.ones(2, requires_grad=True)\ny = x.exp()\ny += 1\ny.sum().backward()\n"
+)
+
+
+def test_beside_an_exception_there_is_a_problem(d: Debuggee, tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(RAISES.replace("y.sum()", "y.sum(); y.sum()"))
+    d.load(path)
+    d.cont()
+    (finding,) = (f for f in d.look(protocol.AskFindings()).rows if f.rule == "exception")
+    assert finding.message.startswith("RuntimeError: one of the variables needed")
+    assert [(each.role, each.site.line) for each in finding.sites] == [("raised", 5)]
+    assert "overwritten" in finding.fix
+    d.cont()
+    assert not [f for f in d.look(protocol.AskFindings()).rows if f.rule == "exception"]

@@ -126,6 +126,8 @@ class NoGradient(Rule):
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
         self._took: dict[Value, list[Op]] | None = None
+        self._inside: set[Value] = set()
+        """What the roots of this step are made of; with ``_took``, while a step is judged."""
         self._stepped = False
         """Has any optimizer stepped?"""
         self._backwards = 0
@@ -145,11 +147,11 @@ class NoGradient(Rule):
             for known, tensor in parameters.alive():
                 if tensor.requires_grad and tensor.grad is None and known.why is None:
                     known.why = self._why(known, tensor)
-            self._took = None
+            self._forget()
 
     def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
         """See which of an optimizer's parameters have no gradient, and why."""
-        self._took, self._stepped = None, True
+        self._stepped = True
         for place, tensor in optimizers_parameters(optimizer):
             known = self._checker.parameters.of(tensor, frame, self._checker.ledger.step)
             known.name = known.name or place
@@ -162,7 +164,10 @@ class NoGradient(Rule):
                 known.without += 1
                 if known.why is None and known.without <= 2:
                     known.why = self._why(known, tensor)
-        self._took = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._took, self._inside = None, set()
 
     def over(self, error: BaseException | None, place: Place | None) -> None:
         """Tell of those that never had one."""
@@ -180,12 +185,11 @@ class NoGradient(Rule):
         if not ran:
             return None
         if self._took is None:
-            self._took = consumers(ledger.ops)
+            roots = [root for each in ran for root in each.roots]
+            self._took, self._inside = consumers(ledger.ops), {*sources(roots), *roots}
         start = ledger.value(tensor)
-        roots = [root for each in ran for root in each.roots]
-        inside = {*sources(roots), *roots}
-        if start in inside:
-            ops = cuts(start, self._took, inside)
+        if start in self._inside:
+            ops = cuts(start, self._took, self._inside)
             return self._cut(known, ops) if ops else None
         return self._left(known, start, ran[-1])
 

@@ -24,7 +24,7 @@ from gradrepl.engine.code import evaluate, frames
 from gradrepl.engine.code.patches import hidden, hide_running, whole_stack
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.errors import Aborted, TargetError
-from gradrepl.model import Ended, Stop
+from gradrepl.model import Ended, Finding, Stop, sited
 
 if TYPE_CHECKING:
     from gradrepl.engine.session import Session
@@ -240,6 +240,7 @@ def post_mortem(session: Session, error: BaseException | None, tb: TracebackType
     with session.stop():
         session.tell(steadily(_exception_stop, session, error, place))
         steadily(session.gate.serve, place)
+        session.raised = None
 
 
 def _exception_stop(session: Session, error: BaseException | None, place: Place) -> Stop:
@@ -247,6 +248,13 @@ def _exception_stop(session: Session, error: BaseException | None, place: Place)
     if error is not None:
         message = evaluate.error(error).message
         hint = explain.error_of(error, session, place).hint
+        session.raised = Finding(
+            rule="exception",
+            severity="error",
+            message=message.partition("\n")[0],
+            sites=sited(raised=place.site(place.frames[0])),
+            fix=hint,
+        )
     return Stop(
         phase="exception",
         reason=message.partition("\n")[0],
