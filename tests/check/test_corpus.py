@@ -74,9 +74,11 @@ def test_a_bug_is_told_with_its_line_and_its_name(name, home):
 
 @pytest.mark.parametrize("path", RIGHT[:: 1 if ALL else 3], ids=lambda path: path.stem)
 def test_a_right_program_is_not_accused_and_is_not_changed(path, home):
-    home.start(str(path))
+    compares = ALL or RIGHT.index(path) % 4 == 0
+    if compares:
+        home.start(str(path))
     outcome, findings = checked(home, path)
     told = [(each.rule, each.message) for each in findings]
     assert not [each for each in findings if each.severity in COUNTED], told
     assert not [each for each in findings if each.rule == "check-failed"], told
-    assert outcome == home.outcome(str(path))
+    assert not compares or outcome == home.outcome(str(path))

@@ -245,3 +245,32 @@ def test_beside_an_exception_there_is_a_problem(d: Debuggee, tmp_path: Path) -> 
     assert "overwritten" in finding.fix
     d.cont()
     assert not [f for f in d.look(protocol.AskFindings()).rows if f.rule == "exception"]
+
+
+LOGGED = """\
+import torch
+m = torch.nn.ParameterDict({"a": torch.ones(2), "b": torch.ones(2)})
+kept = m.b.detach().clone()
+size = m.b.norm().item()
+loss = (m.a * FACTOR).sum()
+loss.backward()
+"""
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        ("2", "nothing that was made of it leads to the loss"),
+        ("size", "what was made of it was cut off by item (train.py:4)"),
+        ("kept", "what was made of it was cut off by detach (train.py:3)"),
+    ],
+)
+def test_a_cut_counts_only_if_it_leads_to_the_loss(
+    d: Debuggee, tmp_path: Path, factor: str, said: str
+) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(LOGGED.replace("FACTOR", factor))
+    d.load(path)
+    d.break_at("none")
+    d.cont()
+    assert d.stops()[-1].notes == (f"no gradient for b: {said}",)

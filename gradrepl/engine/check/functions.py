@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.ledger import Op, Ran, Rule
 from gradrepl.engine.code import frames
+from gradrepl.engine.explain import source
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.observers import BackwardCall

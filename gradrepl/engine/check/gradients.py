@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import torch
 
-from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, by_gradient, sources
 from gradrepl.engine.check.parameters import Parameter, Why, optimizers_parameters
+from gradrepl.engine.explain import source
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place

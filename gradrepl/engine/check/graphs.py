@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import torch
 
-from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, by_gradient, sources
 from gradrepl.engine.check.parameters import optimizers_parameters
+from gradrepl.engine.explain import source
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.observers import BackwardCall

@@ -16,8 +16,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from gradrepl.engine import torch_private
-from gradrepl.engine.check import source
 from gradrepl.engine.code import frames
+from gradrepl.engine.explain import source
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.forward.flow import wrote
 from gradrepl.engine.graph.recorder import Recorder

@@ -8,12 +8,12 @@ from types import FrameType
 
 import torch
 
-from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Ran, Rule
 from gradrepl.engine.check.parameters import Parameter, optimizers_parameters
 from gradrepl.engine.code.values import attributes, is_a
+from gradrepl.engine.explain import source
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import Site, sited

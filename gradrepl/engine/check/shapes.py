@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, sources
+from gradrepl.engine.explain import source
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.model import sited

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch.amp.grad_scaler import OptState
 
-from gradrepl.engine.check import source
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Ran, Rule
 from gradrepl.engine.check.parameters import optimizers_parameters
+from gradrepl.engine.explain import source
 from gradrepl.engine.observers import BackwardCall
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures

@@ -81,8 +81,9 @@ KNOWN = {
         "It draws on a terminal, and here its output is none: 'gradrepl --repl' lends it yours."
     ),
     "backward through the graph a second time": Known(
-        "The first backward freed this graph: run the forward again, or give the first one "
-        "retain_graph=True if both are meant."
+        "The first backward freed this graph: run the forward again before this one, or detach() "
+        "what is carried over from an earlier step; retain_graph=True is for two backwards of one "
+        "forward."
     ),
     "does not require grad and does not have a grad_fn": Known(
         "The way to the leaves is cut (detach, no_grad, item, an integer dtype) or no leaf "

@@ -7,12 +7,13 @@ call had made, and two weak references to one tensor are one object.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from weakref import ref
 
 import torch
 
+from gradrepl.engine.explain import source
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.forward.flow import Cuts, Flow, History, wrote
 from gradrepl.engine.graph import nodes
@@ -172,42 +173,51 @@ def explain_cut(tensor: torch.Tensor, flow: Flow) -> str:
     """Say what became of ``tensor`` in the recorded ops; '' where they say nothing about it."""
     if not flow.entries:
         return ""
+    inside = flow.behind_roots()
     uses = _uses(tensor, flow)
     if not uses:
         full = len(flow.entries) == flow.entries.maxlen  # one that is forgotten may have
         return "" if full else "no recorded op used it."
-    ends = list(_ends(tensor, flow, uses))
+    if inside is None:
+        uses = _preferred(uses)
+    ends = list(_ends(tensor, flow, uses, inside))
     cuts = list(dict.fromkeys(end.why for end in ends if end.why))
     if cuts:
         more = f" and {len(cuts) - LISTED} more" if len(cuts) > LISTED else ""
         return f"what was made of it was cut off by {', '.join(cuts[:LISTED])}{more}."
     last = list(dict.fromkeys(describe_op(end.call) for end in ends))
-    return f"no recorded op used what {last[-1]} made of it." if last else ""
+    if last:
+        return f"no recorded op used what {last[-1]} made of it."
+    return "nothing that was made of it leads to the loss." if inside is not None else ""
 
 
 def _uses(tensor: torch.Tensor, flow: Flow) -> dict[int, Call]:
-    """Return the ops that made something of ``tensor``, by place: of each line the last.
-
-    What ran without a graph counts only where nothing else did: it is an evaluation. So does what
-    took it off the graph itself, as a logger, an average of weights or DistributedDataParallel do.
-    """
+    """Return the ops that made something of ``tensor``, by place: of each line the last."""
     start = ref(tensor)
     last: dict[object, int] = {}
     for place, (call, used, made) in enumerate(flow.entries):
         if any(each is start for each in used) and not all(each is start for each in made):
             last[call.site, call.name] = place
-    uses = {place: flow.entries[place][0] for place in last.values()}
-    uses = _preferred(uses, lambda call: not _ran_without_graph(call))
-    return _preferred(uses, lambda call: call.name not in CUTTING)
+    return {place: flow.entries[place][0] for place in last.values()}
 
 
-def _preferred(uses: dict[int, Call], test: Callable[[Call], bool]) -> dict[int, Call]:
-    """Return those for which ``test`` holds, or all where it holds for none."""
-    return {place: call for place, call in uses.items() if test(call)} or uses
+def _preferred(uses: dict[int, Call]) -> dict[int, Call]:
+    """Return the uses that count where no backward was seen.
+
+    What ran without a graph counts only where nothing else did: it is an evaluation. So does what
+    took it off the graph itself, as a logger, an average of weights or DistributedDataParallel do.
+    """
+    own = {place: call for place, call in uses.items() if not _ran_without_graph(call)} or uses
+    return {place: call for place, call in own.items() if call.name not in CUTTING} or own
 
 
-def _ends(tensor: torch.Tensor, flow: Flow, uses: dict[int, Call]) -> Iterator[End]:
-    """Yield where the ways from ``tensor`` end: at a cut, or at what nothing has used."""
+def _ends(
+    tensor: torch.Tensor, flow: Flow, uses: dict[int, Call], inside: set[int] | None
+) -> Iterator[End]:
+    """Yield where the ways from ``tensor`` end: at a cut, or at what nothing has used.
+
+    A cut counts where what it made is in the last root (``inside``), or goes on as a number.
+    """
     reached: dict[int, Call] = {}
     taken: set[int] = set()
     start = ref(tensor)
@@ -217,7 +227,8 @@ def _ends(tensor: torch.Tensor, flow: Flow, uses: dict[int, Call]) -> Iterator[E
             continue
         taken |= inputs
         if cut := _cut(call, made):
-            yield End(call, cut)
+            if inside is None or _leads_on(call, made, inside):
+                yield End(call, cut)
             continue
         written = [each for at, each in enumerate(used) if wrote(call, at)]
         outputs = dict.fromkeys(map(id, (*made, *written)), call)
@@ -225,6 +236,13 @@ def _ends(tensor: torch.Tensor, flow: Flow, uses: dict[int, Call]) -> Iterator[E
             outputs.pop(key, None)
         reached |= outputs
     yield from (End(call, "") for key, call in reached.items() if key not in taken)
+
+
+def _leads_on(call: Call, made: list[ref[torch.Tensor]], inside: set[int]) -> bool:
+    if any(id(each) in inside for each in made):
+        return True
+    names = source.targets(call.site)
+    return call.site is not None and any(source.uses(call.site, name) for name in names)
 
 
 def _cut(call: Call, made: list[ref[torch.Tensor]]) -> str:

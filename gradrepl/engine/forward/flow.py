@@ -46,6 +46,24 @@ class Flow:
     def __init__(self) -> None:
         self.entries: deque[Entry] = deque(maxlen=OPS)
         """The last ops, oldest first."""
+        self.roots: list[ref[torch.Tensor]] = []
+        """What the last backward started from, if ops were recorded."""
+
+    def backward(self, roots: Iterable[Any]) -> None:
+        """A backward starts from these."""
+        self.roots = [ref(root) for root in roots if isinstance(root, torch.Tensor)]
+
+    def behind_roots(self) -> set[int] | None:
+        """Return what the roots of the last backward were made of, themselves included, by the
+        identity of its references; None where no backward was seen."""
+        if not self.roots:
+            return None
+        inside = set(map(id, self.roots))
+        for call, used, made in reversed(self.entries):
+            wrote_to = (each for place, each in enumerate(used) if wrote(call, place))
+            if any(id(each) in inside for each in (*made, *wrote_to)):
+                inside.update(map(id, used))
+        return inside
 
     def note(self, call: Call) -> None:
         """Remember what went into an op that has run, and what came out, while it is held."""
@@ -67,6 +85,7 @@ class Flow:
     def clear(self) -> None:
         """Refer to no tensor any more."""
         self.entries.clear()
+        self.roots.clear()
 
     def of(self, tensor: torch.Tensor) -> History:
         """Return what recorded ops did with ``tensor``."""

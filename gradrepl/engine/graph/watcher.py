@@ -61,6 +61,7 @@ class Watcher:
         watching = sorted(observers, key=lambda each: each.built_in)
         if stepper.records or (stepper.passes and stepper.recorder.part.works):
             stepper.recorder.paths.backward_begins(stepper.recorder.last_id)
+            stepper.recorder.flow.backward(roots)
             seen: AbstractContextManager[None] = stepper.recorder.within()
         else:
             seen = nullcontext()  # nothing but gradients is watched
