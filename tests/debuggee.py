@@ -63,7 +63,7 @@ class Debuggee:
                     self.prompt = message
                     break
         self.told += found
-        return found
+        return [each for each in found if not isinstance(each, model.Cost)]
 
     def send(self, request: protocol.Request) -> int:
         """Send a request without waiting for anything."""

@@ -130,6 +130,7 @@ class FakeConversation:
 
     ours = True
     guided = False
+    cost = None
 
     def __init__(self, show: Callable[[model.Record], None]) -> None:
         self.show = show

@@ -91,7 +91,7 @@ class Regions:
             if self._step_aside():
                 self.passed += 1
                 self._tell_compiled(frames.Walk(sys._getframe(1)).frame)
-        elif not _inside_another(sys._getframe(1)):
+        elif not _inside_another(sys._getframe(2)):  # behind what stands in
             self._step_back()
         return kept(callback)
 

@@ -75,22 +75,27 @@ class Interrupts:
     def breakpoint_hook(self, *args: object, **keywords: object) -> None:
         """``breakpoint()`` in the user's code: stop there, in this session."""
         if os.environ.get("PYTHONBREAKPOINT") != "0":
-            frame = sys._getframe(1)
+            frame, alone = sys._getframe(1), False
             with self.part:
-                return self._at_breakpoint(frame, args, keywords)
-
-    def _at_breakpoint(self, frame: FrameType, args: Any, keywords: Any) -> None:
-        gate = self.session.gate
-        if gate.detached:  # a forked child
-            if not refuses(frame, "breakpoint()"):
+                alone = self._at_breakpoint(frame, args, keywords)
+            if alone:
                 import pdb  # imported early it may read standard input
 
-                self.leave()
                 pdb.Pdb().set_trace(frame)
-        elif gate.answering():
+
+    def _at_breakpoint(self, frame: FrameType, args: Any, keywords: Any) -> bool:
+        """Stop there; True where Python's own debugger is to do it: in a forked child."""
+        gate = self.session.gate
+        if gate.detached:
+            stops = not refuses(frame, "breakpoint()")
+            if stops:
+                self.leave()
+            return stops
+        if gate.answering():
             sys.__breakpointhook__(*args, **keywords)
         else:
             self.session.stepper.pause_here(frame, "breakpoint()")
+        return False
 
     def leave(self, *, ends: bool = False) -> None:
         """Nobody is there to stop for: ``breakpoint()`` is Python's own again.
