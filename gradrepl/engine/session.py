@@ -192,9 +192,13 @@ class Session:
         import torch
 
         try:
+            from gradrepl.engine import torch_private
+            from gradrepl.engine.code.patches import without_begin
             from gradrepl.engine.forward.recorder import Recorder
             from gradrepl.engine.graph.watcher import Watcher
 
+            for code in without_begin:
+                torch_private.skip_code(code)
             self.recorder = Recorder(self.stepper)
             self.stepper.torch_arrived(self.recorder, Watcher(self.stepper))
         except Exception as error:  # ours: it must not reach the program's own import

@@ -124,6 +124,18 @@ record_for_profiles: Callable[[bool], None] = _part(
 jit_trace: Callable[[], Any] = _part(
     "torch._C._get_tracing_state", _nothing, "Ops that look at values are in a torch.jit.trace."
 )
+_DYNAMO = "torch._C._dynamo.eval_frame."
+_COMPILED = "A stop in a region that torch.compile runs may fail."
+_how_to_run: Any = _part(f"{_DYNAMO}set_code_exec_strategy", _nothing, _COMPILED)
+_strategy: Any = _part(f"{_DYNAMO}_FrameExecStrategy", _nothing, _COMPILED)
+_action: Any = _part(f"{_DYNAMO}_FrameAction", None, _COMPILED)
+
+
+def skip_code(code: Any) -> None:
+    """Have torch.compile run a code object as it is, and not read it."""
+    if _action is not None:
+        _how_to_run(code, _strategy(_action.SKIP, _action.DEFAULT))
+
 
 # -- autograd ------------------------------------------------------------------------------------
 

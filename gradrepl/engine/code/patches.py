@@ -111,6 +111,10 @@ def standing_in(part: Part, ours: Callable[..., Any], kept: Callable[[], Any]) -
     return stands_in
 
 
+without_begin: list[CodeType] = []
+"""Code that is hidden: torch.compile must not try to read it."""
+
+
 def hidden(function: Made) -> Made:
     """Keep a function of ours, below the program's first line, out of whatever counts frames.
 
@@ -124,6 +128,7 @@ def hidden(function: Made) -> Made:
         if steps[place] == dis.opmap["RESUME"]:
             steps[place : place + 2] = bytes((dis.opmap["NOP"], 0))
     function.__code__ = code.replace(co_code=bytes(steps))  # type: ignore[attr-defined]
+    without_begin.append(function.__code__)  # type: ignore[attr-defined]
     return function
 
 
