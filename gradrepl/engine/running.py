@@ -128,7 +128,12 @@ def _(request: p.Backward, session: Session, place: Place) -> Answer:
 def _(request: p.Run, session: Session, place: Place) -> Answer:
     session.warmed()  # else the script would wait for it unseen, in its own import
     return script.run(
-        session, request.target, request.args, module=request.module, stopped=request.stops
+        session,
+        request.target,
+        request.args,
+        module=request.module,
+        stopped=request.stops,
+        raises=request.stops,
     )
 
 

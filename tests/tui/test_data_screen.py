@@ -561,7 +561,7 @@ def test_on_a_real_program_it_draws_no_random_number(tmp_path: Path) -> None:
             await pilot.press("c")
             await until(pilot, "READY")
             await pilot.press("6")
-            await until(pilot, "made 9 same True")  # by n and Enter, at the user's wish
+            await until(pilot, "made 0 same True")  # n and Enter make theirs in a copy
             await pilot.press("q")
 
     asyncio.run(run())

@@ -14,6 +14,7 @@ import pytest
 from scenes import NAMES, Whole, scenes
 from screens import Seen, on_screen
 
+from gradrepl.commands import registry
 from gradrepl.tui.views import VIEWS
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -23,10 +24,12 @@ SIZES = [(60, 15), (80, 24), (120, 35), (160, 45)]
 @pytest.fixture(autouse=True)
 def _no_plugins() -> Iterator[None]:
     """Take away the screens that plugins have brought in other tests of this process."""
-    before = [*VIEWS]
+    before, commands = [*VIEWS], {**registry.COMMANDS}
     VIEWS[:] = before[:6]
+    registry.COMMANDS.pop("synthetic", None)
     yield
     VIEWS[:] = before
+    registry.COMMANDS.update(commands)
 
 
 def grid(seen: Seen) -> str:

@@ -67,9 +67,15 @@ def _thread_stacks(nbytes: int) -> None:
 
 @hidden
 def run(
-    session: Session, target: str, args: tuple[str, ...], *, module: bool, stopped: bool = True
+    session: Session,
+    target: str,
+    args: tuple[str, ...],
+    *,
+    module: bool,
+    stopped: bool = True,
+    raises: bool = True,
 ) -> Ended:
-    """Run it, ``stopped`` before its first op, and return how it ended.
+    """Run it, ``stopped`` before its first op and where it ``raises``; return how it ended.
 
     Raises:
         TargetError: it cannot be found or compiled.
@@ -98,7 +104,7 @@ def run(
     if isinstance(error, (SystemExit, Aborted)):
         error = None if isinstance(error, SystemExit) else error
     if not isinstance(error, Aborted):
-        _over(session, error, stopped)
+        _over(session, error, raises)
     message = steadily(evaluate.error, error).message if error is not None else ""
     return Ended(code=status, script=target, exception=message)
 
