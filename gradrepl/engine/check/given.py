@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from gradrepl.engine.check.gradients import at, described
+from gradrepl.engine.check.gradients import described
 from gradrepl.engine.check.ledger import sources
 from gradrepl.engine.check.raised import Raised
 from gradrepl.engine.code import frames
 from gradrepl.engine.explain import source
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Site, Sited
 

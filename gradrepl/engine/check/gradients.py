@@ -10,10 +10,12 @@ import torch
 
 from gradrepl.engine.check.checker import Checker
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, by_gradient, sources
-from gradrepl.engine.check.parameters import Parameter, Why, optimizers_parameters
+from gradrepl.engine.check.parameters import Parameter, Why
 from gradrepl.engine.explain import source
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.modules.reach import of_optimizer
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import facts, figures
 from gradrepl.model import Site, Sited, sited
@@ -152,7 +154,7 @@ class NoGradient(Rule):
     def before_step(self, optimizer: torch.optim.Optimizer, frame: FrameType | None) -> None:
         """See which of an optimizer's parameters have no gradient, and why."""
         self._stepped = True
-        for place, tensor in optimizers_parameters(optimizer):
+        for place, tensor in of_optimizer(optimizer):
             known = self._checker.parameters.of(tensor, frame, self._checker.ledger.step)
             known.name = known.name or place
             known.optimizers.add(id(optimizer))
@@ -234,11 +236,6 @@ class NoGradient(Rule):
                 fresh = [each for each in op.outputs if each not in known]
                 known.update(fresh)
                 waiting += fresh
-
-
-def at(site: Site | None) -> str:
-    """Return ' (train.py:27)', or '' where the line is not known."""
-    return f" ({site.place})" if site is not None else ""
 
 
 def _goes_on(op: Op) -> bool:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import torch
 
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, by_gradient, sources
-from gradrepl.engine.check.parameters import optimizers_parameters
 from gradrepl.engine.explain import source
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.modules.reach import of_optimizer
 from gradrepl.engine.observers import BackwardCall
 from gradrepl.engine.tensor import facts
 from gradrepl.model import Site, sited
@@ -112,7 +112,7 @@ class StaleCopy(Rule):
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Remember when parameters have changed."""
         moment = self._checker.ledger.ops[-1].number if self._checker.ledger.ops else 0
-        for _, tensor in optimizers_parameters(optimizer):
+        for _, tensor in of_optimizer(optimizer):
             self._stepped[id(tensor)] = moment
 
     def ended(self, ran: Ran, seen: Recorder | None) -> None:

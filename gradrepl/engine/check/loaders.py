@@ -10,11 +10,11 @@ import torch
 from torch.utils import data
 
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Rule
 from gradrepl.engine.code import frames
 from gradrepl.engine.code.values import attributes
 from gradrepl.engine.explain import source
+from gradrepl.engine.explain.source import at
 from gradrepl.model import Site, sited
 
 PLAIN = (int, float, str, bool, bytes, type(None))

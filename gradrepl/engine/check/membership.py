@@ -9,12 +9,13 @@ from types import FrameType
 import torch
 
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Ran, Rule
-from gradrepl.engine.check.parameters import Parameter, optimizers_parameters
+from gradrepl.engine.check.parameters import Parameter
 from gradrepl.engine.code.values import attributes, is_a
 from gradrepl.engine.explain import source
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.graph.recorder import Recorder
+from gradrepl.engine.modules.reach import of_optimizer
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import Site, sited
 
@@ -40,7 +41,7 @@ class NoOptimizer(Rule):
         if self._first is None or made.when(optimizer) < self._first:
             self._first, self._site = made.when(optimizer), made.site(optimizer)
         names = self._checker.parameters.names
-        for _, tensor in optimizers_parameters(optimizer):
+        for _, tensor in of_optimizer(optimizer):
             if id(tensor) in names:
                 self._held.add(names[id(tensor)])
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule
 from gradrepl.engine.check.steps import TIMES, Sites
 from gradrepl.engine.explain import source
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.engine.stopping.gate import Place

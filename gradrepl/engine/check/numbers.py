@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, taken
 from gradrepl.engine.explain import nonfinite, source
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.forward.calls import Call, tensors_in
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.recorder import Recorder

@@ -173,11 +173,3 @@ class Parameters:
 
 def _nothing() -> None:
     """Refer to nothing."""
-
-
-def optimizers_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield what an optimizer has, each by its place there."""
-    kind = type(optimizer).__name__
-    for number, group in enumerate(optimizer.param_groups):
-        for place, parameter in enumerate(group["params"]):
-            yield f"{kind}[{number}][{place}]", parameter

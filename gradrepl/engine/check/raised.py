@@ -12,11 +12,12 @@ import torch
 
 from gradrepl.engine import explain
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import NUMBERS, at, described
+from gradrepl.engine.check.gradients import NUMBERS, described
 from gradrepl.engine.check.ledger import Op, Ran, Value, by_gradient, sources, taken
 from gradrepl.engine.code import frames
 from gradrepl.engine.explain import source
 from gradrepl.engine.explain.failed_line import Failure
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.graph.nodes import STALE
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.model import Site, Sited, sited

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Op, Ran, Rule, Value, sources
 from gradrepl.engine.explain import source
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph.recorder import Recorder
 from gradrepl.model import sited

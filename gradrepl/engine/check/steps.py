@@ -11,10 +11,10 @@ import torch
 from torch.amp.grad_scaler import OptState
 
 from gradrepl.engine.check.checker import Checker
-from gradrepl.engine.check.gradients import at
 from gradrepl.engine.check.ledger import Ran, Rule
-from gradrepl.engine.check.parameters import optimizers_parameters
 from gradrepl.engine.explain import source
+from gradrepl.engine.explain.source import at
+from gradrepl.engine.modules.reach import of_optimizer
 from gradrepl.engine.observers import BackwardCall
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
@@ -145,7 +145,7 @@ def _clear(optimizer: torch.optim.Optimizer) -> bool:
 
 def _grads(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     """Return the first gradients of an optimizer's."""
-    grads = (each.grad for _, each in optimizers_parameters(optimizer))
+    grads = (each.grad for _, each in of_optimizer(optimizer))
     return list(islice((each for each in grads if each is not None), LOOKED_AT))
 
 

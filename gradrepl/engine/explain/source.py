@@ -29,6 +29,11 @@ def tree_of(file: str) -> ast.Module | None:
         return None
 
 
+def at(site: Site | None) -> str:
+    """Return ' (train.py:27)', or '' where the line is not known."""
+    return f" ({site.place})" if site is not None else ""
+
+
 def around(site: Site) -> list[ast.AST]:
     """Return the statements that a line is part of, innermost first."""
     tree = tree_of(site.file)

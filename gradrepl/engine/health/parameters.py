@@ -21,6 +21,7 @@ from gradrepl.engine.code import frames
 from gradrepl.engine.code.values import is_a
 from gradrepl.engine.health import measure
 from gradrepl.engine.health.tracked import Tracked
+from gradrepl.engine.modules.reach import of_optimizer
 from gradrepl.engine.tensor import facts
 
 LIMIT = 20_000
@@ -99,7 +100,7 @@ class Parameters:
             if tensor.requires_grad and facts.is_leaf(tensor):
                 self._add(tensor, name, name)
         for optimizer in list(self._optimizers):
-            for name, each in _of(optimizer):
+            for name, each in of_optimizer(optimizer):
                 self._add(each, name, type(optimizer).__name__)
         for key in aliases.keys() & self.known.keys():
             self.known[key].rename(aliases[key])
@@ -153,7 +154,7 @@ class Parameters:
         self._last = weakref.ref(optimizer)
         if optimizer not in self._optimizers:
             self._optimizers.add(optimizer)
-            if any(id(parameter) not in self.known for _, parameter in _of(optimizer)):
+            if any(id(parameter) not in self.known for _, parameter in of_optimizer(optimizer)):
                 self._searched = 0.0
         self.ask_rates = False
         for group in optimizer.param_groups:
@@ -255,11 +256,3 @@ def _rate(group: dict[str, Any]) -> float | None:
     if isinstance(rate, torch.Tensor) and not rate.is_cpu:
         return None
     return float(rate) if isinstance(rate, (int, float, torch.Tensor)) else None
-
-
-def _of(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield the parameters of an optimizer, by their places in it."""
-    kind = type(optimizer).__name__
-    for number, group in enumerate(optimizer.param_groups):
-        for place, parameter in enumerate(group["params"]):
-            yield f"{kind}[{number}][{place}]", parameter

@@ -8,12 +8,13 @@ import torch
 
 from gradrepl import protocol as p
 from gradrepl.draw.numbers import size
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import without_gc
 from gradrepl.engine.memory import layout, relations, storages
 from gradrepl.engine.memory.layout import Piece
 from gradrepl.engine.memory.owners import GRADIENT, PARAMETER
-from gradrepl.engine.memory.survey import Survey, in_brackets, pieces_of
+from gradrepl.engine.memory.survey import Survey, pieces_of
 from gradrepl.engine.session import Session, on
 from gradrepl.engine.stopping.gate import Place
 from gradrepl.engine.tensor import figures
@@ -242,7 +243,7 @@ class Pair:
         if maker is None or all(call is not maker for call, _ in flow.of(self.values[other]).users):
             return ""
         names = self.names[one], self.names[other]
-        return ": {} was made of {} by ".format(*names) + maker.name + in_brackets(maker.site)
+        return ": {} was made of {} by ".format(*names) + maker.name + at(maker.site)
 
     def _equal(self) -> bool:
         a, b = self.values

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gradrepl import protocol as p
+from gradrepl.engine.explain.source import at
 from gradrepl.engine.forward.calls import Call
 from gradrepl.engine.graph import nodes
 from gradrepl.engine.graph.graph import without_gc
@@ -126,7 +127,7 @@ class Survey:
             site=site,
             written_by=by,
             silent=silent,
-            sentence=f"{node}{in_brackets(site)} {saved}{then}",
+            sentence=f"{node}{at(site)} {saved}{then}",
         )
 
     def _updated(self, group: Group) -> str:
@@ -163,7 +164,7 @@ class Survey:
 def written(write: Write, owners: Owners) -> str:
     """Return 'zero_ (train.py:36) through wd'."""
     through = alias(write, owners)
-    made = f"{write.call.name}{in_brackets(write.call.site)}"
+    made = f"{write.call.name}{at(write.call.site)}"
     return f"{made} through {through}" if through else made
 
 
@@ -177,11 +178,6 @@ def alias(write: Write, owners: Owners) -> str:
     if cut:
         return "its .data" if cut == "data" else f"its {cut}()"
     return "a view" if write.view else ""
-
-
-def in_brackets(site: Site | None) -> str:
-    """Return ' (train.py:36)', or ''."""
-    return f" ({site.place})" if site else ""
 
 
 def pieces_of(text: str, value: Any, known: list[Piece]) -> list[Piece]:

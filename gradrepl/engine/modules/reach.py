@@ -40,6 +40,14 @@ def _in_spaces(spaces: list[Mapping[str, Any]]) -> Iterator[Kept]:
             yield from _kept(name, value)
 
 
+def of_optimizer(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield what an optimizer has, each by its place there: 'Adam[0][2]'."""
+    kind = type(optimizer).__name__
+    for number, group in enumerate(optimizer.param_groups):
+        for place, parameter in enumerate(group["params"]):
+            yield f"{kind}[{number}][{place}]", parameter
+
+
 class Optimizers:
     """The optimizers in scope, and which tensors they have."""
 
